@@ -1,0 +1,95 @@
+# Every target needs Go and make, nothing else; `make help` lists them.
+
+GO       ?= go
+BIN      := bin
+VERSION  := $(shell cat VERSION)
+REVISION := $(shell git rev-parse HEAD 2>/dev/null)
+BRANCH   := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
+VPKG     := github.com/prometheus/common/version
+LDFLAGS  := -s -w -X $(VPKG).Version=$(VERSION) -X $(VPKG).Revision=$(REVISION) -X $(VPKG).Branch=$(BRANCH)
+TOOL     := $(GO) tool -modfile=internal/tools/go.mod
+MAINS    := $(notdir $(wildcard exporters/*_exporter))
+# The race detector needs a C compiler; a machine without one still tests.
+RACE     := $(if $(shell command -v gcc clang 2>/dev/null),-race)
+GOFILES  := $(shell git ls-files '*.go' 2>/dev/null)
+FUZZTIME ?= 30s
+RUN_ADDR ?= 127.0.0.1:9797
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show the targets.
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: go
+go:
+	@command -v $(GO) >/dev/null || { echo "make: Go is missing: install Go 1.26 or later from https://go.dev/dl and put it on PATH" >&2; exit 1; }
+
+.PHONY: run
+run: go ## Build dmarc_exporter and serve the sample reports of this repository.
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./exporters/dmarc_exporter
+	@mkdir -p .run
+	@echo "Serving the sample reports: open http://$(RUN_ADDR)/metrics (Ctrl-C stops)"
+	@exec $(BIN)/dmarc_exporter serve --web.listen-address=$(RUN_ADDR) --source.dir=exporters/dmarc_exporter/testdata/reports \
+		--state.file=.run/dmarc.db --state.horizon=36500d --log.level=warn
+
+.PHONY: build
+build: go ## Build every binary into bin/.
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -tags netgo,osusergo -ldflags '$(LDFLAGS)' -o $(BIN)/ ./exporters/...
+
+.PHONY: test
+test: go ## Run all tests; REQUIRE_SERVICES=1 fails where a service is missing instead of skipping.
+	$(GO) test $(RACE) -shuffle=on ./...
+
+.PHONY: check
+check: go fmt-check vet lint generate-check ## Format, vet, lint, generated files, floors: the gate besides the tests.
+	$(GO) test -count=1 ./internal/repotest
+
+.PHONY: fmt
+fmt: go ## Format the Go files.
+	$(TOOL) gofumpt -w $(GOFILES)
+
+.PHONY: fmt-check
+fmt-check: go
+	@out="$$($(TOOL) gofumpt -l $(GOFILES))"; [ -z "$$out" ] || { echo "not formatted (run make fmt):"; echo "$$out"; exit 1; }
+
+.PHONY: vet
+vet: go
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: go ## Run staticcheck.
+	$(TOOL) staticcheck ./...
+
+.PHONY: generate
+generate: go ## Write the generated documents: flags, metrics, sample reports.
+	$(GO) test ./exporters/... ./collectors/... -run 'TestFlagsDoc|TestMetricsDoc' -update
+
+# Generated files are fresh when generating again changes nothing.
+.PHONY: generate-check
+generate-check: go
+	@before="$$(git status --porcelain; git diff | git hash-object --stdin)"; \
+	$(MAKE) --no-print-directory generate >/dev/null; \
+	after="$$(git status --porcelain; git diff | git hash-object --stdin)"; \
+	[ "$$before" = "$$after" ] || { echo "generated files are stale: run make generate and commit"; git status --short; exit 1; }
+
+.PHONY: bench
+bench: go ## Run the benchmarks.
+	$(GO) test -run '^$$' -bench . -benchmem ./dmarc/...
+
+.PHONY: fuzz
+fuzz: go ## Fuzz every target for FUZZTIME each.
+	@for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done
+
+.PHONY: release
+release: go ## Build reproducible archives and sha256sums.txt into release/.
+	$(GO) run ./internal/release
+
+.PHONY: clean
+clean: ## Remove what the other targets made.
+	rm -rf $(BIN) .run release
