@@ -1,0 +1,155 @@
+package dmarc
+
+import (
+	"bytes"
+	"strings"
+	"time"
+)
+
+// Namespaces of the root element.
+const (
+	namespace2 = "urn:ietf:params:xml:ns:dmarc-2.0"
+	namespace1 = "http://dmarc.org/dmarc-xml/0.1"
+)
+
+func (d *Decoder) setMetadata(l leaf, b []byte, pos int) {
+	m := &d.doc.report.Metadata
+	switch l {
+	case leafVersion:
+		d.doc.report.Version = d.text(b)
+	case leafOrgName:
+		m.OrgName = d.text(b)
+		if strings.Contains(m.OrgName, "@") {
+			d.warn(CodeOrgAddress, pos, m.OrgName)
+		}
+	case leafEmail:
+		m.Email = d.text(b)
+	case leafContact:
+		m.ExtraContactInfo = d.text(b)
+	case leafReportID:
+		m.ReportID = d.text(trimAngles(b))
+	case leafError:
+		if len(m.Errors) >= maxEntries {
+			d.warn(CodeElementsDropped, pos, "error")
+			return
+		}
+		m.Errors = append(m.Errors, d.text(b))
+	case leafGenerator:
+		m.Generator = d.text(b)
+	case leafBegin:
+		m.Begin = d.date(b, pos)
+	case leafEnd:
+		m.End = d.date(b, pos)
+	}
+}
+
+// trimAngles removes the angle brackets around a message-id-like report id,
+// which are no part of it (RFC 9990, section 3.5.1).
+func trimAngles(b []byte) []byte {
+	if n := len(b); n > 2 && b[0] == '<' && b[n-1] == '>' {
+		return bytes.TrimSpace(b[1 : n-1])
+	}
+	return b
+}
+
+// date reads begin or end. What is unreadable stays the zero time, which
+// refuses the report at its end.
+func (d *Decoder) date(b []byte, pos int) time.Time {
+	t, code, _ := parseDate(b)
+	d.note(code, pos, b)
+	return t
+}
+
+func (d *Decoder) setPolicy(l leaf, b []byte, pos int) {
+	p := &d.doc.report.Policy
+	if len(b) == 0 {
+		// QUIRK(policy-odd): an empty element says nothing, so it is absent.
+		d.warn(CodePolicyValueMissing, pos, leaves[l].name)
+		return
+	}
+	switch l {
+	case leafDomain:
+		p.Domain = d.domain(b, pos)
+	case leafP:
+		p.P = d.policyAction(b, pos)
+	case leafSP:
+		p.SP = d.policyAction(b, pos)
+	case leafNP:
+		p.NP = d.policyAction(b, pos)
+	case leafADKIM:
+		p.ADKIM = Alignment(d.policyWord(b, pos, "r", "s"))
+	case leafASPF:
+		p.ASPF = Alignment(d.policyWord(b, pos, "r", "s"))
+	case leafPct:
+		n, ok := digits(b)
+		if !ok || n > 100 {
+			// QUIRK(policy-odd): "100%" and words; nil is not 100.
+			d.warn(CodePolicyValueInvalid, pos, string(b))
+			return
+		}
+		d.doc.pct = int(n)
+		p.Pct = &d.doc.pct
+	case leafFo:
+		p.Fo = d.text(b)
+	case leafTesting:
+		p.Testing = d.policyWord(b, pos, "y", "n")
+	case leafDiscovery:
+		p.DiscoveryMethod = d.policyWord(b, pos, "psl", "treewalk")
+	}
+}
+
+// policyAction reads p, sp or np, which know no pass.
+func (d *Decoder) policyAction(b []byte, pos int) Disposition {
+	low, _ := d.keyword(b, pos)
+	v := parseDisposition(string(low))
+	if v == DispositionAbsent || v == DispositionPass {
+		// QUIRK(policy-odd): sp of "nil".
+		d.warn(CodePolicyValueInvalid, pos, string(b))
+		return DispositionAbsent
+	}
+	return v
+}
+
+func (d *Decoder) policyWord(b []byte, pos int, one, other string) string {
+	low, _ := d.keyword(b, pos)
+	switch string(low) {
+	case one:
+		return one
+	case other:
+		return other
+	}
+	d.warn(CodePolicyValueInvalid, pos, string(b))
+	return ""
+}
+
+// finish completes the report at its end, or refuses it.
+func (d *Decoder) finish() error {
+	r := &d.doc.report
+	m := &r.Metadata
+	if m.Begin.IsZero() || m.End.IsZero() {
+		return d.fail(ReasonNoDates, d.pos, "the report has no readable date_range")
+	}
+	if r.Policy.Domain == "" {
+		return d.fail(ReasonNoDomain, d.pos, "the report has no policy domain")
+	}
+	if m.OrgName == "" {
+		// QUIRK(org-odd): the domain of the address names the reporter as well.
+		if _, domain, ok := strings.Cut(m.Email, "@"); ok {
+			m.OrgName, _ = normalizeDomain([]byte(strings.Trim(domain, "<> ")))
+		}
+		d.warn(CodeOrgMissing, d.pos, m.OrgName)
+	}
+	if m.ReportID == "" {
+		m.ReportID = d.madeReportID()
+		d.warn(CodeReportIDMissing, d.pos, m.ReportID)
+	}
+	switch span := m.End.Sub(m.Begin); {
+	case span == 0:
+		d.warn(CodePeriodEmpty, d.pos, "")
+	case span < 0:
+		d.warn(CodePeriodReversed, d.pos, "")
+	case span > 25*time.Hour:
+		d.warn(CodePeriodLong, d.pos, span.String())
+	}
+	return nil
+}

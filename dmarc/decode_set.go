@@ -1,0 +1,258 @@
+package dmarc
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+)
+
+// maxEntries bounds the lists of one record and the error elements of one
+// report. RFC 9990 advises at most 100 DKIM signatures (section 3.1.3).
+const maxEntries = 1000
+
+// Leaves that may occur again: per signature, check or reason, and error.
+const (
+	seenReason = 1<<leafReasonType | 1<<leafReasonComment
+	seenDKIM   = 1<<leafDKIMDomain | 1<<leafDKIMSelector | 1<<leafDKIMResult | 1<<leafDKIMHuman
+	seenSPF    = 1<<leafSPFDomain | 1<<leafSPFScope | 1<<leafSPFResult | 1<<leafSPFHuman
+	seenRecord = seenReason | seenDKIM | seenSPF | 1<<leafSource | 1<<leafCount | 1<<leafDisposition |
+		1<<leafEvalDKIM | 1<<leafEvalSPF | 1<<leafHeaderFrom | 1<<leafEnvelopeFrom | 1<<leafEnvelopeTo
+)
+
+// openRecord prepares the record for its values.
+func (d *Decoder) openRecord() {
+	r := d.rec
+	*r = Record{Count: -1, Reasons: r.Reasons[:0], AuthDKIM: r.AuthDKIM[:0], AuthSPF: r.AuthSPF[:0]}
+	d.seen &^= seenRecord
+	d.drop = false
+}
+
+// openEntry prepares the list entry that the values of n belong to.
+func (d *Decoder) openEntry(n node, pos int) {
+	r := d.rec
+	switch n {
+	case nodeReason:
+		d.seen &^= seenReason
+		if d.drop = len(r.Reasons) >= maxEntries; !d.drop {
+			r.Reasons = append(r.Reasons, OverrideReason{})
+		}
+	case nodeDKIM:
+		d.seen &^= seenDKIM
+		if d.drop = len(r.AuthDKIM) >= maxEntries; !d.drop {
+			r.AuthDKIM = append(r.AuthDKIM, DKIMAuth{})
+		}
+	case nodeSPF:
+		d.seen &^= seenSPF
+		if d.drop = len(r.AuthSPF) >= maxEntries; !d.drop {
+			r.AuthSPF = append(r.AuthSPF, SPFAuth{})
+		}
+	}
+	if d.drop {
+		d.warn(CodeElementsDropped, pos, nodes[n].name)
+	}
+}
+
+// set stores the value b, trimmed and valid UTF-8, of leaf l. The value was
+// found at pos in the window. The first of several values wins.
+func (d *Decoder) set(l leaf, b []byte, pos int) {
+	if d.seen&(1<<l) != 0 && l != leafError {
+		d.warn(CodeDuplicateElement, pos, leaves[l].name)
+		return
+	}
+	d.seen |= 1 << l
+	switch leaves[l].node {
+	case nodeFeedback, nodeMetadata, nodeDateRange:
+		d.setMetadata(l, b, pos)
+	case nodePolicy:
+		d.setPolicy(l, b, pos)
+	case nodeRow, nodeEvaluated, nodeIdentifiers:
+		d.setRow(l, b, pos)
+	default:
+		if !d.drop {
+			d.setEntry(l, b, pos)
+		}
+	}
+}
+
+func (d *Decoder) setRow(l leaf, b []byte, pos int) {
+	r := d.rec
+	switch l {
+	case leafSource:
+		r.Source, r.SourceIP = d.source(b, pos)
+	case leafCount:
+		if len(b) > 0 {
+			var code Code
+			r.Count, code = parseCount(b)
+			d.note(code, pos, b)
+		}
+	case leafDisposition:
+		r.Disposition, r.RawDisposition = d.disposition(b, pos)
+	case leafEvalDKIM:
+		r.DKIM, r.RawDKIM = d.evaluation(b, pos)
+	case leafEvalSPF:
+		r.SPF, r.RawSPF = d.evaluation(b, pos)
+	case leafHeaderFrom:
+		r.HeaderFrom = d.domain(b, pos)
+	case leafEnvelopeFrom:
+		r.EnvelopeFrom = d.domain(b, pos)
+	case leafEnvelopeTo:
+		r.EnvelopeTo = d.domain(b, pos)
+	}
+}
+
+func (d *Decoder) setEntry(l leaf, b []byte, pos int) {
+	r := d.rec
+	switch l {
+	case leafReasonType:
+		r.Reasons[len(r.Reasons)-1].Type = d.fold(b, pos)
+	case leafReasonComment:
+		r.Reasons[len(r.Reasons)-1].Comment = d.text(b)
+	case leafDKIMDomain:
+		r.AuthDKIM[len(r.AuthDKIM)-1].Domain = d.domain(b, pos)
+	case leafDKIMSelector:
+		r.AuthDKIM[len(r.AuthDKIM)-1].Selector = d.text(b)
+	case leafDKIMResult:
+		e := &r.AuthDKIM[len(r.AuthDKIM)-1]
+		e.Result, e.RawResult = d.authResult(b, pos)
+	case leafDKIMHuman:
+		r.AuthDKIM[len(r.AuthDKIM)-1].HumanResult = d.text(b)
+	case leafSPFDomain:
+		r.AuthSPF[len(r.AuthSPF)-1].Domain = d.domain(b, pos)
+	case leafSPFScope:
+		r.AuthSPF[len(r.AuthSPF)-1].Scope = d.fold(b, pos)
+	case leafSPFResult:
+		e := &r.AuthSPF[len(r.AuthSPF)-1]
+		e.Result, e.RawResult = d.authResult(b, pos)
+	case leafSPFHuman:
+		r.AuthSPF[len(r.AuthSPF)-1].HumanResult = d.text(b)
+	}
+}
+
+// closeRecord completes the record that ends at pos and reports whether it
+// holds anything.
+func (d *Decoder) closeRecord(pos int) bool {
+	if d.seen&seenRecord == 0 {
+		// QUIRK(empty-record): <record/> beside good ones is no record.
+		d.warn(CodeEmptyRecord, pos, "")
+		return false
+	}
+	r := d.rec
+	if r.Count < 0 {
+		// QUIRK(count-odd): an unusable count keeps the record but counts nothing.
+		r.Count = 0
+		d.warn(CodeCountMissing, pos, "")
+	}
+	if r.Source == "" {
+		d.warn(CodeSourceMissing, pos, "")
+	}
+	if r.HeaderFrom == "" {
+		// QUIRK(header-from-odd): the record is kept; the policy domain is the best guess.
+		r.HeaderFrom = d.doc.report.Policy.Domain
+		d.warn(CodeHeaderFromMissing, pos, r.HeaderFrom)
+	}
+	// QUIRK(disposition-odd), QUIRK(pe-missing): absent, never none and never pass.
+	if r.Disposition == DispositionAbsent && r.RawDisposition == "" {
+		d.warn(CodeDispositionMissing, pos, "")
+	}
+	if r.DKIM == EvaluationAbsent && r.RawDKIM == "" {
+		d.warn(CodeEvaluationMissing, pos, "dkim")
+	}
+	if r.SPF == EvaluationAbsent && r.RawSPF == "" {
+		d.warn(CodeEvaluationMissing, pos, "spf")
+	}
+	d.checkEntries(pos)
+	return true
+}
+
+func (d *Decoder) checkEntries(pos int) {
+	r := d.rec
+	if len(r.AuthDKIM)+len(r.AuthSPF) == 0 {
+		d.warn(CodeAuthResultsMissing, pos, "")
+	}
+	for i := range r.AuthDKIM {
+		if r.AuthDKIM[i].Result == AuthResultAbsent {
+			d.warn(CodeResultMissing, pos, "dkim")
+		}
+	}
+	for i := range r.AuthSPF {
+		if r.AuthSPF[i].Result == AuthResultAbsent {
+			d.warn(CodeResultMissing, pos, "spf")
+		}
+	}
+	for i := range r.Reasons {
+		if r.Reasons[i].Type == "" {
+			// QUIRK(reasons-odd): reasons without a type, with an empty one, and <reason/>.
+			d.warn(CodeReasonTypeMissing, pos, r.Reasons[i].Comment)
+		}
+	}
+}
+
+// source reads a source address; the text is kept whatever it is.
+func (d *Decoder) source(b []byte, pos int) (s string, a netip.Addr) {
+	if len(b) == 0 {
+		return "", netip.Addr{}
+	}
+	a, code := parseSource(b)
+	d.note(code, pos, b)
+	return d.text(b), a
+}
+
+// keyword folds b to lower case in place of a copy and reports whether it was folded.
+func (d *Decoder) keyword(b []byte, pos int) (low []byte, folded bool) {
+	if !slices.ContainsFunc(b, func(c byte) bool { return c >= 'A' && c <= 'Z' || c >= 0x80 }) {
+		return b, false
+	}
+	// QUIRK(enum-case-space): PASS, Pass and None.
+	low = bytes.ToLower(b)
+	if bytes.Equal(low, b) {
+		return b, false
+	}
+	d.warn(CodeValueCase, pos, string(b))
+	return low, true
+}
+
+func (d *Decoder) fold(b []byte, pos int) string {
+	low, _ := d.keyword(b, pos)
+	return d.text(low)
+}
+
+func (d *Decoder) disposition(b []byte, pos int) (v Disposition, raw string) {
+	low, folded := d.keyword(b, pos)
+	v = parseDisposition(string(low))
+	if v == DispositionAbsent && len(b) > 0 {
+		d.warn(CodeDispositionUnknown, pos, string(b))
+		folded = true
+	}
+	if folded {
+		raw = d.text(b)
+	}
+	return v, raw
+}
+
+func (d *Decoder) evaluation(b []byte, pos int) (v Evaluation, raw string) {
+	low, folded := d.keyword(b, pos)
+	v = parseEvaluation(string(low))
+	if v == EvaluationAbsent && len(b) > 0 {
+		// QUIRK(pe-odd): softfail and none are no alignment.
+		d.warn(CodeEvaluationUnknown, pos, string(b))
+		folded = true
+	}
+	if folded {
+		raw = d.text(b)
+	}
+	return v, raw
+}
+
+func (d *Decoder) authResult(b []byte, pos int) (v AuthResult, raw string) {
+	low, folded := d.keyword(b, pos)
+	v = parseAuthResult(string(low))
+	if v == AuthResultOther {
+		// QUIRK(enum-unknown-results): hardfail, unknown, error, invalid, not.evaluated.
+		d.warn(CodeResultUnknown, pos, string(b))
+		folded = true
+	}
+	if folded {
+		raw = d.text(b)
+	}
+	return v, raw
+}
