@@ -1,0 +1,92 @@
+package exporter
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/promslog"
+	promslogflag "github.com/prometheus/common/promslog/flag"
+	"github.com/prometheus/exporter-toolkit/web"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+)
+
+// Flags are the flags every binary has: --web.* and --log.*. They hold values
+// once the application has parsed its arguments.
+type Flags struct {
+	web  *web.FlagConfig
+	log  promslog.Config
+	path string
+
+	scrapeTimeout time.Duration
+	scrapeOffset  time.Duration
+	maxRequests   int
+	bare          bool
+	created       bool
+	pprof         bool
+}
+
+// AddFlags declares the flags that every binary has on app, gives it a version
+// and a short help flag, and lets every flag be set by a variable of the
+// environment (REDIS_EXPORTER_WEB_LISTEN_ADDRESS for an app "redis_exporter").
+// The server listens on defaultAddress unless told otherwise.
+func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
+	f := &Flags{web: kingpinflag.AddFlags(app, defaultAddress)}
+	app.Version(Version(app.Name))
+	app.HelpFlag.Short('h')
+	app.DefaultEnvars()
+	app.Flag("web.telemetry-path", "Path under which to expose metrics.").
+		Default("/metrics").StringVar(&f.path)
+	app.Flag("web.scrape-timeout", "Time for a scrape that does not bring a timeout of its own in X-Prometheus-Scrape-Timeout-Seconds.").
+		Default("10s").DurationVar(&f.scrapeTimeout)
+	app.Flag("web.scrape-timeout-offset", "Time to leave between the answer and the timeout of the scrape.").
+		Default("250ms").DurationVar(&f.scrapeOffset)
+	app.Flag("web.max-requests", "Scrapes to serve at the same time, more are answered with 503. Identical ones share one collection. 0 means no limit.").
+		Default("100").IntVar(&f.maxRequests)
+	app.Flag("web.disable-exporter-metrics", "Leave out metrics about the exporter's own process (promhttp_*, process_*, go_*).").
+		BoolVar(&f.bare)
+	app.Flag("web.created-timestamps", "Tell in OpenMetrics when each counter began.").
+		Default("true").BoolVar(&f.created)
+	app.Flag("web.enable-pprof", "Serve profiles under /debug/pprof/.").
+		BoolVar(&f.pprof)
+	promslogflag.AddFlags(app, &f.log)
+	return f
+}
+
+// Logger returns a logger that writes to w at the level and in the format of
+// the --log.* flags.
+func (f *Flags) Logger(w io.Writer) *slog.Logger {
+	c := f.log
+	c.Writer = w
+	return promslog.New(&c)
+}
+
+// exit is what a terminating flag such as --help is turned into.
+type exit struct{ code int }
+
+// Parse parses args without ever ending the process. Help and version are
+// written to stdout, usage errors to stderr. If ok is false, the program should
+// end with code: 0 after --help and --version, 2 after a usage error.
+func Parse(app *kingpin.Application, args []string, stdout, stderr io.Writer) (command string, code int, ok bool) {
+	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(code int) { panic(exit{code}) })
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case exit:
+			command, code, ok = "", v.code, false
+		default:
+			panic(v)
+		}
+	}()
+	command, err := app.Parse(args)
+	if err != nil {
+		if !errors.Is(err, kingpin.ErrCommandNotSpecified) {
+			fmt.Fprintf(stderr, "%s: %v, try --help\n", app.Name, err)
+		}
+		return "", 2, false
+	}
+	return command, 0, true
+}

@@ -1,0 +1,85 @@
+package exporter
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// ContextCollector is a prometheus.Collector that honours a deadline.
+//
+// CollectContext sends metrics to ch and returns once ctx is done, having sent
+// what it knows by then (an "up" metric of 0, for example). The trunk gives it a
+// deadline a little before the answer leaves, so that these last metrics arrive.
+// It may be called concurrently with itself.
+type ContextCollector interface {
+	prometheus.Collector
+	CollectContext(ctx context.Context, ch chan<- prometheus.Metric)
+}
+
+// Options says what one exporter adds to the trunk.
+type Options struct {
+	// Name is the name of the binary, such as "redis_exporter". It names the
+	// landing page and is the prefix of the exporter's own metrics.
+	Name string
+	// Description is one sentence for the landing page.
+	Description string
+	// Logger receives everything the trunk has to say; nil means discard.
+	Logger *slog.Logger
+	// Collectors returns the collectors of one gather. q holds the query of the
+	// scrape, such as collect[] and exclude[], without name[]. An error is
+	// answered with 400 Bad Request and its text.
+	Collectors func(q url.Values) ([]ContextCollector, error)
+	// Ready reports why the exporter is not ready, for /-/ready; nil means it
+	// always is.
+	Ready func() error
+	// Reload reads the configuration again, on SIGHUP and POST /-/reload. On an
+	// error the old configuration must stay in force. Calls never overlap. Nil
+	// means that there is nothing to reload.
+	Reload func(ctx context.Context) error
+	// Handlers are further routes, such as /probe, by http.ServeMux pattern.
+	Handlers map[string]http.Handler
+	// Background runs beside the server from the moment it listens. Its context
+	// is cancelled at shutdown, and it is waited for. An error it returns before
+	// that stops the process; nil does not.
+	Background func(ctx context.Context) error
+	// Links are shown on the landing page, after the metrics.
+	Links []Link
+}
+
+// Link is a line of the landing page.
+type Link struct {
+	Address, Text, Description string
+}
+
+// logger returns the logger to use, never nil.
+func (o *Options) logger() *slog.Logger {
+	if o.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Logger
+}
+
+// Named gives a collector a name, under which the trunk reports its success and
+// duration. A collector may also bring a method Name() string of its own.
+func Named(name string, c ContextCollector) ContextCollector {
+	return named{ContextCollector: c, name: name}
+}
+
+type named struct {
+	ContextCollector
+	name string
+}
+
+func (n named) Name() string { return n.name }
+
+// nameOf returns the name of a collector, or "" if it has none.
+func nameOf(c ContextCollector) string {
+	if n, ok := c.(interface{ Name() string }); ok {
+		return n.Name()
+	}
+	return ""
+}
