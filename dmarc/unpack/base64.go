@@ -1,0 +1,141 @@
+package unpack
+
+// Values of base64Values that are no digits.
+const (
+	base64Invalid = 0xff
+	base64Space   = 0xfe
+	base64Pad     = 0xfd
+)
+
+// base64Values maps a byte to its six bits, or to one of the values above.
+var base64Values = func() (t [256]byte) {
+	for i := range t {
+		t[i] = base64Invalid
+	}
+	for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
+		t[c] = byte(i)
+	}
+	for _, c := range []byte(" \t\r\n\v\f\x00") {
+		t[c] = base64Space
+	}
+	t['='] = base64Pad
+	return t
+}()
+
+// decodeBase64 appends the decoded b to dst. Padding may be missing or stand
+// in the middle, white space may stand anywhere. A line with characters
+// outside the alphabet is dropped as text, unless it is long and nearly all
+// base64: then only the characters are dropped. junk is the first of them.
+func decodeBase64(dst, b []byte) (out, junk []byte) {
+	if need := len(dst) + len(b)/4*3 + 3; cap(dst) < need {
+		dst = append(make([]byte, 0, need), dst...)
+	}
+	d := base64Decoder{dst: dst}
+	d.mark(b)
+	for len(b) > 0 {
+		n := d.quads(b)
+		if b = b[n:]; len(b) == 0 {
+			break
+		}
+		c := b[0]
+		switch v := base64Values[c]; {
+		case v < 64:
+			d.digit(v)
+			b = b[1:]
+		case c == '\n':
+			b = b[1:]
+			d.mark(b)
+		case v == base64Space:
+			b = b[1:]
+		case v == base64Pad:
+			d.flush()
+			b = b[1:]
+		default:
+			if junk == nil {
+				junk, _ = cutLine(d.line[:min(len(d.line), 64)])
+			}
+			b = d.invalid(b)
+		}
+	}
+	d.flush()
+	return d.dst, junk
+}
+
+type base64Decoder struct {
+	dst  []byte
+	acc  uint32 // digits that do not make three bytes yet
+	bits int    // in acc
+	// The state at the start of the current line, to drop it.
+	line     []byte // from there on
+	lineDst  int
+	lineAcc  uint32
+	lineBits int
+	judged   bool // the line was found to be base64 but for some characters
+}
+
+// quads decodes full groups of four digits and returns how many bytes it took.
+func (d *base64Decoder) quads(b []byte) int {
+	if d.bits != 0 {
+		return 0
+	}
+	t, dst, n := &base64Values, d.dst, 0
+	for ; len(b)-n >= 4; n += 4 {
+		q := b[n : n+4 : n+4]
+		v0, v1, v2, v3 := t[q[0]], t[q[1]], t[q[2]], t[q[3]]
+		if (v0|v1|v2|v3)&0x80 != 0 {
+			break
+		}
+		dst = append(dst, v0<<2|v1>>4, v1<<4|v2>>2, v2<<6|v3)
+	}
+	d.dst = dst
+	return n
+}
+
+func (d *base64Decoder) digit(v byte) {
+	d.acc, d.bits = d.acc<<6|uint32(v), d.bits+6
+	if d.bits == 24 {
+		d.dst = append(d.dst, byte(d.acc>>16), byte(d.acc>>8), byte(d.acc))
+		d.acc, d.bits = 0, 0
+	}
+}
+
+// flush ends a group that is not full, with or without padding.
+func (d *base64Decoder) flush() {
+	for d.bits >= 8 {
+		d.bits -= 8
+		d.dst = append(d.dst, byte(d.acc>>d.bits))
+	}
+	d.acc, d.bits = 0, 0
+}
+
+// mark remembers the state at the start of a line.
+func (d *base64Decoder) mark(line []byte) {
+	d.line, d.lineDst, d.lineAcc, d.lineBits, d.judged = line, len(d.dst), d.acc, d.bits, false
+}
+
+// invalid drops the character at the start of b, or the whole line around it.
+func (d *base64Decoder) invalid(b []byte) (rest []byte) {
+	if d.judged {
+		return b[1:]
+	}
+	line, rest := cutLine(d.line)
+	if mostlyBase64(line) {
+		d.judged = true
+		return b[1:]
+	}
+	d.dst, d.acc, d.bits = d.dst[:d.lineDst], d.lineAcc, d.lineBits
+	d.mark(rest)
+	return rest
+}
+
+// mostlyBase64 tells a damaged line of base64 from a line of text.
+func mostlyBase64(line []byte) bool {
+	const shortest = 40
+	bad := 0
+	for _, c := range line {
+		if base64Values[c] >= base64Pad && c != '=' || base64Values[c] == base64Space {
+			bad++
+		}
+	}
+	return len(line) >= shortest && bad*10 <= len(line)
+}

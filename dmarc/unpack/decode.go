@@ -1,0 +1,127 @@
+package unpack
+
+import (
+	"bytes"
+)
+
+// decode undoes the transfer encoding of a part. Declared encodings that are
+// not there, and undeclared ones that are, are recognised.
+func (w *Walker) decode(p *part) []byte {
+	body := bytes.TrimLeft(p.body, " \t\r\n")
+	enc := p.encoding
+	switch {
+	case equalFold(enc, "base64"):
+		if f := sniffMagic(p.body); f != formatOther || len(body) > 0 && (body[0] == '<' || body[0] == '{') {
+			w.warn(CodeEncodingLies, enc)
+			return p.body
+		}
+		return w.base64(body)
+	case equalFold(enc, "quoted-printable"):
+		return w.quotedPrintable(p.body)
+	case len(enc) == 0, equalFold(enc, "7bit"), equalFold(enc, "8bit"), equalFold(enc, "binary"):
+	default:
+		w.warn(CodeEncodingUnknown, enc)
+	}
+	return p.body
+}
+
+// openEncoded goes into text whose encoding was recognised though nothing says it.
+func (w *Walker) openEncoded(b []byte, f format) error {
+	w.warn(CodeUndeclared, nil)
+	m := w.enter(nil)
+	defer w.leave(m)
+	if f == formatBase64 {
+		b = w.base64(b)
+	} else {
+		b = w.quotedPrintable(b)
+	}
+	l := w.layer(w.depth)
+	l.in = memory(b)
+	return w.open(&l.in)
+}
+
+func (w *Walker) base64(b []byte) []byte {
+	l := w.layer(w.depth)
+	out, junk := decodeBase64(l.decoded[:0], b)
+	l.decoded = out
+	if junk != nil {
+		w.warn(CodeBase64Junk, junk)
+	}
+	return out
+}
+
+func (w *Walker) quotedPrintable(b []byte) []byte {
+	l := w.layer(w.depth)
+	out, invalid := decodeQuoted(l.decoded[:0], b)
+	l.decoded = out
+	if invalid != nil {
+		w.warn(CodeQuotedPrintable, invalid)
+	}
+	return out
+}
+
+// decodeQuoted appends the decoded quoted-printable text b to dst (RFC 2045,
+// section 6.7). invalid is the first sequence that had to be kept as it is.
+func decodeQuoted(dst, b []byte) (out, invalid []byte) {
+	for len(b) > 0 {
+		line := b
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			line = b[:i+1]
+		}
+		b = b[len(line):]
+		text := bytes.TrimRight(line, " \t\r\n")
+		soft := len(text) > 0 && text[len(text)-1] == '='
+		if soft {
+			text = text[:len(text)-1]
+		}
+		for {
+			i := bytes.IndexByte(text, '=')
+			if i < 0 {
+				dst = append(dst, text...)
+				break
+			}
+			dst = append(dst, text[:i]...)
+			text = text[i:]
+			hi, lo := -1, -1
+			if len(text) >= 3 {
+				hi, lo = unhex(text[1]), unhex(text[2])
+			}
+			if hi < 0 || lo < 0 {
+				if invalid == nil {
+					invalid = text[:min(len(text), 3)]
+				}
+				dst = append(dst, '=')
+				text = text[1:]
+				continue
+			}
+			dst = append(dst, byte(hi<<4|lo))
+			text = text[3:]
+		}
+		if !soft {
+			dst = append(dst, lineEnd(line)...)
+		}
+	}
+	return dst, invalid
+}
+
+func lineEnd(line []byte) []byte {
+	switch {
+	case bytes.HasSuffix(line, []byte("\r\n")):
+		return line[len(line)-2:]
+	case bytes.HasSuffix(line, []byte("\n")):
+		return line[len(line)-1:]
+	}
+	return nil
+}
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
+}

@@ -1,0 +1,141 @@
+package unpack
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// input is a source of bytes with a look-ahead: either a reader behind a
+// buffer, or, with a nil src, bytes in memory.
+type input struct {
+	buf []byte // the unread bytes are buf[pos:]
+	pos int
+	src io.Reader
+	err error // why src ended: io.EOF or a *dmarc.Error
+}
+
+// memory makes an input of bytes that are all there.
+func memory(b []byte) input { return input{buf: b} }
+
+// peek returns the next unread bytes without consuming them: n of them unless
+// the input or the buffer ends before.
+func (in *input) peek(n int) []byte {
+	for len(in.buf)-in.pos < n && in.fill() {
+	}
+	return in.buf[in.pos:min(in.pos+n, len(in.buf))]
+}
+
+// whole reports whether every byte up to the end of the input is in the buffer.
+func (in *input) whole() bool {
+	return in.src == nil || errors.Is(in.err, io.EOF)
+}
+
+// fill reads more bytes behind the unread ones. It returns false when there is
+// no room or nothing to read.
+func (in *input) fill() bool {
+	if in.src == nil || in.err != nil {
+		return false
+	}
+	if in.pos > 0 && (in.pos == len(in.buf) || len(in.buf) == cap(in.buf)) {
+		in.buf = in.buf[:copy(in.buf, in.buf[in.pos:])]
+		in.pos = 0
+	}
+	if len(in.buf) == cap(in.buf) {
+		return false
+	}
+	for range 100 { // as bufio: a reader that never gets on must not hang us
+		n, err := in.src.Read(in.buf[len(in.buf):cap(in.buf)])
+		in.buf = in.buf[:len(in.buf)+n]
+		in.err = err
+		if n > 0 || err != nil {
+			return n > 0
+		}
+	}
+	in.err = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: io.ErrNoProgress}
+	return false
+}
+
+// end returns the error that ends the input.
+func (in *input) end() error {
+	if in.err == nil {
+		return io.EOF
+	}
+	return in.err
+}
+
+// discard drops n bytes of the buffer.
+func (in *input) discard(n int) { in.pos += n }
+
+// Read implements io.Reader.
+func (in *input) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if in.pos == len(in.buf) {
+		if in.src != nil && in.err == nil && len(p) >= cap(in.buf) {
+			n, err := in.src.Read(p) // no need to copy twice
+			in.err = err
+			return n, err
+		}
+		if !in.fill() {
+			return 0, in.end()
+		}
+	}
+	n := copy(p, in.buf[in.pos:])
+	in.pos += n
+	return n, nil
+}
+
+// ReadByte implements io.ByteReader, which lets a decompressor stop exactly
+// behind its last byte.
+func (in *input) ReadByte() (byte, error) {
+	if in.pos == len(in.buf) && !in.fill() {
+		return 0, in.end()
+	}
+	in.pos++
+	return in.buf[in.pos-1], nil
+}
+
+// skipFunc drops leading bytes that are in the set and returns how many.
+func (in *input) skip(set string) int64 {
+	var skipped int64
+	for {
+		rest := bytes.TrimLeft(in.buf[in.pos:], set)
+		n := len(in.buf) - in.pos - len(rest)
+		in.pos += n
+		skipped += int64(n)
+		if len(rest) > 0 || !in.fill() {
+			return skipped
+		}
+	}
+}
+
+// root reads from the caller's reader: it counts and marks the errors of the
+// reader itself.
+type root struct {
+	w   *Walker
+	r   io.Reader
+	err error // the first error of r other than io.EOF
+}
+
+// Read implements io.Reader.
+func (r *root) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if n < 0 || n > len(p) {
+		n, err = 0, errors.New("invalid count from Read")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: err}
+		return n, r.err
+	}
+	if err != nil {
+		err = io.EOF
+	}
+	if limit := r.w.meter.read(&r.w.limits, n); limit != nil {
+		return 0, limit
+	}
+	return n, err
+}

@@ -1,0 +1,212 @@
+package unpack
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// part is a leaf of a mail's MIME tree.
+type part struct {
+	body        []byte
+	mediaType   []byte // as sent
+	encoding    []byte // as sent
+	contentType []byte // the whole field
+	disposition []byte // the whole field
+	multiparts  int    // around it, within the mail
+	tooDeep     bool
+}
+
+// tree is what is known about the mail that is scanned.
+type tree struct {
+	first    int // w.parts[first:] are its leaves
+	tooMany  bool
+	tooLong  bool // a header is
+	feedback bool // a failure report
+	bounce   bool // a delivery status or disposition notification
+}
+
+// openMail goes through the parts of a mail. raw may start with an envelope line.
+func (w *Walker) openMail(raw []byte) error {
+	m := w.enter(nil)
+	defer w.leave(m)
+	raw = w.trimBroken(trimEnvelope(raw))
+	head, body, ok := cutHeader(raw, w.limits.Header)
+	if !ok {
+		return w.refuse(refusal(dmarc.ReasonTooLarge, "mail header of more than %d bytes", w.limits.Header))
+	}
+	outer := w.mail
+	w.mail = w.newMail(raw, head)
+	defer func() { w.mail = outer }()
+
+	t := tree{first: len(w.parts)}
+	defer func() { w.parts = w.parts[:t.first] }()
+	w.scan(&t, head, body, 0)
+	switch {
+	case t.tooLong:
+		return w.refuse(refusal(dmarc.ReasonTooLarge, "part header of more than %d bytes", w.limits.Header))
+	case t.tooMany:
+		return w.refuse(refusal(dmarc.ReasonTooMany, "mail with more than %d parts", w.limits.Parts))
+	case t.feedback || w.isFailure(&t, head):
+		// Nothing else of this mail is visited: the rest is evidence, written
+		// by whoever sent the message that failed.
+		l := w.layer(w.depth)
+		l.in = memory(raw)
+		return w.emit(KindFailure, &l.in)
+	case t.bounce:
+		w.pass(dmarc.ReasonNotAReport, "a bounce or notification")
+		return nil
+	}
+	w.pass(dmarc.ReasonNotAReport, "mail without a report")
+	for i := t.first; i < len(w.parts); i++ {
+		if err := w.openPart(i, i-t.first+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trimBroken drops lines before the first header field.
+//
+// QUIRK(mail-broken-header): a gateway puts a line of its own on top.
+func (w *Walker) trimBroken(b []byte) []byte {
+	rest := b
+	for range 3 {
+		if name, _ := cutField(rest); name != nil {
+			if len(rest) < len(b) {
+				w.warn(CodeBrokenHeader, b[:len(b)-len(rest)])
+			}
+			return rest
+		}
+		_, rest = cutLine(rest)
+	}
+	return b
+}
+
+// scan adds the leaves of an entity to w.parts.
+func (w *Walker) scan(t *tree, head, body []byte, multiparts int) {
+	p := part{body: body, multiparts: multiparts}
+	for h := (header{head}); ; {
+		name, value := h.next()
+		if name == nil {
+			break
+		}
+		switch {
+		case p.contentType == nil && fieldIs(name, "contenttype"):
+			p.contentType = value
+			p.mediaType, _, _ = bytes.Cut(value, []byte(";"))
+			p.mediaType = bytes.TrimSpace(p.mediaType)
+		case p.encoding == nil && fieldIs(name, "contenttransferencoding"):
+			p.encoding = bytes.Trim(value, " \t\r\n\"';")
+		case p.disposition == nil && fieldIs(name, "contentdisposition"):
+			p.disposition = value
+		}
+	}
+	switch {
+	case hasPrefixFold(p.mediaType, "multipart/"):
+		if w.scanMultipart(t, &p) {
+			return
+		}
+	case equalFold(p.mediaType, "message/feedback-report"):
+		t.feedback = true
+	case equalFold(p.mediaType, "message/delivery-status"), equalFold(p.mediaType, "message/global-delivery-status"),
+		equalFold(p.mediaType, "message/disposition-notification"):
+		t.bounce = true
+	}
+	w.meter.parts++
+	if w.meter.parts > w.limits.Parts {
+		t.tooMany = true
+		return
+	}
+	w.parts = append(w.parts, p)
+}
+
+// scanMultipart scans the parts of a multipart. It returns false when p is
+// none and has to be read as a leaf.
+func (w *Walker) scanMultipart(t *tree, p *part) bool {
+	switch kind := param(p.contentType, "report-type"); {
+	case equalFold(kind, "feedback-report"):
+		t.feedback = true
+		return true
+	case equalFold(kind, "delivery-status"), equalFold(kind, "disposition-notification"):
+		t.bounce = true
+		return true
+	}
+	if w.depth+p.multiparts >= w.limits.Depth {
+		p.tooDeep = true
+		return false
+	}
+	s := splitter{rest: p.body, boundary: param(p.contentType, "boundary")}
+	if !s.first() {
+		if s.boundary = guessBoundary(p.body); s.boundary == nil || !s.first() {
+			return false
+		}
+		w.warn(CodeBoundaryGuessed, s.boundary)
+	}
+	for !t.tooMany && !t.tooLong {
+		raw, more := s.next()
+		head, body, ok := cutHeader(raw, w.limits.Header)
+		if !ok {
+			t.tooLong = true
+			break
+		}
+		w.scan(t, head, body, p.multiparts+1)
+		if !more {
+			break
+		}
+	}
+	if !s.closed {
+		w.warn(CodeNoEndBoundary, s.boundary)
+	}
+	return true
+}
+
+// openPart decodes a leaf and goes into it.
+func (w *Walker) openPart(i, number int) error {
+	p := w.parts[i]
+	m := w.push(p.name(number))
+	defer w.leave(m)
+	w.depth += p.multiparts
+	if p.tooDeep {
+		return w.refuse(refusal(dmarc.ReasonTooDeep, "more than %d containers around it", w.limits.Depth))
+	}
+	if hasPrefixFold(p.mediaType, "text/rfc822") || equalFold(p.mediaType, "application/pgp-signature") {
+		return nil
+	}
+	b := w.decode(&p)
+	held := int64(0)
+	if w.mail.Outer != nil && len(b) > 0 && len(p.body) > 0 && &b[0] != &p.body[0] {
+		held = int64(len(b))
+	}
+	w.held += held
+	defer func() { w.held -= held }()
+	if w.held > w.limits.Memory {
+		return w.refuse(w.tooLong())
+	}
+	switch f, _ := sniff(b[:min(len(b), sniffSize)], len(b) <= sniffSize); f {
+	case formatOther, formatEmpty:
+		return nil
+	}
+	if w.meter.opened++; w.meter.opened > w.limits.Members {
+		if w.meter.opened > w.limits.Members+1 {
+			return nil // said once
+		}
+		return w.refuse(refusal(dmarc.ReasonTooMany, "more than %d attachments", w.limits.Members))
+	}
+	l := w.layer(w.depth)
+	l.in = memory(b)
+	return w.open(&l.in)
+}
+
+// name returns what to call a part: the base of its file name, or its number.
+func (p *part) name(number int) []byte {
+	name := param(p.disposition, "filename")
+	if name == nil {
+		name = param(p.contentType, "name")
+	}
+	if name = baseName(name); len(name) > 0 {
+		return name
+	}
+	return strconv.AppendInt([]byte("part "), int64(number), 10)
+}

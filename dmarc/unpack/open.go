@@ -1,0 +1,90 @@
+package unpack
+
+import (
+	"errors"
+	"io"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// open decides what in is and goes through it. Like everything below it, it
+// returns only errors that end the walk; refusals go to visit or to w.weak.
+func (w *Walker) open(in *input) error {
+	f, skip := w.decide(in)
+	if in.err != nil && !errors.Is(in.err, io.EOF) && !isStream(f) {
+		return w.refuse(in.err) // the layer below is damaged at its very start
+	}
+	if skip > 0 && f != formatEmpty && f != formatOther {
+		w.warn(CodeLeadingJunk, in.peek(skip))
+		in.discard(skip)
+	}
+	switch f {
+	case formatXML:
+		return w.emit(KindAggregate, in)
+	case formatJSON:
+		return w.emit(KindTLS, in)
+	case formatOther:
+		w.pass(dmarc.ReasonNotAReport, "neither a report nor a container of one")
+		return nil
+	case formatEmpty:
+		w.pass(dmarc.ReasonEmpty, "nothing but white space")
+		return nil
+	case formatOutlook:
+		return w.refuse(refusal(dmarc.ReasonUnsupported, "an Outlook message file"))
+	case formatTNEF:
+		return w.refuse(refusal(dmarc.ReasonUnsupported, "a winmail.dat (TNEF) attachment"))
+	case formatArchive:
+		return w.refuse(refusal(dmarc.ReasonUnsupported, "an archive that is neither zip, gzip, zlib nor tar"))
+	case formatEncrypted:
+		return w.refuse(refusal(dmarc.ReasonEncrypted, "an encrypted message"))
+	}
+	if w.depth >= w.limits.Depth {
+		return w.refuse(refusal(dmarc.ReasonTooDeep, "more than %d containers around it", w.limits.Depth))
+	}
+	switch f {
+	case formatGzip, formatZlib:
+		return w.openStream(in, f)
+	case formatMbox:
+		return w.openMbox(in)
+	}
+	b, err := w.hold(in)
+	if err != nil {
+		return w.refuse(err)
+	}
+	defer func() { w.held -= int64(len(b)) }()
+	switch f {
+	case formatZip:
+		return w.openZip(b)
+	case formatTar:
+		return w.openTar(b)
+	case formatBase64, formatQuoted:
+		return w.openEncoded(b, f)
+	default:
+		return w.openMail(b)
+	}
+}
+
+// isStream reports whether a document of the format, or one inside it, may be
+// given out before its end was seen.
+func isStream(f format) bool {
+	switch f {
+	case formatXML, formatJSON, formatGzip, formatZlib, formatMbox:
+		return true
+	default:
+		return false
+	}
+}
+
+// decide sniffs in. It drops leading white space that fills the look-ahead.
+func (w *Walker) decide(in *input) (f format, skip int) {
+	for {
+		head := in.peek(sniffSize)
+		whole := len(head) == len(in.buf)-in.pos && in.whole()
+		f, skip = sniff(head, whole)
+		if f != formatEmpty || len(head) < sniffSize {
+			return f, skip
+		}
+		w.warn(CodeLeadingJunk, nil)
+		in.skip(blank)
+	}
+}

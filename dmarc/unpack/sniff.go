@@ -1,0 +1,172 @@
+package unpack
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// format is what the first bytes of a thing say it is.
+type format int
+
+const (
+	formatOther format = iota // no report and no container
+	formatEmpty
+	formatXML  // an aggregate report
+	formatJSON // a TLS report
+	formatGzip
+	formatZlib
+	formatZip
+	formatTar
+	formatMail
+	formatMbox
+	formatBase64    // base64 without a header that says so
+	formatQuoted    // quoted-printable without a header that says so
+	formatOutlook   // Outlook .msg
+	formatTNEF      // winmail.dat
+	formatArchive   // another compression or archive format
+	formatEncrypted // an encrypted mail
+)
+
+// blank are the bytes that may stand before a document: white space, NUL and
+// the bytes of the UTF-8 byte order mark.
+const blank = " \t\r\n\x00\xef\xbb\xbf"
+
+// sniff decides by the first bytes of an input what it is. whole says that
+// head is everything. skip is the number of leading bytes that do not belong
+// to it.
+func sniff(head []byte, whole bool) (f format, skip int) {
+	if f := sniffMagic(head); f != formatOther {
+		return f, 0
+	}
+	if text, ok := narrow(head); ok {
+		// The decoders read UTF-16 themselves: nothing is skipped.
+		f, _ = sniffText(bytes.TrimLeft(text, blank), whole)
+		if f == formatXML || f == formatJSON {
+			return f, 0
+		}
+		return formatOther, 0
+	}
+	text := bytes.TrimLeft(head, blank)
+	skip = len(head) - len(text)
+	if len(text) == 0 {
+		return formatEmpty, 0
+	}
+	if f := sniffMagic(text); f != formatOther {
+		return f, skip
+	}
+	f, junk := sniffText(text, whole)
+	switch {
+	case f == formatXML && junk == 0, f == formatJSON:
+		return f, 0 // leading white space is the decoders' to judge
+	case f == formatOther:
+		if i := bytes.Index(text, []byte(zipLocal)); i >= 0 {
+			return formatZip, 0 // QUIRK(zip-prefix): the directory knows where it starts
+		}
+	}
+	return f, skip + junk
+}
+
+const (
+	zipLocal   = "PK\x03\x04"
+	zipEnd     = "PK\x05\x06"
+	zipCentral = "PK\x01\x02"
+)
+
+var magics = []struct {
+	magic string
+	f     format
+}{
+	{"\x1f\x8b\x08", formatGzip},
+	{zipLocal, formatZip},
+	{zipEnd, formatZip},
+	{"PK\x07\x08" + zipLocal, formatZip},
+	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", formatOutlook},
+	{"\x78\x9f\x3e\x22", formatTNEF},
+	{"BZh", formatArchive},
+	{"\xfd7zXZ\x00", formatArchive},
+	{"7z\xbc\xaf\x27\x1c", formatArchive},
+	{"Rar!\x1a\x07", formatArchive},
+	{"\x28\xb5\x2f\xfd", formatArchive},
+	{"\x1f\x9d", formatArchive},
+	{"-----BEGIN PGP MESSAGE-----", formatEncrypted},
+}
+
+func sniffMagic(b []byte) format {
+	for _, m := range magics {
+		if len(b) >= len(m.magic) && string(b[:len(m.magic)]) == m.magic {
+			return m.f
+		}
+	}
+	switch {
+	case isZlib(b):
+		return formatZlib
+	case isTar(b):
+		return formatTar
+	case isEnveloped(b):
+		return formatEncrypted
+	}
+	return formatOther
+}
+
+// isZlib recognises the header of RFC 1950 with the window of every common
+// compressor; others look like text.
+func isZlib(b []byte) bool {
+	return len(b) > 2 && b[0] == 0x78 && (uint(b[0])<<8|uint(b[1]))%31 == 0 && b[1]&0x20 == 0
+}
+
+// isTar recognises a tar header by its checksum, which all tar formats share.
+func isTar(b []byte) bool {
+	const size, at = 512, 148
+	if len(b) < size || b[0] == 0 {
+		return false
+	}
+	sum := uint64(8 * ' ')
+	for i, c := range b[:size] {
+		if i < at || i >= at+8 {
+			sum += uint64(c)
+		}
+	}
+	var stated uint64
+	for _, c := range bytes.Trim(b[at:at+8], " \x00") {
+		if c < '0' || c > '7' {
+			return false
+		}
+		stated = stated<<3 | uint64(c-'0')
+	}
+	return sum == stated
+}
+
+// isEnveloped recognises CMS enveloped data (RFC 5652): an encrypted S/MIME mail.
+func isEnveloped(b []byte) bool {
+	return len(b) > 2 && b[0] == 0x30 &&
+		bytes.Contains(b[:min(len(b), 32)], []byte("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03"))
+}
+
+// narrow turns UTF-16 into bytes, which is enough to recognise a document.
+func narrow(b []byte) ([]byte, bool) {
+	if len(b) < 4 {
+		return nil, false
+	}
+	var order binary.ByteOrder
+	switch {
+	case b[0] == 0xff && b[1] == 0xfe:
+		order, b = binary.LittleEndian, b[2:]
+	case b[0] == 0xfe && b[1] == 0xff:
+		order, b = binary.BigEndian, b[2:]
+	case b[0] != 0 && b[1] == 0 && b[2] != 0 && b[3] == 0:
+		order = binary.LittleEndian
+	case b[0] == 0 && b[1] != 0 && b[2] == 0 && b[3] != 0:
+		order = binary.BigEndian
+	default:
+		return nil, false
+	}
+	out := make([]byte, 0, len(b)/2)
+	for ; len(b) >= 2; b = b[2:] {
+		c := order.Uint16(b)
+		if c > 0x7f {
+			c = '?'
+		}
+		out = append(out, byte(c))
+	}
+	return out, true
+}

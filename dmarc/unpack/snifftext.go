@@ -1,0 +1,171 @@
+package unpack
+
+import "bytes"
+
+// sniffText decides what text is that starts with neither white space nor the
+// magic of a binary format. skip is the number of leading bytes of junk.
+func sniffText(b []byte, whole bool) (f format, skip int) {
+	switch {
+	case len(b) == 0:
+		return formatEmpty, 0
+	case b[0] == '<':
+		if isQuotedXML(b) {
+			return formatQuoted, 0
+		}
+		if isReportXML(b, whole) {
+			return formatXML, 0
+		}
+		return formatOther, 0
+	case b[0] == '{' || b[0] == '[':
+		if isReportJSON(b, whole) {
+			return formatJSON, 0
+		}
+		return formatOther, 0
+	case bytes.HasPrefix(b, []byte("From ")) || bytes.HasPrefix(b, []byte(">From ")):
+		if _, rest := cutLine(b); isMail(rest) {
+			return formatMbox, 0
+		}
+	}
+	if isMail(b) {
+		return formatMail, 0
+	}
+	if isBase64(b) {
+		return formatBase64, 0
+	}
+	// QUIRK(leading-junk): text before the document, from a gateway or a person.
+	for _, start := range []string{"<?xml", "<feedback"} {
+		if i := bytes.Index(b, []byte(start)); i >= 0 && isReportXML(b[i:], whole) {
+			return formatXML, i
+		}
+	}
+	return formatOther, 0
+}
+
+// reportMarks are what the start of an aggregate report contains, whatever is
+// wrong with it. All lower case.
+var reportMarks = []string{"<feedback", ":feedback", "report_metadata", "policy_published", "<record"}
+
+// isReportXML reports whether b, which starts with '<', may be the start of an
+// aggregate report. It errs on the side of yes: the decoder has the last word.
+func isReportXML(b []byte, whole bool) bool {
+	for _, m := range reportMarks {
+		if containsFold(b, m) {
+			return true
+		}
+	}
+	return !whole && inProlog(b)
+}
+
+// inProlog reports whether b ends before the root element begins.
+func inProlog(b []byte) bool {
+	for {
+		b = bytes.TrimLeft(b, blank)
+		end := ">"
+		switch {
+		case len(b) == 0:
+			return true
+		case bytes.HasPrefix(b, []byte("<!--")):
+			end = "-->"
+		case bytes.HasPrefix(b, []byte("<?")):
+			end = "?>"
+		case hasPrefixFold(b, "<!doctype html"):
+			return false
+		case bytes.HasPrefix(b, []byte("<!")):
+			if i := bytes.IndexByte(b, '['); i >= 0 && i < max(bytes.IndexByte(b, '>'), 0) {
+				end = "]"
+			}
+		default:
+			return false
+		}
+		_, rest, ok := bytes.Cut(b, []byte(end))
+		if !ok {
+			return true
+		}
+		b = rest
+	}
+}
+
+// isReportJSON reports whether b may be the start of a TLS report: it names a
+// key of one, or it goes on and has no end of a string yet.
+func isReportJSON(b []byte, whole bool) bool {
+	for _, key := range []string{`"organization-name"`, `"report-id"`, `"date-range"`, `"policies"`, `"contact-info"`} {
+		if containsFold(b, key) {
+			return true
+		}
+	}
+	return !whole && bytes.Count(b, []byte(`"`)) < 2
+}
+
+// isQuotedXML recognises quoted-printable by its escape of the sign that every XML declaration has.
+func isQuotedXML(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("<?xml version=3D"))
+}
+
+// isBase64 recognises base64 of what a report starts with.
+func isBase64(b []byte) bool {
+	for _, p := range []string{
+		"H4sI",         // gzip
+		"UEsDB",        // zip
+		"PD94bWwg",     // <?xml
+		"PGZlZWRiYWNr", // <feedback
+		"77u/PD94bWw",  // byte order mark, <?xml
+		"eyJvcmdhbml6", // {"organiz
+	} {
+		if bytes.HasPrefix(b, []byte(p)) {
+			line, _ := cutLine(b)
+			return bytes.IndexFunc(bytes.TrimSpace(line), func(r rune) bool {
+				return r >= 0x80 || base64Values[byte(r)] == base64Invalid && r != '=' && r != ' '
+			}) < 0
+		}
+	}
+	return false
+}
+
+// cutLine splits b behind its first line. The line is without its end.
+func cutLine(b []byte) (line, rest []byte) {
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 {
+		return b, nil
+	}
+	return bytes.TrimSuffix(b[:i], []byte("\r")), b[i+1:]
+}
+
+// lower folds an ASCII letter.
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// hasPrefixFold is bytes.HasPrefix with ASCII case folded; prefix is lower case.
+func hasPrefixFold(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && equalFold(b[:len(prefix)], prefix)
+}
+
+// equalFold compares with ASCII case folded; s is lower case.
+func equalFold(b []byte, s string) bool {
+	if len(b) != len(s) {
+		return false
+	}
+	for i := range b {
+		if lower(b[i]) != s[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// containsFold is bytes.Contains with ASCII case folded; sub is lower case and
+// starts with a byte that has no case, or is looked for at each of its bytes.
+func containsFold(b []byte, sub string) bool {
+	if bytes.Contains(b, []byte(sub)) {
+		return true
+	}
+	for i := 0; i+len(sub) <= len(b); i++ {
+		if lower(b[i]) == sub[0] && equalFold(b[i:i+len(sub)], sub) {
+			return true
+		}
+	}
+	return false
+}

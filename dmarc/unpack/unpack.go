@@ -1,0 +1,210 @@
+package unpack
+
+import (
+	"errors"
+	"io"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// Kind is the kind of a report document.
+type Kind string
+
+// The kinds of documents. KindUnknown is that of a Document with Err set.
+const (
+	KindUnknown   Kind = ""
+	KindAggregate Kind = "aggregate" // XML (RFC 9990, RFC 7489)
+	KindTLS       Kind = "tls"       // JSON (RFC 8460)
+	KindFailure   Kind = "failure"   // a mail with a feedback report (RFC 9991, RFC 5965)
+)
+
+// Document is one report document, or one damaged member. It and everything
+// it refers to belong to the Walker and are valid only during the call of
+// visit, but for Name, Kind and Err, which are safe to keep.
+type Document struct {
+	// Name is the path through the containers, from names that strangers
+	// chose: a hint for people, never a file name. It is valid UTF-8 without
+	// control characters.
+	Name string
+	Kind Kind
+	// Reader gives the document. It ends with io.EOF only when the document and
+	// the checksums of all layers around it were read and are right; any other
+	// error is a *dmarc.Error. What is not read to io.EOF is not verified. It is
+	// nil when Err is set.
+	//
+	// A failure report is the whole mail, without the envelope line of an mbox.
+	Reader io.Reader
+	// Err says why a container or member was refused whose neighbours may be
+	// good. Its Reason is never not_a_report: what is no report is passed over.
+	Err *dmarc.Error
+	// Warnings are those of the containers around the document. More may be
+	// added until Reader has returned io.EOF.
+	Warnings []dmarc.Warning
+	// WarningsDropped counts the warnings beyond dmarc.MaxWarnings.
+	WarningsDropped int
+	// Mail is the mail that carried the document, nil when there is none.
+	Mail *Mail
+}
+
+// Walk calls visit for every report document inside r, in order. It is
+// NewWalker(limits).Walk(r, visit).
+func Walk(r io.Reader, limits Limits, visit func(*Document) error) error {
+	return NewWalker(limits).Walk(r, visit)
+}
+
+// Walker walks one input after the other and keeps its buffers in between. It
+// must not be used by two goroutines at a time, nor by visit.
+type Walker struct {
+	limits Limits
+	visit  func(*Document) error
+	doc    Document
+	meter  meter
+	root   root
+	path   []byte       // names of the containers, joined by slashes
+	mail   *Mail        // the innermost mail
+	depth  int          // containers around the current position
+	held   int64        // bytes of mails and archives in memory
+	layers []*layer     // buffers, by depth
+	mails  []*Mail      // by nesting, for reuse
+	parts  []part       // MIME parts of the mails around the current position
+	found  bool         // visit was called
+	weak   *dmarc.Error // the best reason when nothing is found
+}
+
+// NewWalker makes a Walker.
+func NewWalker(limits Limits) *Walker {
+	return &Walker{limits: limits.withDefaults()}
+}
+
+// Walk calls visit for every report document inside r, in order, and for every
+// member that is recognised but damaged, encrypted or beyond the limits, with
+// Err set: damage in one member does not hide the others.
+//
+// When visit was not called, the error is a *dmarc.Error that says why.
+// Otherwise the error is that of visit, which ends the walk and is returned as
+// it is, or a *dmarc.Error with dmarc.ReasonIO when r failed.
+func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
+	w.visit = visit
+	w.doc.Warnings, w.doc.WarningsDropped = w.doc.Warnings[:0], 0
+	w.meter = meter{}
+	w.root = root{w: w, r: r}
+	w.path, w.mail, w.depth, w.held, w.parts = w.path[:0], nil, 0, 0, w.parts[:0]
+	w.found, w.weak = false, nil
+	defer w.release()
+
+	l := w.layer(0)
+	l.in = input{buf: l.buffer(), src: &w.root}
+	if err := w.open(&l.in); err != nil {
+		return err
+	}
+	if w.root.err != nil {
+		return w.root.err
+	}
+	if !w.found {
+		if w.weak == nil { // an empty container inside a container
+			return refusal(dmarc.ReasonNotAReport, "no report inside")
+		}
+		return w.weak
+	}
+	return nil
+}
+
+// release forgets the caller's values and buffers that grew unusually large.
+func (w *Walker) release() {
+	w.visit, w.root.r, w.doc.Reader, w.doc.Mail = nil, nil, nil, nil
+	for _, l := range w.layers {
+		l.in = input{}
+		if cap(l.held) > keepBuffer {
+			l.held = nil
+		}
+		if cap(l.decoded) > keepBuffer {
+			l.decoded = nil
+		}
+	}
+}
+
+// emit gives a document to visit.
+func (w *Walker) emit(kind Kind, r io.Reader) error {
+	w.found = true
+	w.doc.Name, w.doc.Kind, w.doc.Reader, w.doc.Err, w.doc.Mail = w.name(), kind, r, nil, w.mail
+	return w.visit(&w.doc)
+}
+
+// refuse tells visit about a member that is damaged. It does nothing when err is nil.
+func (w *Walker) refuse(err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *dmarc.Error
+	if !errors.As(err, &e) {
+		e = &dmarc.Error{Reason: dmarc.ReasonCorrupt, Offset: -1, Err: err}
+	}
+	if e.Reason == dmarc.ReasonIO {
+		return e // the input itself failed: no use in going on
+	}
+	w.found = true
+	w.doc.Name, w.doc.Kind, w.doc.Reader, w.doc.Err, w.doc.Mail = w.name(), KindUnknown, nil, e, w.mail
+	return w.visit(&w.doc)
+}
+
+// pass notes that something is no report. It counts only when nothing else is found.
+func (w *Walker) pass(reason dmarc.Reason, format string, args ...any) {
+	if w.weak == nil || weight(reason) > weight(w.weak.Reason) {
+		w.weak = refusal(reason, format, args...)
+	}
+}
+
+// weight orders the reasons of an input without any report by how much they say.
+func weight(r dmarc.Reason) int {
+	switch r {
+	case dmarc.ReasonUnsupported:
+		return 3
+	case dmarc.ReasonEmpty:
+		return 2
+	default:
+		return 1
+	}
+}
+
+// warn adds a warning to the current document.
+func (w *Walker) warn(code dmarc.Code, value []byte) {
+	if len(w.doc.Warnings) >= dmarc.MaxWarnings {
+		w.doc.WarningsDropped++
+		return
+	}
+	w.doc.Warnings = append(w.doc.Warnings, dmarc.Warning{Code: code, Offset: -1, Value: printable(value, 64)})
+}
+
+// mark is the state that a container or member ends with.
+type mark struct{ path, warnings, dropped, depth int }
+
+// push goes to a member called name. It returns what leave needs.
+func (w *Walker) push(name []byte) mark {
+	m := mark{len(w.path), len(w.doc.Warnings), w.doc.WarningsDropped, w.depth}
+	if len(name) > 0 && len(w.path) < maxPath {
+		if len(w.path) > 0 {
+			w.path = append(w.path, '/')
+		}
+		w.path = append(w.path, name[:min(len(name), maxPath)]...)
+	}
+	return m
+}
+
+// enter goes into a container and to its member called name.
+func (w *Walker) enter(name []byte) mark {
+	m := w.push(name)
+	w.depth++
+	return m
+}
+
+// leave returns to where push or enter was called.
+func (w *Walker) leave(m mark) {
+	w.path = w.path[:m.path]
+	w.doc.Warnings, w.doc.WarningsDropped = w.doc.Warnings[:m.warnings], m.dropped
+	w.depth = m.depth
+}
+
+// maxPath bounds the bytes of a Document's Name.
+const maxPath = 512
+
+func (w *Walker) name() string { return printable(w.path, maxPath) }
