@@ -6,21 +6,31 @@ import "bytes"
 // section 5.1). It is lenient: a missing end is tolerated, and so are parts
 // behind the closing boundary.
 type splitter struct {
-	rest     []byte
-	boundary []byte
-	closed   bool
+	rest   []byte // from the line break behind a boundary on
+	line   []byte // line break, two dashes, boundary
+	closed bool   // the last boundary line was a closing one
 }
 
-// first goes behind the first boundary line, dropping the preamble.
-func (s *splitter) first() bool {
-	if len(s.boundary) == 0 {
+// start goes behind the first boundary line, dropping the preamble. It returns
+// false when there is no such line.
+func (s *splitter) start(body, boundary []byte) bool {
+	const longest = 1 << 10 // the longest allowed is 70
+	if len(boundary) == 0 || len(boundary) > longest {
 		return false
+	}
+	s.rest, s.closed = body, false
+	s.line = append(append(s.line[:0], "\n--"...), boundary...)
+	if bytes.HasPrefix(body, s.line[1:]) {
+		if end, closing, ok := boundaryEnd(body, len(s.line)-1); ok {
+			s.rest, s.closed = body[end:], closing
+			return true
+		}
 	}
 	_, end, closing := s.find()
 	if end < 0 {
 		return false
 	}
-	s.rest, s.closed = s.rest[end:], closing
+	s.rest, s.closed = body[end:], closing
 	return true
 }
 
@@ -28,11 +38,10 @@ func (s *splitter) first() bool {
 func (s *splitter) next() (raw []byte, more bool) {
 	start, end, closing := s.find()
 	if start < 0 {
-		raw = s.rest
-		s.rest = nil
+		raw, s.rest, s.closed = s.rest[min(1, len(s.rest)):], nil, false
 		return raw, false
 	}
-	raw, s.rest, s.closed = s.rest[:start], s.rest[end:], closing
+	raw, s.rest, s.closed = s.rest[min(1, start):start], s.rest[end:], closing
 	if !closing {
 		return raw, true
 	}
@@ -47,23 +56,20 @@ func (s *splitter) next() (raw []byte, more bool) {
 }
 
 // find finds the next boundary line: start is where the part before it ends,
-// the line break before the boundary not counted; end is behind the line.
+// the line break before the boundary not counted; end is the line break behind
+// it, which may be the one before the next boundary.
 func (s *splitter) find() (start, end int, closing bool) {
 	for at := 0; ; {
-		i := bytes.Index(s.rest[at:], s.boundary)
-		if i < 2 {
-			if i < 0 {
-				return -1, -1, false
-			}
-			at += i + 1
-			continue
+		i := bytes.Index(s.rest[at:], s.line)
+		if i < 0 {
+			return -1, -1, false
 		}
 		at += i
-		dash := at - 2
-		if s.rest[dash] == '-' && s.rest[dash+1] == '-' && (dash == 0 || s.rest[dash-1] == '\n') {
-			if end, closing, ok := boundaryEnd(s.rest, at+len(s.boundary)); ok {
-				return lineStart(s.rest, dash), end, closing
+		if end, closing, ok := boundaryEnd(s.rest, at+len(s.line)); ok {
+			if at > 0 && s.rest[at-1] == '\r' {
+				at--
 			}
+			return at, end, closing
 		}
 		at++
 	}
@@ -79,24 +85,13 @@ func boundaryEnd(b []byte, at int) (end int, closing, ok bool) {
 	for ; at < len(b); at++ {
 		switch b[at] {
 		case '\n':
-			return at + 1, closing, true
+			return at, closing, true
 		case ' ', '\t', '\r':
 		default:
 			return 0, false, false
 		}
 	}
 	return at, closing, true
-}
-
-// lineStart returns where the line break before at starts.
-func lineStart(b []byte, at int) int {
-	if at > 0 && b[at-1] == '\n' {
-		at--
-	}
-	if at > 0 && b[at-1] == '\r' {
-		at--
-	}
-	return at
 }
 
 // guessBoundary finds a line that starts with two dashes and is followed by a

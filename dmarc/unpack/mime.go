@@ -137,12 +137,15 @@ func (w *Walker) scanMultipart(t *tree, p *part) bool {
 		p.tooDeep = true
 		return false
 	}
-	s := splitter{rest: p.body, boundary: param(p.contentType, "boundary")}
-	if !s.first() {
-		if s.boundary = guessBoundary(p.body); s.boundary == nil || !s.first() {
+	var line [128]byte
+	s := splitter{line: line[:0]}
+	boundary := param(p.contentType, "boundary")
+	if !s.start(p.body, boundary) {
+		boundary = guessBoundary(p.body)
+		if !s.start(p.body, boundary) {
 			return false
 		}
-		w.warn(CodeBoundaryGuessed, s.boundary)
+		w.warn(CodeBoundaryGuessed, boundary)
 	}
 	for !t.tooMany && !t.tooLong {
 		raw, more := s.next()
@@ -157,7 +160,7 @@ func (w *Walker) scanMultipart(t *tree, p *part) bool {
 		}
 	}
 	if !s.closed {
-		w.warn(CodeNoEndBoundary, s.boundary)
+		w.warn(CodeNoEndBoundary, boundary)
 	}
 	return true
 }

@@ -34,9 +34,10 @@ type Document struct {
 	//
 	// A failure report is the whole mail, without the envelope line of an mbox.
 	Reader io.Reader
-	// Err says why a container or member was refused whose neighbours may be
-	// good. Its Reason is never not_a_report: what is no report is passed over.
-	Err *dmarc.Error
+	// Err is the *dmarc.Error of a container or member that was refused and
+	// whose neighbours may be good. Its Reason is never not_a_report: what is
+	// no report is passed over.
+	Err error
 	// Warnings are those of the containers around the document. More may be
 	// added until Reader has returned io.EOF.
 	Warnings []dmarc.Warning
@@ -68,7 +69,7 @@ type Walker struct {
 	mails  []*Mail      // by nesting, for reuse
 	parts  []part       // MIME parts of the mails around the current position
 	found  bool         // visit was called
-	weak   *dmarc.Error // the best reason when nothing is found
+	weak   weak         // what to say when nothing is found
 }
 
 // NewWalker makes a Walker.
@@ -89,7 +90,7 @@ func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 	w.meter = meter{}
 	w.root = root{w: w, r: r}
 	w.path, w.mail, w.depth, w.held, w.parts = w.path[:0], nil, 0, 0, w.parts[:0]
-	w.found, w.weak = false, nil
+	w.found, w.weak = false, weak{dmarc.ReasonNotAReport, "no report inside"}
 	defer w.release()
 
 	l := w.layer(0)
@@ -101,10 +102,7 @@ func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 		return w.root.err
 	}
 	if !w.found {
-		if w.weak == nil { // an empty container inside a container
-			return refusal(dmarc.ReasonNotAReport, "no report inside")
-		}
-		return w.weak
+		return refusal(w.weak.reason, "%s", w.weak.text)
 	}
 	return nil
 }
@@ -147,17 +145,24 @@ func (w *Walker) refuse(err error) error {
 	return w.visit(&w.doc)
 }
 
-// pass notes that something is no report. It counts only when nothing else is found.
-func (w *Walker) pass(reason dmarc.Reason, format string, args ...any) {
-	if w.weak == nil || weight(reason) > weight(w.weak.Reason) {
-		w.weak = refusal(reason, format, args...)
+// weak is why something was passed over.
+type weak struct {
+	reason dmarc.Reason
+	text   string
+}
+
+// pass notes that something is no report. It counts only when nothing else is
+// found, and then the reason counts that says most.
+func (w *Walker) pass(reason dmarc.Reason, text string) {
+	if weight(reason) >= weight(w.weak.reason) {
+		w.weak = weak{reason, text}
 	}
 }
 
-// weight orders the reasons of an input without any report by how much they say.
+// weight orders the reasons to pass something over by how much they say.
 func weight(r dmarc.Reason) int {
 	switch r {
-	case dmarc.ReasonUnsupported:
+	case dmarc.ReasonUnsupported, dmarc.ReasonEncoding:
 		return 3
 	case dmarc.ReasonEmpty:
 		return 2
