@@ -56,8 +56,9 @@ type found struct {
 func walkAll(r io.Reader, limits unpack.Limits) found {
 	got := found{kinds: map[unpack.Kind]int{}}
 	got.err = unpack.Walk(r, limits, func(d *unpack.Document) error {
-		if d.Err != nil {
-			got.refused = append(got.refused, d.Err.Reason)
+		var e *dmarc.Error
+		if errors.As(d.Err, &e) {
+			got.refused = append(got.refused, e.Reason)
 			return nil
 		}
 		n, err := io.Copy(io.Discard, d.Reader)
@@ -65,7 +66,6 @@ func walkAll(r io.Reader, limits unpack.Limits) found {
 		for _, w := range d.Warnings {
 			got.warnings = append(got.warnings, w.Code)
 		}
-		var e *dmarc.Error
 		switch {
 		case errors.As(err, &e):
 			got.refused = append(got.refused, e.Reason)

@@ -61,15 +61,15 @@ type Walker struct {
 	doc    Document
 	meter  meter
 	root   root
-	path   []byte       // names of the containers, joined by slashes
-	mail   *Mail        // the innermost mail
-	depth  int          // containers around the current position
-	held   int64        // bytes of mails and archives in memory
-	layers []*layer     // buffers, by depth
-	mails  []*Mail      // by nesting, for reuse
-	parts  []part       // MIME parts of the mails around the current position
-	found  bool         // visit was called
-	weak   weak         // what to say when nothing is found
+	path   []byte   // names of the containers, joined by slashes
+	mail   *Mail    // the innermost mail
+	depth  int      // containers around the current position
+	held   int64    // bytes of mails and archives in memory
+	layers []*layer // buffers, by depth
+	mails  []*Mail  // by nesting, for reuse
+	parts  []part   // MIME parts of the mails around the current position
+	found  bool     // visit was called
+	weak   weak     // what to say when nothing is found
 }
 
 // NewWalker makes a Walker.
