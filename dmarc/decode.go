@@ -1,41 +1,71 @@
 package dmarc
 
 import (
-	"bytes"
-	"encoding/xml"
 	"errors"
+	"hash"
 	"io"
 	"iter"
-	"strings"
 )
 
-// Decoder reads one aggregate report from a stream, record by record.
+// Decoder reads one aggregate report from a stream, record by record, in
+// constant memory.
 //
 // The records come before it is known that the report is whole: add them to
-// something that can be thrown away, and keep it only when Next returns
-// io.EOF. A Decoder is not safe for concurrent use; use one per goroutine and
-// Reset it for the next report.
+// something that can be thrown away, and keep it only when Next has returned
+// io.EOF. A Decoder is not safe for concurrent use: use one per goroutine, and
+// Reset it for the next report, which saves its buffers and tables.
 type Decoder struct {
 	// Limits bounds the report. It may be changed before the first call of
 	// Next and is kept by Reset.
 	Limits Limits
+	limits Limits // with defaults; set by the first call of Next
 
-	r    io.Reader
-	x    *xml.Decoder
-	doc  *document
-	rec  *Record
-	own  Record
-	err  error
-	seen uint64
-	drop bool
-	pos  int
-	open node
+	window
+	strings interner
+	last    [leafLimit]string // the last value of each leaf, when it was clean
+	memo    memo
+	mark    mark
+
+	doc     *document
+	rec     *Record // the record that Next was given
+	own     Record  // the record that Records yields
+	err     error   // what Next returns from now on
+	scratch []byte  // a value with references or foreign characters
+	open    node
+	codes   uint64 // warned of, by codeBit
+	skip    int    // open elements inside of an unknown one, itself included
+	seen    uint64 // leaves that have a value, by 1<<leaf
+	records int
+
+	started   bool // the first window was filled
+	root      rootState
+	charset   charset
+	unicode   bool // the charset is known from the first bytes
+	declared  bool // the XML declaration was seen
+	entities  bool // the document type declares entities
+	schema    bool // inside of a schema element
+	trailing  bool // behind the report, and it was said
+	drop      bool // the open list entry is beyond maxEntries
+	namespace []attribute
+	prefixes  []prefix
+	digest    hash.Hash // of the records of a report that has no report_id so far
+	names     [maxDepth]uint32
 }
 
+// rootState tells whether the root element was found.
+type rootState uint8
+
+const (
+	rootNone    rootState = iota
+	rootOpen              // inside of it
+	rootImplied           // inside of a report that has none
+	rootClosed            // behind it
+)
+
+// document is what a Decoder hands out and never reuses.
 type document struct {
 	report Report
 	pct    int
-	codes  map[Code]bool
 }
 
 // NewDecoder returns a Decoder that reads the report in r: the XML itself,
@@ -47,42 +77,61 @@ func NewDecoder(r io.Reader) *Decoder {
 }
 
 // Reset makes d read another report from r. It keeps the buffers of d and its
-// Limits, but neither the Report nor the strings it has returned.
+// Limits. Reports and strings that d has returned stay valid.
 func (d *Decoder) Reset(r io.Reader) {
-	*d = Decoder{Limits: d.Limits, r: r, x: xml.NewDecoder(r), doc: &document{codes: map[Code]bool{}}}
+	d.window.reset(r)
+	d.memo.reset()
+	d.mark = mark{}
+	d.doc = new(document)
+	d.rec, d.err, d.open, d.skip, d.seen, d.codes, d.records = nil, nil, nodeNone, 0, 0, 0, 0
+	d.started, d.root, d.charset = false, rootNone, charsetUTF8
+	d.unicode, d.declared, d.entities, d.schema, d.trailing, d.drop = false, false, false, false, false, false
+	d.prefixes, d.digest = d.prefixes[:0], nil
 }
 
-// Report returns what is known of the report: metadata, policy and warnings
-// found so far. It is complete once Next has returned io.EOF.
+// Report returns what is known of the report: the metadata, the policy and the
+// warnings found so far. It is complete once Next has returned io.EOF. It
+// belongs to the caller when the Decoder is Reset.
 func (d *Decoder) Report() *Report { return &d.doc.report }
 
 // Next reads the next record into rec, whose slices it reuses. It returns
-// io.EOF after the last record of a report that is whole and dated; any other
-// error is a *Error, final, and means that the report must not be counted. The content of rec is
-// undefined after an error.
+// io.EOF after the last record of a report that is whole and dated, and only
+// after the reader's own end. Any other error is a *Error, is returned by all
+// further calls, and means that the report must not be counted. The content
+// of rec is undefined after an error.
+//
+// A record that lacks its header_from gets the policy domain, or stays
+// without when the policy comes behind the records.
 func (d *Decoder) Next(rec *Record) error {
-	if d.err != nil {
-		return d.err
-	}
 	d.rec = rec
-	d.err = d.step()
-	if d.err != nil && !errors.Is(d.err, io.EOF) {
-		return d.err
+	for d.err == nil {
+		switch d.run() {
+		case foundRecord:
+			return nil
+		case foundEnd:
+			d.err = d.finish()
+			if d.err == nil {
+				d.err = io.EOF
+			}
+		case needMore:
+			d.restore()
+			d.err = d.refill()
+		}
 	}
 	return d.err
 }
 
 // Records returns an iterator over the records of the report. It yields the
-// same Record again and again, with its fields overwritten; an error that is not the regular
-// end is yielded last, with a nil Record.
+// same Record again and again, with other content. An error other than the
+// regular end of the report is yielded last, with a nil Record.
 func (d *Decoder) Records() iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
 		for {
 			err := d.Next(&d.own)
-			switch {
-			case errors.Is(err, io.EOF):
+			if errors.Is(err, io.EOF) {
 				return
-			case err != nil:
+			}
+			if err != nil {
 				yield(nil, err)
 				return
 			}
@@ -93,93 +142,27 @@ func (d *Decoder) Records() iter.Seq2[*Record, error] {
 	}
 }
 
-func (d *Decoder) step() error {
-	done := false
-	for {
-		tok, err := d.x.Token()
-		if errors.Is(err, io.EOF) && done {
-			return d.end()
-		}
-		if err != nil {
-			if !done && d.doc.report.Version == "" && d.seen == 0 && d.open == nodeNone {
-				return d.fail(ReasonNotAReport, 0, err.Error())
-			}
-			return d.fail(ReasonSyntax, 0, err.Error())
-		}
-		switch t := tok.(type) {
-		case xml.StartElement:
-			l, n := child(d.open, []byte(t.Name.Local))
-			switch {
-			case l != leafNone:
-				var s struct {
-					Text string `xml:",chardata"`
-				}
-				if err := d.x.DecodeElement(&s, &t); err != nil {
-					return d.fail(ReasonSyntax, 0, err.Error())
-				}
-				d.set(l, []byte(strings.TrimSpace(s.Text)), 0)
-			case n == nodeRecord:
-				d.openRecord()
-				d.open = n
-			case n != nodeNone:
-				d.openEntry(n, 0)
-				d.open = n
-				if n == nodeFeedback {
-					d.doc.report.Namespace = t.Name.Space
-				}
-			case d.open == nodeNone:
-				return d.fail(ReasonNotAReport, 0, "the root element is not feedback")
-			default:
-				if err := d.x.Skip(); err != nil {
-					return d.fail(ReasonSyntax, 0, err.Error())
-				}
-			}
-		case xml.EndElement:
-			was := d.open
-			d.open = nodes[was].parent
-			if was == nodeRecord && d.closeRecord(0) {
-				return nil
-			}
-			if was == nodeFeedback {
-				return d.end()
-			}
-		}
-	}
+// outcome is why parsing stopped.
+type outcome uint8
+
+const (
+	goOn        outcome = iota
+	foundRecord         // d.rec is complete
+	foundEnd            // the report is complete
+	needMore            // the window ends inside of something
+	failed              // d.err says why
+)
+
+// mark is the state at the last place that parsing can resume at. A record is
+// a transaction: when the window ends inside of it, it is parsed again from
+// its start after more was read.
+type mark struct {
+	at       int  // place in the window
+	leaf     leaf // at is inside of this leaf, or behind a record
+	open     node
+	skip     int // open unknown elements
+	warnings int
+	dropped  int
+	codes    uint64
+	prefixes int
 }
-
-func (d *Decoder) end() error {
-	if err := d.finish(); err != nil {
-		return err
-	}
-	return io.EOF
-}
-
-func (d *Decoder) fail(reason Reason, _ int, text string) error {
-	return &Error{Reason: reason, Offset: -1, Err: errors.New(text)}
-}
-
-func (d *Decoder) warn(code Code, pos int, value string) {
-	r := &d.doc.report
-	if len(r.Warnings) >= MaxWarnings && d.doc.codes[code] {
-		r.WarningsDropped++
-		return
-	}
-	d.doc.codes[code] = true
-	r.Warnings = append(r.Warnings, Warning{Code: code, Offset: int64(pos), Value: strings.ToValidUTF8(value[:min(len(value), 64)], "")})
-}
-
-func (d *Decoder) note(code Code, pos int, b []byte) {
-	if code != "" {
-		d.warn(code, pos, string(b))
-	}
-}
-
-func (d *Decoder) text(b []byte) string { return string(b) }
-
-func (d *Decoder) domain(b []byte, pos int) string {
-	s, code := normalizeDomain(bytes.TrimSpace(b))
-	d.note(code, pos, b)
-	return s
-}
-
-func (d *Decoder) madeReportID() string { return "unknown" }

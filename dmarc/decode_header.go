@@ -127,29 +127,29 @@ func (d *Decoder) finish() error {
 	r := &d.doc.report
 	m := &r.Metadata
 	if m.Begin.IsZero() || m.End.IsZero() {
-		return d.fail(ReasonNoDates, d.pos, "the report has no readable date_range")
+		return d.fail(ReasonNoDates, d.end, "the report has no readable date_range")
 	}
 	if r.Policy.Domain == "" {
-		return d.fail(ReasonNoDomain, d.pos, "the report has no policy domain")
+		return d.fail(ReasonNoDomain, d.end, "the report has no policy domain")
 	}
 	if m.OrgName == "" {
 		// QUIRK(org-odd): the domain of the address names the reporter as well.
 		if _, domain, ok := strings.Cut(m.Email, "@"); ok {
 			m.OrgName, _ = normalizeDomain([]byte(strings.Trim(domain, "<> ")))
 		}
-		d.warn(CodeOrgMissing, d.pos, m.OrgName)
+		d.warn(CodeOrgMissing, d.end, m.OrgName)
 	}
 	if m.ReportID == "" {
 		m.ReportID = d.madeReportID()
-		d.warn(CodeReportIDMissing, d.pos, m.ReportID)
+		d.warn(CodeReportIDMissing, d.end, m.ReportID)
 	}
 	switch span := m.End.Sub(m.Begin); {
 	case span == 0:
-		d.warn(CodePeriodEmpty, d.pos, "")
+		d.warn(CodePeriodEmpty, d.end, "")
 	case span < 0:
-		d.warn(CodePeriodReversed, d.pos, "")
+		d.warn(CodePeriodReversed, d.end, "")
 	case span > 25*time.Hour:
-		d.warn(CodePeriodLong, d.pos, span.String())
+		d.warn(CodePeriodLong, d.end, span.String())
 	}
 	return nil
 }

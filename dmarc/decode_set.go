@@ -2,6 +2,9 @@ package dmarc
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"slices"
 )
@@ -17,6 +20,10 @@ const (
 	seenSPF    = 1<<leafSPFDomain | 1<<leafSPFScope | 1<<leafSPFResult | 1<<leafSPFHuman
 	seenRecord = seenReason | seenDKIM | seenSPF | 1<<leafSource | 1<<leafCount | 1<<leafDisposition |
 		1<<leafEvalDKIM | 1<<leafEvalSPF | 1<<leafHeaderFrom | 1<<leafEnvelopeFrom | 1<<leafEnvelopeTo
+
+	// Beyond the leaves: nodes that occur once.
+	seenMetadata = 1 << 62
+	seenPolicy   = 1 << 63
 )
 
 // openRecord prepares the record for its values.
@@ -25,6 +32,11 @@ func (d *Decoder) openRecord() {
 	*r = Record{Count: -1, Reasons: r.Reasons[:0], AuthDKIM: r.AuthDKIM[:0], AuthSPF: r.AuthSPF[:0]}
 	d.seen &^= seenRecord
 	d.drop = false
+	if d.digest == nil && d.records == 0 && d.doc.report.Metadata.ReportID == "" {
+		// QUIRK(report-id-missing): the identity is made from the records, in
+		// case that no report_id comes behind them.
+		d.digest = sha256.New()
+	}
 }
 
 // openEntry prepares the list entry that the values of n belong to.
@@ -126,6 +138,31 @@ func (d *Decoder) setEntry(l leaf, b []byte, pos int) {
 	case leafSPFHuman:
 		r.AuthSPF[len(r.AuthSPF)-1].HumanResult = d.text(b)
 	}
+}
+
+// digestRecord adds the record to the digest that stands in for a missing report_id.
+func (d *Decoder) digestRecord() {
+	r := d.rec
+	fmt.Fprintf(d.digest, "%q %d %q %q %q %q %q\n", r.Source, r.Count, r.Disposition, r.DKIM, r.SPF, r.HeaderFrom, r.EnvelopeFrom)
+	for i := range r.AuthDKIM {
+		fmt.Fprintf(d.digest, "dkim %q\n", r.AuthDKIM[i])
+	}
+	for i := range r.AuthSPF {
+		fmt.Fprintf(d.digest, "spf %q\n", r.AuthSPF[i])
+	}
+}
+
+// madeReportID returns an identity for a report that has none. The same
+// report gives the same identity, however its XML is written.
+func (d *Decoder) madeReportID() string {
+	h := d.digest
+	if h == nil {
+		h = sha256.New()
+	}
+	r := &d.doc.report
+	m := &r.Metadata
+	fmt.Fprintf(h, "%q %q %q %d %d\n", m.OrgName, m.Email, r.Policy.Domain, m.Begin.Unix(), m.End.Unix())
+	return "sha256." + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // closeRecord completes the record that ends at pos and reports whether it
@@ -255,4 +292,14 @@ func (d *Decoder) authResult(b []byte, pos int) (v AuthResult, raw string) {
 		raw = d.text(b)
 	}
 	return v, raw
+}
+
+// text makes a string of a value.
+func (d *Decoder) text(b []byte) string { return string(b) }
+
+// domain makes a string of a domain.
+func (d *Decoder) domain(b []byte, pos int) string {
+	s, code := normalizeDomain(b)
+	d.note(code, pos, b)
+	return s
 }

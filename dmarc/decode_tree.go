@@ -130,6 +130,7 @@ var leaves = [leafLimit]struct {
 	leafSPFScope:      {"scope", nodeSPF},
 	leafSPFResult:     {"result", nodeSPF},
 	leafSPFHuman:      {"human_result", nodeSPF},
+	leafBetween:       {"", nodeFeedback},
 }
 
 // child finds the element called name in node n: a leaf, a node, or neither.

@@ -1,0 +1,117 @@
+package dmarc
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// interner keeps the strings of recent values, so that a value that comes
+// again costs a look-up instead of an allocation. Its tables are direct-mapped
+// and overwrite what is there: they are bounded, and colliding values that a
+// stranger has chosen cost no more than new ones.
+type interner struct {
+	words   table[string]
+	domains table[string]
+	sources table[source]
+}
+
+// source is an address with its text.
+type source struct {
+	text string
+	addr netip.Addr
+}
+
+// Sizes of the tables: they start small, for programs that use a Decoder once,
+// and grow when they prove too small.
+const (
+	tableStart = 256
+	tableSize  = 4096
+	internMax  = 128 // longer values are not kept
+)
+
+type table[T any] struct {
+	slots  []T
+	misses int
+}
+
+// slot returns the place for values with hash h.
+func (t *table[T]) slot(h uint64) *T {
+	if t.misses >= len(t.slots) && len(t.slots) < tableSize {
+		size := tableStart
+		if t.slots != nil {
+			size = tableSize
+		}
+		t.slots, t.misses = make([]T, size), 0
+	}
+	return &t.slots[h>>40&uint64(len(t.slots)-1)]
+}
+
+// hashValue hashes buf[p:end], of which it reads at most 24 bytes. At least
+// eight bytes follow p.
+func hashValue(buf []byte, p, end int) uint64 {
+	const k1, k2 = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
+	n := end - p
+	x := binary.LittleEndian.Uint64(buf[p:])
+	if n <= 8 {
+		return (x<<(64-8*uint(n))*k1 ^ uint64(n)) * k2
+	}
+	y := binary.LittleEndian.Uint64(buf[end-8:])
+	z := binary.LittleEndian.Uint64(buf[p+n/2-4:])
+	return ((x*k1^y)*k2 ^ z ^ uint64(n)) * k1
+}
+
+// word returns the string of the text buf[p:end], which is plain. It reports
+// false for text with white space around it and for long text.
+func (s *interner) word(buf []byte, p, end int) (string, bool) {
+	if end-p > internMax {
+		return "", false
+	}
+	if p == end {
+		return "", true
+	}
+	if buf[p] == ' ' || buf[end-1] == ' ' {
+		return "", false
+	}
+	e := s.words.slot(hashValue(buf, p, end))
+	if string(buf[p:end]) != *e {
+		s.words.misses++
+		*e = string(buf[p:end])
+	}
+	return *e, true
+}
+
+// domain is word for domains; it reports false for what is not in normal form as well.
+func (s *interner) domain(buf []byte, p, end int) (string, bool) {
+	if end-p > internMax {
+		return "", false
+	}
+	if p == end {
+		return "", true
+	}
+	e := s.domains.slot(hashValue(buf, p, end))
+	if string(buf[p:end]) != *e {
+		if domainState(buf[p:end]) != "" {
+			return "", false
+		}
+		s.domains.misses++
+		*e = string(buf[p:end])
+	}
+	return *e, true
+}
+
+// source returns the address buf[p:end], or nil when it is not a clean one.
+func (s *interner) source(buf []byte, p, end int) *source {
+	if end-p > 45 || p == end {
+		return nil
+	}
+	e := s.sources.slot(hashValue(buf, p, end))
+	if string(buf[p:end]) != e.text {
+		a, code := parseSource(buf[p:end])
+		if code != "" {
+			return nil
+		}
+		s.sources.misses++
+		*e = source{string(buf[p:end]), a}
+	}
+	return e
+}

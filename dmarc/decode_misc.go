@@ -1,0 +1,129 @@
+package dmarc
+
+import (
+	"bytes"
+	"strings"
+)
+
+// misc skips what starts with "<!" or "<?" at p: a comment, a CDATA section, a
+// document type, a processing instruction or the XML declaration.
+func (d *Decoder) misc(p int) (int, outcome) {
+	rest := d.buf[p:d.end]
+	switch {
+	case bytes.HasPrefix(rest, []byte("<?")):
+		return d.instruction(p)
+	case bytes.HasPrefix(rest, []byte("<!--")):
+		if n := bytes.Index(rest[4:], []byte("-->")); n >= 0 {
+			return p + 4 + n + 3, goOn
+		}
+		return p, needMore
+	case bytes.HasPrefix(rest, []byte(cdataStart)):
+		n := bytes.Index(rest, []byte("]]>"))
+		if n < 0 {
+			return p, needMore
+		}
+		if text := bytes.TrimSpace(rest[len(cdataStart):n]); len(text) > 0 && d.skip == 0 {
+			d.warn(CodeStrayText, p, string(text[:min(len(text), 64)]))
+		}
+		return p + n + 3, goOn
+	case len(rest) < len(cdataStart):
+		return p, needMore
+	}
+	return d.docType(p)
+}
+
+const cdataStart = "<![CDATA["
+
+// instruction skips a processing instruction and reads the XML declaration.
+func (d *Decoder) instruction(p int) (int, outcome) {
+	rest := d.buf[p:d.end]
+	if len(rest) < 6 {
+		return p, needMore
+	}
+	if string(rest[:5]) != "<?xml" || !isSpace(rest[5]) {
+		if n := bytes.Index(rest, []byte("?>")); n >= 0 {
+			return p + n + 2, goOn
+		}
+		return p, needMore
+	}
+	n := bytes.IndexByte(rest, '>')
+	if n < 0 {
+		return p, needMore
+	}
+	text := rest[5:n]
+	if len(text) > 0 && text[len(text)-1] == '?' {
+		text = text[:len(text)-1]
+	} else {
+		d.warn(CodeMalformedTag, p, string(rest[:min(n+1, 64)]))
+	}
+	if d.root == rootNone && !d.declared {
+		d.declare(p, string(text))
+	}
+	return p + n + 1, goOn
+}
+
+// declare reads the content of the XML declaration at p.
+func (d *Decoder) declare(p int, text string) {
+	d.declared = true
+	if p > 0 && d.base == 0 && isSpace(d.buf[p-1]) {
+		d.warn(CodeLeadingSpace, p, "") // QUIRK(lead-space).
+	}
+	_, value, ok := strings.Cut(text, "encoding")
+	if !ok {
+		return
+	}
+	name := strings.Trim(value, "= \t\r\n")
+	if len(name) > 1 {
+		if end := strings.IndexByte(name[1:], name[0]); end >= 0 && (name[0] == '"' || name[0] == '\'') {
+			name = name[1 : 1+end]
+		}
+	}
+	c, ok := charsetOf(name)
+	switch {
+	case d.unicode: // A byte order mark or UTF-16 says more than a name.
+	case ok:
+		d.charset = c
+	case strings.HasPrefix(strings.ToLower(name), "utf"):
+		// QUIRK(ascii-declared-utf8): "UTF8", and "utf-16" from programs that
+		// wrote the text to a string first.
+		d.warn(CodeCharsetMislabelled, p, name)
+	default:
+		d.warn(CodeCharsetUnknown, p, name)
+	}
+}
+
+// docType skips a document type declaration with its internal subset. Its
+// entities are never expanded.
+func (d *Decoder) docType(p int) (int, outcome) {
+	depth := 0
+	for i := p; i < d.end; i++ {
+		switch d.buf[i] {
+		case '"', '\'':
+			n := bytes.IndexByte(d.buf[i+1:d.end], d.buf[i])
+			if n < 0 {
+				return p, needMore
+			}
+			i += n + 1
+		case '<':
+			rest := d.buf[i:d.end]
+			if len(rest) < len("<!ENTITY") {
+				return p, needMore
+			}
+			if bytes.HasPrefix(rest, []byte("<!--")) {
+				n := bytes.Index(rest, []byte("-->"))
+				if n < 0 {
+					return p, needMore
+				}
+				i += n + 2
+				continue
+			}
+			d.entities = d.entities || bytes.HasPrefix(rest, []byte("<!ENTITY"))
+			depth++
+		case '>':
+			if depth--; depth == 0 {
+				return i + 1, goOn
+			}
+		}
+	}
+	return p, needMore
+}

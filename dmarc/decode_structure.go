@@ -1,0 +1,235 @@
+package dmarc
+
+import "bytes"
+
+// structure reads tags from p on, up to the value of the next leaf, the end of
+// a record or the end of the report. It teaches the memo the gap s, which p is in.
+func (d *Decoder) structure(p int, s lesson) (l leaf, next int, out outcome) {
+	for {
+		if d.skip > 0 {
+			if p, out = d.skipTree(p); out != goOn {
+				return leafNone, p, out
+			}
+		}
+		p = spaceEnd(d.buf, p)
+		if d.open < nodeRecord {
+			d.commit(p)
+		}
+		switch c := d.buf[p+1]; {
+		case p >= d.end:
+			return leafNone, p, d.dataEnd()
+		case d.root == rootClosed:
+			p, out = d.trail(p)
+		case d.buf[p] != '<':
+			s.after = leafNone
+			p, out = d.stray(p)
+		case c == '/':
+			p, out = d.endTag(p, &s)
+		case c == '!' || c == '?':
+			s.after = leafNone
+			p, out = d.misc(p)
+		default:
+			l, p, out = d.startTag(p, &s)
+		}
+		if out != goOn || l != leafNone {
+			return l, p, out
+		}
+	}
+}
+
+// dataEnd is reached when nothing is left in the window.
+func (d *Decoder) dataEnd() outcome {
+	if !d.eof {
+		return needMore
+	}
+	complete := d.root == rootClosed || d.root == rootImplied && d.open == nodeFeedback
+	if complete && d.readE == nil {
+		return foundEnd
+	}
+	d.err = d.ended()
+	return failed
+}
+
+// trail reads what follows the report.
+func (d *Decoder) trail(p int) (int, outcome) {
+	rest := d.buf[p:d.end]
+	if bytes.HasPrefix(rest, []byte("<!--")) || bytes.HasPrefix(rest, []byte("<?")) && !bytes.HasPrefix(rest, []byte("<?xml")) {
+		next, out := d.misc(p)
+		if out != needMore || !d.eof {
+			return next, out
+		}
+	}
+	if d.schema && d.buf[p] == '<' && d.buf[p+1] == '/' {
+		if t, ok := scanEndTag(d.buf, p, d.end); ok && string(t.local) == "schema" {
+			d.schema = false
+			return t.next, goOn
+		} else if !ok && !d.eof {
+			return p, needMore
+		}
+	}
+	// QUIRK(trailing-garbage): NULs, a second document, the footer of a mailing list.
+	if !d.trailing {
+		if !d.eof && d.end-p < 64 {
+			return p, needMore
+		}
+		d.trailing = true
+		d.warn(CodeTrailingData, p, string(d.buf[p:min(p+64, d.end)]))
+	}
+	return d.end, goOn
+}
+
+// stray drops text between elements.
+func (d *Decoder) stray(p int) (int, outcome) {
+	n := bytes.IndexByte(d.buf[p+1:d.end], '<')
+	if n < 0 {
+		n = d.end - p - 1
+		if !d.eof && n < windowStart/2 || d.root != rootNone {
+			return p, needMore
+		}
+	}
+	if d.root == rootNone && n > windowStart/2 {
+		return p, d.stop(ReasonNotAReport, p, "the document is not XML")
+	}
+	text := bytes.TrimSpace(d.buf[p : p+1+n])
+	switch {
+	case d.root == rootNone && d.base == 0 && !d.declared && len(bytes.Trim(text, "\x00\ufeff")) == 0:
+		d.warn(CodeLeadingSpace, p, "")
+	default:
+		// QUIRK(decl-stray-quote): a quote behind the XML declaration.
+		// QUIRK(broken-sp-tag): sp>none</sp>
+		d.warn(CodeStrayText, p, string(text[:min(len(text), 64)]))
+	}
+	return p + 1 + n, goOn
+}
+
+// endTag closes the open node with the end tag at p.
+func (d *Decoder) endTag(p int, s *lesson) (int, outcome) {
+	name := nodes[d.open].name
+	if q := p + 2 + len(name); q < d.end && d.buf[q] == '>' && string(d.buf[p+2:q]) == name && d.open != nodeNone {
+		return d.closeNode(q+1, s)
+	}
+	s.after = leafNone
+	t, ok := scanEndTag(d.buf, p, d.end)
+	if !ok {
+		return p, needMore
+	}
+	l, _ := child(d.open, t.local)
+	switch {
+	case d.open == nodeNone:
+		return p, d.stop(ReasonNotAReport, p, "the document starts with an end tag")
+	case string(t.local) == name, d.open == nodeIdentifiers && string(t.local) == "identities":
+		return d.closeNode(t.next, s)
+	case l != leafNone:
+		// QUIRK(broken-sp-tag): the end of a leaf whose start tag is broken.
+		d.warn(CodeStrayEndTag, p, string(t.local))
+		return t.next, goOn
+	}
+	return p, d.stop(ReasonSyntax, p, "end tag of %q inside of %q", cutText(string(t.local), 32), name)
+}
+
+// closeNode closes the open node; its end tag ends at p.
+func (d *Decoder) closeNode(p int, s *lesson) (int, outcome) {
+	was := d.open
+	d.open = nodes[was].parent
+	switch was {
+	case nodeRecord:
+		d.memo.learn(s, d.buf[s.from:p], leafBetween)
+		s.after = leafNone
+		return p, d.endRecord(p)
+	case nodeFeedback:
+		d.root = rootClosed
+	}
+	return p, goOn
+}
+
+// startTag reads the start tag at p. The leaf is set when its value follows.
+func (d *Decoder) startTag(p int, s *lesson) (leaf, int, outcome) {
+	if !isNameStart(d.buf[p+1]) {
+		s.after = leafNone
+		if p+1 >= d.end {
+			return leafNone, p, needMore
+		}
+		next, out := d.stray(p)
+		return leafNone, next, out
+	}
+	t, ns, ok := scanTag(d.buf, p, d.end, d.namespace[:0])
+	d.namespace = ns
+	if !ok {
+		return leafNone, p, needMore
+	}
+	if !t.plain {
+		s.after = leafNone
+	}
+	if t.broken {
+		d.warn(CodeMalformedTag, p, string(d.buf[p:min(p+64, t.next)]))
+	}
+	if d.open == nodeNone {
+		if done, out := d.rootTag(&t, p); done {
+			return leafNone, t.next, out
+		}
+	}
+	l, n := child(d.open, t.local)
+	if (t.prefix != nil || len(ns) > 0) && d.foreign(&t, p) {
+		l, n = leafNone, nodeNone
+	}
+	switch {
+	case l != leafNone:
+		return d.startLeaf(l, &t, p, s)
+	case n != nodeNone:
+		next, out := d.startNode(n, &t, p, s)
+		return leafNone, next, out
+	}
+	s.after = leafNone
+	return leafNone, t.next, d.startUnknown(&t, p)
+}
+
+func (d *Decoder) startLeaf(l leaf, t *tag, p int, s *lesson) (leaf, int, outcome) {
+	if t.empty {
+		s.after = leafNone
+		d.set(l, nil, p)
+		return leafNone, t.next, goOn
+	}
+	d.memo.learn(s, d.buf[s.from:t.next], l)
+	if d.open < nodeRecord {
+		d.commitIn(l, t.next)
+	}
+	return l, t.next, goOn
+}
+
+func (d *Decoder) startNode(n node, t *tag, p int, s *lesson) (int, outcome) {
+	switch {
+	case n == nodePolicy && d.seen&seenPolicy != 0:
+		// QUIRK(policy-dup): the first wins.
+		d.warn(CodeDuplicatePolicy, p, "")
+		return t.next, d.startSkip(t, p)
+	case n == nodeMetadata && d.seen&seenMetadata != 0:
+		d.warn(CodeDuplicateElement, p, nodes[n].name)
+		return t.next, d.startSkip(t, p)
+	case n == nodeIdentifiers && string(t.local) != nodes[n].name:
+		// QUIRK(identities): junc.org and others.
+		d.warn(CodeRenamedElement, p, string(t.local))
+		s.after = leafNone
+	}
+	s.open(n)
+	d.openNode(n, p)
+	d.open = n
+	if t.empty {
+		s.after = leafNone
+		return d.closeNode(t.next, s)
+	}
+	return t.next, goOn
+}
+
+// openNode prepares for the values of n, which starts around p.
+func (d *Decoder) openNode(n node, p int) {
+	switch n {
+	case nodeMetadata:
+		d.seen |= seenMetadata
+	case nodePolicy:
+		d.seen |= seenPolicy
+	case nodeRecord:
+		d.openRecord()
+	case nodeReason, nodeDKIM, nodeSPF:
+		d.openEntry(n, p)
+	}
+}

@@ -1,0 +1,91 @@
+package dmarc
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// codeBit gives each code a bit of Decoder.codes. It is called for warnings
+// only, and a search of a short list beats a map built by every program that imports this package.
+func codeBit(code Code) uint64 { return 1 << slices.Index(codes[:], code) }
+
+// warn notes a tolerated deviation that was found at pos in the window.
+func (d *Decoder) warn(code Code, pos int, value string) {
+	bit := codeBit(code)
+	r := &d.doc.report
+	if len(r.Warnings) >= MaxWarnings && d.codes&bit != 0 {
+		r.WarningsDropped++
+		return
+	}
+	d.codes |= bit
+	d.countLines(pos)
+	r.Warnings = append(r.Warnings, Warning{
+		Code:   code,
+		Line:   d.lines + 1,
+		Offset: d.base + int64(pos),
+		Value:  cutText(value, 64),
+	})
+}
+
+// note warns unless code is empty.
+func (d *Decoder) note(code Code, pos int, b []byte) {
+	if code != "" {
+		d.warn(code, pos, string(b))
+	}
+}
+
+// cutText makes s valid UTF-8 of at most n bytes.
+func cutText(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+		for i := 0; i < utf8.UTFMax && len(s) > 0; i++ {
+			if r, size := utf8.DecodeLastRuneInString(s); r != utf8.RuneError || size != 1 {
+				break
+			}
+			s = s[:len(s)-1]
+		}
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// fail makes the error that refuses the report at pos in the window.
+func (d *Decoder) fail(reason Reason, pos int, format string, args ...any) error {
+	return d.failErr(reason, pos, fmt.Errorf(format, args...))
+}
+
+func (d *Decoder) failErr(reason Reason, pos int, err error) error {
+	d.countLines(pos)
+	return &Error{Reason: reason, Line: d.lines + 1, Offset: d.base + int64(pos), Err: err}
+}
+
+// stop refuses the report from inside of the parser.
+func (d *Decoder) stop(reason Reason, pos int, format string, args ...any) outcome {
+	d.err = d.fail(reason, pos, format, args...)
+	return failed
+}
+
+// commit makes p the place where parsing resumes when the window ends.
+func (d *Decoder) commit(p int) {
+	m := &d.mark
+	m.at, m.leaf, m.open, m.skip = p, leafNone, d.open, d.skip
+	m.warnings, m.dropped, m.prefixes = len(d.doc.report.Warnings), d.doc.report.WarningsDropped, len(d.prefixes)
+	m.codes = d.codes
+}
+
+// commitIn is commit for a place inside of the leaf l, or behind a record.
+func (d *Decoder) commitIn(l leaf, p int) {
+	d.open = leaves[l].node
+	d.commit(p)
+	d.mark.leaf = l
+}
+
+// restore takes back what happened behind the mark.
+func (d *Decoder) restore() {
+	m := &d.mark
+	d.open, d.skip, d.codes = m.open, m.skip, m.codes
+	d.doc.report.Warnings = d.doc.report.Warnings[:m.warnings]
+	d.doc.report.WarningsDropped = m.dropped
+	d.prefixes = d.prefixes[:m.prefixes]
+}
