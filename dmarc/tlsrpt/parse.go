@@ -1,0 +1,340 @@
+package tlsrpt
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/lenient"
+)
+
+// Parser reads reports within bounds. A bound that is zero or negative stands
+// for its default, so the zero Parser is safe. A Parser holds no state: it may
+// be copied and used concurrently.
+type Parser struct {
+	// MaxBytes bounds the JSON text (default 10 MiB).
+	MaxBytes int64
+	// MaxDepth bounds the nesting (default 32; RFC 8460 needs 6).
+	MaxDepth int
+	// MaxPolicies bounds the policies of a report (default 10,000).
+	MaxPolicies int
+	// MaxDetails bounds the failure details of all policies together (default 50,000).
+	MaxDetails int
+}
+
+// Parse reads one report to the end of r with the default bounds.
+// The error is of type *dmarc.Error; the report is then nil.
+func Parse(r io.Reader) (*Report, error) { return Parser{}.Parse(r) }
+
+// Parse reads one report to the end of r.
+// The error is of type *dmarc.Error; the report is then nil.
+func (p Parser) Parse(r io.Reader) (*Report, error) {
+	p = p.withDefaults()
+	d := newDecoder(p, r)
+	if err := d.document(); err != nil {
+		return nil, err
+	}
+	if err := d.complete(); err != nil {
+		return nil, err
+	}
+	d.report.Warnings, d.report.WarningsDropped = d.warnings.List, d.warnings.Dropped
+	return &d.report, nil
+}
+
+func (p Parser) withDefaults() Parser {
+	if p.MaxBytes <= 0 {
+		p.MaxBytes = 10 << 20
+	}
+	for _, v := range []struct {
+		bound     *int
+		otherwise int
+	}{{&p.MaxDepth, 32}, {&p.MaxPolicies, 10_000}, {&p.MaxDetails, 50_000}} {
+		if *v.bound <= 0 {
+			*v.bound = v.otherwise
+		}
+	}
+	return p
+}
+
+// decoder is the state of one Parse.
+type decoder struct {
+	Parser
+	scanner
+	report   Report
+	warnings lenient.Warnings
+	digest   hash.Hash
+	known    bool // a key of RFC 8460 was seen
+	policies bool // the key policies was seen
+	details  int
+}
+
+func newDecoder(p Parser, r io.Reader) *decoder {
+	d := &decoder{Parser: p, digest: sha256.New()}
+	r = io.TeeReader(&limitedReader{r: r, left: p.MaxBytes}, d.digest)
+	d.scanner = scanner{r: bufio.NewReader(r), line: 1, maxDepth: p.MaxDepth, warn: d.warning}
+	return d
+}
+
+func (d *decoder) warning(code dmarc.Code, value string) {
+	d.warnings.Add(code, d.line, d.offset, value)
+}
+
+// limitedReader refuses the byte after the last of left. It repeats an error
+// for ever, because a bufio.Reader forgets the ones it meets while peeking.
+type limitedReader struct {
+	r    io.Reader
+	left int64
+	err  error
+}
+
+func (l *limitedReader) Read(p []byte) (n int, err error) {
+	if l.err != nil {
+		return 0, l.err
+	}
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, l.err = l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		n--
+		l.err = &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: errors.New("the report is longer than allowed")}
+	}
+	return n, l.err
+}
+
+// document reads the report and everything behind it.
+func (d *decoder) document() error {
+	if err := d.start(); err != nil {
+		return err
+	}
+	b, err := d.first()
+	if err != nil {
+		return err
+	}
+	if b != '{' {
+		return d.fail(dmarc.ReasonNotAReport, "no JSON object")
+	}
+	if err := d.root(); err != nil {
+		return err
+	}
+	return d.rest()
+}
+
+// start looks for a byte order mark.
+func (d *decoder) start() error {
+	const mark = "\uFEFF"
+	head, _ := d.r.Peek(3)
+	switch {
+	case string(head) == mark:
+		// QUIRK(tls-bom): RFC 8259 forbids it and allows to ignore it.
+		d.warning(CodeBOM, "")
+		d.offset = int64(len(mark))
+		_, err := d.r.Discard(len(mark))
+		return err
+	case len(head) >= 2 && (string(head[:2]) == "\xff\xfe" || string(head[:2]) == "\xfe\xff"):
+		d.warning(CodeCharset, "")
+		d.scanner.r = bufio.NewReader(newUTF16Reader(d.scanner.r))
+	}
+	return nil
+}
+
+// first peeks at the first byte of the report.
+func (d *decoder) first() (byte, error) {
+	for space := false; ; space = true {
+		ahead, err := d.r.Peek(1)
+		var refused *dmarc.Error
+		switch {
+		case errors.Is(err, io.EOF) && !errors.As(err, &refused):
+			return 0, d.fail(dmarc.ReasonEmpty, "no report")
+		case err != nil:
+			return 0, d.broken(err)
+		case strings.IndexByte(" \t\r\n", ahead[0]) < 0:
+			if space {
+				d.warning(CodeLeadingSpace, "")
+			}
+			return ahead[0], nil
+		}
+		if _, err := d.read(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// rest reads to the end, because only there the reader says whether a
+// checksum was right.
+func (d *decoder) rest() error {
+	junk := false
+	for {
+		b, err := d.r.ReadByte()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return d.broken(err)
+		}
+		d.offset++
+		if !junk && strings.IndexByte(" \t\r\n", b) < 0 {
+			// QUIRK(tls-bom): NUL bytes after the report, and mail footers.
+			junk = true
+			ahead, _ := d.r.Peek(31)
+			t, _ := lenient.Text(append([]byte{b}, ahead...))
+			d.warning(CodeTrailingData, t)
+		}
+	}
+}
+
+func (d *decoder) root() error {
+	return d.fields("", func(key string) (bool, error) {
+		r := &d.report
+		var err error
+		switch key {
+		case "organization-name":
+			r.OrganizationName, err = d.string()
+		case "date-range":
+			err = d.dateRange()
+		case "contact-info":
+			// QUIRK(tls-contact-null): null and absent are both common.
+			r.ContactInfo, err = d.string()
+		case "report-id":
+			r.ReportID, err = d.string()
+		case "policies":
+			d.policies = true
+			err = d.entries("policies", d.policy)
+		default:
+			return false, nil
+		}
+		d.known = true
+		return true, err
+	})
+}
+
+func (d *decoder) dateRange() error {
+	return d.fields("date-range", func(key string) (bool, error) {
+		var err error
+		switch key {
+		case "start-datetime":
+			d.report.Start, err = d.date()
+		case "end-datetime":
+			d.report.End, err = d.date()
+		default:
+			return false, nil
+		}
+		return true, err
+	})
+}
+
+// fields reads an object and hands its keys to known, which reads the value
+// and reports true, or leaves it and reports false.
+func (d *decoder) fields(name string, known func(key string) (bool, error)) error {
+	b, err := d.peek()
+	if err != nil {
+		return err
+	}
+	if b != '{' {
+		return d.wrong(name)
+	}
+	var seen []string
+	return d.object(func(key string) error {
+		if slices.Contains(seen, key) {
+			d.warning(CodeDuplicateKey, key)
+			return d.skip()
+		}
+		ok, err := known(key)
+		if ok {
+			seen = append(seen, key)
+			return err
+		}
+		d.unknown(name, key)
+		return d.skip()
+	})
+}
+
+// unknown remembers a key outside RFC 8460. Receivers must ignore it.
+func (d *decoder) unknown(name, key string) {
+	path := lenient.Cut(key, 64)
+	if name != "" {
+		path = name + "." + path
+	}
+	if len(d.report.UnknownKeys) < 32 && !slices.Contains(d.report.UnknownKeys, path) {
+		d.report.UnknownKeys = append(d.report.UnknownKeys, path)
+	}
+}
+
+// entries reads an array of objects, one object in place of it, or null.
+func (d *decoder) entries(name string, entry func() error) error {
+	b, err := d.peek()
+	if err != nil {
+		return err
+	}
+	switch b {
+	case '[':
+		return d.array(entry)
+	case '{':
+		d.warning(CodeWrongType, name)
+		return entry()
+	}
+	return d.wrong(name)
+}
+
+// wrong skips a value of the wrong type; null is as good as absent.
+func (d *decoder) wrong(name string) error {
+	b, err := d.peek()
+	if err != nil {
+		return err
+	}
+	if b != 'n' {
+		d.warning(CodeWrongType, name)
+	}
+	return d.skip()
+}
+
+// complete checks the whole report and fills in what has a substitute.
+func (d *decoder) complete() error {
+	r := &d.report
+	if !d.known {
+		return d.fail(dmarc.ReasonNotAReport, "an object without a key of RFC 8460")
+	}
+	if r.Start.IsZero() || r.End.IsZero() {
+		return d.fail(dmarc.ReasonNoDates, "the report has no readable date-range")
+	}
+	if !d.policies {
+		d.warning(CodePoliciesMissing, "")
+	}
+	if r.OrganizationName == "" {
+		if i := strings.LastIndexByte(r.ContactInfo, '@'); i >= 0 {
+			if domain, _, ok := lenient.Domain(strings.Trim(r.ContactInfo[i+1:], "<> ")); ok {
+				r.OrganizationName = domain
+			}
+		}
+		d.warning(CodeOrgMissing, r.OrganizationName)
+	}
+	if id, ok := strings.CutPrefix(r.ReportID, "<"); ok {
+		if id, ok = strings.CutSuffix(id, ">"); ok {
+			r.ReportID = strings.TrimSpace(id)
+		}
+	}
+	if r.ReportID == "" {
+		r.ReportID = "sha256-" + hex.EncodeToString(d.digest.Sum(nil)[:16])
+		d.warning(CodeReportIDMissing, r.ReportID)
+	}
+	d.period(r.End.Sub(r.Start))
+	return nil
+}
+
+func (d *decoder) period(span time.Duration) {
+	switch {
+	case span == 0:
+		d.warning(CodePeriodEmpty, "")
+	case span < 0:
+		d.warning(CodePeriodReversed, "")
+	case span > 25*time.Hour:
+		d.warning(CodePeriodLong, span.String())
+	}
+}
