@@ -4,25 +4,31 @@ import (
 	"bytes"
 )
 
-// decode undoes the transfer encoding of a part. Declared encodings that are
-// not there, and undeclared ones that are, are recognised.
-func (w *Walker) decode(p *part) []byte {
-	body := bytes.TrimLeft(p.body, " \t\r\n")
-	enc := p.encoding
-	switch {
+// decode undoes the transfer encoding of a part. known is false when that is
+// not possible.
+func (w *Walker) decode(p *part) (b []byte, known bool) {
+	switch enc := p.encoding; {
 	case equalFold(enc, "base64"):
-		if f := sniffMagic(p.body); f != formatOther || len(body) > 0 && (body[0] == '<' || body[0] == '{') {
+		if isPlain(p.body) {
+			// QUIRK(encoding-lies): the part says base64 and is not.
 			w.warn(CodeEncodingLies, enc)
-			return p.body
+			return p.body, true
 		}
-		return w.base64(body)
+		return w.base64(p.body), true
 	case equalFold(enc, "quoted-printable"):
-		return w.quotedPrintable(p.body)
+		return w.quotedPrintable(p.body), true
 	case len(enc) == 0, equalFold(enc, "7bit"), equalFold(enc, "8bit"), equalFold(enc, "binary"):
+		return p.body, true
 	default:
 		w.warn(CodeEncodingUnknown, enc)
+		return p.body, false
 	}
-	return p.body
+}
+
+// isPlain reports whether a part is a document or a container as it is.
+func isPlain(b []byte) bool {
+	text := bytes.TrimLeft(b[:min(len(b), sniffSize)], blank)
+	return len(text) > 0 && (text[0] == '<' || text[0] == '{' || sniffMagic(b) != formatOther)
 }
 
 // openEncoded goes into text whose encoding was recognised though nothing says it.

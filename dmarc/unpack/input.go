@@ -66,6 +66,9 @@ func (in *input) end() error {
 	return in.err
 }
 
+// failed reports whether the input ends in an error.
+func (in *input) failed() bool { return in.err != nil && !errors.Is(in.err, io.EOF) }
+
 // discard drops n bytes of the buffer.
 func (in *input) discard(n int) { in.pos += n }
 
@@ -99,7 +102,7 @@ func (in *input) ReadByte() (byte, error) {
 	return in.buf[in.pos-1], nil
 }
 
-// skipFunc drops leading bytes that are in the set and returns how many.
+// skip drops leading bytes that are in the set and returns how many.
 func (in *input) skip(set string) int64 {
 	var skipped int64
 	for {

@@ -51,8 +51,8 @@ type mboxReader struct {
 	end  bool
 }
 
-// separator starts a mail when it stands behind an empty line, or at the
-// start, and a header follows. Lines of mails that look like it are quoted
+// separator starts a mail when it stands behind an empty line or holds a time,
+// and a header follows. Lines of mails that look like it are quoted
 // with '>', but not by every writer.
 var separator = []byte("\nFrom ")
 
@@ -98,8 +98,8 @@ func (r *mboxReader) find() int {
 			r.scan = at - 1
 			return -1
 		}
-		_, rest := cutLine(b[at:])
-		if name, _ := cutField(rest); name != nil && emptyLineBefore(b[:at]) {
+		line, rest := cutLine(b[at:])
+		if name, _ := cutField(rest); name != nil && (emptyLineBefore(b[:at]) || hasTime(line)) {
 			return at
 		}
 		r.scan = at
@@ -109,6 +109,25 @@ func (r *mboxReader) find() int {
 func emptyLineBefore(b []byte) bool {
 	return bytes.HasSuffix(b, []byte("\n\n")) || bytes.HasSuffix(b, []byte("\n\r\n"))
 }
+
+// hasTime recognises an envelope line by its time, as in "04:00:01".
+//
+// QUIRK(mbox-no-empty-line): some writers leave out the line before it.
+func hasTime(line []byte) bool {
+	for i := bytes.IndexByte(line, ':'); i >= 2 && i+5 < len(line); {
+		if line[i+3] == ':' && isDigit(line[i-1]) && isDigit(line[i+1]) && isDigit(line[i+4]) {
+			return true
+		}
+		next := bytes.IndexByte(line[i+1:], ':')
+		if next < 0 {
+			return false
+		}
+		i += 1 + next
+	}
+	return false
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // more reads on.
 func (r *mboxReader) more() error {
@@ -123,7 +142,11 @@ func (r *mboxReader) more() error {
 		return r.w.tooLong()
 	}
 	if len(b) == cap(b) {
-		b = append(make([]byte, 0, max(2*cap(b), 4*bufferSize)), b...)
+		size := max(2*int64(cap(b)), 4*bufferSize)
+		if size > keepBuffer {
+			size = max(limit+bufferSize, int64(cap(b))+bufferSize) // as holdLong
+		}
+		b = append(make([]byte, 0, size), b...)
 	}
 	n, err := r.in.Read(b[len(b):cap(b)])
 	r.l.held = b[:len(b)+n]

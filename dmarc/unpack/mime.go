@@ -174,10 +174,13 @@ func (w *Walker) openPart(i, number int) error {
 	if p.tooDeep {
 		return w.refuse(refusal(dmarc.ReasonTooDeep, "more than %d containers around it", w.limits.Depth))
 	}
-	if hasPrefixFold(p.mediaType, "text/rfc822") || equalFold(p.mediaType, "application/pgp-signature") {
-		return nil
+	switch {
+	case equalFold(p.mediaType, "message/partial"):
+		return w.refuse(refusal(dmarc.ReasonUnsupported, "a mail in pieces (message/partial)"))
+	case hasPrefixFold(p.mediaType, "text/rfc822"):
+		return nil // headers of a message that is not there
 	}
-	b := w.decode(&p)
+	b, known := w.decode(&p)
 	held := int64(0)
 	if w.mail.Outer != nil && len(b) > 0 && len(p.body) > 0 && &b[0] != &p.body[0] {
 		held = int64(len(b))
@@ -189,6 +192,9 @@ func (w *Walker) openPart(i, number int) error {
 	}
 	switch f, _ := sniff(b[:min(len(b), sniffSize)], len(b) <= sniffSize); f {
 	case formatOther, formatEmpty:
+		if !known {
+			w.pass(dmarc.ReasonEncoding, "an unknown transfer encoding")
+		}
 		return nil
 	}
 	if w.meter.opened++; w.meter.opened > w.limits.Members {

@@ -1,17 +1,20 @@
 package unpack
 
 import (
-	"errors"
-	"io"
-
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// What w.pass says.
+const (
+	noReport = "neither a report nor a container of one"
+	noBytes  = "nothing but white space"
 )
 
 // open decides what in is and goes through it. Like everything below it, it
 // returns only errors that end the walk; refusals go to visit or to w.weak.
 func (w *Walker) open(in *input) error {
 	f, skip := w.decide(in)
-	if in.err != nil && !errors.Is(in.err, io.EOF) && !isStream(f) {
+	if in.failed() && !isStream(f) {
 		return w.refuse(in.err) // the layer below is damaged at its very start
 	}
 	if skip > 0 && f != formatEmpty && f != formatOther {
@@ -24,10 +27,10 @@ func (w *Walker) open(in *input) error {
 	case formatJSON:
 		return w.emit(KindTLS, in)
 	case formatOther:
-		w.pass(dmarc.ReasonNotAReport, "neither a report nor a container of one")
+		w.pass(dmarc.ReasonNotAReport, noReport)
 		return nil
 	case formatEmpty:
-		w.pass(dmarc.ReasonEmpty, "nothing but white space")
+		w.pass(dmarc.ReasonEmpty, noBytes)
 		return nil
 	case formatOutlook:
 		return w.refuse(refusal(dmarc.ReasonUnsupported, "an Outlook message file"))

@@ -66,12 +66,6 @@ func sniff(head []byte, whole bool) (f format, skip int) {
 	return f, skip + junk
 }
 
-const (
-	zipLocal   = "PK\x03\x04"
-	zipEnd     = "PK\x05\x06"
-	zipCentral = "PK\x01\x02"
-)
-
 var magics = []struct {
 	magic string
 	f     format
@@ -79,7 +73,7 @@ var magics = []struct {
 	{"\x1f\x8b\x08", formatGzip},
 	{zipLocal, formatZip},
 	{zipEnd, formatZip},
-	{"PK\x07\x08" + zipLocal, formatZip},
+	{zipDescriptor + zipLocal, formatZip},
 	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", formatOutlook},
 	{"\x78\x9f\x3e\x22", formatTNEF},
 	{"BZh", formatArchive},
@@ -109,9 +103,17 @@ func sniffMagic(b []byte) format {
 }
 
 // isZlib recognises the header of RFC 1950 with the window of every common
-// compressor; others look like text.
+// compressor, unless it is text that starts with "x^".
 func isZlib(b []byte) bool {
-	return len(b) > 2 && b[0] == 0x78 && (uint(b[0])<<8|uint(b[1]))%31 == 0 && b[1]&0x20 == 0
+	if len(b) < 3 || b[0] != 0x78 || (uint(b[0])<<8|uint(b[1]))%31 != 0 || b[1]&0x20 != 0 {
+		return false
+	}
+	for _, c := range b[:min(len(b), 32)] {
+		if c >= 0x7f || c < ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return true
+		}
+	}
+	return false
 }
 
 // isTar recognises a tar header by its checksum, which all tar formats share.

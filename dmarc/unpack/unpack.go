@@ -56,20 +56,21 @@ func Walk(r io.Reader, limits Limits, visit func(*Document) error) error {
 // Walker walks one input after the other and keeps its buffers in between. It
 // must not be used by two goroutines at a time, nor by visit.
 type Walker struct {
-	limits Limits
-	visit  func(*Document) error
-	doc    Document
-	meter  meter
-	root   root
-	path   []byte   // names of the containers, joined by slashes
-	mail   *Mail    // the innermost mail
-	depth  int      // containers around the current position
-	held   int64    // bytes of mails and archives in memory
-	layers []*layer // buffers, by depth
-	mails  []*Mail  // by nesting, for reuse
-	parts  []part   // MIME parts of the mails around the current position
-	found  bool     // visit was called
-	weak   weak     // what to say when nothing is found
+	limits  Limits
+	visit   func(*Document) error
+	doc     Document
+	meter   meter
+	root    root
+	path    []byte   // names of the containers, joined by slashes
+	mail    *Mail    // the innermost mail
+	depth   int      // containers around the current position
+	held    int64    // bytes of mails and archives in memory
+	layers  []*layer // buffers, by depth
+	mails   []*Mail  // by nesting, for reuse
+	members []member // of the archives around the current position
+	parts   []part   // MIME parts of the mails around the current position
+	found   bool     // visit was called
+	weak    weak     // what to say when nothing is found
 }
 
 // NewWalker makes a Walker.
@@ -89,7 +90,7 @@ func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 	w.doc.Warnings, w.doc.WarningsDropped = w.doc.Warnings[:0], 0
 	w.meter = meter{}
 	w.root = root{w: w, r: r}
-	w.path, w.mail, w.depth, w.held, w.parts = w.path[:0], nil, 0, 0, w.parts[:0]
+	w.path, w.mail, w.depth, w.held, w.parts, w.members = w.path[:0], nil, 0, 0, w.parts[:0], w.members[:0]
 	w.found, w.weak = false, weak{dmarc.ReasonNotAReport, "no report inside"}
 	defer w.release()
 

@@ -5,14 +5,14 @@ import (
 	"encoding/binary"
 )
 
-// scanMembers lists the members of a zip without an intact directory by their
-// local headers.
-func (w *Walker) scanMembers(z []byte) ([]zipMember, error) {
-	var members []zipMember
-	for {
+// scanMembers lists the members of a zip whose directory is missing or damaged
+// by their local headers.
+func (w *Walker) scanMembers(z []byte, first int) error {
+	w.warn(CodeZipNoDirectory, nil)
+	for directories := 0; ; {
 		i := bytes.Index(z, []byte(zipLocal))
 		if i < 0 {
-			return members, nil
+			return nil
 		}
 		m, rest, ok := parseLocal(z[i:])
 		if !ok {
@@ -20,63 +20,73 @@ func (w *Walker) scanMembers(z []byte) ([]zipMember, error) {
 			continue
 		}
 		z = rest
-		if m.isDirectory() {
+		if m.isDirectory() && directories < w.limits.Members {
+			directories++
 			continue
 		}
-		members = append(members, m)
-		if len(members) > w.limits.Members {
-			return nil, w.tooManyMembers()
+		if err := w.addMember(first, m); err != nil {
+			return err
 		}
 	}
 }
 
 // parseLocal reads a local header and finds the end of its data.
-func parseLocal(z []byte) (m zipMember, rest []byte, ok bool) {
-	const size = 30
+func parseLocal(z []byte) (m member, rest []byte, ok bool) {
 	le := binary.LittleEndian
-	if len(z) < size {
+	if len(z) < zipLocalSize {
 		return m, nil, false
 	}
-	m.flags, m.method = le.Uint16(z[6:]), le.Uint16(z[8:])
-	start := size + int(le.Uint16(z[26:])) + int(le.Uint16(z[28:]))
+	name := int(le.Uint16(z[26:]))
+	start := zipLocalSize + name + int(le.Uint16(z[28:]))
+	flags := le.Uint16(z[6:])
+	m.encrypted, m.method = flags&1 != 0, le.Uint16(z[8:])
 	if start > len(z) || m.method > 99 {
-		return m, nil, false
+		return m, nil, false // the signature stands there by chance
 	}
-	m.name = z[size : size+int(le.Uint16(z[26:]))]
-	packed := uint64(le.Uint32(z[18:]))
-	m.size, m.crc, m.hasCRC = int64(le.Uint32(z[22:])), le.Uint32(z[14:]), true
-	data := z[start:]
-	if m.flags&8 == 0 || packed > 0 {
-		if packed > uint64(len(data)) {
-			packed = uint64(len(data)) // cut: the end of the data tells
-		}
-		m.data = data[:packed]
-		return m, data[packed:], true
+	m.name = z[zipLocalSize : zipLocalSize+name]
+	m.crc, m.hasCRC, m.size = le.Uint32(z[14:]), true, int64(le.Uint32(z[22:]))
+	packed, data := uint64(le.Uint32(z[18:])), z[start:]
+	if flags&8 != 0 && packed == 0 {
+		rest = m.findDescriptor(data)
+		return m, rest, true
 	}
-	m.size, m.hasCRC = -1, false
-	m.data, rest = m.findDescriptor(data)
-	return m, rest, true
+	if packed > uint64(len(data)) {
+		packed = uint64(len(data))
+		m.cut()
+	}
+	m.data = data[:packed]
+	return m, data[packed:], true
 }
 
-// findDescriptor ends data whose size stands behind it. The descriptor states
-// that size, so that its signature is not found by chance.
-func (m *zipMember) findDescriptor(data []byte) (own, rest []byte) {
+// findDescriptor finds the end of data whose size stands behind it. That size
+// tells a descriptor from a signature by chance.
+func (m *member) findDescriptor(data []byte) (rest []byte) {
 	const size = 16
 	le := binary.LittleEndian
-	for at := 0; ; at += 4 {
-		i := bytes.Index(data[at:], []byte("PK\x07\x08"))
-		if i < 0 || len(data)-at-i < size {
+	m.size, m.hasCRC = -1, false
+	for at := 0; ; at += len(zipDescriptor) {
+		i := bytes.Index(data[at:], []byte(zipDescriptor))
+		if at += i; i < 0 || len(data)-at < size {
 			break
 		}
-		at += i
 		if d := data[at:]; uint64(le.Uint32(d[8:])) == uint64(at) {
 			m.crc, m.hasCRC, m.size = le.Uint32(d[4:]), true, int64(le.Uint32(d[12:]))
-			return data[:at], d[size:]
+			m.data = data[:at]
+			return d[size:]
 		}
 	}
-	// Without a descriptor the compressed data has to know its own end.
+	m.cut()
+	end := len(data)
 	if i := bytes.Index(data, []byte(zipLocal)); i >= 0 {
-		return data[:i], data[i:]
+		end = i
 	}
-	return data, nil
+	m.data = data[:end]
+	return data[end:]
+}
+
+// cut notes that the end of the data is not known, which deflated data tells itself.
+func (m *member) cut() {
+	if m.method == methodStored {
+		m.truncated, m.damage = true, "zip ends inside a member"
+	}
 }
