@@ -23,6 +23,7 @@ type tree struct {
 	first    int // w.parts[first:] are its leaves
 	tooMany  bool
 	tooLong  bool // a header is
+	unclosed bool // a multipart has no end
 	feedback bool // a failure report
 	bounce   bool // a delivery status or disposition notification
 }
@@ -39,29 +40,43 @@ func (w *Walker) openMail(raw []byte) error {
 	outer := w.mail
 	w.mail = w.newMail(raw, head)
 	defer func() { w.mail = outer }()
+	w.cutOff = false
 
 	t := tree{first: len(w.parts)}
 	defer func() { w.parts = w.parts[:t.first] }()
 	w.scan(&t, head, body, 0)
 	switch {
-	case t.tooLong:
-		return w.refuse(refusal(dmarc.ReasonTooLarge, "part header of more than %d bytes", w.limits.Header))
-	case t.tooMany:
-		return w.refuse(refusal(dmarc.ReasonTooMany, "mail with more than %d parts", w.limits.Parts))
 	case t.feedback || w.isFailure(&t, head):
 		// Nothing else of this mail is visited: the rest is evidence, written
 		// by whoever sent the message that failed.
+		w.cutOff = t.unclosed
 		l := w.layer(w.depth)
 		l.in = memory(raw)
 		return w.emit(KindFailure, &l.in)
 	case t.bounce:
+		// The same holds for what a bounce returns.
+		w.cutOff = t.unclosed
 		w.pass(dmarc.ReasonNotAReport, "a bounce or notification")
 		return nil
+	case t.tooLong:
+		return w.refuse(refusal(dmarc.ReasonTooLarge, "part header of more than %d bytes", w.limits.Header))
+	case t.tooMany:
+		return w.refuse(refusal(dmarc.ReasonTooMany, "mail with more than %d parts", w.limits.Parts))
 	}
+	return w.openParts(&t)
+}
+
+// openParts goes through the leaves of a mail.
+func (w *Walker) openParts(t *tree) error {
 	w.pass(dmarc.ReasonNotAReport, "mail without a report")
 	for i := t.first; i < len(w.parts); i++ {
 		if err := w.openPart(i, i-t.first+1); err != nil {
 			return err
+		}
+		if w.cutOff && i+1 < len(w.parts) {
+			// A boundary of this mail ended a forwarded failure report before
+			// its own end: what follows may be its evidence.
+			return w.refuse(refusal(dmarc.ReasonCorrupt, "parts behind a failure report without an end"))
 		}
 	}
 	return nil
@@ -128,10 +143,8 @@ func (w *Walker) scanMultipart(t *tree, p *part) bool {
 	switch kind := param(p.contentType, "report-type"); {
 	case equalFold(kind, "feedback-report"):
 		t.feedback = true
-		return true
 	case equalFold(kind, "delivery-status"), equalFold(kind, "disposition-notification"):
 		t.bounce = true
-		return true
 	}
 	if w.depth+p.multiparts >= w.limits.Depth {
 		p.tooDeep = true
@@ -160,6 +173,7 @@ func (w *Walker) scanMultipart(t *tree, p *part) bool {
 		}
 	}
 	if !s.closed {
+		t.unclosed = true
 		w.warn(CodeNoEndBoundary, boundary)
 	}
 	return true

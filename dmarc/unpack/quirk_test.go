@@ -2,6 +2,7 @@ package unpack_test
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -23,11 +24,16 @@ var documents = map[string][]byte{
 	"A16": utf16le(report("A")),
 }
 
-func runQuirks(t *testing.T, quirks []quirk) {
+// runQuirks runs a table whose inputs hold documents and extra ones.
+func runQuirks(t *testing.T, quirks []quirk, extra ...map[string][]byte) {
 	t.Helper()
+	all := maps.Clone(documents)
+	for _, e := range extra {
+		maps.Copy(all, e)
+	}
 	for _, q := range quirks {
 		t.Run(q.name, func(t *testing.T) {
-			known := documents
+			known := all
 			if strings.HasPrefix(q.want, "failure whole") {
 				known = map[string][]byte{"whole": q.input}
 			}

@@ -69,6 +69,7 @@ type Walker struct {
 	mails   []*Mail  // by nesting, for reuse
 	members []member // of the archives around the current position
 	parts   []part   // MIME parts of the mails around the current position
+	cutOff  bool     // the failure report or bounce that was just visited has no end
 	found   bool     // visit was called
 	weak    weak     // what to say when nothing is found
 }
