@@ -99,6 +99,7 @@ type utf16Reader struct {
 	from, to int // unread bytes of in
 	out      []byte
 	unread   []byte // of out
+	replaced bool   // something was not UTF-16
 	err      error
 }
 
@@ -134,6 +135,8 @@ func (u *utf16Reader) convert() {
 			}
 			if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
 				size = 4
+			} else {
+				u.replaced = true
 			}
 		}
 		out = utf8.AppendRune(out, r)
@@ -141,7 +144,7 @@ func (u *utf16Reader) convert() {
 	}
 	if u.err != nil && u.from < u.to {
 		out = utf8.AppendRune(out, utf8.RuneError)
-		u.from = u.to
+		u.from, u.replaced = u.to, true
 	}
 	u.out, u.unread = out, out
 }

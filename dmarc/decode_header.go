@@ -132,6 +132,9 @@ func (d *Decoder) finish() error {
 	if r.Policy.Domain == "" {
 		return d.fail(ReasonNoDomain, d.end, "the report has no policy domain")
 	}
+	if u, ok := d.r.(*utf16Reader); ok && u.replaced {
+		d.warn(CodeInvalidText, d.end, "unpaired surrogates of UTF-16")
+	}
 	if m.OrgName == "" {
 		// QUIRK(org-odd): the domain of the address names the reporter as well.
 		if _, domain, ok := strings.Cut(m.Email, "@"); ok {

@@ -23,6 +23,7 @@ type window struct {
 	base  int64
 	eof   bool
 	readE error // why reading ended, other than io.EOF
+	first int   // size at the start; 0 stands for windowStart
 
 	lines   int // line breaks before buf[counted]
 	counted int
@@ -32,7 +33,7 @@ func (w *window) reset(r io.Reader) {
 	if len(w.buf) > 4*windowBytes {
 		w.buf = nil
 	}
-	*w = window{r: r, buf: w.buf}
+	*w = window{r: r, buf: w.buf, first: w.first}
 }
 
 // refill drops what lies before the mark and reads more, until the window is
@@ -67,10 +68,13 @@ func (d *Decoder) shift() error {
 	size := len(d.buf)
 	switch {
 	case size == 0:
-		size = windowStart + slack
+		if size = d.first; size == 0 {
+			size = windowStart
+		}
+		size += slack
 	case len(rest) > d.limits.RecordBytes:
 		return d.fail(ReasonTooLarge, at, "a record, a value or a tag is larger than %d bytes", d.limits.RecordBytes)
-	case len(rest) > size/2 || d.started && size < windowBytes:
+	case len(rest) > size/2 || d.started && d.first == 0 && size < windowBytes:
 		size *= 2
 	}
 	if size != len(d.buf) {
