@@ -44,6 +44,7 @@ func TestMails(t *testing.T) {
 		{"type text/plain", mixed(attachment("text/plain", a)), "aggregate A"},
 		{"no type", mixed(entity("Content-Transfer-Encoding: base64", b64A)), "aggregate A"},
 		{"no part header", mixed("\r\n" + string(report("A"))), "aggregate A"},
+		{"no empty line either", mixed(string(report("A"))), "aggregate A !mail_broken_header"},
 		{"mail-xml-7bit", mixed(entity("Content-Type: text/xml\r\nContent-Transfer-Encoding: 7bit", string(report("A")))), "aggregate A"},
 		{"mail-xml-8bit", mixed(entity("Content-Type: text/xml\r\nContent-Transfer-Encoding: 8BIT", crlfA)), "aggregate A crlf"},
 		{"mail-xml-qp", mixed(entity("Content-Type: text/xml\r\nContent-Transfer-Encoding: Quoted-Printable", quoted(report("A")))), "aggregate A crlf"},

@@ -10,21 +10,17 @@ import (
 // openMbox goes through the mails of an mbox one by one: it may be of any
 // size, as long as each mail fits the limits.
 func (w *Walker) openMbox(in *input) error {
-	n := 0
 	r := mboxReader{w: w, in: in, l: w.layer(w.depth)}
+	r.l.held = r.l.held[:0]
 	m := w.enter(nil)
 	defer w.leave(m)
-	for {
+	for n := 1; ; n++ {
 		mail, err := r.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		n++
-		if stop := w.openMboxMail(mail, n, err); stop != nil {
-			return stop
-		}
-		if err != nil && !r.skipMail() {
-			return nil
+		if err := w.openMboxMail(mail, n, err); err != nil {
+			return err
 		}
 	}
 }
@@ -47,8 +43,9 @@ type mboxReader struct {
 	in   *input
 	l    *layer
 	pos  int // l.held[pos:] is not given out yet
-	scan int // l.held[:scan] holds no start of a mail behind pos
+	scan int // l.held[pos:scan] holds no start of a mail but its own
 	end  bool
+	done bool // the error that ends the input was told
 }
 
 // separator starts a mail when it stands behind an empty line or holds a time,
@@ -56,31 +53,46 @@ type mboxReader struct {
 // with '>', but not by every writer.
 var separator = []byte("\nFrom ")
 
-// next returns the next mail without its envelope line, or io.EOF. On another
-// error the mail is passed over.
+// next returns the next mail without its envelope line, io.EOF behind the last
+// one, or the error of a mail that is passed over.
 func (r *mboxReader) next() ([]byte, error) {
+	tooLong := false
 	for {
-		if i := r.find(); i >= 0 {
-			mail := r.l.held[r.pos:i]
-			r.pos, r.scan = i, i+1
-			return unquote(mail), nil
+		i := r.find()
+		if i < 0 && r.end {
+			i = len(r.l.held)
 		}
-		if r.end {
-			mail := r.l.held[r.pos:]
-			r.pos = len(r.l.held)
-			r.scan = r.pos
-			if len(bytes.TrimSpace(mail)) > 0 {
-				return unquote(mail), nil
+		if i >= 0 {
+			mail := unquote(r.l.held[r.pos:i])
+			r.pos, r.scan = i, min(i+1, len(r.l.held))
+			switch {
+			case tooLong || int64(len(mail)) > r.room():
+				return nil, r.w.tooLong()
+			case len(bytes.TrimSpace(mail)) > 0:
+				return mail, nil
+			case i == len(r.l.held) && r.end:
+				return nil, r.last()
 			}
-			if !errors.Is(r.in.end(), io.EOF) && r.in.end() != nil {
-				return nil, r.in.end()
-			}
-			return nil, io.EOF
+			continue // two envelope lines in a row
 		}
-		if err := r.more(); err != nil {
-			return nil, err
+		if tooLong = tooLong || int64(len(r.l.held)-r.pos) > r.room()+bufferSize; tooLong {
+			r.pos = r.scan
+			r.w.meter = meter{}
 		}
+		r.more()
 	}
+}
+
+// room is how long a mail may be.
+func (r *mboxReader) room() int64 { return r.w.limits.Memory - r.w.held }
+
+// last returns the error that ends the input, once.
+func (r *mboxReader) last() error {
+	if r.done || !r.in.failed() {
+		return io.EOF
+	}
+	r.done = true
+	return r.in.err
 }
 
 // find returns where the next mail starts, -1 when that is not in memory yet.
@@ -130,46 +142,23 @@ func hasTime(line []byte) bool {
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // more reads on.
-func (r *mboxReader) more() error {
+func (r *mboxReader) more() {
 	b := r.l.held
 	if r.pos > 0 && (r.pos >= len(b)/2 || len(b) == cap(b)) {
-		n := copy(b, b[r.pos:])
-		r.l.held, r.scan, r.pos = b[:n], r.scan-r.pos, 0
-		b = r.l.held
-	}
-	limit := r.w.limits.Memory - r.w.held
-	if int64(len(b)-r.pos) > limit {
-		return r.w.tooLong()
+		b = b[:copy(b, b[r.pos:])]
+		r.scan, r.pos = r.scan-r.pos, 0
 	}
 	if len(b) == cap(b) {
 		size := max(2*int64(cap(b)), 4*bufferSize)
 		if size > keepBuffer {
-			size = max(limit+bufferSize, int64(cap(b))+bufferSize) // as holdLong
+			// As in holdLong; what is too long is found before this is full.
+			size = max(r.room()+2*bufferSize, size/2+bufferSize)
 		}
 		b = append(make([]byte, 0, size), b...)
 	}
-	n, err := r.in.Read(b[len(b):cap(b)])
+	n, err := r.in.Read(b[len(b):min(cap(b), len(b)+bufferSize)])
 	r.l.held = b[:len(b)+n]
 	r.end = err != nil
-	return nil
-}
-
-// skipMail drops a mail that is too large. It returns false at the end.
-func (r *mboxReader) skipMail() bool {
-	for {
-		r.w.meter = meter{}
-		if i := r.find(); i >= 0 {
-			r.pos, r.scan = i, i+1
-			return true
-		}
-		if r.end {
-			return false
-		}
-		r.pos = r.scan
-		if r.more() != nil {
-			return false
-		}
-	}
 }
 
 // unquote removes the envelope line and, in place, the '>' before "From " at

@@ -163,6 +163,11 @@ func (w *Walker) scanMultipart(t *tree, p *part) bool {
 	for !t.tooMany && !t.tooLong {
 		raw, more := s.next()
 		head, body, ok := cutHeader(raw, w.limits.Header)
+		if len(raw) > 0 && (raw[0] == '<' || raw[0] == '{') {
+			// QUIRK(mail-part-header): not even the empty line of an empty header.
+			w.warn(CodeBrokenHeader, nil)
+			head, body, ok = nil, raw, true
+		}
 		if !ok {
 			t.tooLong = true
 			break

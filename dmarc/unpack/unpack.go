@@ -3,6 +3,7 @@ package unpack
 import (
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 )
@@ -175,7 +176,8 @@ func weight(r dmarc.Reason) int {
 
 // warn adds a warning to the current document.
 func (w *Walker) warn(code dmarc.Code, value []byte) {
-	if len(w.doc.Warnings) >= dmarc.MaxWarnings {
+	seen := func(o dmarc.Warning) bool { return o.Code == code }
+	if len(w.doc.Warnings) >= dmarc.MaxWarnings && slices.ContainsFunc(w.doc.Warnings, seen) {
 		w.doc.WarningsDropped++
 		return
 	}
