@@ -321,7 +321,7 @@ func (d *decoder) complete() error {
 		}
 	}
 	if r.ReportID == "" {
-		r.ReportID = "sha256-" + hex.EncodeToString(d.digest.Sum(nil)[:16])
+		r.ReportID = "sha256." + hex.EncodeToString(d.digest.Sum(nil)[:16])
 		d.warning(CodeReportIDMissing, r.ReportID)
 	}
 	d.period(r.End.Sub(r.Start))

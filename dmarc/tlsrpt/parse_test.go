@@ -127,7 +127,7 @@ func quirks() []quirk {
 		{"wrong-types", 1, 40, 5, []dmarc.Code{CodeWrongType}, is("organisation and id",
 			func(r *Report) string { return r.OrganizationName + " " + r.ReportID }, "42 true")},
 		{"no-org-no-id", 1, 40, 5, []dmarc.Code{CodeOrgMissing, CodeReportIDMissing}, func(t *testing.T, r *Report) {
-			if r.OrganizationName != "mailcorp.example" || !strings.HasPrefix(r.ReportID, "sha256-") || len(r.ReportID) != 39 {
+			if r.OrganizationName != "mailcorp.example" || !strings.HasPrefix(r.ReportID, "sha256.") || len(r.ReportID) != 39 {
 				t.Errorf("organisation %q, id %q", r.OrganizationName, r.ReportID)
 			}
 		}},

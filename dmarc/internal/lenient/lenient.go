@@ -46,15 +46,24 @@ func (w *Warnings) makeRoom() bool {
 	return false
 }
 
-// Cut returns the longest prefix of s that is valid UTF-8 and has at most n bytes.
+// Cut returns the beginning of s as valid UTF-8 of at most n bytes. A byte that
+// is no UTF-8 becomes U+FFFD.
 func Cut(s string, n int) string {
-	if len(s) > n {
-		for n > 0 && !utf8.RuneStart(s[n]) {
-			n--
-		}
-		s = s[:n]
+	// What replaces a byte is longer, so both the input and the output are cut.
+	return truncate(strings.ToValidUTF8(truncate(s, n), "\uFFFD"), n)
+}
+
+// truncate cuts s before the character that reaches past n bytes.
+func truncate(s string, n int) string {
+	if len(s) <= n {
+		return s
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	for i := n; i > n-utf8.UTFMax && i > 0; i-- {
+		if utf8.RuneStart(s[i]) {
+			return s[:i]
+		}
+	}
+	return s[:n]
 }
 
 // Text returns b as valid UTF-8. Bytes that are no UTF-8 are read as

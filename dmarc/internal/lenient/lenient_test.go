@@ -74,6 +74,27 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestCut(t *testing.T) {
+	for _, test := range []struct {
+		in   string
+		n    int
+		want string
+	}{
+		{"abc", 3, "abc"},
+		{"abcd", 3, "abc"},
+		{"ab\u20ac", 4, "ab"},
+		{"ab\u20ac", 5, "ab\u20ac"},
+		{"a\xffb\xffc", 5, "a\ufffdb"},
+		{"a\xffb\xffc", 9, "a\ufffdb\ufffdc"},
+		{strings.Repeat("\x80", 9), 6, "\ufffd"},
+		{"abc", 0, ""},
+	} {
+		if got := Cut(test.in, test.n); got != test.want {
+			t.Errorf("Cut(%q, %d) = %q, want %q", test.in, test.n, got, test.want)
+		}
+	}
+}
+
 func TestWarningsKeepTheFirstOfEachCode(t *testing.T) {
 	var w Warnings
 	w.Add("first", 1, 0, strings.Repeat("\u00e9", 100)+"\xff")
