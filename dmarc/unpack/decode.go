@@ -46,8 +46,18 @@ func (w *Walker) openEncoded(b []byte, f format) error {
 	return w.open(&l.in)
 }
 
+// lookAhead is how much of a long part is decoded to see what it is.
+const lookAhead = 2 * sniffSize
+
+// base64 decodes b, or only its start when that is neither a report nor a container.
 func (w *Walker) base64(b []byte) []byte {
 	l := w.layer(w.depth)
+	if len(b) > 2*lookAhead {
+		l.decoded, _ = decodeBase64(l.decoded[:0], b[:lookAhead])
+		if f, _ := sniff(l.decoded, false); f == formatOther {
+			return l.decoded
+		}
+	}
 	out, junk := decodeBase64(l.decoded[:0], b)
 	l.decoded = out
 	if junk != nil {
@@ -56,8 +66,19 @@ func (w *Walker) base64(b []byte) []byte {
 	return out
 }
 
+// quotedPrintable decodes b, or only its start when that is neither a report
+// nor a container.
 func (w *Walker) quotedPrintable(b []byte) []byte {
 	l := w.layer(w.depth)
+	if len(b) > 2*lookAhead {
+		l.decoded, _ = decodeQuoted(l.decoded[:0], b[:lookAhead])
+		if f, _ := sniff(l.decoded, false); f == formatOther {
+			return l.decoded
+		}
+	}
+	if cap(l.decoded) < len(b) {
+		l.decoded = make([]byte, 0, len(b))
+	}
 	out, invalid := decodeQuoted(l.decoded[:0], b)
 	l.decoded = out
 	if invalid != nil {

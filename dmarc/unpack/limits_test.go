@@ -131,13 +131,13 @@ func reasonOrNone(err error) string {
 	return reason(err)
 }
 
-// TestBombs unpacks 1 GiB of white space from inputs that stay below one MiB.
+// TestBombs walks inputs that expand a thousand times.
 func TestBombs(t *testing.T) {
 	var bomb bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&bomb, gzip.BestCompression)
 	_, _ = io.WriteString(z, "<feedback>")
 	chunk := bytes.Repeat([]byte(" "), 1<<20)
-	for range 64 {
+	for range 8 {
 		_, _ = z.Write(chunk)
 	}
 	_ = z.Close()

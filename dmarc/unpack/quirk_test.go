@@ -192,6 +192,7 @@ func TestArchives(t *testing.T) {
 		{"zip stored and cut", zipped(file{"a.xml", report("A"), true})[:200], "refused truncated"},
 		{"zip with a broken entry", brokenEntry, "aggregate A !zip_no_directory\naggregate B !zip_no_directory"},
 		{"zip with a lost member", lostMember, "aggregate A\nrefused corrupt"},
+		{"zip with overlapping members", zipOverlapping(1 << 16), "refused corrupt"},
 		{"zip of nonsense", []byte("PK\x03\x04nonsense"), "error empty"},
 		{"wrong-ext", zipped(file{"a.zip", gz(report("A")), false}), "aggregate A"},
 		{"tar", tarred(a, b), "aggregate A\naggregate B"},

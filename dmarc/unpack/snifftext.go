@@ -34,11 +34,21 @@ func sniffText(b []byte, whole bool) (f format, skip int) {
 	}
 	// QUIRK(leading-junk): text before the document, from a gateway or a person.
 	for _, start := range []string{"<?xml", "<feedback"} {
-		if i := bytes.Index(b, []byte(start)); i >= 0 && isReportXML(b[i:], whole) {
+		if i := bytes.Index(b, []byte(start)); i >= 0 && isText(b[:i]) && isReportXML(b[i:], whole) {
 			return formatXML, i
 		}
 	}
 	return formatOther, 0
+}
+
+// isText reports whether b has no control characters but white space.
+func isText(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return false
+		}
+	}
+	return true
 }
 
 // reportMarks are what the start of an aggregate report contains, whatever is

@@ -3,6 +3,8 @@ package unpack
 import (
 	"bytes"
 	"encoding/binary"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
 )
 
 // The compression methods that are read.
@@ -43,6 +45,7 @@ func (w *Walker) zipMembers(z []byte, first int) error {
 	if d.end < len(z) {
 		w.warn(CodeZipSuffix, z[d.end:])
 	}
+	total := 0
 	for entries := d.entries; len(entries) > 0; {
 		m, rest, ok := parseEntry(z, entries, d.base)
 		if !ok {
@@ -52,6 +55,10 @@ func (w *Walker) zipMembers(z []byte, first int) error {
 		entries = rest
 		if m.isDirectory() {
 			continue
+		}
+		if total += len(m.data); total > len(z) {
+			// A small archive that overlaps unpacks to a large one many times.
+			return refusal(dmarc.ReasonCorrupt, "zip members overlap")
 		}
 		if err := w.addMember(first, m); err != nil {
 			return err

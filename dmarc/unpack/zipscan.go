@@ -58,28 +58,31 @@ func parseLocal(z []byte) (m member, rest []byte, ok bool) {
 	return m, data[packed:], true
 }
 
-// findDescriptor finds the end of data whose size stands behind it. That size
-// tells a descriptor from a signature by chance.
+// findDescriptor finds the end of data whose size stands behind it, where the
+// next header starts at the latest. The size tells a descriptor from its
+// signature by chance.
 func (m *member) findDescriptor(data []byte) (rest []byte) {
 	const size = 16
 	le := binary.LittleEndian
 	m.size, m.hasCRC = -1, false
-	for at := 0; ; at += len(zipDescriptor) {
-		i := bytes.Index(data[at:], []byte(zipDescriptor))
+	end := len(data)
+	for at := 0; end == len(data); at += len("PK") {
+		i := bytes.Index(data[at:], []byte("PK"))
 		if at += i; i < 0 || len(data)-at < size {
 			break
 		}
-		if d := data[at:]; uint64(le.Uint32(d[8:])) == uint64(at) {
-			m.crc, m.hasCRC, m.size = le.Uint32(d[4:]), true, int64(le.Uint32(d[12:]))
-			m.data = data[:at]
-			return d[size:]
+		switch d := data[at:]; string(d[:4]) {
+		case zipDescriptor:
+			if uint64(le.Uint32(d[8:])) == uint64(at) {
+				m.crc, m.hasCRC, m.size = le.Uint32(d[4:]), true, int64(le.Uint32(d[12:]))
+				m.data = data[:at]
+				return d[size:]
+			}
+		case zipLocal, zipCentral, zipEnd:
+			end = at
 		}
 	}
 	m.cut()
-	end := len(data)
-	if i := bytes.Index(data, []byte(zipLocal)); i >= 0 {
-		end = i
-	}
 	m.data = data[:end]
 	return data[end:]
 }
