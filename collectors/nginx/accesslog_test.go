@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
 )
 
 // kv returns a line of the shipped key=value format.
@@ -65,11 +65,7 @@ func await(t *testing.T, a *AccessLog, n uint64) {
 
 func expose(t *testing.T, a *AccessLog) string {
 	t.Helper()
-	text, err := testutil.CollectAndFormat(a, "text")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return string(metrictest.Exposition(t, a))
 }
 
 func feedAll(a *AccessLog, lines ...string) {

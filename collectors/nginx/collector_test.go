@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
 )
 
 const status = "Active connections: 2 \nserver accepts handled requests\n 5 6 7 \nReading: 1 Writing: 3 Waiting: 4 \n"
@@ -23,11 +24,7 @@ func gather(t *testing.T, s *StubStatus, deadline time.Duration) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	text, err := testutil.CollectAndFormat(bound{s, ctx}, "text")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return string(metrictest.Exposition(t, bound{s, ctx}))
 }
 
 // bound collects with a context of its own.
@@ -54,7 +51,7 @@ func want(t *testing.T, text string, lines ...string) {
 func TestStubStatus(t *testing.T) {
 	server := httptest.NewServer(serve(status))
 	defer server.Close()
-	text := gather(t, New([]Target{{URL: server.URL, Client: server.Client()}}, Config{}), time.Second)
+	text := gather(t, New([]Target{{URL: server.URL, Client: server.Client()}}, Config{}), 10*time.Second)
 	want(
 		t, text, "nginx_up 1", "nginx_connections_accepted 5", "nginx_connections_handled 6", "nginx_http_requests_total 7",
 		"nginx_connections_active 2", "nginx_connections_reading 1", "nginx_connections_writing 3", "nginx_connections_waiting 4",
@@ -135,12 +132,16 @@ func TestReasons(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
-			text := gather(t, New([]Target{tt.target}, Config{}), 200*time.Millisecond)
+			deadline := 10 * time.Second
+			if tt.reason == "timeout" {
+				deadline = 200 * time.Millisecond
+			}
+			text := gather(t, New([]Target{tt.target}, Config{}), deadline)
 			want(t, text, "nginx_up 0", `nginx_exporter_scrape_errors_total{reason="`+tt.reason+`"} 1`)
 		})
 	}
 	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	want(t, gather(t, New([]Target{{URL: secure.URL, Client: insecure}}, Config{}), time.Second), "nginx_up 1")
+	want(t, gather(t, New([]Target{{URL: secure.URL, Client: insecure}}, Config{}), 10*time.Second), "nginx_up 1")
 }
 
 func TestMissingRequests(t *testing.T) {

@@ -17,8 +17,9 @@ import (
 // maxLine bounds one line; nginx's own buffers are smaller by far.
 const maxLine = 256 << 10
 
-// printLength is how many bytes before the offset identify a file's past.
-const printLength = 64
+// printLength is how many bytes before the offset identify a file's past:
+// enough lines that their durations and sizes do not repeat by chance.
+const printLength = 1024
 
 // drained is how long a rotated file must be quiet before it is closed: nginx
 // writes to it until its workers reopen their logs.

@@ -1,0 +1,84 @@
+package nginx
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCutSyslog(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"nginx", "<190>Nov 24 18:00:00 web1 nginx: m=GET s=200", "m=GET s=200"},
+		{"nohostname", "<190>Nov 24 18:00:00 nginx: m=GET", "m=GET"},
+		{"colon in the line", "<190>Nov 24 18:00:00 web1 nginx: a: b", "a: b"},
+		{"bare", "m=GET s=200", "m=GET s=200"},
+		{"short", "<190>x", "<190>x"},
+		{"no tag", "<190>Nov 24 18:00:00 web1 nothing", "<190>Nov 24 18:00:00 web1 nothing"},
+		{"empty", "", ""},
+	}
+	for _, tt := range tests {
+		if got := string(cutSyslog([]byte(tt.in))); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestDatagramsAccounted sends more than the socket holds while nobody reads:
+// every line is either counted or counted as dropped.
+func TestDatagramsAccounted(t *testing.T) {
+	const sent = 5000
+	a, err := NewAccessLog(AccessLogConfig{Inputs: []Input{{Listen: "udp://127.0.0.1:0"}}, ReceiveBuffer: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := a.inputs[0].socket
+	conn, err := net.Dial("udp", socket.conn.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	line := []byte("<190>Nov 24 18:00:00 web1 nginx: " + kv("GET", "200", "0.1", "-"))
+	for range sent {
+		if _, err := conn.Write(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dropped, ok := socket.drops()
+	if !ok {
+		t.Skip("the kernel does not count drops here")
+	}
+	if dropped == 0 || dropped >= sent {
+		t.Fatalf("%d datagrams dropped of %d: the test wants some of them", dropped, sent)
+	}
+	start(t, a)
+	await(t, a, sent-dropped)
+	time.Sleep(20 * time.Millisecond)
+	if got := a.Lines() + dropped; got != sent {
+		t.Errorf("%d lines counted and %d dropped, %d were sent", a.Lines(), dropped, sent)
+	}
+	text := expose(t, a)
+	if !strings.Contains(text, "nginx_access_log_datagrams_dropped_total") {
+		t.Errorf("no drop counter in\n%s", text)
+	}
+}
+
+func TestUnixgram(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	a, err := NewAccessLog(AccessLogConfig{Inputs: []Input{{Listen: "unixgram://" + path}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, a)
+	conn, err := net.Dial("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("<190>Nov 24 18:00:00 nginx: " + kv("GET", "200", "0.1", "-") + "\n")); err != nil {
+		t.Fatal(err)
+	}
+	await(t, a, 1)
+	want(t, expose(t, a), `nginx_access_requests_total{method="GET",route="other",server="shop.example",status="200"} 1`)
+}

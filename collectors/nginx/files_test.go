@@ -1,0 +1,206 @@
+package nginx
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// appendTo appends n numbered lines to a file, created if need be.
+func appendTo(t *testing.T, path string, n int) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	// Real lines differ in their numbers; what makes these differ is the time.
+	for range n {
+		if _, err := fmt.Fprintf(f, "%s", strings.Replace(kv("GET", "200", "0.1", "-"), "b=100", fmt.Sprintf("b=%d", time.Now().UnixMicro()), 1)+"\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRotation(t *testing.T) {
+	a, path := newLog(t, nil)
+	start(t, a)
+	appendTo(t, path, 10) // created late
+	await(t, a, 10)
+
+	rename(t, path, path+".1")
+	appendTo(t, path+".1", 5) // nginx writes on until it reopens
+	appendTo(t, path, 7)
+	await(t, a, 22)
+
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, path, 3)
+	await(t, a, 25)
+
+	// copytruncate, with lines that were not yet read when the copy was made.
+	appendTo(t, path, 4)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+"-20261124", data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, path, 50) // grown beyond the old offset at once
+	await(t, a, 79)
+	time.Sleep(50 * time.Millisecond) // several polls: nothing is read twice
+	if got := a.Lines(); got != 79 {
+		t.Errorf("%d lines, want 79", got)
+	}
+}
+
+func TestPartialAndLongLines(t *testing.T) {
+	a, path := newLog(t, nil)
+	start(t, a)
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	write := func(b []byte) {
+		if _, err := f.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	line := []byte(kv("GET", "200", "0.1", "-") + "\n")
+	write(line)
+	write(line[:30])
+	await(t, a, 1)
+	time.Sleep(30 * time.Millisecond)
+	if a.Lines() != 1 {
+		t.Errorf("half a line was counted")
+	}
+	write(line[30:])
+	await(t, a, 2)
+	write(append(bytes.Repeat([]byte("x"), 3*maxLine), '\n'))
+	write(line)
+	await(t, a, 4)
+	if got := a.inputs[0].refused[refusedTooLong]; got != 1 {
+		t.Errorf("%d lines too long, want 1", got)
+	}
+}
+
+// TestRestart holds that nothing is lost or doubled over restarts, whatever
+// happened to the files in between.
+func TestRestart(t *testing.T) {
+	tests := []struct {
+		name  string
+		while func(t *testing.T, path string)
+		more  uint64
+	}{
+		{"nothing", func(*testing.T, string) {}, 0},
+		{"appended", func(t *testing.T, path string) { appendTo(t, path, 5) }, 5},
+		{"rotated", func(t *testing.T, path string) {
+			appendTo(t, path, 5)
+			rename(t, path, path+".1")
+			appendTo(t, path, 6)
+		}, 11},
+		{"rotated twice", func(t *testing.T, path string) {
+			appendTo(t, path, 5)
+			rename(t, path, path+".1")
+			appendTo(t, path, 6)
+			rename(t, path+".1", path+".2")
+			later := time.Now().Add(time.Second)
+			rename(t, path, path+".1")
+			if err := os.Chtimes(path+".1", later, later); err != nil {
+				t.Fatal(err)
+			}
+			appendTo(t, path, 7)
+		}, 18},
+		{"truncated and copied", func(t *testing.T, path string) {
+			appendTo(t, path, 5)
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path+".1", data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(path, 0); err != nil {
+				t.Fatal(err)
+			}
+			appendTo(t, path, 2)
+		}, 7},
+		{"compressed beside", func(t *testing.T, path string) {
+			appendTo(t, path, 1)
+			appendTo(t, path+".2.gz", 9)
+		}, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			config := AccessLogConfig{
+				Inputs: []Input{{File: filepath.Join(dir, "access.log")}}, FromStart: true,
+				Poll: 5 * time.Millisecond, StateFile: filepath.Join(dir, "state.json"),
+			}
+			path := config.Inputs[0].File
+			appendTo(t, path, 20)
+			for round, want := range []uint64{20, 20 + tt.more, 20 + tt.more} {
+				a, err := NewAccessLog(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				stop := start(t, a)
+				await(t, a, want)
+				time.Sleep(30 * time.Millisecond)
+				stop()
+				if got := a.Lines(); got != want {
+					t.Errorf("round %d: %d lines, want %d", round, got, want)
+				}
+				text := expose(t, a)
+				if line := fmt.Sprintf(`status="200"} %d`, want); !strings.Contains(text, line) {
+					t.Errorf("round %d: no %q in\n%s", round, line, text)
+				}
+				if round == 0 {
+					tt.while(t, path)
+				}
+			}
+		})
+	}
+}
+
+// TestExposedIsSaved holds that a scrape never shows what a crash would take back.
+func TestExposedIsSaved(t *testing.T) {
+	a, _ := newLog(t, func(c *AccessLogConfig) { c.StateFile = filepath.Join(filepath.Dir(c.Inputs[0].File), "state") })
+	feedAll(a, kv("GET", "200", "0.1", "-"))
+	if text := expose(t, a); strings.Contains(text, `status="200"} 1`) {
+		t.Errorf("an unsaved line is exposed:\n%s", text)
+	}
+	if err := a.save(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, expose(t, a), `nginx_access_requests_total{method="GET",route="other",server="shop.example",status="200"} 1`)
+	// A directory in its place makes the next save fail: the exposition stands still.
+	if err := os.Remove(a.config.StateFile); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(a.config.StateFile, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	feedAll(a, kv("GET", "200", "0.1", "-"))
+	if err := a.save(); err == nil {
+		t.Fatal("saving over a directory gave no error")
+	}
+	want(t, expose(t, a), `nginx_access_requests_total{method="GET",route="other",server="shop.example",status="200"} 1`)
+}
