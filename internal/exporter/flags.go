@@ -17,9 +17,10 @@ import (
 // Flags are the flags every binary has: --web.* and --log.*. They hold values
 // once the application has parsed its arguments.
 type Flags struct {
-	web  *web.FlagConfig
-	log  promslog.Config
-	path string
+	web   *web.FlagConfig
+	log   promslog.Config
+	stats *stats
+	path  string
 
 	scrapeTimeout time.Duration
 	scrapeOffset  time.Duration
@@ -34,7 +35,7 @@ type Flags struct {
 // environment (REDIS_EXPORTER_WEB_LISTEN_ADDRESS for an app "redis_exporter").
 // The server listens on defaultAddress unless told otherwise.
 func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
-	f := &Flags{web: kingpinflag.AddFlags(app, defaultAddress)}
+	f := &Flags{web: kingpinflag.AddFlags(app, defaultAddress), stats: newStats(app.Name)}
 	app.Version(Version(app.Name))
 	app.HelpFlag.Short('h')
 	app.DefaultEnvars()

@@ -2,111 +2,178 @@ package exporter
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
+	"net/url"
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
 
-// gather is one run over a set of collectors, shared by every scrape that
-// waits for it.
+// gather is one run over a set of collectors, shared by every scrape that waits
+// for it.
 type gather struct {
-	runs    []*run
+	query   string
 	cut     time.Time // when the families are made of what has arrived
 	cancel  context.CancelFunc
 	waiters int // guarded by scraper.mu
 
-	ready    chan struct{} // closed once families is set
+	ready    chan struct{} // closed once families and err are set
 	families []*dto.MetricFamily
-}
-
-// run is one collector at work.
-type run struct {
-	name      string
-	key       any
-	collector ContextCollector
-	started   time.Time
-	done      chan struct{} // closed when the collector has returned
+	err      error
 
 	mu       sync.Mutex
-	metrics  []prometheus.Metric
-	took     time.Duration
-	finished bool // returned in time, without a panic
+	runs     []*run
+	buildErr error
 }
 
-// newRun prepares a run; scope keeps the collectors of different targets apart.
-func newRun(scope string, c ContextCollector) *run {
-	r := &run{name: nameOf(c), collector: c, started: time.Now(), done: make(chan struct{})}
-	r.key = runKey{scope: scope, id: identity(c, r.name)}
-	return r
+// soFar returns the runs that have been started.
+func (g *gather) soFar() ([]*run, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.runs, g.buildErr
 }
 
-// start runs the collector until it returns, however long that takes. What it
-// sends is kept as it arrives, so that an answer never has to wait for it.
-func (r *run) start(ctx context.Context, panicked func(r *run, value any, stack []byte)) {
-	ch := make(chan prometheus.Metric, 128)
-	go r.receive(ch)
+// join returns a gather for q: the one in flight if it leaves this scrape
+// enough of its time, and else a new one.
+func (s *scraper) join(ctx context.Context, q url.Values, t timing) *gather {
+	query := q.Encode()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.inFlight[query]; g != nil && t.sharable(g.cut) {
+		g.waiters++
+		return g
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), t.collect)
+	g := &gather{query: query, cut: t.answer, cancel: cancel, waiters: 1, ready: make(chan struct{})}
+	s.inFlight[query] = g
+	go s.oversee(ctx, g, q)
+	return g
+}
+
+// leave ends one scrape's interest in g. The last to leave cancels it.
+func (s *scraper) leave(g *gather) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.waiters--; g.waiters == 0 {
+		s.forget(g)
+		g.cancel()
+	}
+}
+
+// forget lets the next scrape start a new gather. The caller holds s.mu.
+func (s *scraper) forget(g *gather) {
+	if s.inFlight[g.query] == g {
+		delete(s.inFlight, g.query)
+	}
+}
+
+// oversee makes g ready when its collectors have returned or its time is over.
+func (s *scraper) oversee(ctx context.Context, g *gather, q url.Values) {
+	defer g.cancel()
+	s.stats.gathers.Inc()
+	cut := time.NewTimer(time.Until(g.cut))
+	defer cut.Stop()
+	returned := make(chan struct{})
 	go func() {
-		defer close(ch)
-		ok := false
-		defer func() {
-			if v := recover(); v != nil {
-				panicked(r, v, debug.Stack())
-			}
-			r.mu.Lock()
-			r.took, r.finished = time.Since(r.started), ok && ctx.Err() == nil
-			r.mu.Unlock()
-		}()
-		r.collector.CollectContext(ctx, ch)
-		ok = true
+		defer close(returned)
+		s.stats.guard("gather", func() { s.work(ctx, g, q) })
 	}()
-}
-
-// receive keeps the metrics of ch until it is closed.
-func (r *run) receive(ch <-chan prometheus.Metric) {
-	defer close(r.done)
-	for m := range ch {
-		if m == nil || m.Desc() == nil {
-			continue
-		}
-		r.mu.Lock()
-		r.metrics = append(r.metrics, guarded{m})
-		r.mu.Unlock()
-	}
-}
-
-// snapshot returns what has arrived so far.
-func (r *run) snapshot() (metrics []prometheus.Metric, took time.Duration, finished bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	took = r.took
-	if took == 0 {
-		took = time.Since(r.started)
-	}
-	return r.metrics[:len(r.metrics):len(r.metrics)], took, r.finished
-}
-
-// returned reports whether the collector has returned.
-func (r *run) returned() bool {
 	select {
-	case <-r.done:
-		return true
-	default:
-		return false
+	case <-returned:
+	case <-ctx.Done():
+		s.watch(g)
+		// Collectors that honour the deadline are about to return.
+		select {
+		case <-returned:
+		case <-cut.C:
+			s.complain(g)
+		}
+	}
+	runs, err := g.soFar()
+	if err == nil {
+		g.families = s.stats.families(runs, s.own)
+	}
+	g.err = err
+	s.mu.Lock()
+	s.forget(g)
+	s.mu.Unlock()
+	close(g.ready)
+}
+
+// work builds the collectors of g, runs them until the last has returned, and
+// frees what they hold.
+func (s *scraper) work(ctx context.Context, g *gather, q url.Values) {
+	collectors, free, err := s.build(ctx, q)
+	if free != nil {
+		defer free()
+	}
+	runs := make([]*run, len(collectors))
+	for i, c := range collectors {
+		runs[i] = newRun(s.scope(q), c)
+	}
+	g.mu.Lock()
+	g.runs, g.buildErr = runs, err
+	g.mu.Unlock()
+	var working sync.WaitGroup
+	for _, r := range runs {
+		working.Go(func() { s.start(ctx, r) })
+	}
+	working.Wait()
+}
+
+// start runs one collector, unless it is still stuck in an earlier gather.
+func (s *scraper) start(ctx context.Context, r *run) {
+	if !s.free(ctx, r.key) {
+		close(r.done)
+		return
+	}
+	r.collect(ctx, s.stats)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stuck[r.key] == r {
+		delete(s.stuck, r.key)
 	}
 }
 
-// guarded turns a panic of Write into an error, so that it costs one metric.
-type guarded struct{ prometheus.Metric }
+// free waits a short while for a collector that is late from an earlier gather,
+// and reports whether it can run.
+func (s *scraper) free(ctx context.Context, key runKey) bool {
+	s.mu.Lock()
+	late, full := s.stuck[key], len(s.stuck) >= maxStuck
+	s.mu.Unlock()
+	if late == nil {
+		return !full
+	}
+	timer := time.NewTimer(stuckGrace)
+	defer timer.Stop()
+	select {
+	case <-late.done:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
 
-func (g guarded) Write(m *dto.Metric) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v", v)
+// watch notes the collectors of g that have not returned at their deadline, so
+// that no second run of them piles up behind the first.
+func (s *scraper) watch(g *gather) {
+	runs, _ := g.soFar()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range runs {
+		if !r.over() {
+			s.stuck[r.key] = r
 		}
-	}()
-	return g.Metric.Write(m)
+	}
+}
+
+// complain logs which collectors of g missed the answer.
+func (s *scraper) complain(g *gather) {
+	runs, _ := g.soFar()
+	for _, r := range runs {
+		if !r.over() {
+			s.stats.say("late "+r.String(), "collector did not return in time, answered without it", "collector", r.String())
+		}
+	}
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -15,76 +15,84 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 )
 
-// stopTimeout is how long scrapes may take to finish after a signal to stop.
-const stopTimeout = 5 * time.Second
+const (
+	// requestGrace is how long requests under way may take after a signal to stop.
+	requestGrace = 5 * time.Second
+	// backgroundGrace is how long Options.Background may take after that.
+	backgroundGrace = 20 * time.Second
+)
 
 // Serve serves metrics until ctx is done or SIGINT or SIGTERM arrives, and then
-// returns nil once the scrapes under way and Options.Background have ended. It
-// logs the URL it listens on. A second signal ends the process at once.
+// returns nil once the requests under way and Options.Background have ended, or
+// an error if they took too long. It logs the URLs it listens on. A second
+// signal ends the process at once.
 func Serve(ctx context.Context, f *Flags, o Options) error {
 	log := o.logger()
+	f.stats.log = log
 	if err := web.Validate(*f.web.WebConfigFile); err != nil {
-		return fmt.Errorf("read --web.config.file %s: %w", *f.web.WebConfigFile, err)
+		return fmt.Errorf("read %s of --web.config.file: %w", *f.web.WebConfigFile, err)
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-
-	handler, err := newHandler(f, o)
+	reload := newReloader(o.Name, o.Reload, log)
+	handler, err := newHandler(f, &o, reload)
 	if err != nil {
 		return err
 	}
-	listening := make(chan struct{})
-	var once sync.Once
-	server := &http.Server{
-		Handler:           handler,
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	hup := reload.signals(ctx)
+	defer func() { stop(); <-hup }()
+
+	log.Info("starting", "name", o.Name, "version", buildVersion())
+	server := newServer(handler)
+	listening, served := listen(context.WithoutCancel(ctx), server, f, log)
+	select {
+	case err := <-served:
+		return err
+	case <-listening:
+	}
+	background := begin(context.WithoutCancel(ctx), o.Background)
+
+	var failure error
+	select {
+	case failure = <-served:
+	case failure = <-background.failed:
+	case <-ctx.Done():
+	}
+	log.Info("stopping")
+	stop() // From here on a signal ends the process at once.
+	shutdown(server)
+	return errors.Join(failure, background.end())
+}
+
+// newServer returns a server that slow clients cannot exhaust.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       5 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
-	server.BaseContext = func(l net.Listener) context.Context {
-		log.Info("serving metrics", "url", listenURL(l.Addr(), server.TLSConfig != nil)+f.path)
-		once.Do(func() { close(listening) })
-		return context.WithoutCancel(ctx)
-	}
-	served := make(chan error, 1)
-	go func() { served <- web.ListenAndServe(server, f.web, log) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve: %w", err)
-	case <-listening:
-	}
-	bgCtx, bgCancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer bgCancel()
-	bg := make(chan error, 1)
-	if o.Background == nil {
-		o.Background = func(ctx context.Context) error { <-ctx.Done(); return nil }
-	}
-	go func() { bg <- o.Background(bgCtx) }()
-
-	var failure error
-	select {
-	case err := <-served:
-		failure = fmt.Errorf("serve: %w", err)
-	case err := <-bg:
-		failure = err
-		bg <- nil
-	case <-ctx.Done():
-		log.Info("stopping")
-	}
-	stop()
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	if err := server.Shutdown(limit); err != nil {
-		_ = server.Close()
-	}
-	bgCancel()
-	if err := <-bg; err != nil && !errors.Is(err, context.Canceled) {
-		failure = errors.Join(failure, err)
-	}
-	return failure
 }
 
-// listenURL returns a URL a person can open for addr.
+// listen serves in the background, with ctx as the base of every request.
+// listening is closed when connections are accepted; served receives why the
+// server ended.
+func listen(ctx context.Context, server *http.Server, f *Flags, log *slog.Logger) (listening <-chan struct{}, served <-chan error) {
+	up := make(chan struct{})
+	var once sync.Once
+	server.BaseContext = func(l net.Listener) context.Context {
+		// The toolkit sets this callback when TLS is on.
+		tls := server.TLSConfig != nil && server.TLSConfig.GetConfigForClient != nil
+		log.Info("serving metrics", "url", listenURL(l.Addr(), tls)+f.path)
+		once.Do(func() { close(up) })
+		return ctx
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- fmt.Errorf("serve: %w", web.ListenAndServe(server, f.web, log)) }()
+	return up, ended
+}
+
+// listenURL returns a URL that a person can open for addr.
 func listenURL(addr net.Addr, tls bool) string {
 	scheme, host := "http", addr.String()
 	if tls {
@@ -96,25 +104,54 @@ func listenURL(addr net.Addr, tls bool) string {
 	return scheme + "://" + host
 }
 
-func newHandler(f *Flags, o Options) (http.Handler, error) {
-	mux := http.NewServeMux()
-	self := newSelfMetrics(o.Name, f.bare, o.logger())
-	mux.Handle(f.path, newScraper(f, self, func(_ context.Context, q url.Values) ([]ContextCollector, func(), error) {
-		c, err := o.Collectors(q)
-		return c, nil, err
-	}))
-	for pattern, h := range o.Handlers {
-		mux.Handle(pattern, h)
+// shutdown accepts no more connections and lets requests under way finish, or
+// breaks them off when they take too long.
+func shutdown(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), requestGrace)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close() // Nothing more can be done for these clients.
 	}
-	mux.HandleFunc("/-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "OK") })
-	mux.HandleFunc("/-/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if o.Ready != nil {
-			if err := o.Ready(); err != nil {
-				http.Error(w, err.Error(), http.StatusServiceUnavailable)
-				return
-			}
+}
+
+// task is Options.Background at work.
+type task struct {
+	cancel context.CancelFunc
+	failed chan error // receives the error that ended it, if any
+	done   chan struct{}
+}
+
+// begin starts f, which may be nil.
+func begin(ctx context.Context, f func(context.Context) error) *task {
+	ctx, cancel := context.WithCancel(ctx)
+	t := &task{cancel: cancel, failed: make(chan error, 1), done: make(chan struct{})}
+	go func() {
+		defer close(t.done)
+		if f == nil {
+			return
 		}
-		fmt.Fprintln(w, "OK")
-	})
-	return mux, nil
+		err := f(ctx)
+		if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+			t.failed <- err
+		}
+	}()
+	return t
+}
+
+// end cancels the task, waits for it and returns its error, if any.
+func (t *task) end() error {
+	t.cancel()
+	timer := time.NewTimer(backgroundGrace)
+	defer timer.Stop()
+	select {
+	case <-t.done:
+	case <-timer.C:
+		return fmt.Errorf("work in the background did not stop within %v", backgroundGrace)
+	}
+	select {
+	case err := <-t.failed:
+		return err
+	default:
+		return nil
+	}
 }

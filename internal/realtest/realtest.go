@@ -117,6 +117,13 @@ func (p *Process) Signal(sig os.Signal) error { return p.cmd.Process.Signal(sig)
 // Output returns the end of what the process has printed.
 func (p *Process) Output() string { return p.output.String() }
 
+// ExitCode returns the exit code of a process that has ended, -1 if a signal
+// ended it.
+func (p *Process) ExitCode() int {
+	<-p.done
+	return p.cmd.ProcessState.ExitCode()
+}
+
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
@@ -150,6 +157,9 @@ func (p *Process) WaitFor(t testing.TB, ready func() error) {
 		}
 		select {
 		case <-p.done:
+			if err = ready(); err == nil {
+				return
+			}
 			t.Fatalf("%s ended (%v) before it was ready: %v\n%s", p.cmd.Path, p.err, err, p.output)
 		case <-time.After(20 * time.Millisecond):
 		}

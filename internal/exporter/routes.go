@@ -1,0 +1,117 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/exporter-toolkit/web"
+)
+
+// newHandler returns the handler of every route.
+func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
+	r := routes{mux: http.NewServeMux()}
+	r.handle(f.path, newMetricsHandler(f, o, reload))
+	if f.path != "/" {
+		r.handle("GET /{$}", landingPage(f, o))
+	}
+	r.handle("/-/healthy", quick(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "OK") }))
+	r.handle("/-/ready", quick(func(w http.ResponseWriter, _ *http.Request) {
+		if o.Ready != nil {
+			if err := o.Ready(); err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+				return
+			}
+		}
+		fmt.Fprintln(w, "OK")
+	}))
+	r.handle("POST /-/reload", reload)
+	if f.pprof {
+		r.handle("/debug/pprof/", http.HandlerFunc(pprof.Index))
+		r.handle("/debug/pprof/cmdline", http.HandlerFunc(pprof.Cmdline))
+		r.handle("/debug/pprof/profile", http.HandlerFunc(pprof.Profile))
+		r.handle("/debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
+		r.handle("/debug/pprof/trace", http.HandlerFunc(pprof.Trace))
+	}
+	for pattern, h := range o.Handlers {
+		r.handle(pattern, h)
+	}
+	return r.mux, r.err
+}
+
+// newMetricsHandler returns the handler of /metrics, and of the exporter's own
+// metrics in it.
+func newMetricsHandler(f *Flags, o *Options, reload *reloader) http.Handler {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(newBuildInfo(o.Name), f.stats)
+	if o.Reload != nil {
+		reg.MustRegister(reload.successful, reload.timestamp)
+	}
+	s := newScraper(f, func(_ context.Context, q url.Values) ([]ContextCollector, func(), error) {
+		c, err := o.Collectors(q)
+		return c, nil, err
+	})
+	s.own = reg
+	if f.bare {
+		return s
+	}
+	s.registry = reg
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	// The first handler with a registry adds the metrics that all of them share.
+	promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg})
+	return promhttp.InstrumentMetricHandler(reg, s)
+}
+
+// landingPage returns the page a person sees first.
+func landingPage(f *Flags, o *Options) http.Handler {
+	c := web.LandingConfig{
+		Name: o.Name, Description: o.Description, Version: Version(o.Name), Profiling: fmt.Sprint(f.pprof),
+		Links: []web.LandingLinks{
+			{Address: f.path, Text: "Metrics"},
+			{Address: "/-/healthy", Text: "Health"},
+			{Address: "/-/ready", Text: "Readiness"},
+		},
+	}
+	for _, l := range o.Links {
+		c.Links = append(c.Links, web.LandingLinks(l))
+	}
+	page, err := web.NewLandingPage(c)
+	if err != nil {
+		panic(err) // The templates are part of the toolkit.
+	}
+	return page
+}
+
+// quick is a handler that answers at once and grants the client little time.
+func quick(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limitClient(w, time.Now().Add(clientGrace))
+		h(w, r)
+	})
+}
+
+// routes is a mux whose patterns may come from flags.
+type routes struct {
+	mux *http.ServeMux
+	err error // the first
+}
+
+// handle adds a route. A pattern that is malformed or taken sets r.err.
+func (r *routes) handle(pattern string, h http.Handler) {
+	defer func() {
+		if v := recover(); v != nil && r.err == nil {
+			r.err = fmt.Errorf("route %s: %v", pattern, v)
+		}
+	}()
+	if !strings.Contains(pattern, "/") {
+		panic("a path begins with a slash")
+	}
+	r.mux.Handle(pattern, h)
+}
