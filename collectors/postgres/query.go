@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// Usage says what a column of a result becomes.
+type Usage string
+
+// The usages of the query file format.
+const (
+	UsageLabel     Usage = "LABEL"
+	UsageCounter   Usage = "COUNTER"
+	UsageGauge     Usage = "GAUGE"
+	UsageHistogram Usage = "HISTOGRAM"    // an array of bounds; _bucket, _sum and _count columns beside it
+	UsageMapped    Usage = "MAPPEDMETRIC" // a text that metric_mapping turns into a number
+	UsageDuration  Usage = "DURATION"     // a duration, exported in milliseconds with that suffix
+	UsageDiscard   Usage = "DISCARD"
+)
+
+var usages = []string{
+	string(UsageLabel), string(UsageCounter), string(UsageGauge), string(UsageHistogram),
+	string(UsageMapped), string(UsageDuration), string(UsageDiscard),
+}
+
+// NullMode says what a NULL in a value column becomes.
+type NullMode string
+
+// The modes of a NULL. The empty mode of a column is the mode of its query.
+const (
+	NullSkip NullMode = "skip" // no sample; counted as an error unless said so in the file
+	NullZero NullMode = "zero"
+	NullNaN  NullMode = "nan"
+)
+
+var nullModes = []string{string(NullSkip), string(NullZero), string(NullNaN)}
+
+// Position is a place in a query file. Lines and columns count from 1.
+type Position struct {
+	File string
+	Line int
+	Col  int
+}
+
+// String returns file:line:col, as editors understand it.
+func (p Position) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col) }
+
+// Query is one entry of a query file: a statement and what its columns mean.
+// It is made by Parse and not changed afterwards.
+type Query struct {
+	Name    string // the key in the file; the collector label of the query's own metrics
+	Prefix  string // what metric names start with: metrics_prefix or Name
+	SQL     string
+	Columns []Column
+	At      Position
+
+	Master      bool          // only in the database the target names, not in discovered ones
+	Versions    Range         // servers it runs on
+	Databases   []string      // patterns of further databases to run in; nil: only the target's own
+	Cache       time.Duration // a result younger than this is shown again
+	Interval    time.Duration // 0: run at every scrape; else in the background, and like Cache without Run
+	Timeout     time.Duration // 0: as long as the scrape lasts
+	MaxRows     int           // 0: the collector's default
+	Null        NullMode
+	NullIsError bool   // whether a skipped NULL is counted: unless null is given
+	Cursor      string // a statement for the upper bound $2 of windows whose results are added up; "": none
+	CursorStart string // the first lower bound $1; "": the first upper bound
+	ServerLabel bool   // whether series carry the server label
+
+	source sqlSource
+	decode decoder // nil: by Columns
+}
+
+// decoder makes samples of a row in a way the file format cannot express.
+type decoder func(s *scanner, values [][]byte)
+
+// Column is what one column of a result becomes.
+type Column struct {
+	Name     string
+	Usage    Usage
+	Help     string
+	Metric   string             // the full metric name; "": prefix and column name
+	Labels   []string           // the label columns this metric carries; nil: all
+	Null     NullMode           // "": as the query
+	Mapping  map[string]float64 // of UsageMapped
+	Versions Range              // servers on which the column is expected
+	At       Position
+}
+
+// metricName returns the name of the metric a value column of q becomes.
+func (q *Query) metricName(c *Column) string {
+	switch {
+	case c.Metric != "":
+		return c.Metric
+	case c.Usage == UsageDuration:
+		return q.Prefix + "_" + c.Name + "_milliseconds"
+	}
+	return q.Prefix + "_" + c.Name
+}
+
+// isValue reports whether the column becomes a metric.
+func (c *Column) isValue() bool { return c.Usage != UsageLabel && c.Usage != UsageDiscard }
+
+// perDatabase reports whether the query runs in discovered databases, too.
+func (q *Query) perDatabase() bool { return len(q.Databases) > 0 && !q.Master }
+
+// Files are the queries of some files.
+type Files struct {
+	Queries []*Query
+	Sums    []FileSum // one for each file, in the order read
+}
+
+// FileSum identifies the content of a query file.
+type FileSum struct {
+	Name   string
+	SHA256 string // hexadecimal
+}
+
+// same reports whether two queries mean the same, wherever they stand.
+func (q *Query) same(other *Query) bool {
+	return reflect.DeepEqual(q.placeless(), other.placeless())
+}
+
+func (q *Query) placeless() Query {
+	p := *q
+	p.At, p.source, p.decode = Position{}, sqlSource{}, nil
+	p.Columns = slices.Clone(p.Columns)
+	for i := range p.Columns {
+		p.Columns[i].At = Position{}
+	}
+	return p
+}

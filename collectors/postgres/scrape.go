@@ -1,0 +1,197 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// scrape is one run over the queries for one answer.
+type scrape struct {
+	c      *Collector
+	ctx    context.Context
+	ch     chan<- prometheus.Metric
+	server Server
+
+	mu   sync.Mutex
+	todo []*task
+	seen map[string]*family // names and series that several queries may have
+}
+
+// helpAfter is how long a scrape runs one query after the other before a
+// second one helps.
+const helpAfter = 200 * time.Millisecond
+
+func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric, wanted func(name string) bool) {
+	began := time.Now()
+	server, err := c.db.Server(ctx, "")
+	c.own.sendUp(ch, err == nil)
+	c.noteServer(ctx, err)
+	var tasks []*task
+	for _, t := range c.set.Load().tasks {
+		if wanted(t.query.Name) && (err != nil || t.query.Versions.Contains(server.Version)) {
+			tasks = append(tasks, t)
+		}
+	}
+	if err == nil {
+		s := &scrape{c: c, ctx: ctx, ch: ch, server: server, seen: map[string]*family{}}
+		s.run(tasks)
+	}
+	c.sendOwn(ch, tasks, err != nil, time.Since(began))
+}
+
+// noteServer counts and logs a server that cannot be reached.
+func (c *Collector) noteServer(ctx context.Context, err error) {
+	reason := ReasonOf(err)
+	c.mu.Lock()
+	changed := reason != c.down
+	c.down = reason
+	c.scrapes++
+	if reason != "" {
+		c.failures[reason]++
+	}
+	c.mu.Unlock()
+	switch {
+	case !changed:
+	case reason == "":
+		c.log.InfoContext(ctx, "server answers again")
+	default:
+		c.log.WarnContext(ctx, "server does not answer", "reason", string(reason), "err", publicError(err))
+	}
+}
+
+// run shows what is kept and runs the rest: the quickest first, so that a slow
+// query delays only slower ones.
+func (s *scrape) run(tasks []*task) {
+	for _, t := range tasks {
+		var kept *outcome
+		switch {
+		case !t.keeps():
+			s.todo = append(s.todo, t)
+			continue
+		case t.query.Interval > 0 && s.c.background.Load():
+			kept = t.stale()
+		default:
+			if kept = t.fresh(); kept == nil {
+				s.todo = append(s.todo, t)
+				continue
+			}
+		}
+		s.send(t, kept)
+	}
+	slices.SortStableFunc(s.todo, func(a, b *task) int { return int(a.stats.took() - b.stats.took()) })
+
+	done := make(chan struct{}, s.c.config.Workers)
+	started, running := 0, 0
+	start := func() {
+		started, running = started+1, running+1
+		go func() {
+			s.work()
+			done <- struct{}{}
+		}()
+	}
+	start()
+	help := time.NewTicker(helpAfter)
+	defer help.Stop()
+	for running > 0 {
+		select {
+		case <-done:
+			running--
+		case <-help.C:
+			if started < s.c.config.Workers && s.left() {
+				start()
+			}
+		}
+	}
+}
+
+func (s *scrape) left() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.todo) > 0
+}
+
+func (s *scrape) next() *task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.todo) == 0 {
+		return nil
+	}
+	t := s.todo[0]
+	s.todo = s.todo[1:]
+	return t
+}
+
+// work runs queries until none is left.
+func (s *scrape) work() {
+	for t := s.next(); t != nil; t = s.next() {
+		s.do(t)
+	}
+}
+
+func (s *scrape) do(t *task) {
+	if t.keeps() {
+		if !t.running.TryLock() { // another scrape is at it
+			s.send(t, t.stale())
+			return
+		}
+		defer t.running.Unlock()
+	}
+	ran, show := s.c.runTask(s.ctx, t, s.server)
+	t.stats.record(&ran, t.query.Name, s.c.log)
+	s.send(t, show)
+}
+
+// runTask runs a query wherever it is to run and returns the outcome and what
+// is to be shown. The caller holds t.running if results are kept.
+func (c *Collector) runTask(ctx context.Context, t *task, server Server) (ran outcome, show *outcome) {
+	if ctx.Err() != nil {
+		return outcome{err: fmt.Errorf("no time was left: %w", ctx.Err()), at: time.Now()}, nil
+	}
+	targets, err := c.targets(ctx, t.query, server)
+	if err != nil {
+		return outcome{err: fmt.Errorf("list databases: %w", err), at: time.Now()}, nil
+	}
+	if t.keeps() {
+		return t.runAndKeep(ctx, c.db, server, targets)
+	}
+	ran = t.run(ctx, c.db, server, targets)
+	return ran, &ran
+}
+
+// send passes the samples of an outcome on. Of series that several queries
+// have, the first is kept.
+func (s *scrape) send(t *task, out *outcome) {
+	if out == nil {
+		return
+	}
+	for i := range out.samples {
+		one := &out.samples[i]
+		if one.family.shared && !s.admit(one) {
+			t.stats.add(ReasonDuplicate)
+			continue
+		}
+		s.ch <- one
+	}
+}
+
+// admit reports whether a series is the first of its name and labels in this
+// scrape, and of the same type as others of its name.
+func (s *scrape) admit(one *sample) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name, series := one.family.name, one.key()
+	if first := s.seen[name]; first != nil && first.kind != one.family.kind {
+		return false
+	}
+	s.seen[name] = one.family
+	if s.seen[series+"\xff"] != nil {
+		return false
+	}
+	s.seen[series+"\xff"] = one.family
+	return true
+}

@@ -1,0 +1,260 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Source returns the settings of the next session. It is called for every new
+// one, so that a rotated password or a moved server is picked up; it must be
+// safe for concurrent use. The configuration comes from pgconn.ParseConfig and
+// may be changed by the caller.
+type Source func(ctx context.Context) (*pgconn.Config, error)
+
+// SessionsConfig holds what all sessions to a server have in common. Its zero
+// value works.
+type SessionsConfig struct {
+	Max              int           // connections at the same time, those that cancel included; 0: 3
+	StatementTimeout time.Duration // on the server, for what outlives its scrape; 0: 30 s
+	LockTimeout      time.Duration // on the server; 0: 1 s
+	Lifetime         time.Duration // after which a session is replaced; 0: 1 h
+	ApplicationName  string        // "": postgres_queries_exporter
+	Simple           bool          // use the simple protocol
+}
+
+func (c SessionsConfig) withDefaults() SessionsConfig {
+	setDefault := func(d *time.Duration, value time.Duration) {
+		if *d <= 0 {
+			*d = value
+		}
+	}
+	setDefault(&c.StatementTimeout, 30*time.Second)
+	setDefault(&c.LockTimeout, time.Second)
+	setDefault(&c.Lifetime, time.Hour)
+	if c.Max <= 0 {
+		c.Max = 3
+	}
+	if c.ApplicationName == "" {
+		c.ApplicationName = "postgres_queries_exporter"
+	}
+	return c
+}
+
+// Server says who answered.
+type Server struct {
+	Address  string // host:port as configured
+	Database string // the one the session is in
+	Version  Version
+}
+
+// Querier runs statements on one server. *Sessions is the one for real
+// servers. Its methods may be called concurrently.
+type Querier interface {
+	// Server returns who answers on the way to a database, "" being the one the
+	// target names. It fails unless there was a sign of life just now.
+	Server(ctx context.Context, database string) (Server, error)
+	// Query runs a statement and visits its rows, whose values are valid during
+	// the visit only. It returns soon after ctx has ended.
+	Query(ctx context.Context, st Statement, visit func(fields []Field, values [][]byte)) (Result, error)
+}
+
+// Sessions is a small pool of read-only sessions to one server. They are
+// opened when needed and kept; one that died is replaced. Its methods are safe
+// for concurrent use.
+type Sessions struct {
+	source  Source
+	config  SessionsConfig
+	permits chan struct{} // one for each session in use and each cancellation
+
+	mu     sync.Mutex
+	idle   []*session // the most recently used last
+	pooled bool       // the server refused settings at the start
+	closed bool
+	work   sync.WaitGroup // drains
+}
+
+// Open returns the sessions to the server that source names. No connection is
+// made yet.
+func Open(source Source, config SessionsConfig) *Sessions {
+	config = config.withDefaults()
+	return &Sessions{source: source, config: config, permits: make(chan struct{}, config.Max)}
+}
+
+// Close ends all sessions and waits for statements that are being cancelled.
+// Sessions in use end when they are given back.
+func (s *Sessions) Close() {
+	s.mu.Lock()
+	s.closed = true
+	idle := s.idle
+	s.idle = nil
+	s.mu.Unlock()
+	for _, one := range idle {
+		one.close()
+	}
+	s.work.Wait()
+}
+
+// Server implements Querier.
+func (s *Sessions) Server(ctx context.Context, database string) (Server, error) {
+	one, _, err := s.acquire(ctx, database, false)
+	if err != nil {
+		return Server{}, err
+	}
+	defer s.release(one)
+	version, err := ParseVersion(one.conn.ParameterStatus("server_version"))
+	if err != nil {
+		return Server{}, &queryError{ReasonConnection, err}
+	}
+	return Server{Address: one.address, Database: one.name, Version: version}, nil
+}
+
+// Query implements Querier. A statement whose session turns out to be dead
+// before the first row is run again, once, on a new one.
+func (s *Sessions) Query(ctx context.Context, st Statement, visit func(fields []Field, values [][]byte)) (Result, error) {
+	result, err, again := s.query(ctx, st, false, visit)
+	if again {
+		result, err, _ = s.query(ctx, st, true, visit)
+	}
+	return result, err
+}
+
+func (s *Sessions) query(ctx context.Context, st Statement, fresh bool, visit func(fields []Field, values [][]byte)) (result Result, err error, again bool) {
+	one, reused, err := s.acquire(ctx, st.Database, fresh)
+	if err != nil {
+		return Result{}, err, false
+	}
+	result, interrupted, err := one.run(ctx, st, visit)
+	if interrupted {
+		s.drain(one)
+		return result, err, false
+	}
+	stale := isStale(err)
+	one.spoiled = one.spoiled || stale
+	s.release(one)
+	return result, err, stale && reused && result.Rows == 0
+}
+
+// isStale reports whether err blames the session, not the statement.
+func isStale(err error) bool {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
+		// feature_not_supported: "cached plan must not change result type";
+		// invalid_sql_statement_name: somebody deallocated it.
+		return server.Code == "0A000" || server.Code == "26000" || strings.HasPrefix(server.Code, "57P")
+	}
+	return errors.Is(err, errLost) && ReasonOf(err) == ReasonConnection
+}
+
+// pingAfter is how long a session may rest before it must show that it lives.
+const pingAfter = time.Second
+
+// acquire returns a session to a database that was alive a moment ago, and
+// whether it was used before; never if it must be fresh.
+func (s *Sessions) acquire(ctx context.Context, database string, fresh bool) (one *session, reused bool, err error) {
+	select {
+	case s.permits <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false, fmt.Errorf("waiting for a session: %w", ctx.Err())
+	}
+	for {
+		one := s.take(database)
+		if one == nil {
+			break
+		}
+		if !fresh && time.Since(one.since) < s.config.Lifetime && s.alive(ctx, one) {
+			return one, true, nil
+		}
+		one.close()
+	}
+	one, err = s.open(ctx, database)
+	if err != nil {
+		<-s.permits
+		return nil, false, err
+	}
+	return one, false, nil
+}
+
+// take removes and returns an idle session to a database. Without one it makes
+// sure that one more may be opened.
+func (s *Sessions) take(database string) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, one := range slices.Backward(s.idle) {
+		if one.database == database {
+			s.idle = slices.Delete(s.idle, i, i+1)
+			return one
+		}
+	}
+	s.trim()
+	return nil
+}
+
+// trim closes idle sessions that are too many beside those in use. The caller
+// holds s.mu.
+func (s *Sessions) trim() {
+	for len(s.idle) > 0 && len(s.idle)+len(s.permits) > s.config.Max {
+		s.idle[0].close()
+		s.idle = slices.Delete(s.idle, 0, 1)
+	}
+}
+
+// alive asks a rested session for a sign of life. It spends a quarter of the
+// time left on that and keeps the rest for opening another one.
+func (s *Sessions) alive(ctx context.Context, one *session) bool {
+	if time.Since(one.idle) < pingAfter {
+		return true
+	}
+	wait := time.Second
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)/4)
+	}
+	return one.ping(time.Now().Add(wait)) == nil && !one.spoiled
+}
+
+// release gives a session back.
+func (s *Sessions) release(one *session) {
+	one.idle = time.Now()
+	s.mu.Lock()
+	keep := !one.spoiled && !s.closed
+	if keep {
+		s.idle = append(s.idle, one)
+	}
+	<-s.permits
+	s.mu.Unlock()
+	if !keep {
+		one.close()
+	}
+}
+
+// drainTimeout bounds how long a cancelled statement may take to stop.
+const drainTimeout = time.Second
+
+// drain cancels what a session is doing and gives it back once it is in step
+// again, without the caller having to wait.
+func (s *Sessions) drain(one *session) {
+	s.work.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
+		select {
+		case s.permits <- struct{}{}:
+			s.mu.Lock()
+			s.trim()
+			s.mu.Unlock()
+			// Without an answer the session is closed below, and its
+			// statement_timeout ends the statement.
+			_ = one.conn.CancelRequest(ctx)
+			<-s.permits
+		default:
+		}
+		if one.drain(drainTimeout) == nil {
+			one.spoiled = one.inTransaction
+		}
+		s.release(one)
+	})
+}
