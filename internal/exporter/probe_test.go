@@ -42,7 +42,7 @@ func TestProbe(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			q := url.Values{"target": {test.target}, "module": {test.module}}
-			a := get(t, s.URL+"/probe?"+q.Encode(), timeoutHeader, "0.5")
+			a := get(t, s.URL+"/probe?"+q.Encode(), timeoutHeader, "2")
 			if a.status != test.status || !strings.Contains(a.body, test.want) {
 				t.Errorf("got %d %q, want %d with %q", a.status, a.body, test.status, test.want)
 			}
