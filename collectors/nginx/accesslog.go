@@ -89,6 +89,26 @@ type input struct {
 // NewAccessLog compiles the configuration, loads the state and opens the
 // sockets. Errors name the input or route they are about.
 func NewAccessLog(config AccessLogConfig) (*AccessLog, error) {
+	a, err := prepare(config)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.open(); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// Check reports what NewAccessLog would refuse, without opening a socket or
+// reading the state.
+func (c AccessLogConfig) Check() error {
+	_, err := prepare(c)
+	return err
+}
+
+// prepare does all that needs no file and no socket.
+func prepare(config AccessLogConfig) (*AccessLog, error) {
 	if len(config.Inputs) == 0 {
 		return nil, errors.New("no access log is configured")
 	}
@@ -120,20 +140,13 @@ func NewAccessLog(config AccessLogConfig) (*AccessLog, error) {
 	}
 	for _, in := range config.Inputs {
 		if err := a.addInput(in); err != nil {
-			a.close()
 			return nil, err
 		}
-	}
-	if config.StateFile != "" {
-		if err := a.load(); err != nil {
-			a.close()
-			return nil, err
-		}
-		a.committed = a.snapshot()
 	}
 	return a, nil
 }
 
+// addInput compiles one input.
 func (a *AccessLog) addInput(in Input) error {
 	if in.Format == "" {
 		in.Format = FormatKeyValue
@@ -145,9 +158,6 @@ func (a *AccessLog) addInput(in Input) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", in.name(), err)
 	}
-	for _, warning := range f.warnings {
-		a.config.Logger.Warn("the log format is unsafe", "input", in.name(), "reason", warning)
-	}
 	for _, known := range a.inputs {
 		if known.label == in.name() {
 			return fmt.Errorf("%s: the access log is configured twice", in.name())
@@ -156,10 +166,34 @@ func (a *AccessLog) addInput(in Input) error {
 	n := &input{Input: in, label: in.name(), format: f, refused: map[string]uint64{}}
 	if in.File != "" {
 		n.files = newFileSet(in.File, a.config)
-	} else if n.socket, err = listen(in.Listen, a.config); err != nil {
+	} else if _, err := parseListen(in.Listen); err != nil {
 		return fmt.Errorf("%s: %w", in.Listen, err)
 	}
 	a.inputs = append(a.inputs, n)
+	return nil
+}
+
+// open opens the sockets and loads the state.
+func (a *AccessLog) open() error {
+	for _, in := range a.inputs {
+		for _, warning := range in.format.warnings {
+			a.config.Logger.Warn("the log format is unsafe", "input", in.label, "reason", warning)
+		}
+		if in.Listen == "" {
+			continue
+		}
+		var err error
+		if in.socket, err = listen(in.Listen, a.config); err != nil {
+			return fmt.Errorf("%s: %w", in.Listen, err)
+		}
+	}
+	if a.config.StateFile == "" {
+		return nil
+	}
+	if err := a.load(); err != nil {
+		return err
+	}
+	a.committed = a.snapshot()
 	return nil
 }
 

@@ -32,7 +32,8 @@ type Target struct {
 
 // Config configures a StubStatus. Its zero value works.
 type Config struct {
-	// Timeout bounds Collect; 0 means 10 s. CollectContext has its caller's deadline.
+	// Timeout bounds each scrape of a target, beside the deadline of
+	// CollectContext; 0 means 10 s.
 	Timeout time.Duration
 	// Logger gets a line when a target goes down and when it returns; nil discards.
 	Logger *slog.Logger
@@ -124,16 +125,14 @@ func (s *StubStatus) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect is CollectContext with the configured Timeout.
-func (s *StubStatus) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
-	defer cancel()
-	s.CollectContext(ctx, ch)
-}
+// Collect is CollectContext without a deadline but the configured Timeout.
+func (s *StubStatus) Collect(ch chan<- prometheus.Metric) { s.CollectContext(context.Background(), ch) }
 
 // CollectContext scrapes all targets at once. A target that fails or hangs
 // until ctx ends reports nginx_up 0 and leaves the others untouched.
 func (s *StubStatus) CollectContext(ctx context.Context, ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
 	var wg sync.WaitGroup
 	for _, t := range s.targets {
 		wg.Go(func() { s.collectTarget(ctx, t, ch) })

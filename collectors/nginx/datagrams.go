@@ -27,24 +27,34 @@ type datagrams struct {
 	buffer   int // of the socket, in bytes, as the kernel granted it
 }
 
-// listen opens udp://host:port or unixgram:///path.
-func listen(address string, config AccessLogConfig) (*datagrams, error) {
+// parseListen reads udp://host:port or unixgram:///path.
+func parseListen(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, errors.New("not an address: udp://127.0.0.1:5514 or unixgram:///path is wanted")
 	}
+	if u.Scheme != "udp" && u.Scheme != "unixgram" {
+		return nil, fmt.Errorf("scheme %q is unknown: udp or unixgram", u.Scheme)
+	}
+	return u, nil
+}
+
+// listen opens an address that parseListen reads.
+func listen(address string, config AccessLogConfig) (*datagrams, error) {
+	u, err := parseListen(address)
+	if err != nil {
+		return nil, err
+	}
 	d := &datagrams{logger: config.Logger, address: address}
-	switch u.Scheme {
-	case "udp":
+	if u.Scheme == "udp" {
 		d.conn, err = net.ListenPacket("udp", u.Host)
-	case "unixgram":
+	} else {
 		warnUnixgram(config.Logger, address)
+		// A socket that a crash left behind would keep the address.
 		if err := os.Remove(u.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
 		d.conn, err = net.ListenPacket("unixgram", u.Path)
-	default:
-		return nil, fmt.Errorf("scheme %q is unknown: udp or unixgram", u.Scheme)
 	}
 	if err != nil {
 		return nil, err

@@ -1,0 +1,121 @@
+// Command nginx_exporter exposes nginx's stub_status and access logs as metrics.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// flags are the flags of this binary. Names and variables of the environment
+// are those of nginx-prometheus-exporter where it has them.
+type flags struct {
+	*exporter.Flags
+	configFile  string
+	configCheck bool
+	uris        []string
+	verify      bool
+	caFile      string
+	certFile    string
+	keyFile     string
+	timeout     time.Duration
+	plus        bool
+	constLabels map[string]string
+	accessLogs  []string
+}
+
+func newApp() (*kingpin.Application, *flags) {
+	app := kingpin.New("nginx_exporter", "Metrics of nginx: stub_status and access logs.")
+	f := &flags{constLabels: map[string]string{}}
+	f.Flags = exporter.AddFlags(app, ":9113")
+	app.Flag("config.file", "YAML file with targets, access logs, routes and probe modules.").StringVar(&f.configFile)
+	app.Flag("config.check", "Check the configuration file and exit.").BoolVar(&f.configCheck)
+	app.Flag("nginx.scrape-uri", "stub_status to scrape when the configuration file names none: http://…, https://… or unix:/socket:/path. Repeatable. Without any target or access log it is "+defaultURI+".").
+		Envar("SCRAPE_URI").StringsVar(&f.uris)
+	app.Flag("nginx.ssl-verify", "Verify the certificate of https targets. --no-nginx.ssl-verify is insecure.").
+		Envar("SSL_VERIFY").Default("true").BoolVar(&f.verify)
+	app.Flag("nginx.ssl-ca-cert", "CA certificates (PEM) that https targets are verified with.").Envar("SSL_CA_CERT").StringVar(&f.caFile)
+	app.Flag("nginx.ssl-client-cert", "Client certificate (PEM) for https targets.").Envar("SSL_CLIENT_CERT").StringVar(&f.certFile)
+	app.Flag("nginx.ssl-client-key", "Key (PEM) of the client certificate.").Envar("SSL_CLIENT_KEY").StringVar(&f.keyFile)
+	app.Flag("nginx.timeout", "Upper bound for one target, within the timeout of the scrape.").Envar("TIMEOUT").Default("5s").DurationVar(&f.timeout)
+	app.Flag("nginx.plus", "Not supported: NGINX Plus has an API of its own.").Hidden().Envar("NGINX_PLUS").BoolVar(&f.plus)
+	app.Flag("prometheus.const-label", "Label for every stub_status metric, as name=value. Repeatable.").Envar("CONST_LABELS").StringMapVar(&f.constLabels)
+	app.Flag("nginx.access-log", "Access log file in the shipped key=value format, when the configuration file names none. Repeatable.").StringsVar(&f.accessLogs)
+	return app, f
+}
+
+// defaultURI is what nginx-prometheus-exporter scrapes by default.
+const defaultURI = "http://127.0.0.1:8080/stub_status"
+
+// complete fills what the configuration file leaves to the flags.
+func (f *flags) complete(c *config) {
+	if c.AccessLog == nil && len(f.accessLogs) > 0 {
+		c.AccessLog = &logConfig{}
+		for _, file := range f.accessLogs {
+			c.AccessLog.Inputs = append(c.AccessLog.Inputs, inputConfig{File: file})
+		}
+	}
+	if len(c.StubStatus) > 0 {
+		return
+	}
+	uris := f.uris
+	if len(uris) == 0 && c.AccessLog == nil {
+		uris = []string{defaultURI}
+	}
+	for _, uri := range uris {
+		c.StubStatus = append(c.StubStatus, targetConfig{
+			URI: uri, Labels: f.constLabels,
+			TLS: tlsConfig{CAFile: f.caFile, CertFile: f.certFile, KeyFile: f.keyFile, InsecureSkipVerify: !f.verify},
+		})
+	}
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	app, f := newApp()
+	if _, code, ok := exporter.Parse(app, args, stdout, stderr); !ok {
+		return code
+	}
+	logger := f.Logger(stderr)
+	if f.plus {
+		logger.Error("cannot start", "err", errors.New("--nginx.plus is not supported: NGINX Plus has an API of its own; nginx-prometheus-exporter reads it"))
+		return 2
+	}
+	if f.configCheck {
+		if _, err := loadConfig(f.configFile); err != nil {
+			fmt.Fprintln(stderr, err)
+			return 1
+		}
+		fmt.Fprintln(stdout, "the configuration is valid")
+		return 0
+	}
+	s, err := newService(f, logger)
+	if err != nil {
+		logger.Error("cannot start", "err", err)
+		return 1
+	}
+	err = exporter.Serve(context.Background(), f.Flags, exporter.Options{
+		Name:        "nginx_exporter",
+		Description: "Metrics of nginx: stub_status and access logs.",
+		Logger:      logger,
+		Collectors:  s.collectors,
+		Reload:      s.reload,
+		Background:  s.background,
+		Handlers:    map[string]http.Handler{"/probe": s},
+		Links:       []exporter.Link{{Address: "/probe", Text: "Probe", Description: "stub_status of an allowed target"}},
+	})
+	if err != nil {
+		logger.Error("stopped", "err", err)
+		return 1
+	}
+	return 0
+}
