@@ -38,16 +38,21 @@ func (d *Decoder) note(code Code, pos int, b []byte) {
 
 // cutText makes s valid UTF-8 of at most n bytes.
 func cutText(s string, n int) string {
-	if len(s) > n {
-		s = s[:n]
-		for i := 0; i < utf8.UTFMax && len(s) > 0; i++ {
-			if r, size := utf8.DecodeLastRuneInString(s); r != utf8.RuneError || size != 1 {
-				break
-			}
-			s = s[:len(s)-1]
+	// What replaces a byte is longer, so both the input and the output are cut.
+	return cutBytes(strings.ToValidUTF8(cutBytes(s, n), "\uFFFD"), n)
+}
+
+// cutBytes cuts s before the character that reaches past n bytes.
+func cutBytes(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for i := n; i > n-utf8.UTFMax && i > 0; i-- {
+		if utf8.RuneStart(s[i]) {
+			return s[:i]
 		}
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return s[:n]
 }
 
 // fail makes the error that refuses the report at pos in the window.
