@@ -106,9 +106,9 @@ func (d *Decoder) Next(rec *Record) error {
 	d.rec = rec
 	for d.err == nil {
 		switch d.run() {
-		case foundRecord:
+		case gotRecord:
 			return nil
-		case foundEnd:
+		case gotEnd:
 			d.err = d.finish()
 			if d.err == nil {
 				d.err = io.EOF
@@ -146,11 +146,11 @@ func (d *Decoder) Records() iter.Seq2[*Record, error] {
 type outcome uint8
 
 const (
-	goOn        outcome = iota
-	foundRecord         // d.rec is complete
-	foundEnd            // the report is complete
-	needMore            // the window ends inside of something
-	failed              // d.err says why
+	goOn      outcome = iota
+	gotRecord         // d.rec is complete
+	gotEnd            // the report is complete
+	needMore          // the window ends inside of something
+	failed            // d.err says why
 )
 
 // mark is the state at the last place that parsing can resume at. A record is

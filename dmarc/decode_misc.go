@@ -65,7 +65,7 @@ func (d *Decoder) instruction(p int) (int, outcome) {
 // declare reads the content of the XML declaration at p.
 func (d *Decoder) declare(p int, text string) {
 	d.declared = true
-	if p > 0 && d.base == 0 && isSpace(d.buf[p-1]) {
+	if d.base+int64(p) > d.bom && d.codes == 0 {
 		d.warn(CodeLeadingSpace, p, "") // QUIRK(lead-space).
 	}
 	_, value, ok := strings.Cut(text, "encoding")

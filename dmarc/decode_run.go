@@ -223,6 +223,9 @@ func (d *Decoder) careful(l leaf, p int) (leaf, int, outcome) {
 // endRecord completes the record that ends at p.
 func (d *Decoder) endRecord(p int) outcome {
 	d.open = nodeFeedback
+	if d.held(p) > d.limits.RecordBytes {
+		return d.tooLarge()
+	}
 	complete := d.closeRecord(p)
 	d.commitIn(leafBetween, p)
 	if !complete {
@@ -234,5 +237,5 @@ func (d *Decoder) endRecord(p int) outcome {
 	if d.digest != nil {
 		d.digestRecord()
 	}
-	return foundRecord
+	return gotRecord
 }

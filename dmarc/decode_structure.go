@@ -44,7 +44,7 @@ func (d *Decoder) dataEnd() outcome {
 	}
 	complete := d.root == rootClosed || d.root == rootImplied && d.open == nodeFeedback
 	if complete && d.readE == nil {
-		return foundEnd
+		return gotEnd
 	}
 	d.err = d.ended()
 	return failed
@@ -91,14 +91,9 @@ func (d *Decoder) stray(p int) (int, outcome) {
 		return p, d.stop(ReasonNotAReport, p, "the document is not XML")
 	}
 	text := bytes.TrimSpace(d.buf[p : p+1+n])
-	switch {
-	case d.root == rootNone && d.base == 0 && !d.declared && len(bytes.Trim(text, "\x00\ufeff")) == 0:
-		d.warn(CodeLeadingSpace, p, "")
-	default:
-		// QUIRK(decl-stray-quote): a quote behind the XML declaration.
-		// QUIRK(broken-sp-tag): sp>none</sp>
-		d.warn(CodeStrayText, p, string(text[:min(len(text), 64)]))
-	}
+	// QUIRK(decl-stray-quote): a quote behind the XML declaration.
+	// QUIRK(broken-sp-tag): sp>none</sp>
+	d.warn(CodeStrayText, p, string(text[:min(len(text), 64)]))
 	return p + 1 + n, goOn
 }
 
@@ -201,9 +196,11 @@ func (d *Decoder) startNode(n node, t *tag, p int, s *lesson) (int, outcome) {
 	case n == nodePolicy && d.seen&seenPolicy != 0:
 		// QUIRK(policy-dup): the first wins.
 		d.warn(CodeDuplicatePolicy, p, "")
+		s.after = leafNone
 		return t.next, d.startSkip(t, p)
 	case n == nodeMetadata && d.seen&seenMetadata != 0:
 		d.warn(CodeDuplicateElement, p, nodes[n].name)
+		s.after = leafNone
 		return t.next, d.startSkip(t, p)
 	case n == nodeIdentifiers && string(t.local) != nodes[n].name:
 		// QUIRK(identities): junc.org and others.

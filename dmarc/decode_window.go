@@ -23,6 +23,7 @@ type window struct {
 	base  int64
 	eof   bool
 	readE error // why reading ended, other than io.EOF
+	bom   int64 // the size of the byte order mark
 	first int   // size at the start; 0 stands for windowStart
 
 	lines   int // line breaks before buf[counted]
@@ -65,19 +66,19 @@ func (d *Decoder) shift() error {
 	at := d.mark.at
 	d.countLines(at)
 	rest := d.buf[at:d.end]
-	size := len(d.buf)
+	size := len(d.buf) - slack
 	switch {
-	case size == 0:
+	case size < 0:
 		if size = d.first; size == 0 {
 			size = windowStart
 		}
-		size += slack
-	case len(rest) > d.limits.RecordBytes:
-		return d.fail(ReasonTooLarge, at, "a record, a value or a tag is larger than %d bytes", d.limits.RecordBytes)
-	case len(rest) > size/2 || d.started && d.first == 0 && size < windowBytes:
+	case d.held(d.end) > d.limits.RecordBytes:
+		d.tooLarge()
+		return d.err
+	case len(rest)*2 >= size || d.started && d.first == 0 && size < windowBytes:
 		size *= 2
 	}
-	if size != len(d.buf) {
+	if size += slack; size != len(d.buf) {
 		d.buf = append(make([]byte, 0, size), rest...)[:size]
 	} else {
 		copy(d.buf, rest)
@@ -87,6 +88,16 @@ func (d *Decoder) shift() error {
 	d.counted -= at
 	d.mark.at = 0
 	return nil
+}
+
+// held returns how much is held in memory from the mark to p, white space before it aside.
+func (d *Decoder) held(p int) int {
+	return p - min(p, spaceEnd(d.buf, d.mark.at))
+}
+
+// tooLarge refuses the report for the record, value or tag at the mark.
+func (d *Decoder) tooLarge() outcome {
+	return d.stop(ReasonTooLarge, d.mark.at, "a record, a value or a tag is larger than %d bytes", d.limits.RecordBytes)
 }
 
 // read fills the window. It never reads more than one byte beyond Limits.Bytes.
@@ -121,8 +132,8 @@ func (d *Decoder) ended() error {
 		return d.readError()
 	case d.root != rootNone || d.declared:
 		return d.fail(ReasonTruncated, d.end, "the document ends inside of the report")
-	case d.base == 0 && len(bytes.Trim(d.buf[:d.end], " \t\r\n\x00\ufeff")) == 0:
-		return d.fail(ReasonEmpty, 0, "the document is empty")
+	case d.mark.at == d.end && d.codes == 0: // Nothing but white space was passed.
+		return d.fail(ReasonEmpty, d.end, "the document is empty")
 	}
 	return d.fail(ReasonNotAReport, d.end, "the document has no feedback element")
 }
@@ -165,7 +176,7 @@ func (d *Decoder) detectCharset() error {
 	big, bom, ok := utf16Order(b)
 	if !ok {
 		if bytes.HasPrefix(b, []byte("\ufeff")) { // QUIRK(bom): Microsoft.
-			d.mark.at, d.unicode = 3, true
+			d.mark.at, d.bom, d.unicode = 3, 3, true
 		}
 		return nil
 	}

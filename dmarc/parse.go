@@ -3,7 +3,6 @@ package dmarc
 import (
 	"errors"
 	"io"
-	"slices"
 )
 
 // Parse reads the whole report in r with all its records. The report is nil
@@ -30,8 +29,8 @@ func Parse(r io.Reader) (*Report, error) {
 // Clone returns a copy of r that shares no memory that a Decoder writes to.
 func (r *Record) Clone() Record {
 	c := *r
-	c.Reasons = slices.Clone(r.Reasons)
-	c.AuthDKIM = slices.Clone(r.AuthDKIM)
-	c.AuthSPF = slices.Clone(r.AuthSPF)
+	c.Reasons = append([]OverrideReason(nil), r.Reasons...)
+	c.AuthDKIM = append([]DKIMAuth(nil), r.AuthDKIM...)
+	c.AuthSPF = append([]SPFAuth(nil), r.AuthSPF...)
 	return c
 }
