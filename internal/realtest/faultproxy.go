@@ -1,6 +1,7 @@
 package realtest
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"sync"
@@ -27,6 +28,9 @@ const (
 	// Cut forwards what the client says and nothing that the server says.
 	Cut
 )
+
+// dripPause is the time between two bytes of Drip.
+const dripPause = 50 * time.Millisecond
 
 // FaultProxy stands between a client and a server and breaks their connections.
 // Its methods may be called from any goroutine.
@@ -140,43 +144,62 @@ func (p *FaultProxy) accept(l net.Listener) {
 func (p *FaultProxy) serve(client net.Conn) {
 	server, err := net.Dial(p.network, p.upstream)
 	if err != nil {
-		abort(client, true)
 		return
 	}
 	p.mu.Lock()
 	p.conns[server] = struct{}{}
 	p.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		p.forward(server, client, false)
-		server.Close()
-		close(done)
-	}()
-	p.forward(client, server, true)
-	client.Close()
-	<-done
+	over, gone := make(chan struct{}), make(chan struct{}) // gone: the client has gone.
+	down := p.read(server, over, func() {})
+	up := p.read(client, over, func() { close(gone) })
+	var directions sync.WaitGroup
+	forward := func(dst net.Conn, chunks <-chan []byte, down bool) {
+		for b := range chunks {
+			if !p.send(dst, b, down, gone) {
+				break
+			}
+		}
+		// The other direction notices by its next read or write.
+		p.hangUp(client, server)
+	}
+	directions.Go(func() { forward(server, up, false) })
+	directions.Go(func() { forward(client, down, true) })
+	directions.Wait()
+	close(over)
 	p.mu.Lock()
 	delete(p.conns, server)
 	p.mu.Unlock()
 }
 
-// forward copies from src to dst as the mode says; down is the direction from
-// the server to the client.
-func (p *FaultProxy) forward(dst, src net.Conn, down bool) {
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := src.Read(buf)
-		if n > 0 && !p.send(dst, buf[:n], down) {
-			return
+// read returns what arrives from src, and reads on while nobody takes it, so
+// that the end of a connection shows. It stops when src ends or over is closed,
+// and then calls end.
+func (p *FaultProxy) read(src net.Conn, over <-chan struct{}, end func()) <-chan []byte {
+	chunks := make(chan []byte, 256)
+	p.wg.Go(func() {
+		defer close(chunks)
+		defer end()
+		buf := make([]byte, 16<<10)
+		for {
+			n, err := src.Read(buf)
+			if n > 0 {
+				select {
+				case chunks <- bytes.Clone(buf[:n]):
+				case <-over:
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
 		}
-		if err != nil {
-			return
-		}
-	}
+	})
+	return chunks
 }
 
-// send writes b to dst as the mode says, and reports whether to go on.
-func (p *FaultProxy) send(dst io.Writer, b []byte, down bool) bool {
+// send writes b to dst as the mode says, and reports whether to go on. down is
+// the direction from the server to the client.
+func (p *FaultProxy) send(dst io.Writer, b []byte, down bool, gone <-chan struct{}) bool {
 	for len(b) > 0 {
 		p.mu.Lock()
 		mode, changed, closed := p.mode, p.changed, p.closed
@@ -185,7 +208,11 @@ func (p *FaultProxy) send(dst io.Writer, b []byte, down bool) bool {
 		case closed:
 			return false
 		case mode == Hang, mode == Cut && down:
-			<-changed
+			select {
+			case <-changed:
+			case <-gone:
+				return false
+			}
 		case mode == Drip && down:
 			if _, err := dst.Write(b[:1]); err != nil {
 				return false
@@ -193,7 +220,7 @@ func (p *FaultProxy) send(dst io.Writer, b []byte, down bool) bool {
 			b = b[1:]
 			select {
 			case <-changed:
-			case <-time.After(50 * time.Millisecond):
+			case <-time.After(dripPause):
 			}
 		default:
 			_, err := dst.Write(b)
@@ -201,6 +228,15 @@ func (p *FaultProxy) send(dst io.Writer, b []byte, down bool) bool {
 		}
 	}
 	return true
+}
+
+// hangUp closes connections as the mode says.
+func (p *FaultProxy) hangUp(conns ...net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range conns {
+		abort(c, p.mode == Reset)
+	}
 }
 
 // close ends the proxy and waits for its goroutines.

@@ -3,6 +3,7 @@
 package realtest
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"os/exec"
@@ -23,7 +24,7 @@ func Need(t testing.TB, names ...string) map[string]string {
 	paths := make(map[string]string, len(names))
 	var missing []string
 	for _, name := range names {
-		if p := find(name); p != "" {
+		if p := find(name, serverDirs()...); p != "" {
 			paths[name] = p
 		} else {
 			missing = append(missing, name)
@@ -40,16 +41,24 @@ func Need(t testing.TB, names ...string) map[string]string {
 	return nil
 }
 
-// find returns the path of a program, or "".
-func find(name string) string {
+// serverDirs returns where Debian keeps servers that are not in PATH.
+func serverDirs() []string {
+	return []string{"/usr/lib/postgresql/*/bin", "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/dovecot"}
+}
+
+// find returns the path of a program in PATH or else in dirs, which are patterns
+// of filepath.Glob, or "". Of several versions of a directory the latest counts.
+func find(name string, dirs ...string) string {
 	if p, err := exec.LookPath(name); err == nil {
 		return p
 	}
-	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/dovecot"} {
-		dirs, _ := filepath.Glob(pattern) // The patterns are well formed.
-		slices.SortFunc(dirs, func(a, b string) int { return len(b) - len(a) | strings.Compare(b, a) })
-		for _, dir := range dirs {
-			if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+	for _, pattern := range dirs {
+		found, _ := filepath.Glob(filepath.Join(pattern, name)) // The patterns are well formed.
+		slices.SortFunc(found, func(a, b string) int {
+			return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(b, a))
+		})
+		for _, p := range found {
+			if p, err := exec.LookPath(p); err == nil {
 				return p
 			}
 		}
