@@ -29,7 +29,7 @@ func Golden(t testing.TB, c prometheus.Collector, file string) {
 	for _, p := range problems {
 		t.Errorf("promlint: %s: %s", p.Metric, p.Text)
 	}
-	compare(t, text, file)
+	File(t, text, file)
 }
 
 // Exposition returns what c exposes, in the text format and sorted by name.
@@ -52,23 +52,30 @@ func Exposition(t testing.TB, c prometheus.Collector) []byte {
 	return b.Bytes()
 }
 
-// compare compares got with a golden file, or writes it with -update.
-func compare(t testing.TB, got []byte, file string) {
+// File compares got with the content of file, or writes it with -update. It is
+// for generated files, golden or documentation.
+func File(t testing.TB, got []byte, file string) {
 	t.Helper()
 	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		write(t, got, file)
 		return
 	}
 	want, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatalf("%v (run the test with -update to write it)", err)
+		t.Fatalf("%v (-update writes it)", err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s differs (-want +got), -update rewrites it:\n%s", file, diff)
+	}
+}
+
+// write writes file and the directories above it.
+func write(t testing.TB, b []byte, file string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, b, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
