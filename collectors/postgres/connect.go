@@ -150,10 +150,11 @@ func (s *session) isWritable(ctx context.Context) (bool, error) {
 	return status != "on", nil
 }
 
-// drain reads what is left of an interrupted answer.
-func (s *session) drain(timeout time.Duration) error {
+// drain reads what is left of an interrupted answer. ctx has a deadline.
+func (s *session) drain(ctx context.Context) error {
 	conn := s.conn.Conn()
-	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
 	if _, err := s.answer(nil, 0, -1, nil); err != nil {

@@ -152,7 +152,7 @@ func isStale(err error) bool {
 }
 
 // pingAfter is how long a session may rest before it must show that it lives.
-const pingAfter = time.Second
+const pingAfter = 100 * time.Millisecond
 
 // acquire returns a session to a database that was alive a moment ago, and
 // whether it was used before; never if it must be fresh.
@@ -221,39 +221,35 @@ func (s *Sessions) alive(ctx context.Context, one *session) bool {
 func (s *Sessions) release(one *session) {
 	one.idle = time.Now()
 	s.mu.Lock()
-	keep := !one.spoiled && !s.closed
-	if keep {
+	defer s.mu.Unlock()
+	if one.spoiled || s.closed {
+		one.close() // before another one may be opened
+	} else {
 		s.idle = append(s.idle, one)
 	}
 	<-s.permits
-	s.mu.Unlock()
-	if !keep {
-		one.close()
-	}
 }
 
 // drainTimeout bounds how long a cancelled statement may take to stop.
 const drainTimeout = time.Second
 
 // drain cancels what a session is doing and gives it back once it is in step
-// again, without the caller having to wait.
+// again, without the caller having to wait. If that fails the session is
+// closed, and its statement_timeout ends the statement.
 func (s *Sessions) drain(one *session) {
 	s.work.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
 		select {
-		case s.permits <- struct{}{}:
+		case s.permits <- struct{}{}: // A cancellation is a connection, too.
 			s.mu.Lock()
 			s.trim()
 			s.mu.Unlock()
-			// Without an answer the session is closed below, and its
-			// statement_timeout ends the statement.
-			_ = one.conn.CancelRequest(ctx)
+			if err := one.conn.CancelRequest(ctx); err == nil && one.drain(ctx) == nil {
+				one.spoiled = one.inTransaction
+			}
 			<-s.permits
-		default:
-		}
-		if one.drain(drainTimeout) == nil {
-			one.spoiled = one.inTransaction
+		case <-ctx.Done():
 		}
 		s.release(one)
 	})

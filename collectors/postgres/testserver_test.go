@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,9 +29,65 @@ func source(dsn string) postgres.Source {
 // open returns sessions that end with the test.
 func open(t testing.TB, dsn string, c postgres.SessionsConfig) *postgres.Sessions {
 	t.Helper()
-	s := postgres.Open(source(dsn), c)
+	return openSource(t, source(dsn), c)
+}
+
+func openSource(t testing.TB, source postgres.Source, c postgres.SessionsConfig) *postgres.Sessions {
+	t.Helper()
+	s := postgres.Open(source, c)
 	t.Cleanup(s.Close)
 	return s
+}
+
+// dialer counts the connections of a Source.
+type dialer struct {
+	mu         sync.Mutex
+	open, peak int
+	total      int
+}
+
+func (d *dialer) source(dsn string) postgres.Source {
+	return func(context.Context) (*pgconn.Config, error) {
+		config, err := pgconn.ParseConfig(dsn)
+		if err != nil {
+			return nil, err
+		}
+		dial := config.DialFunc
+		config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			d.add(1)
+			conn, err := dial(ctx, network, addr)
+			if err != nil {
+				d.add(-1)
+				return nil, err
+			}
+			return &countedConn{Conn: conn, closed: sync.OnceFunc(func() { d.add(-1) })}, nil
+		}
+		return config, nil
+	}
+}
+
+func (d *dialer) add(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.open += n
+	d.total += max(n, 0)
+	d.peak = max(d.peak, d.open)
+}
+
+func (d *dialer) counts() (open, peak, total int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.open, d.peak, d.total
+}
+
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *countedConn) Close() error {
+	defer c.closed()
+	return c.Conn.Close()
 }
 
 // parse returns the queries of a file.
@@ -138,15 +196,21 @@ func logger() (*slog.Logger, *bytes.Buffer) {
 // TestServer runs everything that needs a real PostgreSQL against one.
 func TestServer(t *testing.T) {
 	server := realtest.Postgres(t)
-	for name, test := range map[string]func(*testing.T, *realtest.PostgresServer){
-		"queries":       testQueries,
-		"pooler":        testPooler,
-		"simple":        testSimple,
-		"latin1":        testLatin1,
-		"schema change": testSchemaChange,
-		"shared names":  testSharedNames,
-		"select":        testSelect,
-	} {
-		t.Run(name, func(t *testing.T) { test(t, server) })
+	tests := []struct {
+		name string
+		run  func(*testing.T, *realtest.PostgresServer)
+	}{
+		{"queries", testQueries},
+		{"pooler", testPooler},
+		{"simple", testSimple},
+		{"latin1", testLatin1},
+		{"schema change", testSchemaChange},
+		{"shared names", testSharedNames},
+		{"select", testSelect},
+		{"faults", testFaults},
+		{"stopped server", testStoppedServer}, // the last one: it stops all of them
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { tt.run(t, server) })
 	}
 }
