@@ -1,5 +1,7 @@
 package unpack
 
+import "io"
+
 // Balanced reports whether a walk left nothing behind that the next one would see.
 func (w *Walker) Balanced() bool {
 	return w.depth == 0 && w.held == 0 && w.mail == nil && len(w.path) == 0 && len(w.parts) == 0 && len(w.members) == 0
@@ -7,3 +9,36 @@ func (w *Walker) Balanced() bool {
 
 // Base64 is decodeBase64 into a new slice.
 func Base64(b []byte) (out, junk []byte) { return decodeBase64(nil, b) }
+
+// Inflate unpacks the deflate stream at the start of r and returns what it
+// left in r. size is that of the look-ahead buffer.
+func Inflate(r io.Reader, size int) (out, rest []byte, err error) {
+	in := &input{buf: make([]byte, 0, size), src: r}
+	return inflate(in)
+}
+
+// InflateMemory is Inflate of bytes in memory.
+func InflateMemory(b []byte) (out, rest []byte, err error) {
+	in := memory(b)
+	return inflate(&in)
+}
+
+func inflate(in *input) (out, rest []byte, err error) {
+	f := new(inflater)
+	f.reset(in)
+	out, err = io.ReadAll(f)
+	rest, _ = io.ReadAll(in)
+	return out, rest, err
+}
+
+// InflateOften unpacks b n times with one inflater.
+func InflateOften(b []byte, n int) {
+	f := new(inflater)
+	for range n {
+		in := memory(b)
+		f.reset(&in)
+		if _, err := io.Copy(io.Discard, f); err != nil {
+			panic(err)
+		}
+	}
+}

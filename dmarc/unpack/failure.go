@@ -4,16 +4,7 @@ import "bytes"
 
 // isFailure looks at the leaves of a mail for a feedback report that is not
 // declared as one.
-func (w *Walker) isFailure(t *tree, head []byte) bool {
-	for h := (header{head}); ; {
-		name, _ := h.next()
-		if name == nil {
-			break
-		}
-		if fieldIs(name, "feedbacktype") {
-			return true // a bare feedback report
-		}
-	}
+func (w *Walker) isFailure(t *tree) bool {
 	for i := range w.parts[t.first:] {
 		if isFeedback(&w.parts[t.first+i]) {
 			return true

@@ -10,17 +10,25 @@ import (
 func cutField(b []byte) (name, value []byte) {
 	line, _ := cutLine(b)
 	i := bytes.IndexByte(line, ':')
-	if i <= 0 || i > 128 {
+	if i <= 0 || i > maxFieldName {
 		return nil, nil
 	}
-	name = bytes.TrimRight(line[:i], " \t")
+	for name = line[:i]; len(name) > 0 && (name[len(name)-1] == ' ' || name[len(name)-1] == '\t'); {
+		name = name[:len(name)-1]
+	}
 	for _, c := range name {
 		if c <= ' ' || c >= 0x7f {
 			return nil, nil
 		}
 	}
+	if len(name) == 0 {
+		return nil, nil
+	}
 	return name, line[i+1:]
 }
+
+// maxFieldName is the longest name of a field that is believed.
+const maxFieldName = 128
 
 // header iterates over the fields of a header block.
 type header struct{ rest []byte }
@@ -30,12 +38,10 @@ type header struct{ rest []byte }
 func (h *header) next() (name, value []byte) {
 	for len(h.rest) > 0 {
 		b := h.rest
-		name, _ = cutField(b)
 		end := fieldEnd(b)
 		h.rest = b[end:]
-		if name != nil {
-			value = b[bytes.IndexByte(b, ':')+1 : end]
-			return name, value
+		if name, _ = cutField(b[:end]); name != nil {
+			return name, b[bytes.IndexByte(b, ':')+1 : end]
 		}
 	}
 	return nil, nil
@@ -190,6 +196,16 @@ var mailFields = []string{
 	"arcseal", "xoriginalto", "envelopeto", "autosubmitted", "inreplyto", "references",
 }
 
+// isMailField reports whether a field belongs to a mail.
+func isMailField(name []byte) bool {
+	for _, f := range mailFields {
+		if lower(name[0]) == f[0] && fieldIs(name, f) {
+			return true
+		}
+	}
+	return false
+}
+
 // isMail reports whether b starts with a mail header: at least two fields of
 // which one is of a mail, or one such field and an empty line.
 //
@@ -205,11 +221,11 @@ func isMail(b []byte) bool {
 		case len(line) == 0 && fields == 0 && lines < 3:
 		case name != nil:
 			fields++
-			for _, f := range mailFields {
-				if fieldIs(name, f) {
-					known++
-					break
-				}
+			if isMailField(name) {
+				known++
+			}
+			if known > 2 {
+				return true
 			}
 		case len(line) > 0 && (line[0] == ' ' || line[0] == '\t') && fields > 0:
 		default:

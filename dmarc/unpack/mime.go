@@ -46,7 +46,7 @@ func (w *Walker) openMail(raw []byte) error {
 	defer func() { w.parts = w.parts[:t.first] }()
 	w.scan(&t, head, body, 0)
 	switch {
-	case t.feedback || w.isFailure(&t, head):
+	case t.feedback || w.isFailure(&t):
 		// Nothing else of this mail is visited: the rest is evidence, written
 		// by whoever sent the message that failed.
 		w.cutOff = t.unclosed
@@ -107,7 +107,10 @@ func (w *Walker) scan(t *tree, head, body []byte, multiparts int) {
 		if name == nil {
 			break
 		}
-		switch {
+		switch c := lower(name[0]); {
+		case c == 'f' && multiparts == 0 && fieldIs(name, "feedbacktype"):
+			t.feedback = true // a bare feedback report
+		case c != 'c':
 		case p.contentType == nil && fieldIs(name, "contenttype"):
 			p.contentType = value
 			p.mediaType, _, _ = bytes.Cut(value, []byte(";"))

@@ -118,22 +118,24 @@ func isZlib(b []byte) bool {
 
 // isTar recognises a tar header by its checksum, which all tar formats share.
 func isTar(b []byte) bool {
-	const size, at = 512, 148
+	const size, at, end = 512, 148, 156
 	if len(b) < size || b[0] == 0 {
 		return false
 	}
-	sum := uint64(8 * ' ')
-	for i, c := range b[:size] {
-		if i < at || i >= at+8 {
-			sum += uint64(c)
-		}
-	}
-	var stated uint64
-	for _, c := range bytes.Trim(b[at:at+8], " \x00") {
-		if c < '0' || c > '7' {
+	var stated, sum uint64
+	for i, c := range b[at:end] {
+		switch {
+		case c >= '0' && c <= '7':
+			stated = stated<<3 | uint64(c-'0')
+		case c != ' ' && c != 0 || i == 3:
 			return false
 		}
-		stated = stated<<3 | uint64(c-'0')
+	}
+	for _, c := range b[:size] {
+		sum += uint64(c)
+	}
+	for _, c := range b[at:end] { // which counts as spaces
+		sum += ' ' - uint64(c)
 	}
 	return sum == stated
 }

@@ -1,7 +1,6 @@
 package unpack
 
 import (
-	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"hash"
@@ -18,7 +17,7 @@ type inflated struct {
 	w     *Walker
 	src   *input
 	f     format // formatGzip, formatZlib or formatZip
-	flate io.Reader
+	flate inflater
 	crc   uint32 // gzip, zip
 	adler hash.Hash32
 	size  uint64
@@ -29,11 +28,7 @@ type inflated struct {
 // reset prepares z for another stream in src.
 func (z *inflated) reset(w *Walker, src *input, f format) {
 	z.w, z.src, z.f, z.crc, z.size, z.err = w, src, f, 0, 0, nil
-	if z.flate == nil {
-		z.flate = flate.NewReader(src)
-	} else if r, ok := z.flate.(flate.Resetter); ok {
-		_ = r.Reset(src, nil) // never fails
-	}
+	z.flate.reset(src)
 	if f == formatZlib {
 		z.adler = adler32.New()
 	}
@@ -85,7 +80,7 @@ func (z *inflated) read(p []byte) (int, error) {
 func (z *inflated) end(err error) error {
 	switch {
 	case !errors.Is(err, io.EOF):
-		return z.damage(err)
+		return err
 	case z.f == formatGzip:
 		return z.gzipTrailer()
 	case z.f == formatZlib:
@@ -95,19 +90,6 @@ func (z *inflated) end(err error) error {
 			return err
 		}
 		return io.EOF
-	}
-}
-
-// damage names an error of the deflate stream.
-func (z *inflated) damage(err error) error {
-	var e *dmarc.Error
-	switch {
-	case errors.As(err, &e):
-		return e // of the layer below
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return refusal(dmarc.ReasonTruncated, "compressed data ends early")
-	default:
-		return refusal(dmarc.ReasonCorrupt, "compressed data: %w", err)
 	}
 }
 
@@ -195,9 +177,7 @@ func (z *inflated) gzipTrailer() error {
 	if err := z.header(); err != nil {
 		return err
 	}
-	if r, ok := z.flate.(flate.Resetter); ok {
-		_ = r.Reset(z.src, nil)
-	}
+	z.flate.reset(z.src)
 	return nil
 }
 
