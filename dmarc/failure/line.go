@@ -2,7 +2,6 @@ package failure
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +36,9 @@ func (l *lineReader) next() bool {
 	var err error
 	l.piece, err = l.r.ReadSlice('\n')
 	l.ended = err == nil
-	l.blank = l.blank && len(l.text()) == 0
+	if l.blank {
+		l.blank = len(l.text()) == 0
+	}
 	if l.left -= int64(len(l.piece)); l.left < 0 {
 		l.err = refusal(dmarc.ReasonTooLarge, "the mail is longer than allowed")
 		return false
@@ -59,7 +60,13 @@ func (l *lineReader) next() bool {
 }
 
 // text returns the piece without its line end and the white space before it.
-func (l *lineReader) text() []byte { return bytes.TrimRight(l.piece, " \t\r\n") }
+func (l *lineReader) text() []byte {
+	n := len(l.piece)
+	for n > 0 && (l.piece[n-1] == '\n' || l.piece[n-1] == '\r' || l.piece[n-1] == ' ' || l.piece[n-1] == '\t') {
+		n--
+	}
+	return l.piece[:n]
+}
 
 // refusal makes the errors of this package. Lines of a mail are no help in
 // finding a mistake, so there are none.

@@ -43,17 +43,16 @@ type stop struct {
 
 // atBoundary reports whether the current line is one of the open boundaries.
 func (w *walker) atBoundary() (stop, bool) {
-	line := w.text()
-	if !w.start || len(line) < 3 || !bytes.HasPrefix(line, []byte("--")) {
+	if !w.start || !bytes.HasPrefix(w.piece, []byte("--")) {
 		return stop{}, false
 	}
-	t := string(line[2:])
+	t := w.text()[2:]
 	for level := len(w.boundaries) - 1; level >= 0; level-- {
 		switch b := w.boundaries[level]; {
 		case b == "":
-		case t == b:
+		case string(t) == b:
 			return stop{level, false}, true
-		case len(t) == len(b)+2 && strings.HasPrefix(t, b) && strings.HasSuffix(t, "--"):
+		case len(t) == len(b)+2 && string(t[:len(b)]) == b && string(t[len(b):]) == "--":
 			return stop{level, true}, true
 		}
 	}
@@ -164,8 +163,11 @@ func (w *walker) preamble(level int) stop {
 		if ok {
 			return end
 		}
+		if !w.start || !bytes.HasPrefix(w.piece, []byte("--")) {
+			continue
+		}
 		line := w.text()
-		if !w.start || len(line) < 3 || len(line) > 200 || !bytes.HasPrefix(line, []byte("--")) {
+		if len(line) < 3 || len(line) > 200 {
 			continue
 		}
 		boundary := string(line[2:]) // peeking overwrites the line
