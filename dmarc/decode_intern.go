@@ -43,7 +43,7 @@ func (t *table[T]) slot(h uint64) *T {
 		}
 		t.slots, t.misses = make([]T, size), 0
 	}
-	return &t.slots[h>>40&uint64(len(t.slots)-1)]
+	return &t.slots[h>>32*uint64(len(t.slots))>>32]
 }
 
 // hashValue hashes buf[p:end], of which it reads at most 24 bytes. At least
@@ -53,7 +53,8 @@ func hashValue(buf []byte, p, end int) uint64 {
 	n := end - p
 	x := binary.LittleEndian.Uint64(buf[p:])
 	if n <= 8 {
-		return (x<<(64-8*uint(n))*k1 ^ uint64(n)) * k2
+		unused := 64 - 8*uint(n)
+		return (x<<unused>>unused*k1 ^ uint64(n)) * k2
 	}
 	y := binary.LittleEndian.Uint64(buf[end-8:])
 	z := binary.LittleEndian.Uint64(buf[p+n/2-4:])

@@ -243,27 +243,53 @@ func domainState(b []byte) Code {
 	return code
 }
 
+// The words below are returned as constants, never as the argument, so that
+// callers may convert bytes without an allocation.
+
 func parseDisposition(s string) Disposition {
-	switch d := Disposition(s); d {
-	case DispositionNone, DispositionPass, DispositionQuarantine, DispositionReject:
-		return d
+	switch Disposition(s) {
+	case DispositionNone:
+		return DispositionNone
+	case DispositionPass:
+		return DispositionPass
+	case DispositionQuarantine:
+		return DispositionQuarantine
+	case DispositionReject:
+		return DispositionReject
 	}
 	return DispositionAbsent
 }
 
 func parseEvaluation(s string) Evaluation {
-	switch e := Evaluation(s); e {
-	case EvaluationPass, EvaluationFail:
-		return e
+	switch Evaluation(s) {
+	case EvaluationPass:
+		return EvaluationPass
+	case EvaluationFail:
+		return EvaluationFail
 	}
 	return EvaluationAbsent
 }
 
 func parseAuthResult(s string) AuthResult {
-	switch r := AuthResult(s); r {
-	case AuthResultAbsent, AuthResultNone, AuthResultPass, AuthResultFail, AuthResultSoftFail,
-		AuthResultNeutral, AuthResultPolicy, AuthResultTempError, AuthResultPermError:
-		return r
+	switch AuthResult(s) {
+	case AuthResultAbsent:
+		return AuthResultAbsent
+	case AuthResultNone:
+		return AuthResultNone
+	case AuthResultPass:
+		return AuthResultPass
+	case AuthResultFail:
+		return AuthResultFail
+	case AuthResultSoftFail:
+		return AuthResultSoftFail
+	case AuthResultNeutral:
+		return AuthResultNeutral
+	case AuthResultPolicy:
+		return AuthResultPolicy
+	case AuthResultTempError:
+		return AuthResultTempError
+	case AuthResultPermError:
+		return AuthResultPermError
 	}
 	return AuthResultOther
 }
