@@ -1,0 +1,154 @@
+package redis
+
+import (
+	"strings"
+)
+
+// clientFamilies are about the connected clients.
+type clientFamilies struct {
+	clientsByType                  *family
+	clientOldest, clientIdlest     *family
+	clientsOutput, clientsQuery    *family
+	clientInfo, clientsDropped     *family
+	clientCreated, clientIdleSince *family
+	clientNumbers                  map[string]*family // by key of CLIENT LIST
+}
+
+func newClientFamilies(t *table, c *Config) clientFamilies {
+	one := func(name, help string) *family {
+		return t.gauge("connected_client_"+name, help, "id", "name")
+	}
+	infoLabels := []string{"db", "flags", "host", "id", "name", "resp", "user"}
+	if c.ClientPorts {
+		infoLabels = []string{"db", "flags", "host", "id", "name", "port", "resp", "user"}
+	}
+	return clientFamilies{
+		clientsByType: t.gauge("client_list_clients", "Connections by type: normal, pubsub, replica or master.", "type"),
+		clientOldest:  t.gauge("client_list_longest_age_seconds", "Age of the oldest connection."),
+		clientIdlest:  t.gauge("client_list_longest_idle_seconds", "Time the most idle connection has been idle."),
+		clientsOutput: t.gauge("client_list_output_buffer_bytes", "Memory of the output buffers of all connections."),
+		clientsQuery:  t.gauge("client_list_query_buffer_bytes", "Data in the query buffers of all connections."),
+
+		clientInfo:      t.gauge("connected_client_info", "Constant 1, labelled with a connection.", infoLabels...),
+		clientsDropped:  t.gauge("connected_clients_dropped", "Connections that are not exported one by one because there are too many."),
+		clientCreated:   one("created_at_timestamp", "Time the connection was opened, in seconds since the epoch."),
+		clientIdleSince: one("idle_since_timestamp", "Time the connection has been idle since, in seconds since the epoch."),
+		clientNumbers: map[string]*family{
+			"sub":       one("channel_subscriptions_count", "Channels the connection is subscribed to."),
+			"psub":      one("pattern_matching_subscriptions_count", "Patterns the connection is subscribed to."),
+			"ssub":      one("shard_channel_subscriptions_count", "Shard channels the connection is subscribed to."),
+			"watch":     one("shard_channel_watched_keys", "Keys the connection watches."),
+			"qbuf":      one("query_buffer_length_bytes", "Data in the query buffer of the connection."),
+			"qbuf-free": one("query_buffer_free_space_bytes", "Free space in the query buffer of the connection."),
+			"obl":       one("output_buffer_length_bytes", "Data in the output buffer of the connection."),
+			"oll":       one("output_list_length", "Replies that wait in the output list of the connection."),
+			"omem":      one("output_buffer_memory_usage_bytes", "Memory of the output buffer of the connection."),
+			"tot-mem":   one("total_memory_consumed_bytes", "Memory of all buffers of the connection."),
+		},
+	}
+}
+
+// client is one line of CLIENT LIST: keys and values in their order.
+type client []infoField
+
+// parseClient splits a line like "id=7 addr=127.0.0.1:44552 name= age=0".
+func parseClient(line string) client {
+	var c client
+	for word := range strings.FieldsSeq(line) {
+		if key, value, ok := strings.Cut(word, "="); ok && key != "" {
+			c = append(c, infoField{key: key, value: value})
+		}
+	}
+	return c
+}
+
+func (c client) get(key string) string { return info(c).get(key) }
+
+func (c client) number(key string) float64 {
+	v, _ := number(c.get(key)) // 0 if this version does not tell it.
+	return v
+}
+
+// kind returns the type of a connection by its flags.
+func (c client) kind() string {
+	flags := c.get("flags")
+	switch {
+	case strings.ContainsAny(flags, "S"):
+		return "replica"
+	case strings.ContainsAny(flags, "M"):
+		return "master"
+	case strings.ContainsAny(flags, "P"):
+		return "pubsub"
+	}
+	return "normal"
+}
+
+// clientList writes CLIENT LIST.
+func (w *writer) clientList(replies []reply) error {
+	text, err := replies[0].text()
+	if err != nil {
+		return err
+	}
+	kinds := map[string]float64{"normal": 0, "pubsub": 0, "replica": 0, "master": 0}
+	var oldest, idlest, output, query float64
+	shown, dropped := 0, 0
+	for line := range strings.Lines(text) {
+		c := parseClient(line)
+		if c == nil {
+			continue
+		}
+		kinds[c.kind()]++
+		oldest = max(oldest, c.number("age"))
+		idlest = max(idlest, c.number("idle"))
+		output += c.number("omem")
+		query += c.number("qbuf")
+		if shown < w.config.MaxClientSeries {
+			shown++
+			w.oneClient(c)
+		} else {
+			dropped++
+		}
+	}
+	for kind, n := range kinds {
+		w.add(w.clientsByType, n, kind)
+	}
+	w.add(w.clientOldest, oldest)
+	w.add(w.clientIdlest, idlest)
+	w.add(w.clientsOutput, output)
+	w.add(w.clientsQuery, query)
+	if w.config.MaxClientSeries > 0 {
+		w.add(w.clientsDropped, float64(dropped))
+	}
+	return nil
+}
+
+// oneClient writes a connection by itself.
+func (w *writer) oneClient(c client) {
+	host, port := c.get("addr"), ""
+	if at := strings.LastIndexByte(host, ':'); at >= 0 {
+		host, port = host[:at], host[at+1:]
+	}
+	values := make([]string, len(w.clientInfo.labels))
+	for i, label := range w.clientInfo.labels {
+		switch label {
+		case "host":
+			values[i] = host
+		case "port":
+			values[i] = port
+		default:
+			values[i] = c.get(label)
+		}
+	}
+	w.add(w.clientInfo, 1, values...)
+	id, name := c.get("id"), c.get("name")
+	now := float64(w.now.Unix())
+	w.add(w.clientCreated, now-c.number("age"), id, name)
+	w.add(w.clientIdleSince, now-c.number("idle"), id, name)
+	for _, f := range c {
+		if family := w.clientNumbers[f.key]; family != nil {
+			if v, ok := number(f.value); ok {
+				w.add(family, v, id, name)
+			}
+		}
+	}
+}

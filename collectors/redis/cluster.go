@@ -1,0 +1,122 @@
+package redis
+
+import (
+	"strconv"
+	"strings"
+)
+
+// clusterFamilies are about a cluster as one of its nodes sees it.
+type clusterFamilies struct {
+	clusterInfo                             map[string]*family // by key of CLUSTER INFO
+	clusterMessagesSent, clusterMessagesGot *family
+	clusterNode, clusterNodeLink            *family
+	clusterNodeFailing, clusterNodeSlots    *family
+}
+
+func newClusterFamilies(t *table) clusterFamilies {
+	sent := t.counter("cluster_messages_sent_total", "Messages sent on the cluster bus.")
+	got := t.counter("cluster_messages_received_total", "Messages received on the cluster bus.")
+	return clusterFamilies{
+		clusterInfo: map[string]*family{
+			"cluster_state":                   t.gauge("cluster_state", "Whether the cluster serves all slots."),
+			"cluster_slots_assigned":          t.gauge("cluster_slots_assigned", "Slots that have a node."),
+			"cluster_slots_ok":                t.gauge("cluster_slots_ok", "Slots whose node is reachable."),
+			"cluster_slots_pfail":             t.gauge("cluster_slots_pfail", "Slots whose node this node cannot reach."),
+			"cluster_slots_fail":              t.gauge("cluster_slots_fail", "Slots whose node the cluster cannot reach."),
+			"cluster_known_nodes":             t.gauge("cluster_known_nodes", "Nodes this node knows."),
+			"cluster_size":                    t.gauge("cluster_size", "Masters that own slots."),
+			"cluster_current_epoch":           t.gauge("cluster_current_epoch", "Epoch of the cluster."),
+			"cluster_my_epoch":                t.gauge("cluster_my_epoch", "Epoch of the configuration of this node."),
+			"cluster_stats_messages_sent":     sent,
+			"cluster_stats_messages_received": got,
+		},
+		clusterNode:        t.gauge("cluster_node_info", "Constant 1, labelled with a node of the cluster.", "address", "master_id", "node_id", "role"),
+		clusterNodeLink:    t.gauge("cluster_node_link_up", "Whether this node is connected with the other.", "node_id"),
+		clusterNodeFailing: t.gauge("cluster_node_failing", "Whether the node is, or may be, failing.", "node_id"),
+		clusterNodeSlots:   t.gauge("cluster_node_slots", "Slots the node owns.", "node_id"),
+	}
+}
+
+// A Node is a node of a cluster.
+type Node struct {
+	ID       string
+	Address  string // host:port
+	Role     string // master or replica
+	MasterID string // of a replica
+	Linked   bool   // the node that was asked is connected with it
+	Failing  bool   // or suspected to be
+	Slots    int
+}
+
+// parseNodes parses CLUSTER NODES. A line is an id, ip:port@cport,hostname,
+// flags, the master, ping, pong, epoch, the state of the link, and slots.
+func parseNodes(text string) []Node {
+	var nodes []Node
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) < 8 || len(nodes) == maxNodes {
+			continue
+		}
+		flags := "," + words[2] + ","
+		n := Node{
+			ID: words[0], Role: "master",
+			Linked:  words[7] == "connected",
+			Failing: strings.Contains(flags, ",fail,") || strings.Contains(flags, ",fail?,"),
+		}
+		n.Address, _, _ = strings.Cut(words[1], "@")
+		if strings.Contains(flags, ",slave,") {
+			n.Role = "replica"
+		}
+		if words[3] != "-" {
+			n.MasterID = words[3]
+		}
+		for _, slots := range words[8:] {
+			n.Slots += countSlots(slots)
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
+// countSlots counts "5", "0-5460"; a slot that migrates, "[5->-id]", is counted
+// where it is still owned.
+func countSlots(s string) int {
+	first, last, isRange := strings.Cut(s, "-")
+	a, err := strconv.Atoi(first)
+	if err != nil {
+		return 0
+	}
+	if !isRange {
+		return 1
+	}
+	b, err := strconv.Atoi(last)
+	if err != nil || b < a {
+		return 0
+	}
+	return b - a + 1
+}
+
+// cluster writes CLUSTER INFO and CLUSTER NODES.
+func (w *writer) cluster(replies []reply) error {
+	text, err := replies[0].text()
+	if err != nil {
+		return err
+	}
+	for _, line := range parseInfo(text) {
+		if f := w.clusterInfo[line.key]; f != nil {
+			if v, ok := number(line.value); ok {
+				w.add(f, v)
+			}
+		}
+	}
+	if text, err = replies[1].text(); err != nil {
+		return err
+	}
+	for _, n := range parseNodes(text) {
+		w.add(w.clusterNode, 1, n.Address, n.MasterID, n.ID, n.Role)
+		w.flag(w.clusterNodeLink, n.Linked, n.ID)
+		w.flag(w.clusterNodeFailing, n.Failing, n.ID)
+		w.add(w.clusterNodeSlots, float64(n.Slots), n.ID)
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package redis
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+// collect returns what c sends until the deadline, as text.
+func collect(t testing.TB, c *Collector, timeout time.Duration) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(bound{c, ctx})
+	families, err := reg.Gather()
+	if err != nil {
+		t.Error(err)
+	}
+	var b strings.Builder
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+// bound is a collector with its context.
+type bound struct {
+	*Collector
+	ctx context.Context
+}
+
+func (b bound) Collect(ch chan<- prometheus.Metric) { b.CollectContext(b.ctx, ch) }
+
+// value returns the value of a series, or "" if there is none.
+func value(text, series string) string {
+	for line := range strings.Lines(text) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), series+" "); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// want fails the test unless a series has a value.
+func want(t testing.TB, text, series, wanted string) {
+	t.Helper()
+	if got := value(text, series); got != wanted {
+		t.Errorf("%s = %q, want %q", series, got, wanted)
+	}
+}
+
+// trips is a hook that counts round trips.
+type trips struct{ n atomic.Int64 }
+
+func (r *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (r *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() != "hello" { // Part of connecting.
+			r.n.Add(1)
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (r *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if len(cmds) > 0 {
+			r.n.Add(1)
+		}
+		return next(ctx, cmds)
+	}
+}
+
+func TestRoundTrips(t *testing.T) {
+	s := realtest.Redis(t)
+	client := connect(t, redis.Options{Addr: s.Addr()})
+	var counted trips
+	client.AddHook(&counted)
+	c := New(client, Config{})
+	text := collect(t, c, 5*time.Second)
+	want(t, text, "redis_up", "1")
+	if n := counted.n.Load(); n > 2 {
+		t.Errorf("the first collection took %d round trips, want at most 2", n)
+	}
+	connections := value(text, "redis_connections_received_total")
+	for range 5 {
+		counted.n.Store(0)
+		text = collect(t, c, 5*time.Second)
+		if n := counted.n.Load(); n != 1 {
+			t.Errorf("a further collection took %d round trips, want 1", n)
+		}
+	}
+	want(t, text, "redis_connections_received_total", connections)
+	want(t, text, "redis_exporter_last_scrape_connect_time_seconds", "0")
+	want(t, text, "redis_exporter_scrapes_total", "6")
+	want(t, text, "redis_total_error_replies", "0")
+}
+
+func TestConcurrentCollectionsShareOne(t *testing.T) {
+	s := realtest.Redis(t)
+	proxy := realtest.NewFaultProxy(t, "tcp", s.Addr())
+	c := New(connect(t, redis.Options{Addr: proxy.Addr()}), Config{})
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			want(t, collect(t, c, 5*time.Second), "redis_up", "1")
+		})
+	}
+	wg.Wait()
+	if total, _ := proxy.Connections(); total != 1 {
+		t.Errorf("%d connections, want 1", total)
+	}
+}
+
+func TestFollowerOutlivesLeader(t *testing.T) {
+	release := make(chan struct{})
+	f := newFakeRedis(t, func(args []string) string {
+		if args[0] == "INFO" {
+			<-release
+			return bulk("redis_version:7.0.0\r\n")
+		}
+		return unknown(args)
+	})
+	c := New(connect(t, redis.Options{Addr: f.addr}), Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	led := make(chan *snapshot)
+	go func() { led <- c.snapshot(ctx) }()
+	for f.count("INFO") == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	followed := make(chan *snapshot)
+	go func() { followed <- c.snapshot(t.Context()) }()
+	cancel()
+	close(release)
+	<-led
+	if s := <-followed; s.err != nil {
+		t.Errorf("the follower got %v", s.err)
+	}
+}
+
+// logs returns a logger and what it has written.
+func logs() (*slog.Logger, func() string) {
+	var mu sync.Mutex
+	var b bytes.Buffer
+	w := writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return b.Write(p)
+	})
+	return slog.New(slog.NewTextHandler(w, nil)), func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return b.String()
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestDegrades(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		options []string
+		client  redis.Options
+		lost    []string
+	}{
+		{
+			name:    "user with INFO only",
+			options: []string{"--user", "exporter", "on", ">secret", "-@all", "+info"},
+			client:  redis.Options{Username: "exporter", Password: "secret"},
+			lost:    []string{"acl", "clients", "config", "latency", "latency_histogram", "memory", "slowlog"},
+		},
+		{
+			name:    "CONFIG renamed away",
+			options: []string{"--rename-command", "CONFIG", ""},
+			lost:    []string{"config"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := realtest.Redis(t, c.options...)
+			logger, logged := logs()
+			c.client.Addr = s.Addr()
+			collector := New(connect(t, c.client), Config{Logger: logger})
+			first := collect(t, collector, 5*time.Second)
+			second := collect(t, collector, 5*time.Second)
+			for _, text := range []string{first, second} {
+				want(t, text, "redis_up", "1")
+				if value(text, "redis_memory_used_bytes") == "" {
+					t.Error("INFO is lost")
+				}
+				for _, part := range c.lost {
+					want(t, text, `redis_exporter_part_success{part="`+part+`"}`, "0")
+				}
+				if n := strings.Count(text, "redis_exporter_part_success{"); n != 7 {
+					t.Errorf("%d parts, want 7", n)
+				}
+			}
+			if a, b := value(first, "redis_commands_processed_total"), value(second, "redis_commands_processed_total"); a == b {
+				t.Error("the second collection did not ask")
+			}
+			if n := strings.Count(logged(), "server refuses commands"); n != len(c.lost) {
+				t.Errorf("%d refusals in the log, want %d:\n%s", n, len(c.lost), logged())
+			}
+		})
+	}
+}
+
+func TestReasons(t *testing.T) {
+	reply := func(text string) func([]string) string { return func([]string) string { return text } }
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	for _, c := range []struct {
+		name string
+		addr string
+		want Reason
+	}{
+		{"refused", closed.Addr().String(), ReasonRefused},
+		{"no socket", "/nonexistent/redis.sock", ReasonRefused},
+		{"no password", newFakeRedis(t, reply("-NOAUTH Authentication required.\r\n")).addr, ReasonAuth},
+		{"loading", newFakeRedis(t, reply("-LOADING Redis is loading the dataset in memory\r\n")).addr, ReasonLoading},
+		{"busy", newFakeRedis(t, reply("-BUSY Redis is busy running a script.\r\n")).addr, ReasonBusy},
+		{"denied", newFakeRedis(t, reply("-NOPERM this user has no permissions\r\n")).addr, ReasonDenied},
+		{"too many clients", newFakeRedis(t, reply("-ERR max number of clients reached\r\n")).addr, ReasonLimit},
+		{"not redis", newFakeRedis(t, reply("HTTP/1.1 400 Bad Request\r\n")).addr, ReasonProtocol},
+		{"empty INFO", newFakeRedis(t, reply("+OK\r\n")).addr, ReasonProtocol},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			logger, logged := logs()
+			collector := New(connect(t, redis.Options{Addr: c.addr}), Config{Logger: logger})
+			for range 2 {
+				text := collect(t, collector, 3*time.Second)
+				want(t, text, "redis_up", "0")
+				want(t, text, `redis_exporter_last_scrape_error{err="`+string(c.want)+`"}`, "1")
+			}
+			if n := strings.Count(logged(), "server is down"); n != 1 {
+				t.Errorf("the cause is logged %d times, want once:\n%s", n, logged())
+			}
+		})
+	}
+}
+

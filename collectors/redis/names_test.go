@@ -1,0 +1,95 @@
+package redis
+
+import (
+	"bufio"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/redis/go-redis/v9"
+)
+
+// elsewhere are families of the contract that are not the collector's.
+var elsewhere = []string{
+	"redis_exporter_build_info",                // of every binary, with the labels of Prometheus's own exporters
+	"redis_target_scrape_request_errors_total", // of the binary's probes
+}
+
+// TestContract compares names, types and labels with those of the established
+// exporter on a real server, and prints what is missing or different.
+func TestContract(t *testing.T) {
+	s := busyRedis(t)
+	for _, c := range []struct {
+		name, file string
+		config     Config
+	}{
+		{"default", "testdata/contract.default.tsv", Config{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := gathered(t, New(connect(t, redis.Options{Addr: s.Addr()}), c.config))
+			covered := 0
+			for _, want := range readContract(t, c.file) {
+				name, _, _ := strings.Cut(want, "\t")
+				switch have, ok := got[name]; {
+				case slices.Contains(elsewhere, name):
+				case !ok:
+					t.Errorf("missing: %s", want)
+				case have != want:
+					t.Errorf("different: want %q, got %q", want, have)
+				default:
+					covered++
+				}
+			}
+			t.Logf("%d families of the contract, %d in all", covered, len(got))
+		})
+	}
+}
+
+// gathered returns name, type and labels of the families of c, by name.
+func gathered(t *testing.T, c prometheus.Collector) map[string]string {
+	t.Helper()
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(c)
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]string{}
+	for _, f := range families {
+		labels := map[string]bool{}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = true
+			}
+			if f.GetType() == dto.MetricType_HISTOGRAM {
+				labels["le"] = true
+			}
+			if len(m.GetSummary().GetQuantile()) > 0 {
+				labels["quantile"] = true
+			}
+		}
+		lines[f.GetName()] = f.GetName() + "\t" + strings.ToLower(f.GetType().String()) + "\t" + strings.Join(slices.Sorted(maps.Keys(labels)), ",")
+	}
+	return lines
+}
+
+// readContract returns the lines of a list of families.
+func readContract(t *testing.T, file string) []string {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var lines []string
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if line := s.Text(); !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
