@@ -77,5 +77,5 @@ func (c *Collector) runBackground(ctx context.Context, t *task) {
 	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
 		return // shutting down
 	}
-	t.stats.record(&ran, t.query.Name, c.log)
+	c.record(t, &ran)
 }

@@ -42,7 +42,7 @@ type Collector struct {
 
 	background atomic.Bool   // Run is at work
 	reloaded   chan struct{} // wakes Run
-	databases  databaseList
+	catalog    catalog
 
 	mu       sync.Mutex
 	scrapes  int

@@ -2,21 +2,28 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"sync"
 	"time"
 )
 
-// databaseList remembers which databases a server has.
-type databaseList struct {
-	mu    sync.Mutex
-	names []string
-	at    time.Time
+// catalog remembers for a while what the server has.
+type catalog struct {
+	mu        sync.Mutex
+	databases []string
+	listed    time.Time
+	relations map[string]relation
+}
+
+type relation struct {
+	exists bool
+	asked  time.Time
 }
 
 const (
-	databasesFor = time.Minute // how long the list is remembered
-	maxDatabases = 100         // how many databases are looked into
+	rememberFor  = time.Minute
+	maxDatabases = 100 // how many databases are looked into
 )
 
 // listDatabases names the databases a session can be opened in.
@@ -25,11 +32,11 @@ WHERE datallowconn AND NOT datistemplate AND pg_catalog.has_database_privilege(d
 ORDER BY datname`
 
 // list returns the databases of the server.
-func (l *databaseList) list(ctx context.Context, db Querier) ([]string, error) {
-	l.mu.Lock()
-	names, at := l.names, l.at
-	l.mu.Unlock()
-	if time.Since(at) < databasesFor {
+func (k *catalog) list(ctx context.Context, db Querier) ([]string, error) {
+	k.mu.Lock()
+	names, at := k.databases, k.listed
+	k.mu.Unlock()
+	if time.Since(at) < rememberFor {
 		return names, nil
 	}
 	names = nil
@@ -37,22 +44,44 @@ func (l *databaseList) list(ctx context.Context, db Querier) ([]string, error) {
 		names = append(names, string(values[0]))
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list databases: %w", err)
 	}
-	l.mu.Lock()
-	l.names, l.at = names, time.Now()
-	l.mu.Unlock()
+	k.mu.Lock()
+	k.databases, k.listed = names, time.Now()
+	k.mu.Unlock()
 	return names, nil
+}
+
+// has reports whether a relation exists in the target's own database.
+func (k *catalog) has(ctx context.Context, db Querier, name string) (bool, error) {
+	k.mu.Lock()
+	r := k.relations[name]
+	k.mu.Unlock()
+	if time.Since(r.asked) < rememberFor {
+		return r.exists, nil
+	}
+	answer, err := scalar(ctx, db, Statement{SQL: "SELECT pg_catalog.to_regclass(" + quote(name) + ") IS NOT NULL"})
+	if err != nil {
+		return false, fmt.Errorf("look for %s: %w", name, err)
+	}
+	r = relation{exists: answer == "t", asked: time.Now()}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.relations == nil || len(k.relations) >= maxDatabases {
+		k.relations = map[string]relation{}
+	}
+	k.relations[name] = r
+	return r.exists, nil
 }
 
 // targets returns the databases a query runs in, with the labels its series
 // carry there.
 func (c *Collector) targets(ctx context.Context, q *Query, server Server) ([]target, error) {
-	constant := c.own.labels(q, server)
+	constant := c.own.constant
 	if !q.perDatabase() {
 		return []target{{constant: constant}}, nil
 	}
-	names, err := c.databases.list(ctx, c.db)
+	names, err := c.catalog.list(ctx, c.db)
 	if err != nil {
 		return nil, err
 	}

@@ -127,7 +127,7 @@ func (r *reader) yamlError(err error) error {
 var queryKeys = []string{
 	"query", "metrics", "master", "cache_seconds", "runonserver",
 	"timeout", "interval", "max_rows", "null", "databases", "min_version",
-	"metrics_prefix", "server_label", "cursor", "cursor_start",
+	"metrics_prefix", "server_label", "cursor", "cursor_start", "alternatives", "requires",
 }
 
 func (r *reader) query(key, value *yaml.Node) *Query {
@@ -168,6 +168,10 @@ func (r *reader) query(key, value *yaml.Node) *Query {
 			r.scalar(k, v, &q.Cursor)
 		case "cursor_start":
 			r.scalar(k, v, &q.CursorStart)
+		case "alternatives":
+			q.Alternatives = r.alternatives(k, v)
+		case "requires":
+			r.scalar(k, v, &q.Requires)
 		default:
 			r.unknownKey(k, fmt.Sprintf("query %q", q.Name), queryKeys)
 		}
@@ -177,6 +181,34 @@ func (r *reader) query(key, value *yaml.Node) *Query {
 		q.Interval = defaultWindow
 	}
 	return q
+}
+
+// alternatives reads a list of statements, each with the versions it is for.
+func (r *reader) alternatives(key, value *yaml.Node) []Alternative {
+	if value.Kind != yaml.SequenceNode {
+		r.errorf(value, "%s must be a list", key.Value)
+		return nil
+	}
+	var out []Alternative
+	for _, item := range value.Content {
+		var a Alternative
+		r.pairs(item, "an alternative", func(k, v *yaml.Node) {
+			switch k.Value {
+			case "query":
+				r.scalar(k, v, &a.SQL)
+				a.source = newSQLSource(r, v)
+			case "runonserver":
+				a.Versions = r.versions(k, v)
+			default:
+				r.unknownKey(k, "an alternative", []string{"query", "runonserver"})
+			}
+		})
+		if strings.TrimSpace(a.SQL) == "" {
+			r.errorf(item, "an alternative has no statement")
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 func (r *reader) versions(key, value *yaml.Node) Range {

@@ -14,7 +14,7 @@ import (
 )
 
 var ignoreSource = cmp.Options{
-	cmpopts.IgnoreUnexported(Query{}), cmpopts.IgnoreTypes(Position{}), cmp.AllowUnexported(Range{}, bound{}),
+	cmpopts.IgnoreUnexported(Query{}), cmpopts.IgnoreTypes(Position{}), cmpopts.IgnoreUnexported(Alternative{}), cmp.AllowUnexported(Range{}, bound{}),
 }
 
 func TestLoadUpstreamFormat(t *testing.T) {
@@ -22,16 +22,9 @@ func TestLoadUpstreamFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	versions := func(s string) Range {
-		r, err := ParseRange(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
 	want := []*Query{
 		{
-			Name: "shop_orders", Prefix: "shop_orders", Master: true, Cache: 30 * time.Second, Versions: versions(">=9.5.0 <19.0.0"),
+			Name: "shop_orders", Prefix: "shop_orders", Master: true, Cache: 30 * time.Second, Versions: mustRange(t, ">=9.5.0 <19.0.0"),
 			SQL:  "SELECT state, count(*) AS total, sum(amount) AS amount FROM orders GROUP BY state",
 			Null: NullSkip, NullIsError: true, ServerLabel: true,
 			Columns: []Column{
@@ -54,7 +47,7 @@ func TestLoadUpstreamFormat(t *testing.T) {
 			Columns: []Column{
 				{Name: "mode", Usage: UsageMapped, Help: "Mode", Mapping: map[string]float64{"open": 1, "closed": 0}},
 				{Name: "pause", Usage: UsageDuration, Help: "Pause"},
-				{Name: "note", Usage: UsageDiscard, Versions: versions(">=12.0.0")},
+				{Name: "note", Usage: UsageDiscard, Versions: mustRange(t, ">=12.0.0")},
 			},
 		},
 	}
@@ -67,6 +60,15 @@ func TestLoadUpstreamFormat(t *testing.T) {
 	if len(files.Sums) != 1 || len(files.Sums[0].SHA256) != 64 {
 		t.Errorf("sums = %+v", files.Sums)
 	}
+}
+
+func mustRange(t *testing.T, s string) Range {
+	t.Helper()
+	r, err := ParseRange(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 func TestLoadSuperset(t *testing.T) {
@@ -87,7 +89,9 @@ func TestLoadSuperset(t *testing.T) {
 		},
 		{
 			Name: "window", Prefix: "window", SQL: "SELECT count(*) AS n FROM t WHERE id > $1 AND id <= $2",
-			Interval: 30 * time.Second, Cursor: "SELECT coalesce(max(id), 0) FROM t", CursorStart: "0", Null: NullSkip, NullIsError: true, ServerLabel: true,
+			Interval: 30 * time.Second, Requires: "t",
+			Alternatives: []Alternative{{Versions: mustRange(t, "<12"), SQL: "SELECT 0 AS n"}},
+			Cursor:       "SELECT coalesce(max(id), 0) FROM t", CursorStart: "0", Null: NullSkip, NullIsError: true, ServerLabel: true,
 			Columns: []Column{{Name: "n", Usage: UsageCounter, Help: "Rows."}},
 		},
 	}
@@ -160,7 +164,7 @@ func TestPosition(t *testing.T) {
 		{0, 1, "f:3:5"}, {0, 10, "f:4:7"}, {0, 16, "f:5:5"}, {0, 0, "f:1:1"}, {0, 999, "f:1:1"}, {1, 8, "f:8:18"},
 	}
 	for _, tt := range tests {
-		if got := files.Queries[tt.query].Position(tt.character).String(); got != tt.want {
+		if got := files.Queries[tt.query].Position(Version{15}, tt.character).String(); got != tt.want {
 			t.Errorf("Position(%d) of query %d = %s, want %s", tt.character, tt.query, got, tt.want)
 		}
 	}
@@ -197,7 +201,7 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 			for _, n := range []int{-1, 0, 1, len(q.SQL), len(q.SQL) + 1, math.MaxInt} {
-				if at := q.Position(n); at.Line < 1 || at.Line > strings.Count(string(content), "\n")+1 {
+				if at := q.Position(Version{15}, n); at.Line < 1 || at.Line > strings.Count(string(content), "\n")+1 {
 					t.Errorf("Position(%d) = %v", n, at)
 				}
 			}

@@ -47,15 +47,27 @@ type valueColumn struct {
 // scope is what a layout depends on beside the columns.
 type scope struct {
 	version  Version
+	server   string                // value of the server label, "" for none
 	constant []labelColumn         // labels that all series of the query carry
 	uses     func(name string) int // how many queries declare the metric
+}
+
+// valueType returns the type of the metric a column becomes.
+func (u Usage) valueType() prometheus.ValueType {
+	switch u {
+	case UsageCounter:
+		return prometheus.CounterValue
+	case UsageUntyped:
+		return prometheus.UntypedValue
+	}
+	return prometheus.GaugeValue
 }
 
 // newLayout binds the columns of a result to the declaration of a query.
 func newLayout(q *Query, fields []Field, sc scope) (*layout, error) {
 	l := &layout{fields: fields, flaws: problems{}, decode: q.decode}
 	if q.decode != nil {
-		l.setOf(nil, sc)
+		l.setOf(nil, sc, q.ServerLabel)
 		return l, nil
 	}
 	index := func(name string) int {
@@ -113,7 +125,9 @@ func (l *layout) addDeclared(q *Query, c *Column, all []labelColumn, sc scope, i
 		v.null, v.countNull = q.Null, q.NullIsError
 	}
 	labels := all
+	withServer := q.ServerLabel
 	if c.Labels != nil {
+		withServer = slices.Contains(c.Labels, "server")
 		labels = nil
 		for _, one := range all {
 			if slices.Contains(c.Labels, one.name) {
@@ -122,12 +136,8 @@ func (l *layout) addDeclared(q *Query, c *Column, all []labelColumn, sc scope, i
 		}
 	}
 	v.oid = l.fields[v.column].OID
-	v.set = l.setOf(labels, sc)
-	kind := prometheus.GaugeValue
-	if c.Usage == UsageCounter {
-		kind = prometheus.CounterValue
-	}
-	v.family = l.newFamily(q.metricName(c), c.Help, kind, v.set, sc)
+	v.set = l.setOf(labels, sc, withServer)
+	v.family = l.newFamily(q.metricName(c), c.Help, c.Usage.valueType(), v.set, sc)
 	l.values = append(l.values, v)
 }
 
@@ -145,7 +155,7 @@ func (l *layout) addUndeclared(q *Query, column int, f Field, all []labelColumn,
 		return
 	}
 	v := valueColumn{column: column, declared: &Column{}, oid: f.OID, null: NullSkip}
-	v.set = l.setOf(all, sc)
+	v.set = l.setOf(all, sc, q.ServerLabel)
 	v.family = l.newFamily(name, "", prometheus.UntypedValue, v.set, sc)
 	v.family.shared = true
 	l.values = append(l.values, v)
@@ -155,18 +165,27 @@ func (l *layout) newFamily(name, help string, kind prometheus.ValueType, set int
 	if help == "" {
 		help = "Read by a query whose file does not describe it."
 	}
+	return &family{name: name, kind: kind, desc: prometheus.NewDesc(name, help, l.labelNames(set), nil), shared: sc.uses(name) > 1}
+}
+
+// labelNames returns the names of the labels of a set.
+func (l *layout) labelNames(set int) []string {
 	var names []string
 	for _, label := range l.sets[set].labels {
 		names = append(names, label.name)
 	}
-	return &family{name: name, kind: kind, desc: prometheus.NewDesc(name, help, names, nil), shared: sc.uses(name) > 1}
+	return names
 }
 
 // setOf returns the index of the set of the given labels and the constant ones.
 // A label of the row hides a constant one of the same name.
-func (l *layout) setOf(labels []labelColumn, sc scope) int {
+func (l *layout) setOf(labels []labelColumn, sc scope, withServer bool) int {
 	labels = slices.Clone(labels)
-	for _, constant := range sc.constant {
+	constants := sc.constant
+	if withServer && sc.server != "" {
+		constants = append(slices.Clone(constants), labelColumn{name: "server", column: -1, value: sc.server})
+	}
+	for _, constant := range constants {
 		if !slices.ContainsFunc(labels, func(o labelColumn) bool { return o.name == constant.name }) {
 			labels = append(labels, constant)
 		}

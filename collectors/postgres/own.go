@@ -49,14 +49,6 @@ func newOwnMetrics(labels map[string]string) *ownMetrics {
 	return m
 }
 
-// labels are the constant labels of the series of a query.
-func (m *ownMetrics) labels(q *Query, server Server) []labelColumn {
-	if !q.ServerLabel || server.Address == "" {
-		return m.constant
-	}
-	return append(m.constant[:len(m.constant):len(m.constant)], labelColumn{name: "server", column: -1, value: server.Address})
-}
-
 func (m *ownMetrics) send(ch chan<- prometheus.Metric, f *family, value float64, labels ...string) {
 	pairs := slices.Clone(m.base)
 	for i := 0; i < len(labels); i += 2 {

@@ -19,11 +19,12 @@ const (
 	UsageMapped    Usage = "MAPPEDMETRIC" // a text that metric_mapping turns into a number
 	UsageDuration  Usage = "DURATION"     // a duration, exported in milliseconds with that suffix
 	UsageDiscard   Usage = "DISCARD"
+	UsageUntyped   Usage = "UNTYPED" // what a column the file does not mention becomes
 )
 
 var usages = []string{
 	string(UsageLabel), string(UsageCounter), string(UsageGauge), string(UsageHistogram),
-	string(UsageMapped), string(UsageDuration), string(UsageDiscard),
+	string(UsageMapped), string(UsageDuration), string(UsageDiscard), string(UsageUntyped),
 }
 
 // NullMode says what a NULL in a value column becomes.
@@ -57,6 +58,9 @@ type Query struct {
 	Columns []Column
 	At      Position
 
+	Alternatives []Alternative // statements for some servers instead of SQL, the first that fits
+	Requires     string        // a relation without which the query is left out; "": none
+
 	Master      bool          // only in the database the target names, not in discovered ones
 	Versions    Range         // servers it runs on
 	Databases   []string      // patterns of further databases to run in; nil: only the target's own
@@ -77,13 +81,31 @@ type Query struct {
 // decoder makes samples of a row in a way the file format cannot express.
 type decoder func(s *scanner, values [][]byte)
 
+// Alternative is a statement for some versions of the server.
+type Alternative struct {
+	Versions Range
+	SQL      string
+
+	source sqlSource
+}
+
+// statement returns the SQL for a version and where it stands.
+func (q *Query) statement(v Version) (sql string, source sqlSource) {
+	for i := range q.Alternatives {
+		if a := &q.Alternatives[i]; a.Versions.Contains(v) {
+			return a.SQL, a.source
+		}
+	}
+	return q.SQL, q.source
+}
+
 // Column is what one column of a result becomes.
 type Column struct {
 	Name     string
 	Usage    Usage
 	Help     string
 	Metric   string             // the full metric name; "": prefix and column name
-	Labels   []string           // the label columns this metric carries; nil: all
+	Labels   []string           // the label columns, and "server", this metric carries; nil: all, as the query says
 	Null     NullMode           // "": as the query
 	Mapping  map[string]float64 // of UsageMapped
 	Versions Range              // servers on which the column is expected
@@ -127,6 +149,10 @@ func (q *Query) same(other *Query) bool {
 func (q *Query) placeless() Query {
 	p := *q
 	p.At, p.source, p.decode = Position{}, sqlSource{}, nil
+	p.Alternatives = slices.Clone(p.Alternatives)
+	for i := range p.Alternatives {
+		p.Alternatives[i].source = sqlSource{}
+	}
 	p.Columns = slices.Clone(p.Columns)
 	for i := range p.Columns {
 		p.Columns[i].At = Position{}

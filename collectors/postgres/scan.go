@@ -24,6 +24,7 @@ type scanner struct {
 	seen     map[uint64]struct{}
 	samples  []sample
 	problems problems
+	constant []*dto.LabelPair // of decoders, made once
 }
 
 func newScanner(l *layout, seed maphash.Seed) *scanner {
@@ -95,6 +96,19 @@ func (s *scanner) label(index int, values [][]byte, out *rowLabels) {
 		return
 	}
 	s.seen[sum] = struct{}{}
+}
+
+// constantLabels returns the labels of the first set, which a decoder has made
+// of constants.
+func (s *scanner) constantLabels() []*dto.LabelPair {
+	if s.constant == nil {
+		labels := s.layout.sets[0].labels
+		s.constant = make([]*dto.LabelPair, len(labels))
+		for i := range labels {
+			s.constant[i] = &dto.LabelPair{Name: &labels[i].name, Value: &labels[i].value}
+		}
+	}
+	return s.constant
 }
 
 // text makes a label value: NULL is the empty text.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -142,19 +143,41 @@ func (s *scrape) do(t *task) {
 		defer t.running.Unlock()
 	}
 	ran, show := s.c.runTask(s.ctx, t, s.server)
-	t.stats.record(&ran, t.query.Name, s.c.log)
+	s.c.record(t, &ran)
 	s.send(t, show)
 }
+
+// record notes how a query went, or that there was nothing to do.
+func (c *Collector) record(t *task, ran *outcome) {
+	if errors.Is(ran.err, errNotHere) {
+		t.stats.forget()
+		return
+	}
+	t.stats.record(ran, t.query.Name, c.log)
+}
+
+// errNotHere is the outcome of a query whose relation does not exist.
+var errNotHere = errors.New("the relation does not exist")
 
 // runTask runs a query wherever it is to run and returns the outcome and what
 // is to be shown. The caller holds t.running if results are kept.
 func (c *Collector) runTask(ctx context.Context, t *task, server Server) (ran outcome, show *outcome) {
+	fail := func(err error) (outcome, *outcome) { return outcome{err: err, at: time.Now()}, nil }
 	if ctx.Err() != nil {
-		return outcome{err: fmt.Errorf("no time was left: %w", ctx.Err()), at: time.Now()}, nil
+		return fail(fmt.Errorf("no time was left: %w", ctx.Err()))
+	}
+	if name := t.query.Requires; name != "" {
+		exists, err := c.catalog.has(ctx, c.db, name)
+		if err != nil {
+			return fail(err)
+		}
+		if !exists {
+			return fail(errNotHere)
+		}
 	}
 	targets, err := c.targets(ctx, t.query, server)
 	if err != nil {
-		return outcome{err: fmt.Errorf("list databases: %w", err), at: time.Now()}, nil
+		return fail(err)
 	}
 	if t.keeps() {
 		return t.runAndKeep(ctx, c.db, server, targets)

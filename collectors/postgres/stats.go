@@ -58,6 +58,13 @@ func (s *stats) record(out *outcome, name string, log *slog.Logger) {
 	s.failing = reason
 }
 
+// forget makes as if the query had never run, but for its errors.
+func (s *stats) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runs, s.failing = 0, ""
+}
+
 // add counts problems that were found after the run.
 func (s *stats) add(reason Reason) {
 	s.mu.Lock()

@@ -109,7 +109,8 @@ func (t *task) runIn(ctx context.Context, db Querier, server Server, to target, 
 			}
 		}
 	}
-	st := Statement{Database: to.database, SQL: t.query.SQL, Args: args, MaxRows: t.maxRows, Timeout: t.query.Timeout}
+	sql, _ := t.query.statement(server.Version)
+	st := Statement{Database: to.database, SQL: sql, Args: args, MaxRows: t.maxRows, Timeout: t.query.Timeout}
 	result, err := db.Query(ctx, st, func(fields []Field, values [][]byte) {
 		if bind(fields); s != nil {
 			s.row(values)
@@ -137,7 +138,7 @@ func (t *task) layoutFor(to target, fields []Field, server Server) (*layout, err
 	if last, ok := t.layouts[to.database]; ok && last.server == server && slices.Equal(last.fields, fields) {
 		return last.layout, nil
 	}
-	sc := scope{version: server.Version, constant: to.constant, uses: func(name string) int { return t.names[name] }}
+	sc := scope{version: server.Version, server: server.Address, constant: to.constant, uses: func(name string) int { return t.names[name] }}
 	l, err := newLayout(t.query, slices.Clone(fields), sc)
 	if err != nil {
 		return nil, err

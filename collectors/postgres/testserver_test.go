@@ -200,6 +200,7 @@ func TestServer(t *testing.T) {
 		name string
 		run  func(*testing.T, *realtest.PostgresServer)
 	}{
+		{"core", testCore},
 		{"queries", testQueries},
 		{"pooler", testPooler},
 		{"simple", testSimple},

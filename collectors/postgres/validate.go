@@ -68,7 +68,7 @@ func (q *Query) validateColumns(report func(Position, string, ...any)) {
 		case c.Usage == UsageLabel && (!labelName.MatchString(c.Name) || strings.HasPrefix(c.Name, "__")):
 			report(c.At, "column %q cannot be a label", c.Name)
 		case c.Usage == UsageLabel && c.Name == "server" && q.ServerLabel:
-			report(c.At, `column "server": the label is set by the exporter, say server_label: false to replace it`)
+			report(c.At, `column "server": the exporter sets this label, say server_label: false to replace it`)
 		case c.Usage == UsageMapped && len(c.Mapping) == 0:
 			report(c.At, "column %q has no metric_mapping", c.Name)
 		case q.Cursor != "" && c.isValue() && c.Usage != UsageCounter && c.Usage != UsageHistogram:
@@ -103,7 +103,7 @@ func (q *Query) validateLabels(c *Column, report func(Position, string, ...any))
 		report(c.At, "column %q is discarded, it has no name or labels", c.Name)
 	}
 	for _, name := range c.Labels {
-		if !slices.ContainsFunc(q.Columns, func(l Column) bool { return l.Usage == UsageLabel && l.Name == name }) {
+		if name != "server" && !slices.ContainsFunc(q.Columns, func(l Column) bool { return l.Usage == UsageLabel && l.Name == name }) {
 			report(c.At, "column %q: label %q is no LABEL column of query %q", c.Name, name, q.Name)
 		}
 	}

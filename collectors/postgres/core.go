@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	_ "embed"
+	"slices"
+)
+
+//go:embed core.yaml
+var coreFile []byte
+
+// CoreQuery is an entry of the core pack.
+type CoreQuery struct {
+	Name    string
+	Help    string // one sentence
+	Default bool   // whether it runs unless told otherwise
+}
+
+// coreQueries are the entries of core.yaml in their order.
+var coreQueries = []CoreQuery{
+	{"server", "Version, start time, recovery and open transactions.", true},
+	{"settings", "Server parameters that are numbers.", true},
+	{"database", "Size, connection limit and wraparound age of each database.", true},
+	{"stat_database", "Activity and conflicts of each database.", true},
+	{"stat_activity", "Connections by state, user and application.", true},
+	{"locks", "Locks by database and mode.", true},
+	{"stat_bgwriter", "Background writer, checkpoints and archiver.", true},
+	{"wal", "Number and size of WAL files.", true},
+	{"replication_slot", "Replication slots and standbys.", true},
+	{"roles", "Connection limits of roles.", true},
+	{"stat_user_tables", "Activity, size and blocks of each table.", true},
+	{"stat_statements", "The 100 statements that took most time, where pg_stat_statements is installed.", true},
+	{"process_idle", "Idle time of server processes.", false},
+	{"statio_user_indexes", "Blocks of each index.", false},
+	{"stat_statements_query", "Texts of the 100 statements that took most time.", false},
+}
+
+// CoreQueries lists the entries of the core pack.
+func CoreQueries() []CoreQuery { return slices.Clone(coreQueries) }
+
+// Core returns the queries of the core pack that enabled accepts by name. If
+// databases is not empty, those about tables run in every database that one of
+// its patterns (path.Match) matches. They belong to the caller.
+func Core(enabled func(name string) bool, databases []string) []*Query {
+	files, err := Parse("core.yaml", coreFile)
+	if err != nil {
+		panic(err) // The file is part of the program.
+	}
+	var out []*Query
+	for _, q := range files.Queries {
+		if !enabled(q.Name) {
+			continue
+		}
+		switch q.Name {
+		case "settings":
+			d := &settings{families: map[string]*family{}}
+			q.decode = d.decode
+		case "stat_user_tables", "statio_user_indexes":
+			q.Databases = databases
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+// Override leaves out of core what custom queries define as well: the whole
+// query if one has its name, otherwise the metrics whose names are taken. It
+// returns what is left and the names that were left out.
+func Override(core, custom []*Query) (left []*Query, dropped []string) {
+	names, metrics := map[string]bool{}, map[string]bool{}
+	for _, q := range custom {
+		names[q.Name] = true
+		for i := range q.Columns {
+			if c := &q.Columns[i]; c.isValue() {
+				metrics[q.metricName(c)] = true
+			}
+		}
+	}
+	for _, q := range core {
+		if names[q.Name] {
+			dropped = append(dropped, q.Name)
+			continue
+		}
+		kept := *q
+		kept.Columns = slices.Clone(q.Columns)
+		for i := range kept.Columns {
+			c := &kept.Columns[i]
+			if c.isValue() && metrics[q.metricName(c)] {
+				dropped = append(dropped, q.metricName(c))
+				*c = Column{Name: c.Name, Usage: UsageDiscard, At: c.At}
+			}
+		}
+		if q.decode != nil || slices.ContainsFunc(kept.Columns, func(c Column) bool { return c.isValue() }) {
+			left = append(left, &kept)
+		}
+	}
+	return left, dropped
+}

@@ -1,0 +1,32 @@
+package postgres_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+)
+
+func TestOverride(t *testing.T) {
+	custom := parse(t, `
+locks: {query: SELECT 1 AS n, metrics: [{n: {usage: GAUGE}}]}
+mine: {query: SELECT 1 AS n, metrics: [{n: {usage: GAUGE, name: pg_wal_segments}}]}
+size: {query: "SELECT 1 AS a, 2 AS b", metrics: [{a: {usage: GAUGE, name: pg_roles_connection_limit}}]}
+`)
+	left, dropped := postgres.Override(postgres.Core(all, nil), custom)
+	slices.Sort(dropped)
+	if want := []string{"locks", "pg_roles_connection_limit", "pg_wal_segments"}; !slices.Equal(dropped, want) {
+		t.Errorf("dropped %v, want %v", dropped, want)
+	}
+	if err := postgres.CheckNames(append(left, custom...)); err != nil {
+		t.Errorf("names still clash: %v", err)
+	}
+	for _, q := range left {
+		if q.Name == "roles" {
+			t.Error("a query without a value is left")
+		}
+	}
+	if again, _ := postgres.Override(postgres.Core(all, nil), nil); len(again) != len(postgres.CoreQueries()) {
+		t.Errorf("without custom queries %d are left", len(again))
+	}
+}
