@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -15,12 +16,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
 // mailbox returns n report mails as large mailboxes have them: a text and a
 // gzip (62 %) or zip attachment, 1 to 30 records.
-func mailbox(n int) (mails [][]byte, xml int64) {
+func mailbox(n int) (mails [][]byte, size int64) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i := range n {
 		var b strings.Builder
@@ -37,7 +39,7 @@ func mailbox(n int) (mails [][]byte, xml int64) {
 				rnd.IntN(256), rnd.IntN(256), 1+rnd.IntN(40), []string{"pass", "fail"}[rnd.IntN(2)], i%50, i%50, rnd.IntN(4), i%50)
 		}
 		b.WriteString("</feedback>\n")
-		xml += int64(b.Len())
+		size += int64(b.Len())
 		name := fmt.Sprintf("reporter%d.example!shop%d.example!1764547200!1764633599", i%11, i%50)
 		part := "Content-Disposition: attachment; filename=\"" + name + ".xml.gz\"\r\n" + attachment("application/gzip", gz([]byte(b.String())))
 		if rnd.IntN(100) >= 62 {
@@ -47,7 +49,7 @@ func mailbox(n int) (mails [][]byte, xml int64) {
 		mails = append(mails, []byte(received+"DKIM-Signature: v=1; a=rsa-sha256; d=reporter.example; s=a;\r\n\tbh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;\r\n\tb="+
 			strings.Repeat("c2lnbmF0dXJl", 14)+"\r\n"+string(mixed(part))))
 	}
-	return mails, xml
+	return mails, size
 }
 
 func BenchmarkMailbox(b *testing.B) {
@@ -84,14 +86,99 @@ func BenchmarkMailbox(b *testing.B) {
 		defer processor(b)()
 		var total int64
 		for i := range b.N {
-			n, err := standard(mails[i%len(mails)], buf)
+			err := standard(mails[i%len(mails)], func(r io.Reader) error {
+				for {
+					n, err := r.Read(buf)
+					total += int64(n)
+					if errors.Is(err, io.EOF) {
+						return nil
+					}
+					if err != nil {
+						return err
+					}
+				}
+			})
 			if err != nil {
 				b.Fatal(err)
 			}
-			total += n
 		}
 		check(b, total, size, len(mails))
 	})
+}
+
+// BenchmarkMailboxRecords goes from mails to records, with the decoder of
+// package dmarc and with encoding/xml.
+func BenchmarkMailboxRecords(b *testing.B) {
+	mails, _ := mailbox(500)
+	b.Run("unpack", func(b *testing.B) {
+		b.ReportAllocs()
+		defer processor(b)()
+		w := unpack.NewWalker(unpack.Limits{})
+		dec := dmarc.NewDecoder(nil)
+		var rec dmarc.Record
+		var r bytes.Reader
+		for i := range b.N {
+			r.Reset(mails[i%len(mails)])
+			err := w.Walk(&r, func(d *unpack.Document) error {
+				dec.Reset(d.Reader)
+				for {
+					if err := dec.Next(&rec); errors.Is(err, io.EOF) {
+						return nil
+					} else if err != nil {
+						return err
+					}
+				}
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("stdlib", func(b *testing.B) {
+		b.ReportAllocs()
+		defer processor(b)()
+		for i := range b.N {
+			var f feedback
+			err := standard(mails[i%len(mails)], func(r io.Reader) error { return xml.NewDecoder(r).Decode(&f) })
+			if err != nil || len(f.Records) == 0 {
+				b.Fatal(err, len(f.Records))
+			}
+		}
+	})
+}
+
+// feedback is what programs with encoding/xml declare.
+type feedback struct {
+	OrgName  string `xml:"report_metadata>org_name"`
+	Email    string `xml:"report_metadata>email"`
+	ReportID string `xml:"report_metadata>report_id"`
+	Begin    int64  `xml:"report_metadata>date_range>begin"`
+	End      int64  `xml:"report_metadata>date_range>end"`
+	Policy   struct {
+		Domain string `xml:"domain"`
+		ADKIM  string `xml:"adkim"`
+		ASPF   string `xml:"aspf"`
+		P      string `xml:"p"`
+		SP     string `xml:"sp"`
+		Pct    int    `xml:"pct"`
+	} `xml:"policy_published"`
+	Records []struct {
+		Source      string `xml:"row>source_ip"`
+		Count       int64  `xml:"row>count"`
+		Disposition string `xml:"row>policy_evaluated>disposition"`
+		DKIM        string `xml:"row>policy_evaluated>dkim"`
+		SPF         string `xml:"row>policy_evaluated>spf"`
+		HeaderFrom  string `xml:"identifiers>header_from"`
+		AuthDKIM    []struct {
+			Domain   string `xml:"domain"`
+			Result   string `xml:"result"`
+			Selector string `xml:"selector"`
+		} `xml:"auth_results>dkim"`
+		AuthSPF []struct {
+			Domain string `xml:"domain"`
+			Result string `xml:"result"`
+		} `xml:"auth_results>spf"`
+	} `xml:"record"`
 }
 
 // processor reports the processor time of an operation: the clock on the wall
@@ -110,23 +197,23 @@ func check(b *testing.B, total, size int64, mails int) {
 }
 
 // standard does the same with the standard library, as most programs do.
-func standard(m []byte, buf []byte) (n int64, err error) {
+func standard(m []byte, use func(io.Reader) error) error {
 	msg, err := mail.ReadMessage(bytes.NewReader(m))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	_, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	parts := stdmultipart.NewReader(msg.Body, params["boundary"])
 	for {
 		p, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
-			return n, nil
+			return nil
 		}
 		if err != nil {
-			return n, err
+			return err
 		}
 		kind, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type"))
 		if kind == "text/plain" {
@@ -134,21 +221,14 @@ func standard(m []byte, buf []byte) (n int64, err error) {
 		}
 		data, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, p))
 		if err != nil {
-			return n, err
+			return err
 		}
 		r, err := open(kind, data)
 		if err != nil {
-			return n, err
+			return err
 		}
-		for {
-			k, err := r.Read(buf)
-			n += int64(k)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return n, err
-			}
+		if err := use(r); err != nil {
+			return err
 		}
 	}
 }
@@ -165,18 +245,18 @@ func open(kind string, data []byte) (io.Reader, error) {
 }
 
 func BenchmarkStream(b *testing.B) {
-	var xml []byte
+	var text []byte
 	for i := range 4000 {
-		xml = append(xml, report(fmt.Sprint(i))...)
+		text = append(text, report(fmt.Sprint(i))...)
 	}
-	z := gz(xml)
+	z := gz(text)
 	w := unpack.NewWalker(unpack.Limits{})
 	for _, tc := range []struct {
 		name  string
 		input []byte
-	}{{"xml", xml}, {"gzip", z}, {"zip", zipped(file{"a", xml, false})}, {"mail", mixed(attachment("application/gzip", z))}} {
+	}{{"xml", text}, {"gzip", z}, {"zip", zipped(file{"a", text, false})}, {"mail", mixed(attachment("application/gzip", z))}} {
 		b.Run(tc.name, func(b *testing.B) {
-			b.SetBytes(int64(len(xml)))
+			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			defer processor(b)()
 			for range b.N {

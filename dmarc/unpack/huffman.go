@@ -69,9 +69,6 @@ func offsetEntry(sym int) uint32 {
 	}
 }
 
-// lengthEntry is an entry of the code of code lengths.
-func lengthEntry(sym int) uint32 { return uint32(sym) << 16 }
-
 // buildTable fills table for the canonical code whose lengths are given;
 // entries are those of the symbols without the length of their code. It
 // returns false when the lengths make no code: too many codes, or too few but

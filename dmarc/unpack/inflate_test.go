@@ -95,7 +95,7 @@ func compare(t *testing.T, b []byte) {
 // the same bytes as compress/flate.
 func TestInflateLikeFlate(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
-	rounds := 200
+	rounds := 60
 	if testing.Short() {
 		rounds = 20
 	}
@@ -118,7 +118,7 @@ func TestInflateLikeFlate(t *testing.T) {
 // TestInflateHeaders tries all starts of a stream with codes that are no codes.
 func TestInflateHeaders(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
-	for range 20_000 {
+	for range 5_000 {
 		b := make([]byte, 1+rnd.IntN(120))
 		for i := range b {
 			b[i] = byte(rnd.Uint32())

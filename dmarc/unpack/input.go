@@ -46,16 +46,20 @@ func (in *input) fill() bool {
 	if len(in.buf) == cap(in.buf) {
 		return false
 	}
+	n, _ := in.read(in.buf[len(in.buf):cap(in.buf)])
+	in.buf = in.buf[:len(in.buf)+n]
+	return n > 0
+}
+
+// read reads from src into p, which is not empty.
+func (in *input) read(p []byte) (n int, err error) {
 	for range 100 { // as bufio: a reader that never gets on must not hang us
-		n, err := in.src.Read(in.buf[len(in.buf):cap(in.buf)])
-		in.buf = in.buf[:len(in.buf)+n]
-		in.err = err
-		if n > 0 || err != nil {
-			return n > 0
+		if n, in.err = in.src.Read(p); n > 0 || in.err != nil {
+			return n, in.err
 		}
 	}
 	in.err = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: io.ErrNoProgress}
-	return false
+	return 0, in.err
 }
 
 // end returns the error that ends the input.
@@ -79,9 +83,7 @@ func (in *input) Read(p []byte) (int, error) {
 	}
 	if in.pos == len(in.buf) {
 		if in.src != nil && in.err == nil && len(p) >= cap(in.buf) {
-			n, err := in.src.Read(p) // no need to copy twice
-			in.err = err
-			return n, err
+			return in.read(p) // no need to copy twice
 		}
 		if !in.fill() {
 			return 0, in.end()

@@ -106,6 +106,8 @@ func TestMails(t *testing.T) {
 		{"winmail.dat beside good", mixed(attachment("application/ms-tnef", []byte("\x78\x9f\x3e\x22\x01")), gzPart), "refused unsupported\naggregate A"},
 		{"outlook message", mixed(attachment("application/vnd.ms-outlook", []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"))), "refused unsupported"},
 		{"s/mime", single("Content-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: base64", b64([]byte("\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03\xa0\x80"))), "refused encrypted"},
+		{"s/mime signed around the mail", single("Content-Type: application/pkcs7-mime; smime-type=signed-data\r\nContent-Transfer-Encoding: base64", b64([]byte("\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80"))), "refused unsupported"},
+		{"s/mime signature", mixed(gzPart, attachment("application/pkcs7-signature", []byte("\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80"))), "aggregate A"},
 		{"pgp", mixed(entity("Content-Type: application/octet-stream", "-----BEGIN PGP MESSAGE-----\r\n\r\nhQEM\r\n")), "refused encrypted"},
 		{"mail in pieces", single("Content-Type: message/partial; number=1; total=2; id=x", b64A), "refused unsupported"},
 		{"text with a colon", []byte("Note: this is no mail\nnor a report\n"), "error not_a_report"},

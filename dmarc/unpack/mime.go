@@ -214,6 +214,9 @@ func (w *Walker) openPart(i, number int) error {
 	}
 	switch f, _ := sniff(b[:min(len(b), sniffSize)], len(b) <= sniffSize); f {
 	case formatOther, formatEmpty:
+		if isCMS(b, 2) && containsFold(p.mediaType, "pkcs7-mime") {
+			return w.refuse(refusal(dmarc.ReasonUnsupported, "a mail inside its own signature (S/MIME)"))
+		}
 		if !known {
 			w.pass(dmarc.ReasonEncoding, "an unknown transfer encoding")
 		}

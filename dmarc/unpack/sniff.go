@@ -141,9 +141,12 @@ func isTar(b []byte) bool {
 }
 
 // isEnveloped recognises CMS enveloped data (RFC 5652): an encrypted S/MIME mail.
-func isEnveloped(b []byte) bool {
-	return len(b) > 2 && b[0] == 0x30 &&
-		bytes.Contains(b[:min(len(b), 32)], []byte("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03"))
+func isEnveloped(b []byte) bool { return isCMS(b, 3) }
+
+// isCMS recognises a CMS structure by the last number of its object identifier.
+func isCMS(b []byte, content byte) bool {
+	oid := []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, content}
+	return len(b) > 2 && b[0] == 0x30 && bytes.Contains(b[:min(len(b), 32)], oid)
 }
 
 // narrow turns UTF-16 into bytes, which is enough to recognise a document.

@@ -113,14 +113,15 @@ func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 // release forgets the caller's values and buffers that grew unusually large.
 func (w *Walker) release() {
 	w.visit, w.root.r, w.doc.Reader, w.doc.Mail = nil, nil, nil, nil
+	large := false
 	for _, l := range w.layers {
-		l.in = input{}
-		if cap(l.held) > keepBuffer {
-			l.held = nil
+		l.in, l.src = input{}, input{}
+		if cap(l.held) > keepBuffer || cap(l.decoded) > keepBuffer {
+			l.held, l.decoded, large = nil, nil, true
 		}
-		if cap(l.decoded) > keepBuffer {
-			l.decoded = nil
-		}
+	}
+	if large { // nothing may keep them alive
+		w.parts, w.members, w.mails = nil, nil, nil
 	}
 }
 
