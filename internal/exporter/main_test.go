@@ -107,11 +107,6 @@ func steady(name string) fake {
 	return func(_ context.Context, ch chan<- prometheus.Metric) { ch <- gauge(name, 1) }
 }
 
-// deaf blocks until release is closed, whatever its context says.
-func deaf(release <-chan struct{}) fake {
-	return func(context.Context, chan<- prometheus.Metric) { <-release }
-}
-
 // testFlags returns the flags of an exporter with args.
 func testFlags(t testing.TB, args ...string) *Flags {
 	t.Helper()

@@ -1,4 +1,3 @@
-// Package metrictest compares the exposition of collectors with golden files.
 package metrictest
 
 import (

@@ -55,7 +55,15 @@ func outcome(t *testing.T, body func(testing.TB)) string {
 	return f.text
 }
 
+// setUpdate sets -update until the end of the test.
+func setUpdate(t *testing.T, on bool) {
+	before := *update
+	t.Cleanup(func() { *update = before })
+	*update = on
+}
+
 func TestGolden(t *testing.T) {
+	setUpdate(t, false)
 	good := collector{metric("test_up", "Whether it is up.", prometheus.GaugeValue, 1)}
 	const exposition = "# HELP test_up Whether it is up.\n# TYPE test_up gauge\ntest_up 1\n"
 	tests := []struct {
@@ -86,8 +94,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestUpdate(t *testing.T) {
-	defer func(before bool) { *update = before }(*update)
-	*update = true
+	setUpdate(t, true)
 	file := filepath.Join(t.TempDir(), "new", "metrics.prom")
 	Golden(t, collector{metric("test_up", "Whether it is up.", prometheus.GaugeValue, 1)}, file)
 	*update = false
@@ -95,4 +102,14 @@ func TestUpdate(t *testing.T) {
 	if b, err := os.ReadFile(file); err != nil || !strings.HasSuffix(string(b), "\ntest_up 1\n") {
 		t.Errorf("wrote %q, %v", b, err)
 	}
+}
+
+func TestMetricsDoc(t *testing.T) {
+	labelled := prometheus.NewDesc("test_things_total", "Things | <more>.", []string{"b", "a"}, nil)
+	c := collector{
+		metric("test_up", "Whether it is up.", prometheus.GaugeValue, 1),
+		prometheus.MustNewConstMetric(labelled, prometheus.CounterValue, 1, "x", "y"),
+		prometheus.MustNewConstMetric(labelled, prometheus.CounterValue, 1, "x", "z"),
+	}
+	MetricsDoc(t, "Metrics of a test", "testdata/metrics.md", c)
 }
