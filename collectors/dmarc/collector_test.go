@@ -16,6 +16,7 @@ import (
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
 )
@@ -48,7 +49,10 @@ func filled(t testing.TB) *tally.Tally {
 			aggregate, aggregate,
 			{
 				Identity: tally.Identity{Kind: unpack.KindTLS, Org: "Example Mail", Domain: "shop.example", ReportID: "t", Begin: begin, End: end},
-				Records:  1, Messages: 5, TLS: []tally.Sessions{{Domain: "shop.example", Policy: "sts", Successful: 4, Failed: 1}},
+				Records:  1, Messages: 5, TLS: []tally.Sessions{{
+					Domain: "shop.example", Policy: "sts", Successful: 4, Failed: 1,
+					Failures: map[tlsrpt.ResultType]int64{tlsrpt.ResultTypeCertificateExpired: 1},
+				}},
 			},
 			{
 				Identity: tally.Identity{Kind: unpack.KindFailure, Org: "mail.example", Domain: "shop.example", ReportID: "f"},
