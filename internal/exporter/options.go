@@ -22,8 +22,8 @@ type ContextCollector interface {
 
 // Options says what one exporter adds to the trunk.
 type Options struct {
-	// Name is the name of the binary, such as "redis_exporter". It names the
-	// landing page and is the prefix of the exporter's own metrics.
+	// Name is the name of the binary and of the application given to AddFlags,
+	// such as "redis_exporter". It is the prefix of the exporter's own metrics.
 	Name string
 	// Description is one sentence for the landing page.
 	Description string

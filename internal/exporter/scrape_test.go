@@ -82,6 +82,15 @@ func TestScrapeNeverFails(t *testing.T) {
 	}
 }
 
+func TestPanicBeforeCollectors(t *testing.T) {
+	s := optionsServer(t, testFlags(t), Options{
+		Name:       "test_exporter",
+		Collectors: func(url.Values) ([]ContextCollector, error) { panic("no collectors") },
+	})
+	get(t, s.URL+"/metrics")
+	get(t, s.URL+"/metrics").wantLines(t, "test_exporter_collector_panics_total 2")
+}
+
 // rawLabel is a metric whose label value was never checked.
 type rawLabel struct{ name, value string }
 
