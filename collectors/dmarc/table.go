@@ -32,23 +32,33 @@ func table() []row {
 	return []row{
 		{
 			"dmarc_messages_total", "Messages in aggregate reports by disposition and aligned verdicts, counted when the report arrived.",
-			counter, []string{"domain", "disposition", "dkim", "spf"}, family(tally.Messages),
+			counter,
+			[]string{"domain", "disposition", "dkim", "spf"},
+			family(tally.Messages),
 		},
 		{
 			"dmarc_messages_by_class_total", "Messages in aggregate reports by how they authenticated.",
-			counter, []string{"domain", "class"}, family(tally.ClassMessages),
+			counter,
+			[]string{"domain", "class"},
+			family(tally.ClassMessages),
 		},
 		{
 			"dmarc_compliant_messages_total", "Messages in aggregate reports with an aligned pass of DKIM or SPF.",
-			counter, []string{"domain"}, compliant,
+			counter,
+			[]string{"domain"},
+			compliant,
 		},
 		{
 			"dmarc_reporter_messages_total", "Messages in aggregate reports by reporting organisation.",
-			counter, []string{"reporter"}, family(tally.ReporterMessages),
+			counter,
+			[]string{"reporter"},
+			family(tally.ReporterMessages),
 		},
 		{
 			"dmarc_reports_total", "Reports by kind, reporting organisation and outcome; refused inputs have kind unknown and result invalid.",
-			counter, []string{"kind", "reporter", "result"}, family(tally.Reports),
+			counter,
+			[]string{"kind", "reporter", "result"},
+			family(tally.Reports),
 		},
 		{
 			"dmarc_reports_duplicate_total", "Reports that were recognised as already counted.",
@@ -60,43 +70,63 @@ func table() []row {
 		},
 		{
 			"dmarc_reports_invalid_total", "Inputs that were refused, by reason.",
-			counter, []string{"reason"}, refusals,
+			counter,
+			[]string{"reason"},
+			refusals,
 		},
 		{
 			"dmarc_report_warnings_total", "Tolerated deviations in reports by code.",
-			counter, []string{"code"}, family(tally.Warnings),
+			counter,
+			[]string{"code"},
+			family(tally.Warnings),
 		},
 		{
 			"dmarc_report_auth_total", "Reports by the authentication of the mail that carried them.",
-			counter, []string{"auth"}, family(tally.Authenticated),
+			counter,
+			[]string{"auth"},
+			family(tally.Authenticated),
 		},
 		{
 			"dmarc_report_last_end_timestamp_seconds", "When the period of the latest report about a domain ended, at most now.",
-			gauge, []string{"domain"}, lastEnd,
+			gauge,
+			[]string{"domain"},
+			lastEnd,
 		},
 		{
 			"dmarc_window_messages", "Messages of the last complete days in UTC, by the end of the reported period.",
-			gauge, []string{"domain", "window", "class"}, windows,
+			gauge,
+			[]string{"domain", "window", "class"},
+			windows,
 		},
 		{
 			"dmarc_policy_published_info", "Policy that the latest report saw published, as labels; absent tags are empty.",
-			gauge, []string{"domain", "p", "sp", "np", "adkim", "aspf", "testing"}, policies,
+			gauge,
+			[]string{"domain", "p", "sp", "np", "adkim", "aspf", "testing"},
+			policies,
 		},
 		{
 			"dmarc_tls_sessions_total", "SMTP sessions in TLS reports by policy type and result.",
-			counter, []string{"domain", "policy_type", "result"}, family(tally.TLSSessions),
+			counter,
+			[]string{"domain", "policy_type", "result"},
+			family(tally.TLSSessions),
 		},
 		{
 			"dmarc_tls_failures_total", "Failed SMTP sessions that TLS reports explain, by result type.",
-			counter, []string{"domain", "result_type"}, family(tally.TLSFailures),
+			counter,
+			[]string{"domain", "result_type"},
+			family(tally.TLSFailures),
 		},
 		{
 			"dmarc_failure_reports_total", "Incidents in failure reports by the check that failed.",
-			counter, []string{"domain", "auth_failure"}, family(tally.Failures),
+			counter,
+			[]string{"domain", "auth_failure"},
+			family(tally.Failures),
 		},
 		{
 			"dmarc_series_overflow_total", "Times a name was counted as other because the budget of series is spent.",
-			counter, []string{"label"}, overflow,
+			counter,
+			[]string{"label"},
+			overflow,
 		},
 		{
 			"dmarc_state_created_timestamp_seconds", "When the state file was created: counters began no earlier.",
@@ -104,19 +134,27 @@ func table() []row {
 		},
 		{
 			"dmarc_state_info", "Identity of the state file; another generation means that counting began anew.",
-			gauge, []string{"generation"}, func(in *input, emit emit) { emit(1, time.Time{}, in.Generation) },
+			gauge,
+			[]string{"generation"},
+			func(in *input, emit emit) { emit(1, time.Time{}, in.Generation) },
 		},
 		{
 			"dmarc_source_up", "Whether a source of reports can be read (1) or not (0).",
-			gauge, []string{"source"}, source(func(s *Source, emit emit) { emit(boolean(s.Up), time.Time{}, s.Name) }),
+			gauge,
+			[]string{"source"},
+			source(func(s *Source, emit emit) { emit(boolean(s.Up), time.Time{}, s.Name) }),
 		},
 		{
 			"dmarc_source_backlog", "Inputs of a source that wait to be read.",
-			gauge, []string{"source"}, source(func(s *Source, emit emit) { emit(float64(s.Backlog), time.Time{}, s.Name) }),
+			gauge,
+			[]string{"source"},
+			source(func(s *Source, emit emit) { emit(float64(s.Backlog), time.Time{}, s.Name) }),
 		},
 		{
 			"dmarc_source_last_success_timestamp_seconds", "When a source last delivered an input, since the start of the exporter.",
-			gauge, []string{"source"}, source(func(s *Source, emit emit) {
+			gauge,
+			[]string{"source"},
+			source(func(s *Source, emit emit) {
 				if !s.LastSuccess.IsZero() {
 					emit(float64(s.LastSuccess.UnixMilli())/1000, time.Time{}, s.Name)
 				}
@@ -124,7 +162,9 @@ func table() []row {
 		},
 		{
 			"dmarc_source_inputs_total", "Inputs of a source by outcome, since the start of the exporter.",
-			counter, []string{"source", "outcome"}, source(func(s *Source, emit emit) {
+			counter,
+			[]string{"source", "outcome"},
+			source(func(s *Source, emit emit) {
 				for outcome, n := range s.Inputs {
 					emit(float64(n), time.Time{}, s.Name, outcome)
 				}
@@ -132,7 +172,9 @@ func table() []row {
 		},
 		{
 			"dmarc_source_ingest_seconds_total", "Time spent on reading, decoding and committing the inputs of a source.",
-			counter, []string{"source"}, source(func(s *Source, emit emit) { emit(s.Seconds, time.Time{}, s.Name) }),
+			counter,
+			[]string{"source"},
+			source(func(s *Source, emit emit) { emit(s.Seconds, time.Time{}, s.Name) }),
 		},
 	}
 }

@@ -18,7 +18,9 @@ type NginxServer struct {
 }
 
 // URL returns the address of a path.
-func (n *NginxServer) URL(path string) string { return fmt.Sprintf("http://127.0.0.1:%d%s", n.Port, path) }
+func (n *NginxServer) URL(path string) string {
+	return fmt.Sprintf("http://127.0.0.1:%d%s", n.Port, path)
+}
 
 // nginxConfig runs as one process in the foreground; the last %s is the test's own part of http.
 const nginxConfig = `daemon off;
