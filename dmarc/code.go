@@ -21,6 +21,7 @@ const (
 	CodeInvalidText        Code = "invalid_text"        // bytes that are not UTF-8, read as windows-1252
 	CodeValueCut           Code = "value_cut"           // a value longer than Limits.TextBytes, cut
 	CodeUnknownElement     Code = "unknown_element"     // an element of no namespace that neither RFC has, skipped
+	CodeForeignElement     Code = "foreign_element"     // an element of another namespace with a name of the report's, skipped
 	CodeUnknownNamespace   Code = "unknown_namespace"   // the namespace of the root element is not one of DMARC
 	CodeUndeclaredPrefix   Code = "undeclared_prefix"   // a namespace prefix without a declaration
 	CodeDuplicateElement   Code = "duplicate_element"   // an element that may occur once occurs again: the first wins
@@ -72,7 +73,7 @@ var codes = [...]Code{
 	CodeLeadingSpace, CodeStrayText, CodeStrayEndTag, CodeSchemaTag, CodeMissingRoot, CodeTrailingData,
 	CodeMalformedTag, CodeControlCharacter, CodeBareAmpersand, CodeBareAngle, CodeEntityNotExpanded,
 	CodeCharsetMislabelled, CodeCharsetUnknown, CodeInvalidText, CodeValueCut, CodeUnknownElement,
-	CodeUnknownNamespace, CodeUndeclaredPrefix, CodeDuplicateElement, CodeDuplicatePolicy,
+	CodeForeignElement, CodeUnknownNamespace, CodeUndeclaredPrefix, CodeDuplicateElement, CodeDuplicatePolicy,
 	CodeRenamedElement, CodeEmptyRecord, CodeElementsDropped, CodeNestedElement,
 	CodeValueCase, CodeOrgMissing, CodeOrgAddress, CodeReportIDMissing, CodeDateMilliseconds,
 	CodeDateFraction, CodeDateText, CodePeriodEmpty, CodePeriodReversed, CodePeriodLong,

@@ -26,16 +26,21 @@ type Decoder struct {
 	memo    memo
 	mark    mark
 
-	doc     *document
-	rec     *Record // the record that Next was given
-	own     Record  // the record that Records yields
-	err     error   // what Next returns from now on
-	scratch []byte  // a value with references or foreign characters
-	open    node
-	codes   uint64 // warned of, by codeBit
-	skip    int    // open elements inside of an unknown one, itself included
-	seen    uint64 // leaves that have a value, by 1<<leaf
-	records int
+	doc      *document
+	rec      *Record                 // the record that Next was given
+	own      Record                  // the record that Records yields
+	err      error                   // what Next returns from now on
+	folded   []byte                  // a value in lower case
+	key      [internMax + slack]byte // a value that is looked up
+	scratch  []byte                  // a value with references or foreign characters
+	open     node
+	codes    uint64 // warned of, by codeBit
+	lastCode Code
+	lastBit  uint64
+	cut      bool   // scratch is at Limits.TextBytes and was to be longer
+	skip     int    // open elements inside of an unknown one, itself included
+	seen     uint64 // leaves that have a value, by 1<<leaf
+	records  int
 
 	started   bool // the first window was filled
 	root      rootState
@@ -48,6 +53,7 @@ type Decoder struct {
 	drop      bool // the open list entry is beyond maxEntries
 	namespace []attribute
 	prefixes  []prefix
+	outside   int // prefixes that are declared outside of the record
 	digest    hash.Hash // of the records of a report that has no report_id so far
 	names     [maxDepth]uint32
 }

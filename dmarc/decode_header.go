@@ -84,7 +84,7 @@ func (d *Decoder) setPolicy(l leaf, b []byte, pos int) {
 		n, ok := digits(b)
 		if !ok || n > 100 {
 			// QUIRK(policy-odd): "100%" and words; nil is not 100.
-			d.warn(CodePolicyValueInvalid, pos, string(b))
+			d.note(CodePolicyValueInvalid, pos, b)
 			return
 		}
 		d.doc.pct = int(n)
@@ -104,7 +104,7 @@ func (d *Decoder) policyAction(b []byte, pos int) Disposition {
 	v := parseDisposition(string(low))
 	if v == DispositionAbsent || v == DispositionPass {
 		// QUIRK(policy-odd): sp of "nil".
-		d.warn(CodePolicyValueInvalid, pos, string(b))
+		d.note(CodePolicyValueInvalid, pos, b)
 		return DispositionAbsent
 	}
 	return v
@@ -118,7 +118,7 @@ func (d *Decoder) policyWord(b []byte, pos int, one, other string) string {
 	case other:
 		return other
 	}
-	d.warn(CodePolicyValueInvalid, pos, string(b))
+	d.note(CodePolicyValueInvalid, pos, b)
 	return ""
 }
 
@@ -138,7 +138,7 @@ func (d *Decoder) finish() error {
 	if m.OrgName == "" {
 		// QUIRK(org-odd): the domain of the address names the reporter as well.
 		if _, domain, ok := strings.Cut(m.Email, "@"); ok {
-			m.OrgName, _ = normalizeDomain([]byte(strings.Trim(domain, "<> ")))
+			m.OrgName = strings.TrimSuffix(strings.ToLower(strings.Trim(domain, "<> ")), ".")
 		}
 		d.warn(CodeOrgMissing, d.end, m.OrgName)
 	}

@@ -12,7 +12,8 @@ package dmarc
 // depends on nothing but the leaf before it and its bytes.
 type memo struct {
 	off    bool
-	budget int // gaps that may still be learnt from this report
+	budget int    // gaps that may still be learnt from this report
+	prefix string // of the root element; its tags are as plain as those without
 	before [leafLimit]gaps
 }
 
@@ -37,6 +38,16 @@ const (
 )
 
 func (m *memo) reset() { m.budget = learnBudget }
+
+// use prepares for a report whose root element has the prefix. What was learnt
+// with another prefix is forgotten, as that may be foreign here.
+func (m *memo) use(prefix []byte) {
+	if m.prefix == string(prefix) {
+		return
+	}
+	m.prefix = string(prefix)
+	m.before = [leafLimit]gaps{}
+}
 
 // find returns the gap behind leaf l that buf continues with.
 func (m *memo) find(l leaf, buf []byte) *gap {

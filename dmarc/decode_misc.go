@@ -23,7 +23,7 @@ func (d *Decoder) misc(p int) (int, outcome) {
 			return p, needMore
 		}
 		if text := bytes.TrimSpace(rest[len(cdataStart):n]); len(text) > 0 && d.skip == 0 {
-			d.warn(CodeStrayText, p, string(text[:min(len(text), 64)]))
+			d.note(CodeStrayText, p, text[:min(len(text), 64)])
 		}
 		return p + n + 3, goOn
 	case len(rest) < len(cdataStart):
@@ -54,7 +54,7 @@ func (d *Decoder) instruction(p int) (int, outcome) {
 	if len(text) > 0 && text[len(text)-1] == '?' {
 		text = text[:len(text)-1]
 	} else {
-		d.warn(CodeMalformedTag, p, string(rest[:min(n+1, 64)]))
+		d.note(CodeMalformedTag, p, rest[:min(n+1, 64)])
 	}
 	if d.root == rootNone && !d.declared {
 		d.declare(p, string(text))

@@ -24,6 +24,7 @@ func (d *Decoder) rootTag(t *tag, p int) (done bool, out outcome) {
 	switch {
 	case string(t.local) == nodes[nodeFeedback].name:
 		d.root, d.open = rootOpen, nodeFeedback
+		d.memo.use(t.prefix[:min(len(t.prefix), maxNamespace)])
 		d.rootNamespace(t, p)
 		if t.empty {
 			d.root, d.open = rootClosed, nodeNone
@@ -32,12 +33,13 @@ func (d *Decoder) rootTag(t *tag, p int) (done bool, out outcome) {
 	case string(t.local) == "schema":
 		// QUIRK(xs-schema-tag): IKEA wraps the report in <xs:schema>, and forgets its end.
 		d.schema = true
-		d.warn(CodeSchemaTag, p, string(d.buf[p:min(p+64, t.next)]))
+		d.note(CodeSchemaTag, p, d.buf[p:min(p+64, t.next)])
 		return true, goOn
 	case l != leafNone || n != nodeNone:
 		// QUIRK(no-root): the content of a report without <feedback>.
 		d.root, d.open = rootImplied, nodeFeedback
-		d.warn(CodeMissingRoot, p, string(t.local))
+		d.memo.use(nil)
+		d.note(CodeMissingRoot, p, t.local)
 		return false, goOn
 	}
 	return true, d.stop(ReasonNotAReport, p, "the root element is %q", cutText(string(t.local), 32))
@@ -59,7 +61,7 @@ func (d *Decoder) rootNamespace(t *tag, p int) {
 	switch ns := d.doc.report.Namespace; {
 	case !found:
 		// QUIRK(ns-undeclared-prefix)
-		d.warn(CodeUndeclaredPrefix, p, string(t.prefix))
+		d.note(CodeUndeclaredPrefix, p, t.prefix)
 		d.addPrefix(t.prefix, false)
 	case ns != "" && ns != namespace1 && ns != namespace2:
 		// QUIRK(ns-malformed): "http//dmarc.org/dmarc-xml/0.1"
@@ -75,18 +77,21 @@ func (d *Decoder) foreign(t *tag, p int) bool {
 	if t.prefix == nil {
 		return false
 	}
+	if string(t.prefix) == d.memo.prefix {
+		return false
+	}
 	for i := len(d.prefixes) - 1; i >= 0; i-- {
 		if d.prefixes[i].name == string(t.prefix) {
 			return d.prefixes[i].foreign
 		}
 	}
-	d.warn(CodeUndeclaredPrefix, p, string(t.prefix))
+	d.note(CodeUndeclaredPrefix, p, t.prefix)
 	d.addPrefix(t.prefix, false)
 	return false
 }
 
 // declarePrefixes notes the prefixes that the last tag declares. They are kept
-// for the whole document, as no report uses one for two namespaces.
+// to the end of the record or, outside of records, of the report.
 func (d *Decoder) declarePrefixes() {
 	for _, a := range d.namespace {
 		name, ok := bytes.CutPrefix(a.name, []byte("xmlns:"))
@@ -99,13 +104,20 @@ func (d *Decoder) declarePrefixes() {
 }
 
 func (d *Decoder) addPrefix(name []byte, foreign bool) {
-	for _, p := range d.prefixes {
-		if p.name == string(name) && p.foreign == foreign {
-			return
+	if len(d.prefixes) >= maxPrefixes || len(name) > maxNamespace {
+		return
+	}
+	for i := len(d.prefixes) - 1; i >= 0; i-- {
+		if p := d.prefixes[i]; p.name == string(name) {
+			if p.foreign == foreign {
+				return
+			}
+			break
 		}
 	}
-	if len(d.prefixes) < maxPrefixes && len(name) <= maxNamespace {
-		d.prefixes = append(d.prefixes, prefix{string(name), foreign})
+	d.prefixes = append(d.prefixes, prefix{string(name), foreign})
+	if foreign && string(name) == d.memo.prefix {
+		d.memo.use(nil) // The report's own prefix is bound to something else as well.
 	}
 }
 

@@ -51,12 +51,16 @@ func (d *Decoder) plainValue(l leaf, p int) int {
 		return p
 	}
 	bit := uint64(1) << l
-	if d.seen&bit != 0 || d.drop {
+	if d.seen&bit != 0 {
 		return -1
 	}
 	end := p
-	switch l {
-	case leafCount:
+	switch {
+	case d.drop && leaves[l].node >= nodeReason && leaves[l].node != nodeIdentifiers:
+		if end = plainEnd(buf, p); buf[end] != '<' {
+			return -1
+		}
+	case l == leafCount:
 		n := int64(0)
 		for ; buf[end]-'0' < 10 && end < p+12; end++ {
 			n = n*10 + int64(buf[end]-'0')
@@ -65,7 +69,7 @@ func (d *Decoder) plainValue(l leaf, p int) int {
 			return -1
 		}
 		d.rec.Count = n
-	case leafSource:
+	case l == leafSource:
 		end = plainEnd(buf, p)
 		e := d.strings.source(buf, p, end)
 		if e == nil || buf[end] != '<' {
@@ -191,9 +195,11 @@ func (d *Decoder) uncharted(l leaf, v, p int) (leaf, int, outcome) {
 	if l == leafBetween {
 		return d.structure(p, lesson{after: l, from: p})
 	}
-	name := leaves[l].name
-	end := p + 2 + len(name)
-	if end >= d.end || d.buf[p+1] != '/' || d.buf[end] != '>' || string(d.buf[p+2:end]) != name {
+	next := -1
+	if d.buf[p+1] == '/' {
+		next = endTagEnd(d.buf, p, d.end, d.memo.prefix, leaves[l].name)
+	}
+	if next < 0 {
 		if l >= leafSource {
 			d.seen &^= 1 << l
 		}
@@ -201,9 +207,9 @@ func (d *Decoder) uncharted(l leaf, v, p int) (leaf, int, outcome) {
 	}
 	if l < leafSource {
 		d.set(l, bytes.TrimSpace(d.buf[v:p]), v)
-		d.commit(end + 1)
+		d.commit(next)
 	}
-	return d.structure(end+1, lesson{after: l, from: p})
+	return d.structure(next, lesson{after: l, from: p})
 }
 
 // careful reads the value of l at p, whatever it looks like, and on to the next.
@@ -227,6 +233,7 @@ func (d *Decoder) endRecord(p int) outcome {
 		return d.tooLarge()
 	}
 	complete := d.closeRecord(p)
+	d.prefixes = d.prefixes[:d.outside]
 	d.commitIn(leafBetween, p)
 	if !complete {
 		return goOn

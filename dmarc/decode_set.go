@@ -31,7 +31,7 @@ func (d *Decoder) openRecord() {
 	r := d.rec
 	*r = Record{Count: -1, Reasons: r.Reasons[:0], AuthDKIM: r.AuthDKIM[:0], AuthSPF: r.AuthSPF[:0]}
 	d.seen &^= seenRecord
-	d.drop = false
+	d.drop, d.outside = false, len(d.prefixes)
 	if d.digest == nil && d.records == 0 && d.doc.report.Metadata.ReportID == "" {
 		// QUIRK(report-id-missing): the identity is made from the records, in
 		// case that no report_id comes behind them.
@@ -45,23 +45,31 @@ func (d *Decoder) openEntry(n node, pos int) {
 	switch n {
 	case nodeReason:
 		d.seen &^= seenReason
-		if d.drop = len(r.Reasons) >= maxEntries; !d.drop {
+		if d.drop = d.listFull(len(r.Reasons), n, pos); !d.drop {
 			r.Reasons = append(r.Reasons, OverrideReason{})
 		}
 	case nodeDKIM:
 		d.seen &^= seenDKIM
-		if d.drop = len(r.AuthDKIM) >= maxEntries; !d.drop {
+		if d.drop = d.listFull(len(r.AuthDKIM), n, pos); !d.drop {
 			r.AuthDKIM = append(r.AuthDKIM, DKIMAuth{})
 		}
 	case nodeSPF:
 		d.seen &^= seenSPF
-		if d.drop = len(r.AuthSPF) >= maxEntries; !d.drop {
+		if d.drop = d.listFull(len(r.AuthSPF), n, pos); !d.drop {
 			r.AuthSPF = append(r.AuthSPF, SPFAuth{})
 		}
 	}
-	if d.drop {
-		d.warn(CodeElementsDropped, pos, nodes[n].name)
+}
+
+// listFull reports whether a list with n entries takes no more, and warns once.
+func (d *Decoder) listFull(n int, of node, pos int) bool {
+	if n < maxEntries {
+		return false
 	}
+	if !d.drop {
+		d.warn(CodeElementsDropped, pos, nodes[of].name)
+	}
+	return true
 }
 
 // set stores the value b, trimmed and valid UTF-8, of leaf l. The value was
@@ -234,18 +242,19 @@ func (d *Decoder) source(b []byte, pos int) (s string, a netip.Addr) {
 	return d.text(b), a
 }
 
-// keyword folds b to lower case in place of a copy and reports whether it was folded.
+// keyword folds b to lower case, in a buffer that the next call uses again,
+// and reports whether that changed it.
 func (d *Decoder) keyword(b []byte, pos int) (low []byte, folded bool) {
 	if !slices.ContainsFunc(b, func(c byte) bool { return c >= 'A' && c <= 'Z' || c >= 0x80 }) {
 		return b, false
 	}
 	// QUIRK(enum-case-space): PASS, Pass and None.
-	low = bytes.ToLower(b)
-	if bytes.Equal(low, b) {
+	d.folded = appendLower(d.folded[:0], b)
+	if bytes.Equal(d.folded, b) {
 		return b, false
 	}
-	d.warn(CodeValueCase, pos, string(b))
-	return low, true
+	d.note(CodeValueCase, pos, b)
+	return d.folded, true
 }
 
 func (d *Decoder) fold(b []byte, pos int) string {
@@ -257,7 +266,7 @@ func (d *Decoder) disposition(b []byte, pos int) (v Disposition, raw string) {
 	low, folded := d.keyword(b, pos)
 	v = parseDisposition(string(low))
 	if v == DispositionAbsent && len(b) > 0 {
-		d.warn(CodeDispositionUnknown, pos, string(b))
+		d.note(CodeDispositionUnknown, pos, b)
 		folded = true
 	}
 	if folded {
@@ -271,7 +280,7 @@ func (d *Decoder) evaluation(b []byte, pos int) (v Evaluation, raw string) {
 	v = parseEvaluation(string(low))
 	if v == EvaluationAbsent && len(b) > 0 {
 		// QUIRK(pe-odd): softfail and none are no alignment.
-		d.warn(CodeEvaluationUnknown, pos, string(b))
+		d.note(CodeEvaluationUnknown, pos, b)
 		folded = true
 	}
 	if folded {
@@ -285,7 +294,7 @@ func (d *Decoder) authResult(b []byte, pos int) (v AuthResult, raw string) {
 	v = parseAuthResult(string(low))
 	if v == AuthResultOther {
 		// QUIRK(enum-unknown-results): hardfail, unknown, error, invalid, not.evaluated.
-		d.warn(CodeResultUnknown, pos, string(b))
+		d.note(CodeResultUnknown, pos, b)
 		folded = true
 	}
 	if folded {
@@ -294,12 +303,25 @@ func (d *Decoder) authResult(b []byte, pos int) (v AuthResult, raw string) {
 	return v, raw
 }
 
-// text makes a string of a value.
-func (d *Decoder) text(b []byte) string { return string(b) }
+// text makes a string of a value, which may be anywhere in memory.
+func (d *Decoder) text(b []byte) string {
+	if len(b) > internMax {
+		return string(b)
+	}
+	n := copy(d.key[:], b)
+	if s, ok := d.strings.word(d.key[:], 0, n); ok {
+		return s
+	}
+	return string(b)
+}
 
 // domain makes a string of a domain.
 func (d *Decoder) domain(b []byte, pos int) string {
-	s, code := normalizeDomain(b)
-	d.note(code, pos, b)
-	return s
+	state := domainState(b)
+	d.note(state, pos, b)
+	if state != "" {
+		d.folded = foldDomain(d.folded[:0], b)
+		b = d.folded
+	}
+	return d.text(b)
 }

@@ -5,7 +5,7 @@ import "bytes"
 func (d *Decoder) startUnknown(t *tag, p int) outcome {
 	extension := d.open == nodeFeedback && string(t.local) == "extension"
 	if !extension && t.prefix == nil && len(d.namespace) == 0 {
-		d.warn(CodeUnknownElement, p, string(t.local[:min(len(t.local), 64)]))
+		d.note(CodeUnknownElement, p, t.local[:min(len(t.local), 64)])
 	}
 	return d.startSkip(t, p)
 }

@@ -73,7 +73,7 @@ func (d *Decoder) trail(p int) (int, outcome) {
 			return p, needMore
 		}
 		d.trailing = true
-		d.warn(CodeTrailingData, p, string(d.buf[p:min(p+64, d.end)]))
+		d.note(CodeTrailingData, p, d.buf[p:min(p+64, d.end)])
 	}
 	return d.end, goOn
 }
@@ -93,15 +93,15 @@ func (d *Decoder) stray(p int) (int, outcome) {
 	text := bytes.TrimSpace(d.buf[p : p+1+n])
 	// QUIRK(decl-stray-quote): a quote behind the XML declaration.
 	// QUIRK(broken-sp-tag): sp>none</sp>
-	d.warn(CodeStrayText, p, string(text[:min(len(text), 64)]))
+	d.note(CodeStrayText, p, text[:min(len(text), 64)])
 	return p + 1 + n, goOn
 }
 
 // endTag closes the open node with the end tag at p.
 func (d *Decoder) endTag(p int, s *lesson) (int, outcome) {
 	name := nodes[d.open].name
-	if q := p + 2 + len(name); q < d.end && d.buf[q] == '>' && string(d.buf[p+2:q]) == name && d.open != nodeNone {
-		return d.closeNode(q+1, s)
+	if next := endTagEnd(d.buf, p, d.end, d.memo.prefix, name); next > 0 && d.open != nodeNone {
+		return d.closeNode(next, s)
 	}
 	s.after = leafNone
 	t, ok := scanEndTag(d.buf, p, d.end)
@@ -116,7 +116,7 @@ func (d *Decoder) endTag(p int, s *lesson) (int, outcome) {
 		return d.closeNode(t.next, s)
 	case l != leafNone:
 		// QUIRK(broken-sp-tag): the end of a leaf whose start tag is broken.
-		d.warn(CodeStrayEndTag, p, string(t.local))
+		d.note(CodeStrayEndTag, p, t.local)
 		return t.next, goOn
 	}
 	return p, d.stop(ReasonSyntax, p, "end tag of %q inside of %q", cutText(string(t.local), 32), name)
@@ -152,11 +152,12 @@ func (d *Decoder) startTag(p int, s *lesson) (leaf, int, outcome) {
 	if !ok {
 		return leafNone, p, needMore
 	}
-	if !t.plain {
+	native := t.prefix == nil || string(t.prefix) == d.memo.prefix
+	if !t.plain || !native {
 		s.after = leafNone
 	}
 	if t.broken {
-		d.warn(CodeMalformedTag, p, string(d.buf[p:min(p+64, t.next)]))
+		d.note(CodeMalformedTag, p, d.buf[p:min(p+64, t.next)])
 	}
 	if d.open == nodeNone {
 		if done, out := d.rootTag(&t, p); done {
@@ -164,7 +165,11 @@ func (d *Decoder) startTag(p int, s *lesson) (leaf, int, outcome) {
 		}
 	}
 	l, n := child(d.open, t.local)
-	if (t.prefix != nil || len(ns) > 0) && d.foreign(&t, p) {
+	scope := len(d.prefixes)
+	if (!native || len(ns) > 0) && d.foreign(&t, p) {
+		if l != leafNone || n != nodeNone {
+			d.note(CodeForeignElement, p, d.buf[p+1:min(p+64, t.next)])
+		}
 		l, n = leafNone, nodeNone
 	}
 	switch {
@@ -175,6 +180,7 @@ func (d *Decoder) startTag(p int, s *lesson) (leaf, int, outcome) {
 		return leafNone, next, out
 	}
 	s.after = leafNone
+	d.prefixes = d.prefixes[:min(scope, len(d.prefixes))]
 	return leafNone, t.next, d.startUnknown(&t, p)
 }
 
@@ -204,7 +210,7 @@ func (d *Decoder) startNode(n node, t *tag, p int, s *lesson) (int, outcome) {
 		return t.next, d.startSkip(t, p)
 	case n == nodeIdentifiers && string(t.local) != nodes[n].name:
 		// QUIRK(identities): junc.org and others.
-		d.warn(CodeRenamedElement, p, string(t.local))
+		d.note(CodeRenamedElement, p, t.local)
 		s.after = leafNone
 	}
 	s.open(n)

@@ -9,12 +9,11 @@ import (
 // value reads the content of leaf l from p to its end tag, whatever it looks
 // like, and returns the text, which is valid until the next call.
 func (d *Decoder) value(l leaf, p int) (text []byte, next int, out outcome) {
-	d.scratch = d.scratch[:0]
+	d.scratch, d.cut = d.scratch[:0], false
 	from := p
-	cut := false
 	for {
 		e := plainEnd(d.buf, p)
-		d.scratch = append(d.scratch, d.buf[p:min(e, d.end)]...)
+		d.put(d.buf[p:min(e, d.end)])
 		p = e
 		if p >= d.end {
 			return nil, from, needMore
@@ -33,21 +32,29 @@ func (d *Decoder) value(l leaf, p int) (text []byte, next int, out outcome) {
 		if out != goOn {
 			return nil, from, out
 		}
-		if limit := d.limits.TextBytes; len(d.scratch) > limit {
-			cut = true
-			for limit > 0 && !utf8.RuneStart(d.scratch[limit]) {
-				limit--
-			}
-			d.scratch = d.scratch[:limit]
-		}
 		if done {
 			break
 		}
 	}
-	if cut {
+	if d.cut {
 		d.warn(CodeValueCut, from, leaves[l].name)
 	}
 	return d.scratch, p, goOn
+}
+
+// put appends ASCII to the value, as much as Limits.TextBytes allows.
+func (d *Decoder) put(b []byte) {
+	if room := d.limits.TextBytes - len(d.scratch); len(b) > room || d.cut {
+		b, d.cut = b[:max(room, 0)], true
+	}
+	d.scratch = append(d.scratch, b...)
+}
+
+// putRune appends a character to the value unless Limits.TextBytes forbids it.
+func (d *Decoder) putRune(r rune) {
+	if d.cut = d.cut || len(d.scratch)+utf8.RuneLen(r) > d.limits.TextBytes; !d.cut {
+		d.scratch = utf8.AppendRune(d.scratch, r)
+	}
 }
 
 // markup reads the '<' at p inside of the value of l. It is done at the end tag of l.
@@ -86,15 +93,15 @@ func (d *Decoder) nested(p int) (next int, done bool, out outcome) {
 	}
 	if c := d.buf[e]; e == p+1 || !isSpace(c) && c != '>' && c != '/' {
 		// QUIRK(angle-in-email): <postmaster@example.org>, and <> for the null sender.
-		d.warn(CodeBareAngle, p, string(d.buf[p:min(p+32, d.end)]))
-		d.scratch = append(d.scratch, '<')
+		d.note(CodeBareAngle, p, d.buf[p:min(p+32, d.end)])
+		d.putRune('<')
 		return p + 1, false, goOn
 	}
 	t, _, ok := scanTag(d.buf, p, d.end, nil)
 	if !ok {
 		return p, false, needMore
 	}
-	d.warn(CodeNestedElement, p, cutText(string(t.local), 64))
+	d.note(CodeNestedElement, p, t.local)
 	if out = d.startSkip(&t, p); out != goOn || t.empty {
 		return t.next, false, out
 	}
@@ -118,7 +125,7 @@ func (d *Decoder) section(p, end int) outcome {
 		case c < ' ':
 			p = d.control(p)
 		default:
-			d.scratch = append(d.scratch, c)
+			d.putRune(rune(c))
 			p++
 		}
 	}
@@ -129,14 +136,14 @@ func (d *Decoder) section(p, end int) outcome {
 func (d *Decoder) control(p int) int {
 	switch c := d.buf[p]; c {
 	case '\t', '\n':
-		d.scratch = append(d.scratch, c)
+		d.putRune(rune(c))
 	case '\r':
 		if d.buf[p+1] != '\n' || p+1 >= d.end {
-			d.scratch = append(d.scratch, '\n')
+			d.putRune('\n')
 		}
 	default:
 		// QUIRK(control-chars): BEL and NUL from Yahoo.
-		d.warn(CodeControlCharacter, p, strconv.Itoa(int(c)))
+		d.warnByte(CodeControlCharacter, p, int(c))
 	}
 	return p + 1
 }
@@ -146,13 +153,13 @@ func (d *Decoder) foreignText(p int) (int, outcome) {
 	c := d.buf[p]
 	if d.charset == charset1252 || d.charset == charset8859x15 {
 		// QUIRK(latin1-declared): AOL and others.
-		d.scratch = utf8.AppendRune(d.scratch, d.charset.byteRune(c))
+		d.putRune(d.charset.byteRune(c))
 		return p + 1, goOn
 	}
 	if !utf8.FullRune(d.buf[p:d.end]) && !d.eof {
 		return p, needMore
 	}
-	if d.charset == charsetASCII && d.codes&codeBit(CodeCharsetMislabelled) == 0 {
+	if d.charset == charsetASCII && d.codes&d.codeBit(CodeCharsetMislabelled) == 0 {
 		// QUIRK(ascii-declared-utf8): ASCII is what the writer believed.
 		d.warn(CodeCharsetMislabelled, p, "us-ascii")
 	}
@@ -160,12 +167,12 @@ func (d *Decoder) foreignText(p int) (int, outcome) {
 	switch {
 	case r == utf8.RuneError && size == 1:
 		// QUIRK(latin1-undeclared): bytes of windows-1252 in a document that says UTF-8.
-		d.warn(CodeInvalidText, p, strconv.Itoa(int(c)))
-		d.scratch = utf8.AppendRune(d.scratch, charset1252.byteRune(c))
+		d.warnByte(CodeInvalidText, p, int(c))
+		d.putRune(charset1252.byteRune(c))
 	case r == 0xFFFE || r == 0xFFFF:
 		d.warn(CodeControlCharacter, p, "U+FFFE or U+FFFF")
 	default:
-		d.scratch = append(d.scratch, d.buf[p:p+size]...)
+		d.putRune(r)
 	}
 	return p + size, goOn
 }
@@ -191,13 +198,13 @@ func (d *Decoder) reference(p int) (int, outcome) {
 		}
 		if d.entities && name[0] != '#' {
 			// QUIRK(sec-entity-bomb), QUIRK(sec-xxe): never expanded, never fetched.
-			d.warn(CodeEntityNotExpanded, p, string(name))
+			d.note(CodeEntityNotExpanded, p, name)
 			return e + 1, goOn
 		}
 	}
 	// QUIRK(bare-ampersand): AT&T.
-	d.warn(CodeBareAmpersand, p, string(d.buf[p:min(e, d.end)]))
-	d.scratch = append(d.scratch, '&')
+	d.note(CodeBareAmpersand, p, d.buf[p:min(e, d.end)])
+	d.putRune('&')
 	return p + 1, goOn
 }
 
@@ -205,10 +212,10 @@ func (d *Decoder) appendReferenced(r rune, p int) {
 	valid := r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r <= 0xD7FF ||
 		r >= 0xE000 && r <= 0xFFFD || r >= 0x10000 && r <= utf8.MaxRune
 	if !valid {
-		d.warn(CodeControlCharacter, p, strconv.Itoa(int(r)))
+		d.warnByte(CodeControlCharacter, p, int(r))
 		return
 	}
-	d.scratch = utf8.AppendRune(d.scratch, r)
+	d.putRune(r)
 }
 
 // referenced resolves a reference, without '&' and ';', to a character.

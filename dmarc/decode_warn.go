@@ -3,23 +3,45 @@ package dmarc
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// codeBit gives each code a bit of Decoder.codes. It is called for warnings
-// only, and a search of a short list beats a map built by every program that imports this package.
-func codeBit(code Code) uint64 { return 1 << slices.Index(codes[:], code) }
-
 // warn notes a tolerated deviation that was found at pos in the window.
 func (d *Decoder) warn(code Code, pos int, value string) {
-	bit := codeBit(code)
-	r := &d.doc.report
-	if len(r.Warnings) >= MaxWarnings && d.codes&bit != 0 {
-		r.WarningsDropped++
-		return
+	if !d.enough(code) {
+		d.keep(code, pos, value)
 	}
-	d.codes |= bit
+}
+
+// note is warn for bytes; it does nothing when code is empty.
+func (d *Decoder) note(code Code, pos int, b []byte) {
+	if code != "" && !d.enough(code) {
+		d.keep(code, pos, string(b[:min(len(b), 80)]))
+	}
+}
+
+// warnByte is warn for one character that may be no text at all.
+func (d *Decoder) warnByte(code Code, pos, c int) {
+	if !d.enough(code) {
+		d.keep(code, pos, strconv.Itoa(c))
+	}
+}
+
+// enough counts a warning that is not kept, because there are too many.
+func (d *Decoder) enough(code Code) bool {
+	r := &d.doc.report
+	if len(r.Warnings) < MaxWarnings || d.codes&d.codeBit(code) == 0 {
+		return false
+	}
+	r.WarningsDropped++
+	return true
+}
+
+func (d *Decoder) keep(code Code, pos int, value string) {
+	r := &d.doc.report
+	d.codes |= d.codeBit(code)
 	d.countLines(pos)
 	r.Warnings = append(r.Warnings, Warning{
 		Code:   code,
@@ -29,11 +51,13 @@ func (d *Decoder) warn(code Code, pos int, value string) {
 	})
 }
 
-// note warns unless code is empty.
-func (d *Decoder) note(code Code, pos int, b []byte) {
-	if code != "" {
-		d.warn(code, pos, string(b))
+// codeBit gives each code a bit of Decoder.codes. A flood of warnings is one
+// of the same code, so the last one is remembered.
+func (d *Decoder) codeBit(code Code) uint64 {
+	if d.lastCode != code {
+		d.lastCode, d.lastBit = code, 1<<slices.Index(codes[:], code)
 	}
+	return d.lastBit
 }
 
 // cutText makes s valid UTF-8 of at most n bytes.

@@ -1,29 +1,22 @@
 package dmarc
 
-import (
-	"errors"
-	"io"
-)
+import "io"
 
 // Parse reads the whole report in r with all its records. The report is nil
-// when the error is not. Use a Decoder for reports of any size in constant memory.
+// when the error, a *Error, is not. A Decoder reads reports of any size in
+// constant memory, and several of them without allocating.
 func Parse(r io.Reader) (*Report, error) {
 	d := NewDecoder(r)
-	var records []Record
-	for {
-		var rec Record
-		err := d.Next(&rec)
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	var c collector
+	for rec, err := range d.Records() {
 		if err != nil {
 			return nil, err
 		}
-		records = append(records, rec)
+		c.add(rec)
 	}
-	report := *d.Report()
-	report.Records = records
-	return &report, nil
+	report := d.Report()
+	report.Records = c.records
+	return report, nil
 }
 
 // Clone returns a copy of r that shares no memory that a Decoder writes to.
@@ -32,5 +25,40 @@ func (r *Record) Clone() Record {
 	c.Reasons = append([]OverrideReason(nil), r.Reasons...)
 	c.AuthDKIM = append([]DKIMAuth(nil), r.AuthDKIM...)
 	c.AuthSPF = append([]SPFAuth(nil), r.AuthSPF...)
+	return c
+}
+
+// collector clones records into memory that many of them share.
+type collector struct {
+	records []Record
+	reasons slab[OverrideReason]
+	dkim    slab[DKIMAuth]
+	spf     slab[SPFAuth]
+}
+
+func (c *collector) add(r *Record) {
+	n := *r
+	n.Reasons, n.AuthDKIM, n.AuthSPF = c.reasons.clone(r.Reasons), c.dkim.clone(r.AuthDKIM), c.spf.clone(r.AuthSPF)
+	c.records = append(c.records, n)
+}
+
+// slab is memory for many short slices.
+type slab[T any] struct {
+	free []T
+	size int
+}
+
+func (s *slab[T]) clone(v []T) []T {
+	n := len(v)
+	if n == 0 {
+		return nil
+	}
+	if n > len(s.free) {
+		s.size = min(max(2*s.size, 8), 1024)
+		s.free = make([]T, max(s.size, n))
+	}
+	c := s.free[:n:n]
+	s.free = s.free[n:]
+	copy(c, v)
 	return c
 }

@@ -73,7 +73,7 @@ type tag struct {
 	prefix, local []byte
 	next          int  // behind the tag
 	empty         bool // <name/>
-	plain         bool // <name> and nothing else: no prefix, no attribute, no space
+	plain         bool // <name> and nothing else: no attribute, no space
 	broken        bool // its attributes are malformed
 }
 
@@ -82,13 +82,13 @@ type attribute struct{ name, value []byte }
 
 // scanTag reads the start tag at p, which starts with '<' and a name, from
 // the data buf[:end]. It reports false when the tag does not end there.
-// Namespace declarations are appended to ns.
+// Namespace declarations are appended to ns, up to maxPrefixes of them.
 func scanTag(buf []byte, p, end int, ns []attribute) (t tag, _ []attribute, ok bool) {
 	from := p + 1
 	p = nameEnd(buf, from)
 	t.splitName(buf[from:p])
 	if buf[p] == '>' {
-		t.next, t.plain = p+1, t.prefix == nil
+		t.next, t.plain = p+1, true
 		return t, ns, true
 	}
 	for {
@@ -109,7 +109,7 @@ func scanTag(buf []byte, p, end int, ns []attribute) (t tag, _ []attribute, ok b
 		}
 		if a.value == nil {
 			t.broken = true
-		} else if bytes.HasPrefix(a.name, []byte("xmlns")) {
+		} else if len(ns) < maxPrefixes && bytes.HasPrefix(a.name, []byte("xmlns")) {
 			ns = append(ns, a)
 		}
 	}
@@ -158,6 +158,20 @@ func scanEndTag(buf []byte, p, end int) (t tag, ok bool) {
 	}
 	t.next = p + 1
 	return t, true
+}
+
+// endTagEnd returns the end of the end tag of name, which may have the prefix, at
+// p. It is -1 when something else is there, or when the tag has white space.
+func endTagEnd(buf []byte, p, end int, prefix, name string) int {
+	p += 2
+	if n := len(prefix); n > 0 && p+n < end && buf[p+n] == ':' && string(buf[p:p+n]) == prefix {
+		p += n + 1
+	}
+	q := p + len(name)
+	if q >= end || buf[q] != '>' || string(buf[p:q]) != name {
+		return -1
+	}
+	return q + 1
 }
 
 func (t *tag) splitName(name []byte) {

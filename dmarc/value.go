@@ -197,17 +197,36 @@ func unixDate(n int64, code Code) (time.Time, Code, bool) {
 	return time.Unix(n, 0).UTC(), code, true
 }
 
+// appendLower appends b, which is UTF-8, in lower case.
+func appendLower(dst, b []byte) []byte {
+	for i, c := range b {
+		if c >= 0x80 {
+			return append(dst, bytes.ToLower(b[i:])...)
+		}
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
 // normalizeDomain folds a trimmed domain to lower case without a trailing dot.
 func normalizeDomain(b []byte) (string, Code) {
 	state := domainState(b)
 	if state == "" {
 		return string(b), ""
 	}
-	s := strings.ToLower(string(b))
-	if len(s) > 1 {
-		s = strings.TrimSuffix(s, ".")
+	return string(foldDomain(nil, b)), state
+}
+
+// foldDomain appends the domain b in lower case without a trailing dot.
+func foldDomain(dst, b []byte) []byte {
+	dst = appendLower(dst, b)
+	if len(b) > 1 {
+		dst = bytes.TrimSuffix(dst, []byte("."))
 	}
-	return s, state
+	return dst
 }
 
 // domainState says what is wrong with a domain: nothing, its spelling, or
