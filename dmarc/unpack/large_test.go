@@ -101,9 +101,9 @@ func fixChecksum(tar []byte) {
 // TestLargeMails has mails that do not fit the look-ahead.
 func TestLargeMails(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 10))
-	picture := make([]byte, 3<<20)
-	for i := range picture {
-		picture[i] = byte(rnd.Uint32())
+	picture := make([]byte, 3<<19)
+	for i := 0; i < len(picture); i += 8 {
+		binary.LittleEndian.PutUint64(picture[i:], rnd.Uint64())
 	}
 	picture[0] = 0x89
 	gzA, gzB := attachment("application/gzip", gz(report("A"))), attachment("application/gzip", gz(report("B")))
@@ -123,18 +123,19 @@ func TestLargeMails(t *testing.T) {
 		{"zip in gzip", gz(zipped(file{"p.png", picture, true}, file{"a", report("A"), true})), unpack.Limits{}, "aggregate A !member_skipped"},
 		{"large report in base64", mixed(attachment("text/xml", big)), unpack.Limits{}, "aggregate big"},
 		{"large report in quoted-printable", mixed(entity("Content-Transfer-Encoding: quoted-printable", strings.ReplaceAll(string(big), "=", "=3D"))), unpack.Limits{}, "aggregate big"},
-		{"mbox with a mail that is too long", []byte(envelope + string(mixed(gzA)) + "\r\n" + envelope + string(withPicture) + "\r\n" + envelope + string(mixed(gzB))),
-			unpack.Limits{Memory: 1 << 20}, "aggregate A\nrefused too_large\naggregate B"},
+		{
+			"mbox with a mail that is too long", []byte(envelope + string(mixed(gzA)) + "\r\n" + envelope + string(withPicture) + "\r\n" + envelope + string(mixed(gzB))),
+			unpack.Limits{Memory: 1 << 20},
+			"aggregate A\nrefused too_large\naggregate B",
+		},
 		{"mbox that ends with a mail that is too long", []byte(envelope + string(withPicture)), unpack.Limits{Memory: 1 << 20}, "refused too_large"},
 		{"mbox of large mails", []byte(strings.Repeat(envelope+string(withPicture)+"\r\n", 3)), unpack.Limits{}, "aggregate A\naggregate A\naggregate A"},
 		{"mbox of many mails", []byte(strings.Repeat(envelope+string(mixed(gzA))+"\r\n"+envelope+"\r\n", 300)), unpack.Limits{}, strings.TrimSpace(strings.Repeat("aggregate A\n", 300))},
 		{"mail that is too long", withPicture, unpack.Limits{Memory: 1 << 20}, "refused too_large"},
 	} {
 		known := map[string][]byte{"A": report("A"), "B": report("B"), "big": big}
-		for _, input := range [][]byte{tc.input, tc.input} {
-			if diff := cmp.Diff(tc.want, transcript(t, bytes.NewReader(input), tc.limits, known)); diff != "" {
-				t.Errorf("%s (-want +got)\n%s", tc.name, diff)
-			}
+		if diff := cmp.Diff(tc.want, transcript(t, bytes.NewReader(tc.input), tc.limits, known)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", tc.name, diff)
 		}
 	}
 }

@@ -136,6 +136,9 @@ func TestUnsureXML(t *testing.T) {
 		{"other root with a long comment", "<rss>" + long, "error not_a_report"},
 		{"json out of sight", "{\"" + strings.Repeat("a", 5000) + "\": 1}", "tls"},
 		{"json with other keys", `{"` + strings.Repeat(`a": 1, "`, 1000) + `": 1}`, "error not_a_report"},
+		{"json with nothing in sight", strings.Repeat("[", 5000), "tls"},
+		{"long text behind a bracket", "[EXTERNAL] " + strings.Repeat("Beware of what strangers write. ", 200), "error not_a_report"},
+		{"rich text", `{\rtf1 ` + strings.Repeat("x", 5000) + "}", "error not_a_report"},
 		{"byte order mark and json", "\xef\xbb\xbf\r\n" + tlsReport + "\x00", "tls"},
 	} {
 		got := transcript(t, strings.NewReader(tc.input), unpack.Limits{}, map[string][]byte{"": []byte(tc.input)})

@@ -95,15 +95,16 @@ func inProlog(b []byte) bool {
 	}
 }
 
-// isReportJSON reports whether b may be the start of a TLS report: it names a
-// key of one, or it goes on and has no end of a string yet.
+// isReportJSON reports whether b, which starts with a bracket, may be the start
+// of a TLS report: it names a key of one, or no key comes into sight.
 func isReportJSON(b []byte, whole bool) bool {
 	for _, key := range []string{`"organization-name"`, `"report-id"`, `"date-range"`, `"policies"`, `"contact-info"`} {
 		if containsFold(b, key) {
 			return true
 		}
 	}
-	return !whole && bytes.Count(b, []byte(`"`)) < 2
+	inside := bytes.TrimLeft(b, "[{"+blank)
+	return !whole && (len(inside) == 0 || inside[0] == '"' && bytes.Count(inside, []byte(`"`)) < 2)
 }
 
 // isQuotedXML recognises quoted-printable by its escape of the sign that every XML declaration has.
