@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+)
+
+// checked is a report that check found, as --json prints it.
+type checked struct {
+	Path     string      `json:"path"`
+	Kind     unpack.Kind `json:"kind"`
+	Org      string      `json:"org"`
+	Domain   string      `json:"domain"`
+	ReportID string      `json:"report_id"`
+	// Begin and End are nil for failure reports without a date.
+	Begin        *time.Time       `json:"begin"`
+	End          *time.Time       `json:"end"`
+	Records      int64            `json:"records"`
+	Messages     int64            `json:"messages"`
+	PassMessages int64            `json:"pass_messages"`
+	Dispositions map[string]int64 `json:"dispositions"`
+	Warnings     []dmarc.Code     `json:"warnings"`
+}
+
+// finding is what check says about a report or a refusal; one of the two is set.
+type finding struct {
+	report  *checked
+	refused *refusal
+}
+
+// newChecked makes the line of a report. Each warning code is listed once.
+func newChecked(path string, e *tally.Entry) *checked {
+	c := &checked{
+		Path: path, Kind: e.Kind, Org: e.Org, Domain: e.Domain, ReportID: e.ReportID,
+		Begin: timeOrNil(e.Begin), End: timeOrNil(e.End), Records: e.Records, Messages: e.Messages,
+		PassMessages: e.PassMessages, Dispositions: e.Dispositions, Warnings: []dmarc.Code{},
+	}
+	if c.Dispositions == nil {
+		c.Dispositions = map[string]int64{}
+	}
+	seen := make(map[dmarc.Code]bool, len(e.Warnings))
+	for _, w := range e.Warnings {
+		if !seen[w.Code] {
+			seen[w.Code] = true
+			c.Warnings = append(c.Warnings, w.Code)
+		}
+	}
+	return c
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// checker checks files, one after the other.
+type checker struct {
+	stdin  io.Reader
+	walker *unpack.Walker
+	reader tally.Reader
+}
+
+func newChecker(stdin io.Reader) *checker {
+	return &checker{stdin: stdin, walker: unpack.NewWalker(unpack.Limits{})}
+}
+
+// read checks one file.
+func (c *checker) read(f file, emit func(finding)) {
+	r, err := f.open(c.stdin)
+	if err != nil {
+		emit(finding{refused: refuse(f.path, err)})
+		return
+	}
+	defer r.Close()
+	err = c.walk(r, func(doc *unpack.Document) error {
+		entry, err := c.reader.Read(doc)
+		if err != nil {
+			emit(finding{refused: refuse(f.path, err)})
+			return nil
+		}
+		emit(finding{report: newChecked(f.path, entry)})
+		return nil
+	})
+	if err != nil {
+		emit(finding{refused: refuse(f.path, err)})
+	}
+}
+
+// walk is Walker.Walk; a panic, which is a mistake of ours, is a refusal.
+func (c *checker) walk(r io.Reader, visit func(*unpack.Document) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			*c = *newChecker(c.stdin)
+			err = &dmarc.Error{Reason: dmarc.ReasonUnsupported, Offset: -1, Err: fmt.Errorf("internal error: %v", v)}
+		}
+	}()
+	return c.walker.Walk(r, visit)
+}
+
+// checkOptions are the flags of check.
+type checkOptions struct {
+	json   bool
+	strict bool
+	paths  []string
+}
+
+// heapLimit keeps check and parse small when there is much garbage to collect.
+const heapLimit = 40 << 20
+
+// limitHeap sets the soft memory limit unless the user did.
+func limitHeap() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(heapLimit)
+	}
+}
+
+// runCheck is the command check.
+func (a *app) runCheck(ctx context.Context, o checkOptions) int {
+	limitHeap()
+	out := bufio.NewWriterSize(a.stdout, 32<<10)
+	progress := newProgress(a.stderr)
+	sum := &summary{}
+	write := jsonFinding(out)
+	table := newTable(out)
+	if !o.json {
+		write = table.add
+	}
+	err := readAll(ctx, o.paths, func() func(file, func(finding)) { return newChecker(a.stdin).read }, func(f finding) error {
+		sum.add(f)
+		progress.show(sum)
+		return write(f)
+	})
+	progress.clear()
+	if err == nil && !o.json {
+		err = table.finish(sum)
+	}
+	if err = errors.Join(err, out.Flush()); err != nil {
+		return a.fail(err)
+	}
+	if sum.refused > 0 || o.strict && sum.warned > 0 {
+		return exitRefused
+	}
+	return exitOK
+}
+
+// jsonFinding prints findings as JSON, one per line.
+func jsonFinding(w io.Writer) func(finding) error {
+	encoder := newJSONEncoder(w)
+	return func(f finding) error {
+		if f.refused != nil {
+			return encoder.Encode(f.refused)
+		}
+		return encoder.Encode(f.report)
+	}
+}
+
+// summary counts findings.
+type summary struct {
+	reports, refused, warned int
+	messages, pass           int64
+}
+
+func (s *summary) add(f finding) {
+	if f.refused != nil {
+		s.refused++
+		return
+	}
+	s.reports++
+	if len(f.report.Warnings) > 0 {
+		s.warned++
+	}
+	if f.report.Kind == unpack.KindAggregate {
+		s.messages += f.report.Messages
+		s.pass += f.report.PassMessages
+	}
+}
+
+// String is the last line of the table.
+func (s *summary) String() string {
+	text := fmt.Sprintf("%s, %s refused", plural(s.reports, "report"), grouped(int64(s.refused)))
+	if s.warned > 0 {
+		text += fmt.Sprintf(", %s with warnings", grouped(int64(s.warned)))
+	}
+	if s.messages > 0 {
+		text += fmt.Sprintf("; %s, %s pass", plural(int(s.messages), "message"), percent(s.pass, s.messages))
+	}
+	return text
+}

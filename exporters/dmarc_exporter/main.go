@@ -1,0 +1,81 @@
+// Command dmarc_exporter turns DMARC, SMTP TLS and failure reports into metrics.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// The exit codes of the commands.
+const (
+	exitOK      = 0
+	exitRefused = 1 // some input was refused, or the exporter failed
+	exitUsage   = 2
+)
+
+// app is the program with its streams.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// fail prints an error and returns the exit code for it.
+func (a *app) fail(err error) int {
+	fmt.Fprintf(a.stderr, "dmarc_exporter: %v\n", err)
+	return exitRefused
+}
+
+// flags are the flags of all commands.
+type flags struct {
+	*exporter.Flags
+	serve      serveOptions
+	check      checkOptions
+	parse      string
+	parsePaths []string
+	configFile string
+}
+
+// newApp declares the commands and their flags.
+func newApp() (*kingpin.Application, *flags) {
+	app := kingpin.New("dmarc_exporter", "DMARC aggregate, SMTP TLS and failure reports as metrics.")
+	f := &flags{Flags: exporter.AddFlags(app, ":9797")}
+	serve := app.Command("serve", "Read reports from the sources and serve metrics.").Default()
+	f.serve.addFlags(serve)
+	check := app.Command("check", "Read reports and say what is in them. Exits with 1 when something is refused.")
+	check.Flag("json", "Print one JSON object per report and line.").BoolVar(&f.check.json)
+	check.Flag("strict", "Exit with 1 also when a report was only readable with repairs.").BoolVar(&f.check.strict)
+	check.Arg("path", "Files, and directories with all below them; - is the standard input.").Required().StringsVar(&f.check.paths)
+	parse := app.Command("parse", "Print every record of reports, one per line.")
+	parse.Flag("format", "What to print.").Default("json").EnumVar(&f.parse, "json", "csv")
+	parse.Arg("path", "Files, and directories with all below them; - is the standard input.").Required().StringsVar(&f.parsePaths)
+	checkConfig := app.Command("check-config", "Check a configuration file.")
+	checkConfig.Arg("file", "The file.").Required().StringVar(&f.configFile)
+	return app, f
+}
+
+// run is the program; it returns the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	kingpinApp, f := newApp()
+	command, code, ok := exporter.Parse(kingpinApp, args, stdout, stderr)
+	if !ok {
+		return code
+	}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	switch command {
+	case "check":
+		return a.runCheck(context.Background(), f.check)
+	case "parse":
+		return a.runParse(context.Background(), f.parse, f.parsePaths)
+	case "check-config":
+		return a.runCheckConfig(f.configFile)
+	}
+	return a.runServe(context.Background(), f)
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/model"
+
+	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+)
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	configFile string
+	dirs       []string
+	maildirs   []string
+	mboxes     []string
+	after      string
+	refused    string
+	rescan     time.Duration
+	stateFile  string
+	horizon    model.Duration
+	domains    []string
+	series     int
+	conflicts  string
+	twins      string
+}
+
+// addFlags declares the flags.
+func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
+	c.Flag("config.file", "YAML file with sources, in addition to those of the flags. It is read again on SIGHUP and POST /-/reload.").StringVar(&o.configFile)
+	c.Flag("source.dir", "Directory with report files. Repeatable.").StringsVar(&o.dirs)
+	c.Flag("source.maildir", "Maildir with report mails. Repeatable.").StringsVar(&o.maildirs)
+	c.Flag("source.mbox", "File with report mails in mbox format, which is only read. Repeatable.").StringsVar(&o.mboxes)
+	c.Flag("source.after", "What happens to files of directories and Maildirs when they are counted: they stay, move to done/, or are deleted.").
+		Default(string(ingest.AfterKeep)).EnumVar(&o.after, string(ingest.AfterKeep), string(ingest.AfterMove), string(ingest.AfterDelete))
+	c.Flag("source.refused", "What happens to files that hold no report: they move to invalid/<reason>/, or stay.").
+		Default(string(refusedMove)).EnumVar(&o.refused, string(refusedMove), string(refusedKeep))
+	c.Flag("source.rescan", "How often all files are looked at, besides when the kernel tells of changes.").
+		Default("30s").DurationVar(&o.rescan)
+	c.Flag("state.file", "File with the counts. It is created when it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
+	c.Flag("state.horizon", "How long reports are remembered; older ones are not counted.").Default("400d").SetValue(&o.horizon)
+	c.Flag("domain", "Domain whose reports are mine; those of others count as foreign. Repeatable. Without it domains are learnt from reports.").StringsVar(&o.domains)
+	c.Flag("budget.series", "How many series domains and reporters may have in all.").Default("2000").IntVar(&o.series)
+	c.Flag("dedupe.conflicts", "What happens to a report that is known with other content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
+	c.Flag("dedupe.twins", "What happens to a report that differs from a known one only by its id.").Default("count").EnumVar(&o.twins, "skip", "count")
+}
+
+// service is the exporter at work.
+type service struct {
+	options    *serveOptions
+	logger     *slog.Logger
+	tally      *tally.Tally
+	pipeline   *ingest.Pipeline
+	supervisor ingest.Supervisor
+	uploads    uploads
+	initial    map[string]ingest.Source
+}
+
+// runServe is the command serve.
+func (a *app) runServe(ctx context.Context, f *flags) int {
+	logger := f.Logger(a.stderr)
+	s, err := newService(&f.serve, logger)
+	if err != nil {
+		logger.Error("cannot start", "err", err)
+		var usage *usageError
+		if errors.As(err, &usage) {
+			return exitUsage
+		}
+		return exitRefused
+	}
+	metrics := collector.New(s.tally, collector.Config{Sources: s.sourceMetrics})
+	err = exporter.Serve(ctx, f.Flags, exporter.Options{
+		Name: "dmarc_exporter", Description: "DMARC aggregate, SMTP TLS and failure reports as metrics.", Logger: logger,
+		Collectors: func(url.Values) ([]exporter.ContextCollector, error) {
+			return []exporter.ContextCollector{exporter.Named("dmarc", metrics)}, nil
+		},
+		Reload:     s.reload,
+		Handlers:   s.uploads.handlers(),
+		Background: s.run,
+	})
+	if err = errors.Join(err, s.tally.Close()); err != nil {
+		logger.Error("stopped", "err", err)
+		return exitRefused
+	}
+	return exitOK
+}
+
+// usageError is a mistake in the flags or in the configuration.
+type usageError struct{ err error }
+
+// Error returns the mistake.
+func (e *usageError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *usageError) Unwrap() error { return e.err }
+
+// newService opens the state and makes the sources. Mistakes are found before the state is touched.
+func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
+	c, err := o.load()
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	if c.Sources.empty() {
+		return nil, &usageError{errors.New("no source of reports: give --source.dir, --source.maildir, --source.mbox or --config.file")}
+	}
+	s := &service{options: o, logger: logger, supervisor: ingest.Supervisor{Logger: logger}}
+	s.tally, err = tally.Open(o.stateFile, tally.Config{
+		Horizon: time.Duration(o.horizon), Domains: append(c.Domains, o.domains...), Budget: o.series,
+		CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip",
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.pipeline = ingest.NewPipeline(s.tally, ingest.PipelineConfig{Logger: logger})
+	if s.initial, err = s.build(c); err != nil {
+		return nil, errors.Join(&usageError{err}, s.tally.Close())
+	}
+	return s, nil
+}
+
+// load returns the configuration: the file, if there is one, and the flags.
+func (o *serveOptions) load() (*config, error) {
+	c := &config{}
+	if o.configFile != "" {
+		var err error
+		if c, err = loadConfig(o.configFile); err != nil {
+			return nil, err
+		}
+	}
+	f := o.flagSources()
+	c.Sources.Directories = append(f.Directories, c.Sources.Directories...)
+	c.Sources.Maildirs = append(f.Maildirs, c.Sources.Maildirs...)
+	c.Sources.Mboxes = append(f.Mboxes, c.Sources.Mboxes...)
+	return c, nil
+}
+
+// build makes the sources of a configuration and sets the uploads.
+func (s *service) build(c *config) (map[string]ingest.Source, error) {
+	sources, err := build(&c.Sources, s.pipeline, s.logger)
+	if err != nil {
+		return nil, err
+	}
+	uploads, err := newUploads(c.Sources.HTTP, s.logger)
+	if err != nil {
+		return nil, err
+	}
+	s.uploads.set(uploads, sources)
+	return sources, nil
+}
+
+// run reads the sources until ctx ends.
+func (s *service) run(ctx context.Context) error {
+	s.logger.Info("reading reports", "sources", describe(s.initial), "state", s.options.stateFile)
+	s.supervisor.Run(ctx, s.pipeline.Deliver, s.initial)
+	return nil
+}
+
+// reload reads the configuration again and exchanges the sources that changed.
+func (s *service) reload(ctx context.Context) error {
+	c, err := s.options.load()
+	if err != nil {
+		return err
+	}
+	sources, err := s.build(c)
+	if err != nil {
+		return err
+	}
+	return s.supervisor.Exchange(ctx, sources)
+}
+
+// sourceMetrics says how the sources are doing.
+func (s *service) sourceMetrics() []collector.Source {
+	var out []collector.Source
+	for _, source := range s.supervisor.Sources() {
+		status := source.Status()
+		stats := s.pipeline.Stats(status.Name)
+		inputs := make(map[string]uint64)
+		for _, class := range []ingest.Class{ingest.ClassCounted, ingest.ClassKnown, ingest.ClassRefused} {
+			inputs[string(class)] = stats.Deliveries[class]
+		}
+		for _, failure := range []ingest.Failure{ingest.FailureInput, ingest.FailureUnsettled, ingest.FailureStore} {
+			inputs["failed_"+string(failure)] = stats.Failures[failure]
+		}
+		out = append(out, collector.Source{
+			Name: status.Name, Up: status.Up, Backlog: status.Backlog,
+			LastSuccess: stats.LastSuccess, Inputs: inputs, Seconds: stats.Seconds,
+		})
+	}
+	return out
+}
+
+// uploads are the sources that clients send reports to. Which of them are
+// open may change with the configuration, so each has a route all the time.
+type uploads struct {
+	reports, tlsReports atomic.Pointer[ingest.Upload]
+}
+
+// openUploads are the uploads of one configuration; nil ones are closed.
+type openUploads struct{ reports, tlsReports *ingest.Upload }
+
+func newUploads(c *httpConfig, logger *slog.Logger) (openUploads, error) {
+	if c == nil {
+		return openUploads{}, nil
+	}
+	token, err := c.Token.read()
+	if err != nil {
+		return openUploads{}, err
+	}
+	config := ingest.UploadConfig{
+		Name: "http:/v1/reports", Token: token, MaxBytes: c.MaxBytes, Timeout: time.Duration(c.Timeout), Logger: logger,
+	}
+	open := openUploads{reports: ingest.NewUpload(config)}
+	if c.TLSReports {
+		config.Name, config.Token, config.Only = "http:/v1/tlsrpt", "", unpack.KindTLS
+		open.tlsReports = ingest.NewUpload(config)
+	}
+	return open, nil
+}
+
+// set opens and closes uploads and adds the open ones to the sources. An
+// upload has nothing to lose by a restart, so that each gets a new key.
+func (u *uploads) set(open openUploads, sources map[string]ingest.Source) {
+	u.reports.Store(open.reports)
+	u.tlsReports.Store(open.tlsReports)
+	for _, one := range []*ingest.Upload{open.reports, open.tlsReports} {
+		if one != nil {
+			sources[fmt.Sprintf("%p", one)] = one
+		}
+	}
+}
+
+// handlers are the routes of the uploads.
+func (u *uploads) handlers() map[string]http.Handler {
+	route := func(p *atomic.Pointer[ingest.Upload]) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if upload := p.Load(); upload != nil {
+				upload.ServeHTTP(w, r)
+				return
+			}
+			http.NotFound(w, r)
+		})
+	}
+	return map[string]http.Handler{"/v1/reports": route(&u.reports), "/v1/tlsrpt": route(&u.tlsReports)}
+}
+
+// empty reports whether there is nothing to read.
+func (c *sourcesConfig) empty() bool {
+	return len(c.Directories)+len(c.Maildirs)+len(c.Mboxes)+len(c.IMAP)+len(c.SMTP) == 0 && c.HTTP == nil
+}
+
+// runCheckConfig is the command check-config.
+func (a *app) runCheckConfig(path string) int {
+	c, err := loadConfig(path)
+	if err == nil {
+		_, err = build(&c.Sources, nil, slog.New(slog.DiscardHandler))
+	}
+	if err != nil {
+		fmt.Fprintln(a.stderr, err)
+		return exitRefused
+	}
+	fmt.Fprintln(a.stdout, "the configuration is valid")
+	return exitOK
+}
+

@@ -1,0 +1,43 @@
+package ingest
+
+import (
+	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// Marks answers which inputs earlier deliveries have committed. A Pipeline is
+// a Marks; it is safe for concurrent use.
+type Marks interface {
+	// Lookup returns what was committed with the key of an input.
+	Lookup(source, key string) (c Committed, ok bool, err error)
+	// Forget drops the marks of a source for which keep returns false.
+	Forget(source string, keep func(key string) bool) error
+}
+
+// Committed is what the store remembers of an input.
+type Committed struct {
+	// Value is the Mark of the Delivery.
+	Value string
+	// Reason is why the input was refused, empty when it was not.
+	Reason dmarc.Reason
+}
+
+// markSeparator stands between the value and the reason of a stored mark.
+const markSeparator = "\x00"
+
+func (c Committed) encode() string {
+	return c.Value + markSeparator + string(c.Reason)
+}
+
+func decodeMark(text string) Committed {
+	value, reason, _ := strings.Cut(text, markSeparator)
+	return Committed{Value: value, Reason: dmarc.Reason(reason)}
+}
+
+// noMarks is the Marks of a source that nobody gave any.
+type noMarks struct{}
+
+func (noMarks) Lookup(string, string) (Committed, bool, error) { return Committed{}, false, nil }
+
+func (noMarks) Forget(string, func(string) bool) error { return nil }

@@ -1,0 +1,208 @@
+package ingest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// mboxKey is the only key of an mbox in the marks: how far it was read.
+const mboxKey = "offset"
+
+// Mbox is a source that reads a file in mbox format, which it never changes.
+// Each mail is one delivery, and the offset behind it is committed with it.
+// A file that was replaced or shortened is read again from its start.
+type Mbox struct {
+	health
+	path   string
+	config FileConfig
+	// attempts counts the failures at the offset failing.
+	failing  int64
+	attempts int
+}
+
+// NewMbox returns a source for the file at path. Its name is "mbox:" and the
+// path. Of the disposals it knows only AfterKeep; refused mails stay too.
+func NewMbox(path string, c FileConfig) (*Mbox, error) {
+	c = c.withDefaults()
+	if c.After != AfterKeep {
+		return nil, fmt.Errorf("mbox %s: mails in an mbox stay there, %q is not possible", path, c.After)
+	}
+	path = filepath.Clean(path)
+	return &Mbox{health: newHealth("mbox:" + path), path: path, config: c}, nil
+}
+
+// Run reads the file as it grows until ctx ends.
+func (m *Mbox) Run(ctx context.Context, deliver Deliver) error {
+	w := newWatch([]string{filepath.Dir(m.path)}, m.config.Logger)
+	defer w.close()
+	for {
+		pause, err := m.read(ctx, deliver)
+		m.set(err)
+		if err != nil {
+			return err
+		}
+		if err := m.wait(ctx, w, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// wait returns when the file may have grown, after the pause at the latest.
+func (m *Mbox) wait(ctx context.Context, w *watch, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			return nil
+		case path, ok := <-w.changed():
+			if !ok {
+				return fmt.Errorf("watch %s: the directory was removed", m.path)
+			}
+			if path == m.path || path == "" {
+				timer.Reset(min(m.config.Settle, pause))
+			}
+		}
+	}
+}
+
+// read delivers the mails that were not read yet and returns when to look again.
+func (m *Mbox) read(ctx context.Context, deliver Deliver) (time.Duration, error) {
+	file, err := os.Open(m.path)
+	if err != nil {
+		return 0, fmt.Errorf("read mbox: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("read mbox: %w", err)
+	}
+	offset, err := m.resume(file, info.Size())
+	if err != nil {
+		return 0, err
+	}
+	for offset < info.Size() && ctx.Err() == nil {
+		m.setBacklog(1)
+		end, closed, err := mailEnd(io.NewSectionReader(file, offset, info.Size()-offset))
+		if err != nil {
+			return 0, fmt.Errorf("read mbox: %w", err)
+		}
+		// The last mail may still be written.
+		if !closed && time.Since(info.ModTime()) < m.config.Settle {
+			return m.config.Settle, nil
+		}
+		if err := m.deliverMail(ctx, deliver, file, offset, offset+end); err != nil {
+			return 0, err
+		}
+		offset += end
+	}
+	m.setBacklog(0)
+	return m.config.Rescan, ctx.Err()
+}
+
+// deliverMail delivers the mail between two offsets.
+func (m *Mbox) deliverMail(ctx context.Context, deliver Deliver, file *os.File, start, end int64) error {
+	mark, err := mboxMark(file, end)
+	if err != nil {
+		return err
+	}
+	d := &Delivery{
+		Source: m.status.Name, Name: m.path + "@" + strconv.FormatInt(start, 10),
+		Body: io.NewSectionReader(file, start, end-start), Key: mboxKey, Mark: mark,
+	}
+	result, err := deliver(ctx, d)
+	var input *InputError
+	if errors.As(err, &input) {
+		if m.failing != start {
+			m.failing, m.attempts = start, 0
+		}
+		if m.attempts++; m.attempts < m.config.Attempts {
+			return err
+		}
+		d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: err}
+		result, err = deliver(ctx, d)
+	}
+	if err != nil {
+		return err
+	}
+	if reason := result.Reason(); reason != "" {
+		m.config.Logger.Info("mail is no report", "source", m.status.Name, "name", d.Name, "reason", reason)
+	}
+	return nil
+}
+
+// resume returns the offset to read from: the committed one, if the file still has the bytes before it.
+func (m *Mbox) resume(file *os.File, size int64) (int64, error) {
+	committed, ok, err := m.config.Marks.Lookup(m.status.Name, mboxKey)
+	if err != nil || !ok {
+		return 0, err
+	}
+	text, _, _ := strings.Cut(committed.Value, ".")
+	offset, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || offset < 0 || offset > size {
+		return 0, nil
+	}
+	mark, err := mboxMark(file, offset)
+	if err != nil {
+		return 0, err
+	}
+	if mark != committed.Value {
+		m.config.Logger.Info("mbox was replaced, reading it from its start", "source", m.status.Name)
+		return 0, nil
+	}
+	return offset, nil
+}
+
+// mboxMark describes a position: the offset and a digest of the bytes before it.
+func mboxMark(file *os.File, offset int64) (string, error) {
+	const window = 512
+	start := max(offset-window, 0)
+	buf := make([]byte, offset-start)
+	if _, err := file.ReadAt(buf, start); err != nil {
+		return "", fmt.Errorf("read mbox: %w", err)
+	}
+	sum := sha256.Sum256(buf)
+	return strconv.FormatInt(offset, 10) + "." + hex.EncodeToString(sum[:8]), nil
+}
+
+// mailEnd returns the length of the first mail in r and whether another
+// follows. A mail ends before a line that starts with "From " after an empty line.
+func mailEnd(r io.Reader) (end int64, closed bool, err error) {
+	buf := bufio.NewReaderSize(r, 64<<10)
+	lineStart, blank := true, false
+	for {
+		line, err := buf.ReadSlice('\n')
+		if lineStart && blank && bytes.HasPrefix(line, []byte("From ")) {
+			return end, true, nil
+		}
+		if lineStart {
+			text := bytes.TrimRight(line, "\r\n")
+			blank = len(text) == 0
+		} else {
+			blank = false
+		}
+		end += int64(len(line))
+		lineStart = err == nil
+		switch {
+		case errors.Is(err, io.EOF):
+			return end, false, nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return 0, false, err
+		}
+	}
+}

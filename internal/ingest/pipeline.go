@@ -1,0 +1,220 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+)
+
+// Store is where deliveries are counted: a *tally.Tally, or a test.
+type Store interface {
+	// Commit records a delivery. A nil error means that it is durable; the
+	// results are those of the entries, in order.
+	Commit(ctx context.Context, d *tally.Delivery) ([]tally.Result, error)
+	// Mark returns the mark that was committed last under a key.
+	Mark(source, key string) (mark string, ok bool, err error)
+	// Forget drops the marks of a source for which keep returns false.
+	Forget(source string, keep func(key string) bool) error
+}
+
+// PipelineConfig configures a Pipeline. The zero value works.
+type PipelineConfig struct {
+	// Limits bounds each input.
+	Limits unpack.Limits
+	// Workers is how many inputs are read at once; 0 means GOMAXPROCS.
+	Workers int
+	// Logger may be nil.
+	Logger *slog.Logger
+}
+
+// chunk is how many reports are committed at once. An input with more, such
+// as a large mbox, takes several transactions; its mark comes with the last.
+const chunk = 500
+
+// Pipeline reads inputs and counts their reports. Its methods are safe for
+// concurrent use.
+type Pipeline struct {
+	store   Store
+	config  PipelineConfig
+	readers chan *reader
+	stats   stats
+}
+
+// reader is what one worker needs to read inputs.
+type reader struct {
+	walker *unpack.Walker
+	tally  tally.Reader
+}
+
+// NewPipeline returns a Pipeline that counts in store.
+func NewPipeline(store Store, c PipelineConfig) *Pipeline {
+	setDefault(&c.Workers, runtime.GOMAXPROCS(0))
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	p := &Pipeline{store: store, config: c, readers: make(chan *reader, c.Workers)}
+	for range c.Workers {
+		p.readers <- &reader{walker: unpack.NewWalker(c.Limits)}
+	}
+	return p
+}
+
+// Deliver reads and counts one input. It is the Deliver of all sources.
+func (p *Pipeline) Deliver(ctx context.Context, d *Delivery) (Result, error) {
+	start := time.Now()
+	result, err := p.deliver(ctx, d)
+	if d.Body != nil || d.Refused != nil {
+		p.stats.record(d.Source, &result, err, start)
+	}
+	return result, err
+}
+
+// Lookup returns what was committed with the key of an input.
+func (p *Pipeline) Lookup(source, key string) (Committed, bool, error) {
+	text, ok, err := p.store.Mark(source, key)
+	if err != nil {
+		return Committed{}, false, fmt.Errorf("look up mark: %w", err)
+	}
+	return decodeMark(text), ok, nil
+}
+
+// Forget drops the marks of a source for which keep returns false.
+func (p *Pipeline) Forget(source string, keep func(key string) bool) error {
+	if err := p.store.Forget(source, keep); err != nil {
+		return fmt.Errorf("forget marks: %w", err)
+	}
+	return nil
+}
+
+// deliver reads an input and commits what it holds.
+func (p *Pipeline) deliver(ctx context.Context, d *Delivery) (Result, error) {
+	b := &batch{store: p.store, delivery: d}
+	switch {
+	case d.Refused != nil:
+		b.refuse("", d.Refused)
+	case d.Body != nil:
+		if err := p.read(ctx, d, b); err != nil {
+			return Result{}, err
+		}
+	}
+	if d.Unsettled && b.refusals > 0 {
+		return Result{}, ErrUnsettled
+	}
+	if err := b.commit(ctx, true); err != nil {
+		return Result{}, err
+	}
+	return b.result, nil
+}
+
+// read fills the batch with what the input holds.
+func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
+	var r *reader
+	select {
+	case r = <-p.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { p.readers <- r }()
+	body := &inputReader{r: d.Body}
+	err := p.walk(r, body, func(doc *unpack.Document) error {
+		entry, err := r.tally.Read(doc)
+		if err == nil && d.Only != "" && doc.Kind != d.Only {
+			err = &dmarc.Error{Reason: dmarc.ReasonNotAReport, Offset: -1, Err: fmt.Errorf("a report of kind %s, not %s", doc.Kind, d.Only)}
+		}
+		if err != nil {
+			b.refuse(doc.Name, err)
+			return nil
+		}
+		b.add(doc.Name, entry)
+		if len(b.entries) >= chunk {
+			return b.commit(ctx, false)
+		}
+		return nil
+	})
+	if body.err == nil && err == nil {
+		// What nobody had to look at may still fail, such as the end of a transfer.
+		_, err = io.Copy(io.Discard, body)
+	}
+	var refused *dmarc.Error
+	switch {
+	case body.err != nil:
+		return &InputError{Err: body.err}
+	case errors.As(err, &refused):
+		b.refuse("", refused)
+		return nil
+	}
+	return err
+}
+
+// walk is Walker.Walk for an input that may hit a mistake of ours: a panic is
+// a refusal, so that a single input cannot stop all others.
+func (p *Pipeline) walk(r *reader, body io.Reader, visit func(*unpack.Document) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.config.Logger.Error("panic while reading an input", "panic", v, "stack", string(debug.Stack()))
+			*r = reader{walker: unpack.NewWalker(p.config.Limits)}
+			err = &dmarc.Error{Reason: dmarc.ReasonUnsupported, Offset: -1, Err: errors.New("internal error")}
+		}
+	}()
+	return r.walker.Walk(body, visit)
+}
+
+// batch is what was found in a delivery and is not committed yet.
+type batch struct {
+	store    Store
+	delivery *Delivery
+	entries  []*tally.Entry
+	names    []string
+	refused  []dmarc.Reason
+	refusals int
+	result   Result
+}
+
+// add adds a report.
+func (b *batch) add(name string, e *tally.Entry) {
+	b.entries = append(b.entries, e)
+	b.names = append(b.names, name)
+}
+
+// refuse adds a refusal.
+func (b *batch) refuse(name string, err error) {
+	var refused *dmarc.Error
+	if !errors.As(err, &refused) {
+		refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: err}
+	}
+	b.refusals++
+	b.refused = append(b.refused, refused.Reason)
+	b.result.add(Item{Name: name, Outcome: tally.OutcomeInvalid, Err: refused}, false)
+}
+
+// commit records what was found so far, with the mark when it is the last of the delivery.
+func (b *batch) commit(ctx context.Context, last bool) error {
+	record := &tally.Delivery{Source: b.delivery.Source, Entries: b.entries, Refused: b.refused}
+	if last && b.delivery.Key != "" {
+		reason := b.result.reason
+		if len(b.entries) > 0 || b.result.Counted+b.result.Known > 0 {
+			reason = ""
+		}
+		record.Key, record.Mark = b.delivery.Key, Committed{Value: b.delivery.Mark, Reason: reason}.encode()
+	}
+	results, err := b.store.Commit(ctx, record)
+	if err != nil {
+		return fmt.Errorf("record reports: %w", err)
+	}
+	for i, e := range b.entries {
+		b.result.add(Item{
+			Name: b.names[i], Kind: e.Kind, Org: e.Org, Domain: e.Domain, ReportID: e.ReportID, Outcome: results[i].Outcome,
+		}, results[i].Counted)
+	}
+	b.entries, b.names, b.refused = nil, nil, nil
+	return nil
+}

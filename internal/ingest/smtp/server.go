@@ -1,0 +1,280 @@
+package smtp
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"golang.org/x/net/netutil"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+)
+
+// Config configures a Server.
+type Config struct {
+	// Listen is a TCP address, or "unix:" and the path of a socket.
+	Listen string
+	// LMTP speaks LMTP (RFC 2033) instead of SMTP.
+	LMTP bool
+	// Hostname is what the server calls itself; empty means that of the machine.
+	Hostname string
+	// Recipients lists whose mail is accepted: addresses, or "@domain" for
+	// all of a domain. Case does not matter. There is no mail without one.
+	Recipients []string
+	// MaxBytes is the size of the largest mail; 0 means 32 MiB.
+	MaxBytes int64
+	// Timeout is how long the server waits for each read and write; 0 means a minute.
+	Timeout time.Duration
+	// Connections is how many clients are served at once; 0 means 50.
+	Connections int
+	// TLS offers STARTTLS when it is not nil.
+	TLS *tls.Config
+	// RequireTLS refuses mail that does not come over TLS.
+	RequireTLS bool
+	// Logger may be nil.
+	Logger *slog.Logger
+}
+
+// shutdownGrace is how long mails that are being received may take at shutdown.
+const shutdownGrace = 10 * time.Second
+
+// Server is a source that mail servers send reports to.
+type Server struct {
+	config     Config
+	recipients map[string]bool
+
+	mu     sync.Mutex
+	status ingest.Status
+	addr   net.Addr
+}
+
+// New checks the configuration and returns a Server. Its name is "smtp:" or
+// "lmtp:" and what it listens on.
+func New(c Config) (*Server, error) {
+	name := "smtp:"
+	if c.LMTP {
+		name = "lmtp:"
+	}
+	name += c.Listen
+	if c.Listen == "" {
+		return nil, errors.New("smtp: no address to listen on")
+	}
+	if len(c.Recipients) == 0 {
+		return nil, fmt.Errorf("%s: no recipients: nobody could send a report", name)
+	}
+	if c.RequireTLS && c.TLS == nil {
+		return nil, fmt.Errorf("%s: TLS is required, but there is no certificate", name)
+	}
+	if c.Hostname == "" {
+		c.Hostname, _ = os.Hostname()
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 32 << 20
+	}
+	if c.Timeout == 0 {
+		c.Timeout = time.Minute
+	}
+	if c.Connections == 0 {
+		c.Connections = 50
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{config: c, recipients: make(map[string]bool), status: ingest.Status{Name: name}}
+	for _, r := range c.Recipients {
+		s.recipients[strings.ToLower(strings.TrimSpace(r))] = true
+	}
+	return s, nil
+}
+
+// Status returns a snapshot; the server is up while it listens.
+func (s *Server) Status() ingest.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// Addr returns the address that the server listens on, nil while it does not.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+func (s *Server) set(addr net.Addr, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addr = addr
+	s.status.Up, s.status.Err, s.status.Since = addr != nil, err, time.Now()
+}
+
+// Run listens until ctx ends. Mails that are being received then may finish.
+func (s *Server) Run(ctx context.Context, deliver ingest.Deliver) error {
+	listener, err := s.listen()
+	if err != nil {
+		s.set(nil, err)
+		return err
+	}
+	s.set(listener.Addr(), nil)
+	server := s.server(ctx, deliver)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(netutil.LimitListener(listener, s.config.Connections)) }()
+	select {
+	case err = <-served:
+		err = fmt.Errorf("serve mail: %w", err)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.set(nil, err)
+	// ctx is over, but the mails under way deserve their answer.
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer cancel()
+	if server.Shutdown(grace) != nil {
+		s.config.Logger.Warn("mails were cut off at shutdown, their senders will try again", "source", s.status.Name)
+	}
+	return err
+}
+
+func (s *Server) listen() (net.Listener, error) {
+	network, address := "tcp", s.config.Listen
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+		if err := removeStale(path); err != nil {
+			return nil, err
+		}
+	}
+	listener, err := net.Listen(network, address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for mail: %w", err)
+	}
+	return listener, nil
+}
+
+// removeStale removes a socket that a killed process left behind, but not one in use.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return nil // Nothing there, or net.Listen will say what is in the way.
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		conn.Close()
+		return fmt.Errorf("listen for mail: %s is in use", path)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("remove stale socket: %w", err)
+	}
+	return nil
+}
+
+// server makes the protocol server. ctx ends what is delivered.
+func (s *Server) server(ctx context.Context, deliver ingest.Deliver) *smtp.Server {
+	// A mail that was received to its end is delivered even at shutdown.
+	ctx = context.WithoutCancel(ctx)
+	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		remote := c.Conn().RemoteAddr().String()
+		return &session{server: s, conn: c, deliver: func(mail io.Reader) (ingest.Result, error) {
+			spool, err := ingest.NewSpool(mail)
+			if err != nil {
+				return ingest.Result{}, err
+			}
+			defer spool.Close()
+			return deliver(ctx, &ingest.Delivery{Source: s.status.Name, Name: remote, Body: spool})
+		}}, nil
+	}))
+	server.LMTP = s.config.LMTP
+	server.Domain = s.config.Hostname
+	server.TLSConfig = s.config.TLS
+	server.MaxMessageBytes = s.config.MaxBytes
+	server.MaxRecipients = 100
+	server.ReadTimeout, server.WriteTimeout = s.config.Timeout, s.config.Timeout
+	server.EnableSMTPUTF8 = true
+	server.ErrorLog = slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn)
+	return server
+}
+
+// session is one connection.
+type session struct {
+	server  *Server
+	conn    *smtp.Conn
+	deliver func(body io.Reader) (ingest.Result, error)
+}
+
+// Mail accepts any sender: bounces of reports come without one.
+func (s *session) Mail(string, *smtp.MailOptions) error {
+	if !s.server.config.RequireTLS {
+		return nil
+	}
+	if _, ok := s.conn.TLSConnectionState(); !ok {
+		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "Must issue a STARTTLS command first"}
+	}
+	return nil
+}
+
+// Rcpt accepts the configured recipients.
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	to = strings.ToLower(to)
+	at := strings.LastIndexByte(to, '@')
+	if s.server.recipients[to] || at >= 0 && s.server.recipients[to[at:]] {
+		return nil
+	}
+	return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such recipient here"}
+}
+
+// Data delivers the mail and answers when its outcome is durable.
+func (s *session) Data(r io.Reader) error {
+	// go-smtp reads single bytes when a line ends.
+	result, err := s.deliver(bufio.NewReaderSize(r, 32<<10))
+	if err != nil {
+		s.server.config.Logger.Error("mail was not recorded, its sender will try again", "source", s.server.status.Name, "err", err)
+		return temporary(err)
+	}
+	if result.Class() != ingest.ClassRefused {
+		return nil
+	}
+	message := string(result.Reason())
+	for _, item := range result.Items {
+		if item.Err != nil {
+			message = printable(item.Err.Error())
+			break
+		}
+	}
+	return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: "Not a report: " + message}
+}
+
+// temporary makes the answer to a mail that should be sent again, unless its size is the trouble.
+func temporary(err error) error {
+	var limit *smtp.SMTPError
+	if errors.As(err, &limit) && limit.Code == 552 {
+		return limit
+	}
+	return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Cannot record reports now, try again later"}
+}
+
+// printable keeps an answer on one line of plain text.
+func printable(text string) string {
+	const limit = 200
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+	return text[:min(len(text), limit)]
+}
+
+// Reset does nothing: there is no state between mails.
+func (s *session) Reset() {}
+
+// Logout does nothing.
+func (s *session) Logout() error { return nil }

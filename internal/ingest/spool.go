@@ -1,0 +1,82 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// spoolMemory is how much of an input a Spool holds in memory.
+const spoolMemory = 256 << 10
+
+// Spool is an input that was received whole: a small one in memory, a large
+// one in a temporary file. Inputs from a network are spooled before they are
+// delivered, so that a slow sender delays nobody else.
+type Spool struct {
+	io.Reader
+	file *os.File
+}
+
+// NewSpool reads r to its end. An error of r is an *InputError; other errors
+// are those of the temporary file. The caller closes the Spool.
+func NewSpool(r io.Reader) (*Spool, error) {
+	var head bytes.Buffer
+	input := &inputReader{r: r}
+	if _, err := io.CopyN(&head, input, spoolMemory); err != nil {
+		if input.err != nil {
+			return nil, &InputError{Err: input.err}
+		}
+		return &Spool{Reader: &head}, nil
+	}
+	file, err := os.CreateTemp("", "dmarc-spool-*")
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	// Where the system allows it, the file is gone even if the process is killed.
+	_ = os.Remove(file.Name())
+	s := &Spool{file: file}
+	if err := s.fill(&head, input); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.Reader = file
+	return s, nil
+}
+
+func (s *Spool) fill(head, rest io.Reader) error {
+	_, err := io.Copy(s.file, io.MultiReader(head, rest))
+	if input, ok := rest.(*inputReader); ok && input.err != nil {
+		return &InputError{Err: input.err}
+	}
+	if err == nil {
+		_, err = s.file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
+}
+
+// Close frees the temporary file, if there is one.
+func (s *Spool) Close() {
+	if s.file != nil {
+		_ = s.file.Close()
+		_ = os.Remove(s.file.Name())
+	}
+}
+
+// inputReader remembers the error that ended an input.
+type inputReader struct {
+	r   io.Reader
+	err error
+}
+
+func (r *inputReader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}

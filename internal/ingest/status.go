@@ -1,0 +1,56 @@
+package ingest
+
+import (
+	"sync"
+	"time"
+)
+
+// Status is a snapshot of how a source is doing.
+type Status struct {
+	// Name is the stable name of the source: its kind, a colon and where it reads.
+	Name string
+	// Up is whether the source can reach what it reads.
+	Up bool
+	// Backlog is how many inputs wait to be read, as far as the source knows.
+	Backlog int
+	// Err is what keeps the source from reading; nil when it is up.
+	Err error
+	// Since is when Up last changed.
+	Since time.Time
+}
+
+// health is the part of a source that remembers its Status. It is safe for
+// concurrent use.
+type health struct {
+	mu     sync.Mutex
+	status Status
+}
+
+func newHealth(name string) health {
+	return health{status: Status{Name: name}}
+}
+
+// Status returns a snapshot.
+func (h *health) Status() Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.status
+}
+
+// set records whether the source works: nil means up.
+func (h *health) set(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	up := err == nil
+	if up != h.status.Up || h.status.Since.IsZero() {
+		h.status.Since = time.Now()
+	}
+	h.status.Up, h.status.Err = up, err
+}
+
+// setBacklog records how many inputs wait.
+func (h *health) setBacklog(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status.Backlog = max(n, 0)
+}
