@@ -41,6 +41,12 @@ type Config struct {
 	MaxClientSeries int
 	// ClientPorts adds the port to what is exported of single clients.
 	ClientPorts bool
+
+	// Keys says what Run finds out about keys.
+	Keys KeysConfig
+	// Scripts are what Run runs, each for ScriptTimeout at most; 0 means 5 s.
+	Scripts       []Script
+	ScriptTimeout time.Duration
 }
 
 func (c Config) withDefaults() *Config {
@@ -59,6 +65,10 @@ func (c Config) withDefaults() *Config {
 	if c.MaxClientList == 0 {
 		c.MaxClientList = 1000
 	}
+	if c.ScriptTimeout <= 0 {
+		c.ScriptTimeout = 5 * time.Second
+	}
+	c.Keys.setDefaults()
 	return &c
 }
 
@@ -74,14 +84,18 @@ type Collector struct {
 	mu      sync.Mutex
 	current *flight // nil while nothing is collected
 	state   state
+
+	background    background
+	scriptReasons map[string]Reason // of their last runs, guarded by background.running
 }
 
 // New returns a collector for the server behind client, which stays the
 // caller's to close. Of a cluster's client, the node that owns the first slot is
 // shown; a collector for each node shows them all.
 func New(client redis.UniversalClient, config Config) *Collector {
-	c := &Collector{client: client, config: config.withDefaults(), now: time.Now}
+	c := &Collector{client: client, config: config.withDefaults(), now: time.Now, scriptReasons: map[string]Reason{}}
 	c.families = newFamilies(c.config)
+	c.background.tasks = c.newTasks()
 	c.state.refused = map[*part]refusal{}
 	client.AddHook(&c.dials)
 	return c
@@ -109,6 +123,7 @@ func (c *Collector) CollectContext(ctx context.Context, ch chan<- prometheus.Met
 	}
 	w := &writer{families: c.families, config: c.config, now: c.now()}
 	w.write(c.snapshot(ctx))
+	w.tasks(&c.background)
 	for _, m := range w.metrics {
 		ch <- m
 	}

@@ -258,4 +258,3 @@ func TestReasons(t *testing.T) {
 		})
 	}
 }
-

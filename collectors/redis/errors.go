@@ -37,6 +37,7 @@ const (
 	ReasonNetwork     Reason = "network"     // the host cannot be reached
 	ReasonSentinel    Reason = "sentinel"    // no sentinel knows the master
 	ReasonCanceled    Reason = "canceled"    // the caller went away
+	ReasonBudget      Reason = "budget"      // there is more to do than the configuration allows
 	ReasonOther       Reason = "other"       // anything else
 )
 
@@ -81,6 +82,7 @@ var errnoReasons = []struct {
 	{os.ErrDeadlineExceeded, ReasonTimeout},
 	{context.DeadlineExceeded, ReasonTimeout},
 	{context.Canceled, ReasonCanceled},
+	{errBudget, ReasonBudget},
 }
 
 // A CredentialsError says that a password could not be had, for example because

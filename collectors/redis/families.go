@@ -20,6 +20,10 @@ type families struct {
 	clientFamilies
 	clusterFamilies
 	sentinelFamilies
+	backgroundFamilies
+	keyFamilies
+	streamFamilies
+	scriptFamilies
 }
 
 // newFamilies builds the families under a namespace.
@@ -43,6 +47,10 @@ func newFamilies(c *Config) *families {
 	f.clientFamilies = newClientFamilies(t, c)
 	f.clusterFamilies = newClusterFamilies(t)
 	f.sentinelFamilies = newSentinelFamilies(t)
+	f.backgroundFamilies = newBackgroundFamilies(t)
+	f.keyFamilies = newKeyFamilies(t)
+	f.streamFamilies = newStreamFamilies(t)
+	f.scriptFamilies = newScriptFamilies(t)
 	f.all = t.built
 	return f
 }

@@ -5,7 +5,6 @@ import "strconv"
 // keyspaceFamilies are about databases.
 type keyspaceFamilies struct {
 	databaseKeys, databaseExpiring, databaseTTL, databaseCached *family
-	keyGroupsMillis                                             *family
 }
 
 func newKeyspaceFamilies(t *table) keyspaceFamilies {
@@ -13,7 +12,6 @@ func newKeyspaceFamilies(t *table) keyspaceFamilies {
 		databaseKeys:     t.gauge("db_keys", "Keys of a database.", "db"),
 		databaseExpiring: t.gauge("db_keys_expiring", "Keys of a database that have a time to live.", "db"),
 		databaseTTL:      t.gauge("db_avg_ttl_seconds", "Average time to live of the keys of a database.", "db"),
-		keyGroupsMillis:  t.gauge("last_key_groups_scrape_duration_milliseconds", "Duration of the last pass that sorted keys into groups, in milliseconds."),
 		databaseCached:   t.gauge("db_keys_cached", "Keys of a database in memory (KeyDB with flash storage).", "db"),
 	}
 }
@@ -21,7 +19,6 @@ func newKeyspaceFamilies(t *table) keyspaceFamilies {
 // keyspace writes lines like db0:keys=4,expires=1,avg_ttl=23700. INFO leaves out
 // empty databases; there are as many as the configuration says.
 func (w *writer) keyspace(databases int) {
-	w.add(w.keyGroupsMillis, 0)
 	seen := map[string]bool{}
 	for _, line := range w.info {
 		if line.section == "keyspace" && isNumbered(line.key, "db") && len(seen) < maxDatabases && !seen[line.key] {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,20 @@ var elsewhere = []string{
 	"redis_target_scrape_request_errors_total", // of the binary's probes
 }
 
+// fullConfig turns everything on, for the keys of busyRedis.
+var fullConfig = Config{
+	ConfigValues: true, SystemMetrics: true, Ping: true, MaxClientSeries: 10,
+	Keys: KeysConfig{
+		Single:   []Key{{0, "text"}, {0, "number"}, {1, "other"}, {0, "missing"}},
+		Patterns: []Key{{0, "que*"}},
+		Counts:   []Key{{0, "*e*"}},
+		Streams:  []Key{{0, "stream"}},
+		Queues:   []Key{{0, "queue"}, {0, "celery"}},
+		Groups:   []*regexp.Regexp{regexp.MustCompile("^(.)")},
+	},
+	Scripts: []Script{{"keys.lua", "return {'keys', tostring(redis.call('DBSIZE')), 'one', '1'}"}},
+}
+
 // TestContract compares names, types and labels with those of the established
 // exporter on a real server, and prints what is missing or different.
 func TestContract(t *testing.T) {
@@ -28,9 +43,12 @@ func TestContract(t *testing.T) {
 		config     Config
 	}{
 		{"default", "testdata/contract.default.tsv", Config{}},
+		{"full", "testdata/contract.full.tsv", fullConfig},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := gathered(t, New(connect(t, redis.Options{Addr: s.Addr()}), c.config))
+			collector := New(connect(t, redis.Options{Addr: s.Addr()}), c.config)
+			collector.RefreshIfDue(t.Context())
+			got := gathered(t, collector)
 			covered := 0
 			for _, want := range readContract(t, c.file) {
 				name, _, _ := strings.Cut(want, "\t")

@@ -19,6 +19,7 @@ func connect(t testing.TB, o redis.Options) *redis.Client {
 	o.ContextTimeoutEnabled = true
 	o.DisableIdentity = true
 	o.PipelinePoolSize = -1
+	o.ReadTimeout = time.Minute
 	client := redis.NewClient(&o)
 	t.Cleanup(func() { client.Close() })
 	return client
