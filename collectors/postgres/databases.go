@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strings"
 	"sync"
 	"time"
 )
@@ -99,12 +100,18 @@ func (c *Collector) targets(ctx context.Context, q *Query, server Server) ([]tar
 	return out, nil
 }
 
-// matches reports whether one of the patterns (path.Match) matches name.
+// matches reports whether one of the patterns (path.Match) matches name, and
+// none of those that begin with an exclamation mark.
 func matches(patterns []string, name string) bool {
+	found := false
 	for _, p := range patterns {
+		p, not := strings.CutPrefix(p, "!")
 		if ok, err := path.Match(p, name); ok && err == nil {
-			return true
+			if not {
+				return false
+			}
+			found = true
 		}
 	}
-	return false
+	return found
 }

@@ -85,7 +85,7 @@ func newLayout(q *Query, fields []Field, sc scope) (*layout, error) {
 			continue
 		}
 		if at < 0 {
-			return nil, &queryError{ReasonColumn, fmt.Errorf("%s: LABEL column %q is not in the result", c.At, c.Name)}
+			return nil, &queryError{ReasonColumn, &FileError{c.At, fmt.Errorf("LABEL column %q is not in the result", c.Name)}}
 		}
 		all = append(all, labelColumn{name: c.Name, column: at})
 	}

@@ -42,8 +42,13 @@ func ParseVersion(s string) (Version, error) {
 	return v, nil
 }
 
-// String returns the version as major.minor.patch.
-func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
+// String returns the version as PostgreSQL writes it: "15.8", "9.6.24".
+func (v Version) String() string {
+	if v[0] >= 10 {
+		return fmt.Sprintf("%d.%d", v[0], v[1])
+	}
+	return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])
+}
 
 // Compare returns -1, 0 or +1 as v is older than, equal to or newer than w.
 func (v Version) Compare(w Version) int {

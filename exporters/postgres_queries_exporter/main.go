@@ -1,0 +1,125 @@
+// Command postgres_queries_exporter exposes the rows of SQL queries, and what
+// PostgreSQL tells about itself, as metrics. It takes the query files, flags and
+// variables of postgres_exporter.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+const name = "postgres_queries_exporter"
+
+// dmarcPack is the query file for the tables of the DMARC dashboard.
+//
+//go:embed postgres-queries.yaml
+var dmarcPack []byte
+
+// flags are the flags of this binary. Names and variables of the environment
+// are those of postgres_exporter where it has them.
+type flags struct {
+	*exporter.Flags
+	configFile string
+	queryPaths string
+	dmarc      bool
+	core       map[string]*bool // by the name of the query
+	noCore     bool
+	noSettings bool
+	discover   bool
+	include    string
+	exclude    string
+	labels     string
+	simple     bool
+	sessions   postgres.SessionsConfig
+
+	checkFiles   []string
+	checkConnect bool
+}
+
+func newApp() (*kingpin.Application, *flags) {
+	app := kingpin.New(name, "Metrics of PostgreSQL: SQL queries of your own, its statistics, and the DMARC dashboard's tables.")
+	f := &flags{core: map[string]*bool{}}
+	f.Flags = exporter.AddFlags(app, ":9187")
+	app.Flag("config.file", "YAML file with data sources, modules and targets of /probe.").StringVar(&f.configFile)
+	app.Flag("extend.query-path", "Query files: paths or patterns, separated by commas.").Envar("PG_EXPORTER_EXTEND_QUERY_PATH").StringVar(&f.queryPaths)
+	app.Flag("queries.dmarc", "Run the built-in queries on the tables of the DMARC dashboard, where they exist.").Default("true").BoolVar(&f.dmarc)
+	app.Flag("disable-default-metrics", "Leave out the core pack, pg_* but for pg_up and the like.").Envar("PG_EXPORTER_DISABLE_DEFAULT_METRICS").BoolVar(&f.noCore)
+	app.Flag("disable-settings-metrics", "Leave out pg_settings_*.").Envar("PG_EXPORTER_DISABLE_SETTINGS_METRICS").BoolVar(&f.noSettings)
+	app.Flag("auto-discover-databases", "Run queries that are not master in every database of the server.").Envar("PG_EXPORTER_AUTO_DISCOVER_DATABASES").BoolVar(&f.discover)
+	app.Flag("include-databases", "Databases to discover: names or patterns, separated by commas. All if there are none.").Envar("PG_EXPORTER_INCLUDE_DATABASES").StringVar(&f.include)
+	app.Flag("exclude-databases", "Databases not to discover: names or patterns, separated by commas.").Envar("PG_EXPORTER_EXCLUDE_DATABASES").StringVar(&f.exclude)
+	app.Flag("constantLabels", "Labels for all series, as name=value separated by commas.").Envar("PG_EXPORTER_CONSTANT_LABELS").StringVar(&f.labels)
+	app.Flag("postgres.max-sessions", "Connections to each server at the same time, including those that cancel statements.").Default("3").IntVar(&f.sessions.Max)
+	app.Flag("postgres.statement-timeout", "statement_timeout of the sessions: the end of statements that outlive their scrape. A query's own timeout raises it.").Default("30s").DurationVar(&f.sessions.StatementTimeout)
+	app.Flag("postgres.lock-timeout", "lock_timeout of the sessions.").Default("1s").DurationVar(&f.sessions.LockTimeout)
+	app.Flag("postgres.session-lifetime", "Age at which a session is replaced.").Default("1h").DurationVar(&f.sessions.Lifetime)
+	app.Flag("postgres.simple-protocol", "Use the simple protocol, for poolers that know no other. Queries with a cursor do not work then.").BoolVar(&f.sessions.Simple)
+	for _, q := range postgres.CoreQueries() {
+		value := new(bool)
+		f.core[q.Name] = value
+		preset := "false"
+		if q.Default {
+			preset = "true"
+		}
+		app.Flag("collector."+q.Name, q.Help).Default(preset).BoolVar(value)
+	}
+	for old := range formerCollectors {
+		app.Flag("collector."+old, "Part of another collector here.").Hidden().Bool()
+	}
+	app.Flag("collection-timeout", "The timeout of the scrape is used.").Hidden().Duration()
+
+	app.Command("serve", "Serve metrics.").Default()
+	check := app.Command("check", "Check query files; with --connect also on the server of the data source, read-only.")
+	check.Arg("file", "Query files: paths or patterns. Without any, those of --extend.query-path.").StringsVar(&f.checkFiles)
+	check.Flag("connect", "Run the queries once on the first data source and show what they give.").BoolVar(&f.checkConnect)
+	return app, f
+}
+
+// formerCollectors are collectors of postgres_exporter whose metrics another
+// collector has here. Their flags are accepted and do nothing.
+var formerCollectors = map[string]string{
+	"database_wraparound": "database", "long_running_transactions": "server", "postmaster": "server",
+	"replication": "server", "stat_checkpointer": "stat_bgwriter", "statio_user_tables": "stat_user_tables",
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	app, f := newApp()
+	command, code, ok := exporter.Parse(app, args, stdout, stderr)
+	if !ok {
+		return code
+	}
+	logger := f.Logger(stderr)
+	if command == "check" {
+		return check(f, logger, stdout, stderr)
+	}
+	s := newService(f, logger)
+	if err := s.reload(context.Background()); err != nil {
+		logger.Error("cannot start", "err", err)
+		return 1
+	}
+	err := exporter.Serve(context.Background(), f.Flags, exporter.Options{
+		Name:        name,
+		Description: "Metrics of PostgreSQL: SQL queries of your own, its statistics, and the DMARC dashboard's tables.",
+		Logger:      logger,
+		Collectors:  s.collectors,
+		Reload:      s.reload,
+		Background:  s.background,
+		Handlers:    map[string]http.Handler{"/probe": s.probed},
+		Links:       []exporter.Link{{Address: "/probe", Text: "Probe", Description: "another server of the allowed targets"}},
+	})
+	if err != nil {
+		logger.Error("stopped", "err", err)
+		return 1
+	}
+	return 0
+}

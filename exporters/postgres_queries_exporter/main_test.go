@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){name: main})
+}
+
+func TestFlagsDoc(t *testing.T) {
+	app, _ := newApp()
+	exportertest.FlagsDoc(t, app, "../../docs/flags/"+name+".md")
+}
+
+// TestServer runs everything that needs a real PostgreSQL against one.
+func TestServer(t *testing.T) {
+	server := realtest.Postgres(t)
+	t.Run("pack", func(t *testing.T) { testPack(t, server) })
+	t.Run("reloads", func(t *testing.T) { testReloads(t, server) })
+	t.Run("scripts", func(t *testing.T) { testScripts(t, server) })
+}
+
+// testScripts runs the stories of testdata/script. $PG is host:port of a server
+// with a database app, $DSN a connection string for it, $PASSWORD the password
+// in it, $ADDR a free address for the exporter.
+func testScripts(t *testing.T, server *realtest.PostgresServer) {
+	server.CreateDatabase(t, "app", "CREATE TABLE orders (state text, amount int); INSERT INTO orders VALUES ('new', 3), ('paid', 4)")
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PG", server.Addr())
+			env.Setenv("DSN", server.DSN("app"))
+			env.Setenv("PASSWORD", realtest.PostgresPassword)
+			env.Setenv("ADDR", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"get": get, "post": post},
+	})
+}
+
+// get URL TEXT… polls a URL until the status and body hold every text; ! get
+// wants none of them at once.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	var body string
+	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		resp, err := http.Get(args[0])
+		if err == nil {
+			b, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			body = fmt.Sprintf("%d\n%s", resp.StatusCode, b)
+			missing := ""
+			for _, text := range args[1:] {
+				if strings.Contains(body, text) == neg {
+					missing = text
+				}
+			}
+			if missing == "" {
+				return
+			}
+			err = fmt.Errorf("%q is (not) there", missing)
+		}
+		if time.Now().After(limit) {
+			ts.Fatalf("get %s: %v\n%s", args[0], err, body)
+		}
+	}
+}
+
+// post URL STATUS TEXT posts nothing and wants a status and a text in the body.
+func post(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Post(args[0], "", nil)
+	if err != nil {
+		ts.Fatalf("post: %v", err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	if got := fmt.Sprint(resp.StatusCode); got != args[1] || !strings.Contains(string(body), args[2]) {
+		ts.Fatalf("post %s: status %s, want %s with %q\n%s", args[0], got, args[1], args[2], body)
+	}
+}
+
+func TestSplitDSNs(t *testing.T) {
+	tests := []struct {
+		in   string
+		want []string
+	}{
+		{"postgres://a/b", []string{"postgres://a/b"}},
+		{"postgres://a/b,postgresql://c/d", []string{"postgres://a/b", "postgresql://c/d"}},
+		{"postgres://a:1,b:2/c?x=y", []string{"postgres://a:1,b:2/c?x=y"}},
+		{"host=a password=x,host=b", []string{"host=a password=x", "host=b"}},
+		{"host=a password='p,q=r' user=u,host=b", []string{"host=a password='p,q=r' user=u", "host=b"}},
+		{"postgres://u:p,w@a/b", []string{"postgres://u:p,w@a/b"}},
+	}
+	for _, tt := range tests {
+		if got := splitDSNs(tt.in); fmt.Sprint(got) != fmt.Sprint(tt.want) || len(got) != len(tt.want) {
+			t.Errorf("splitDSNs(%q) = %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func TestEnvironmentDSNs(t *testing.T) {
+	tests := []struct {
+		name string
+		env  map[string]string
+		want string
+	}{
+		{"none", nil, ""},
+		{"name", map[string]string{"DATA_SOURCE_NAME": "host=a"}, "host=a"},
+		{"uri", map[string]string{"DATA_SOURCE_URI": "a:5432/b?sslmode=disable"}, "postgresql://a:5432/b?sslmode=disable"},
+		{"user", map[string]string{"DATA_SOURCE_URI": "a/b", "DATA_SOURCE_USER": "u"}, "postgresql://u@a/b"},
+		{"password", map[string]string{"DATA_SOURCE_URI": "a/b", "DATA_SOURCE_USER": "u", "DATA_SOURCE_PASS": "p@s/s%"}, "postgresql://u:p%40s%2Fs%25@a/b"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, v := range []string{"NAME", "URI", "USER", "PASS"} {
+				t.Setenv("DATA_SOURCE_"+v, tt.env["DATA_SOURCE_"+v])
+			}
+			got, err := environmentDSNs()
+			if err != nil || len(got) != 1 || got[0] != tt.want {
+				t.Errorf("= %q, %v, want %q", got, err, tt.want)
+			}
+			if _, err := url.Parse(got[0]); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestProbeSource(t *testing.T) {
+	var m module
+	m.UserPass.Username, m.UserPass.Password = "u", "p@ss"
+	m.Options = map[string]string{"sslmode": "disable"}
+	good := map[string]string{
+		"db.example":                  "postgresql://u:p%40ss@db.example/?sslmode=disable",
+		"db.example:5433/app":         "postgresql://u:p%40ss@db.example:5433/app?sslmode=disable",
+		"postgresql://[::1]:5432/app": "postgresql://u:p%40ss@[::1]:5432/app?sslmode=disable",
+	}
+	for target, want := range good {
+		s, err := probeSource(target, m)
+		if err != nil {
+			t.Errorf("%s: %v", target, err)
+			continue
+		}
+		if got, _ := s.dsn(); got != want {
+			t.Errorf("%s = %s, want %s", target, got, want)
+		}
+	}
+	for _, target := range []string{"", "/app", "db/app?sslkey=/etc/passwd", "other@db", "db/a/b", "a,b", "db/app sslmode=disable", "db/%2e", `db\x`, "host=db"} {
+		if _, err := probeSource(target, m); err == nil {
+			t.Errorf("%q was accepted", target)
+		}
+	}
+}
