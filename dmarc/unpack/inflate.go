@@ -24,6 +24,7 @@ type inflater struct {
 	last bool // the current block is the last one
 	err  error
 
+	fixed    bool // the tables are those of fixedTables
 	literals [literalSize]uint32
 	offsets  [offsetSize]uint32
 	lengths  [lengthSize]uint32
@@ -207,6 +208,10 @@ func (f *inflater) copyStored() error {
 
 // fixedTables makes the tables of RFC 1951, section 3.2.6.
 func (f *inflater) fixedTables() {
+	if f.fixed {
+		return
+	}
+	f.fixed = true
 	for i := range f.code {
 		switch {
 		case i < 144:
@@ -226,6 +231,7 @@ func (f *inflater) fixedTables() {
 
 // dynamicTables reads the tables of a block.
 func (f *inflater) dynamicTables() error {
+	f.fixed = false
 	if err := f.need(14); err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ import (
 // an mbox, each of its mails.
 type Limits struct {
 	// Memory is the number of bytes of mails and zip archives that are held in
-	// memory at one time (default 32 MiB). Decoding a transfer encoding may
-	// need three quarters of it once more.
+	// memory at one time (default 32 MiB). Their parts, decoded, may need as
+	// much again.
 	Memory int64
 	// Unpacked is the number of bytes that are read from an input, and that are
 	// decompressed from it in all layers together (default 1 GiB).

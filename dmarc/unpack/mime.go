@@ -203,15 +203,6 @@ func (w *Walker) openPart(i, number int) error {
 		return nil // headers of a message that is not there
 	}
 	b, known := w.decode(&p)
-	held := int64(0)
-	if w.mail.Outer != nil && len(b) > 0 && len(p.body) > 0 && &b[0] != &p.body[0] {
-		held = int64(len(b))
-	}
-	w.held += held
-	defer func() { w.held -= held }()
-	if w.held > w.limits.Memory {
-		return w.refuse(w.tooLong())
-	}
 	switch f, _ := sniff(b[:min(len(b), sniffSize)], len(b) <= sniffSize); f {
 	case formatOther, formatEmpty:
 		if isCMS(b, 2) && containsFold(p.mediaType, "pkcs7-mime") {

@@ -92,7 +92,8 @@ func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 	w.doc.Warnings, w.doc.WarningsDropped = w.doc.Warnings[:0], 0
 	w.meter = meter{}
 	w.root = root{w: w, r: r}
-	w.path, w.mail, w.depth, w.held, w.parts, w.members = w.path[:0], nil, 0, 0, w.parts[:0], w.members[:0]
+	w.path, w.mail, w.depth, w.held = w.path[:0], nil, 0, 0
+	w.parts, w.members = w.parts[:0], w.members[:0]
 	w.found, w.weak = false, weak{dmarc.ReasonNotAReport, "no report inside"}
 	defer w.release()
 
