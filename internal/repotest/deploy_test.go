@@ -1,0 +1,130 @@
+package repotest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// readYAML reads a file of the repository.
+func readYAML(t *testing.T, name string) object {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o map[string]any
+	if err := yaml.Unmarshal(data, &o); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return o
+}
+
+// TestCompose holds that the stack is whole: pinned images, limits, ports on
+// loopback, no default passwords, and every target of Prometheus in reach.
+func TestCompose(t *testing.T) {
+	const dir = "deploy/compose/"
+	stack := readYAML(t, dir+"compose.monitoring.yaml")
+	services, ok := stack.get("services").(map[string]any)
+	if !ok {
+		t.Fatal("no services")
+	}
+	networks := map[string][]any{}
+	for name, v := range services {
+		s := object(v.(map[string]any))
+		if image := s.str("image"); !strings.Contains(image, ":") || strings.HasSuffix(image, ":latest") {
+			t.Errorf("%s: image %q is not pinned", name, image)
+		}
+		for _, field := range []string{"mem_limit", "restart", "healthcheck", "cap_drop"} {
+			if s.get(field) == nil {
+				t.Errorf("%s: no %s", name, field)
+			}
+		}
+		networks[name], _ = s.get("networks").([]any)
+		ports, _ := s.get("ports").([]any)
+		for _, port := range ports {
+			if !strings.HasPrefix(port.(string), "127.0.0.1:") {
+				t.Errorf("%s: port %v is open beyond loopback", name, port)
+			}
+		}
+	}
+	for _, job := range readYAML(t, dir+"prometheus/prometheus.yml").list("scrape_configs") {
+		target := job.list("static_configs")[0].get("targets").([]any)[0].(string)
+		host, _, _ := strings.Cut(target, ":")
+		if host != "127.0.0.1" && !slices.Contains(networks[host], any("monitoring")) {
+			t.Errorf("target %s is no service on Prometheus' network", target)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(root, dir, "compose.monitoring.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile(filepath.Join(root, dir, ".env.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`\$\{([A-Z_]+)`).FindAllStringSubmatch(string(text), -1) {
+		if m[1] != "POSTGRES_SSLMODE" && m[1] != "PROMETHEUS_RETENTION" && !strings.Contains(string(example), "\n"+m[1]+"=") {
+			t.Errorf("%s is not in .env.example", m[1])
+		}
+	}
+	if m := regexp.MustCompile(`(?i)password[^\n]*:-`).Find(text); m != nil {
+		t.Errorf("a default password: %s", m)
+	}
+}
+
+// TestLokiRetention holds what deletes logs after 30 days on Loki 3.
+func TestLokiRetention(t *testing.T) {
+	c := readYAML(t, "deploy/compose/loki/loki.yml")
+	for path, want := range map[string]any{
+		"compactor.retention_enabled":              true,
+		"compactor.delete_request_store":           "filesystem",
+		"limits_config.retention_period":           "720h",
+		"limits_config.reject_old_samples_max_age": "168h",
+	} {
+		if got := c.get(strings.Split(path, ".")...); got != want {
+			t.Errorf("%s = %v, want %v", path, got, want)
+		}
+	}
+	if s := c.list("schema_config", "configs")[0]; s.str("store") != "tsdb" || s.str("schema") != "v13" {
+		t.Errorf("schema %v, want tsdb v13", s)
+	}
+}
+
+// TestSystemdUnits asks systemd how exposed the services are: at most 1.5, and
+// 3.5 for node_exporter, which has to look at the whole host.
+func TestSystemdUnits(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("no systemd-analyze")
+	}
+	units, err := filepath.Glob(filepath.Join(root, "deploy/systemd/*.service"))
+	if err != nil || len(units) != 5 {
+		t.Fatalf("%d units, %v, want 5", len(units), err)
+	}
+	for _, unit := range units {
+		out, err := exec.Command(analyze, "security", "--offline=true", unit).CombinedOutput()
+		m := regexp.MustCompile(`exposure level for \S+: ([0-9.]+)`).FindSubmatch(out)
+		if m == nil {
+			t.Fatalf("%s: %v\n%s", unit, err, out)
+		}
+		exposure, err := strconv.ParseFloat(string(m[1]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit := 1.5
+		if strings.Contains(unit, "node_exporter") {
+			limit = 3.5
+		}
+		if exposure > limit {
+			t.Errorf("%s: exposure %v, want at most %v", filepath.Base(unit), exposure, limit)
+		}
+	}
+}
