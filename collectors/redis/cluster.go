@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"strconv"
 	"strings"
 )
@@ -119,4 +120,21 @@ func (w *writer) cluster(replies []reply) error {
 		w.add(w.clusterNodeSlots, float64(n.Slots), n.ID)
 	}
 	return nil
+}
+
+// Nodes returns the nodes of the server's cluster.
+func (c *Collector) Nodes(ctx context.Context) ([]Node, error) {
+	node, err := c.node(ctx)
+	if err != nil {
+		return nil, err
+	}
+	replies, err := call(ctx, node, []command{{"CLUSTER", "NODES"}})
+	if err != nil {
+		return nil, err
+	}
+	text, err := replies[0].text()
+	if err != nil {
+		return nil, err
+	}
+	return parseNodes(text), nil
 }

@@ -62,6 +62,11 @@ func (c *Collector) snapshot(ctx context.Context) *snapshot {
 	}
 }
 
+// maxStale is how many connections that the server closed while they were idle
+// a collection tries before it believes that the server is down. Clients do not
+// notice that of all connections, TLS in particular.
+const maxStale = 4
+
 // lead collects on behalf of all who wait for f.
 func (c *Collector) lead(ctx context.Context, f *flight) {
 	start := c.now()
@@ -72,9 +77,15 @@ func (c *Collector) lead(ctx context.Context, f *flight) {
 		c.mu.Unlock()
 		close(f.done)
 	}()
-	snap := &snapshot{}
 	c.dials.last.Store(0)
-	snap.err = c.ask(ctx, snap)
+	snap := &snapshot{}
+	for range maxStale {
+		*snap = snapshot{}
+		snap.err = c.ask(ctx, snap)
+		if ReasonOf(snap.err) != ReasonClosed || c.dials.last.Load() != 0 {
+			break
+		}
+	}
 	snap.connect = time.Duration(c.dials.last.Load())
 	snap.took = c.now().Sub(start)
 	c.remember(snap)

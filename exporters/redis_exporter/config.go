@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// config is the file of --config.file. Unknown fields are errors.
+type config struct {
+	Probe probeConfig `yaml:"probe"`
+}
+
+// probeConfig allows targets for /probe and says how to introduce oneself.
+type probeConfig struct {
+	Targets []string          `yaml:"targets"`
+	Modules map[string]module `yaml:"modules"`
+}
+
+// module is a way to introduce oneself, chosen by the parameter module.
+type module struct {
+	Username             string    `yaml:"username"`
+	PasswordFile         string    `yaml:"password_file"`
+	SentinelPasswordFile string    `yaml:"sentinel_password_file"`
+	TLS                  tlsConfig `yaml:"tls"`
+}
+
+// loadConfig reads a configuration file; an empty path gives an empty one.
+func loadConfig(file string) (*config, error) {
+	c := &config{}
+	if file == "" {
+		return c, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %s", file, strings.ReplaceAll(err.Error(), "\n  ", " "))
+	}
+	for i, pattern := range c.Probe.Targets {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, fmt.Errorf("%s: probe.targets[%d]: %w", file, i, err)
+		}
+	}
+	for name, m := range c.Probe.Modules {
+		if m.PasswordFile != "" {
+			if _, err := (secret{file: m.PasswordFile}).read(); err != nil {
+				return nil, fmt.Errorf("%s: probe.modules.%s: %w", file, name, err)
+			}
+		}
+	}
+	return c, nil
+}

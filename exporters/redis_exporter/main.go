@@ -1,0 +1,59 @@
+// Command redis_exporter exposes the metrics of Redis and of servers like it.
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/redis/go-redis/v9/logging"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	app, f := newApp()
+	if _, code, ok := exporter.Parse(app, upstreamArgs(app, args), stdout, stderr); !ok {
+		return code
+	}
+	logging.Disable() // The client says to stderr what it returns as errors, too.
+	logger := f.Logger(stderr)
+	f.password = os.Getenv("REDIS_PASSWORD")
+	f.sentinelPassword = os.Getenv("REDIS_SENTINEL_PASSWORD")
+	s, err := newService(f, logger)
+	if err != nil {
+		logger.Error("cannot start", "err", err)
+		return 1
+	}
+	defer s.close()
+	if f.configCheck {
+		logger.Info("the configuration is valid")
+		return 0
+	}
+	probe := s.countErrors(s)
+	err = exporter.Serve(context.Background(), f.Flags, exporter.Options{
+		Name:        "redis_exporter",
+		Description: "Metrics of Redis, Valkey, KeyDB and Dragonfly.",
+		Logger:      logger,
+		Collectors:  s.collectors,
+		Reload:      s.reload,
+		Background:  s.background,
+		Handlers: map[string]http.Handler{
+			"/probe":                  probe,
+			"/scrape":                 probe,
+			"/discover-cluster-nodes": http.HandlerFunc(s.discover),
+		},
+		Links: []exporter.Link{
+			{Address: "/probe", Text: "Probe", Description: "metrics of an allowed target"},
+			{Address: "/discover-cluster-nodes", Text: "Cluster nodes", Description: "the nodes of the cluster, for HTTP service discovery"},
+		},
+	})
+	if err != nil {
+		logger.Error("stopped", "err", err)
+		return 1
+	}
+	return 0
+}
