@@ -1,7 +1,6 @@
 package unpack
 
 import (
-	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -118,5 +117,3 @@ func printable(b []byte, limit int) string {
 	}
 	return s
 }
-
-var _ io.ByteReader = (*input)(nil)
