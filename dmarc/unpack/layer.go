@@ -72,13 +72,7 @@ func (w *Walker) holdLong(in *input) error {
 	b := append(l.held[:0], in.buf[in.pos:]...)
 	for {
 		if len(b) == cap(b) {
-			size := int64(cap(b)) * 2
-			if size > keepBuffer {
-				// Straight to the limit: the pages that are not used are not
-				// resident, and doubling would hold half as much again.
-				size = max(room+1, size/2+1)
-			}
-			b = append(make([]byte, 0, size), b...)
+			b = grow(b, room+1)
 		}
 		n, err := in.src.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
@@ -93,6 +87,18 @@ func (w *Walker) holdLong(in *input) error {
 	l.held = b
 	in.buf, in.pos = b, 0
 	return nil
+}
+
+// grow moves b to a larger array, of limit bytes at most unless b is longer.
+// From a few MiB on that is the limit at once: pages that are not used are not
+// resident, and doubling would hold half as much again.
+func grow(b []byte, limit int64) []byte {
+	const jump = 4 << 20
+	size := max(2*int64(cap(b)), 4*bufferSize)
+	if size > jump {
+		size = max(limit, int64(len(b))+bufferSize)
+	}
+	return append(make([]byte, 0, size), b...)
 }
 
 // printable makes a string of at most limit bytes that is valid UTF-8 without

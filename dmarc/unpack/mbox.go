@@ -149,12 +149,7 @@ func (r *mboxReader) more() {
 		r.scan, r.pos = r.scan-r.pos, 0
 	}
 	if len(b) == cap(b) {
-		size := max(2*int64(cap(b)), 4*bufferSize)
-		if size > keepBuffer {
-			// As in holdLong; what is too long is found before this is full.
-			size = max(r.room()+2*bufferSize, size/2+bufferSize)
-		}
-		b = append(make([]byte, 0, size), b...)
+		b = grow(b, r.room()+2*bufferSize) // what is too long is found before this is full
 	}
 	n, err := r.in.Read(b[len(b):min(cap(b), len(b)+bufferSize)])
 	r.l.held = b[:len(b)+n]
