@@ -3,16 +3,18 @@ package dmarc
 import (
 	"encoding/binary"
 	"net/netip"
+	"strings"
 )
 
 // interner keeps the strings of recent values, so that a value that comes
-// again costs a look-up instead of an allocation. Its tables are direct-mapped
-// and overwrite what is there: they are bounded, and colliding values that a
-// stranger has chosen cost no more than new ones.
+// again costs a look-up instead of an allocation. Its tables have two places
+// for each hash and overwrite the older: they are bounded, and colliding values
+// that a stranger has chosen cost no more than new ones.
 type interner struct {
 	words   table[string]
 	domains table[string]
 	sources table[source]
+	shared  strings.Builder // the texts of new sources
 }
 
 // source is an address with its text.
@@ -21,27 +23,23 @@ type source struct {
 	addr netip.Addr
 }
 
-// Sizes of the tables: they start small, for programs that use a Decoder once,
+// Sizes of the tables, in pairs: they start small, for programs that use a Decoder once,
 // and grow when they prove too small.
 const (
-	tableStart = 256
-	tableSize  = 4096
+	tableStart = 32
+	tableSize  = 2048
 	internMax  = 128 // longer values are not kept
 )
 
 type table[T any] struct {
-	slots  []T
+	slots  [][2]T
 	misses int
 }
 
-// slot returns the place for values with hash h.
-func (t *table[T]) slot(h uint64) *T {
+// slot returns the places for values with hash h.
+func (t *table[T]) slot(h uint64) *[2]T {
 	if t.misses >= len(t.slots) && len(t.slots) < tableSize {
-		size := tableStart
-		if t.slots != nil {
-			size = tableSize
-		}
-		t.slots, t.misses = make([]T, size), 0
+		t.slots, t.misses = make([][2]T, max(tableStart, 4*len(t.slots))), 0
 	}
 	return &t.slots[h>>32*uint64(len(t.slots))>>32]
 }
@@ -74,11 +72,15 @@ func (s *interner) word(buf []byte, p, end int) (string, bool) {
 		return "", false
 	}
 	e := s.words.slot(hashValue(buf, p, end))
-	if string(buf[p:end]) != *e {
-		s.words.misses++
-		*e = string(buf[p:end])
+	switch b := buf[p:end]; {
+	case string(b) == e[0]:
+		return e[0], true
+	case string(b) == e[1]:
+		return e[1], true
 	}
-	return *e, true
+	s.words.misses++
+	e[0], e[1] = string(buf[p:end]), e[0]
+	return e[0], true
 }
 
 // domain is word for domains; it reports false for what is not in normal form as well.
@@ -90,14 +92,17 @@ func (s *interner) domain(buf []byte, p, end int) (string, bool) {
 		return "", true
 	}
 	e := s.domains.slot(hashValue(buf, p, end))
-	if string(buf[p:end]) != *e {
-		if domainState(buf[p:end]) != "" {
-			return "", false
-		}
-		s.domains.misses++
-		*e = string(buf[p:end])
+	switch b := buf[p:end]; {
+	case string(b) == e[0]:
+		return e[0], true
+	case string(b) == e[1]:
+		return e[1], true
+	case domainState(b) != "":
+		return "", false
 	}
-	return *e, true
+	s.domains.misses++
+	e[0], e[1] = string(buf[p:end]), e[0]
+	return e[0], true
 }
 
 // source returns the address buf[p:end], or nil when it is not a clean one.
@@ -106,13 +111,34 @@ func (s *interner) source(buf []byte, p, end int) *source {
 		return nil
 	}
 	e := s.sources.slot(hashValue(buf, p, end))
-	if string(buf[p:end]) != e.text {
-		a, code := parseSource(buf[p:end])
-		if code != "" {
+	switch b := buf[p:end]; {
+	case string(b) == e[0].text:
+		return &e[0]
+	case string(b) == e[1].text:
+		return &e[1]
+	}
+	a, ok := parseIPv4(buf[p:end])
+	text := s.share(buf[p:end])
+	if !ok {
+		var code Code
+		if a, code = parseSourceText(text); code != "" {
 			return nil
 		}
-		s.sources.misses++
-		*e = source{string(buf[p:end]), a}
 	}
-	return e
+	s.sources.misses++
+	e[0], e[1] = source{text, a}, e[0]
+	return &e[0]
+}
+
+// share makes a string that shares its memory with a few dozen others: large
+// reports have tens of thousands of addresses that come once.
+func (s *interner) share(b []byte) string {
+	const size = 1024
+	if s.shared.Len()+len(b) > s.shared.Cap() {
+		s.shared = strings.Builder{}
+		s.shared.Grow(size)
+	}
+	from := s.shared.Len()
+	s.shared.Write(b)
+	return s.shared.String()[from:]
 }

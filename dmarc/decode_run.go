@@ -45,10 +45,11 @@ func (d *Decoder) run() outcome {
 func (d *Decoder) plainValue(l leaf, p int) int {
 	buf := d.buf
 	if l < leafSource {
-		if p = plainEnd(buf, p); buf[p] != '<' {
+		end := plainEnd(buf, p)
+		if buf[end] != '<' || end-p > d.limits.TextBytes {
 			return -1
 		}
-		return p
+		return end
 	}
 	bit := uint64(1) << l
 	if d.seen&bit != 0 {

@@ -44,8 +44,11 @@ func (d *Decoder) value(l leaf, p int) (text []byte, next int, out outcome) {
 
 // put appends ASCII to the value, as much as Limits.TextBytes allows.
 func (d *Decoder) put(b []byte) {
-	if room := d.limits.TextBytes - len(d.scratch); len(b) > room || d.cut {
-		b, d.cut = b[:max(room, 0)], true
+	if d.cut {
+		return
+	}
+	if room := d.limits.TextBytes - len(d.scratch); len(b) > room {
+		b, d.cut = b[:room], true
 	}
 	d.scratch = append(d.scratch, b...)
 }

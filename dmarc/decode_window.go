@@ -10,7 +10,7 @@ import (
 // windowBytes, which keeps the cost of parsing a record again below one in
 // several hundred. Only a record that is larger makes it grow further.
 const (
-	windowStart = 16 << 10
+	windowStart = 8 << 10
 	windowBytes = 256 << 10
 )
 

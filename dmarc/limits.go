@@ -11,10 +11,10 @@ type Limits struct {
 	// record, one value outside of records, or one tag. Default: 4 MiB.
 	RecordBytes int
 	// TextBytes is the length of one value; longer ones are cut with a
-	// warning. Default: 64 KiB.
+	// warning. Default: 64 KiB; smaller than 128 stands for 128.
 	TextBytes int
-	// Depth is the nesting of elements, unknown ones included. Default and
-	// maximum: 64.
+	// Depth is the nesting of elements that are not known, and skipped. Default
+	// and maximum: 64.
 	Depth int
 }
 
@@ -33,6 +33,7 @@ func (l Limits) withDefaults() Limits {
 	if l.TextBytes <= 0 {
 		l.TextBytes = 64 << 10
 	}
+	l.TextBytes = max(l.TextBytes, internMax)
 	if l.Depth <= 0 || l.Depth > maxDepth {
 		l.Depth = maxDepth
 	}

@@ -1,6 +1,9 @@
 package dmarc
 
-import "io"
+import (
+	"io"
+	"slices"
+)
 
 // Parse reads the whole report in r with all its records. The report is nil
 // when the error, a *Error, is not. A Decoder reads reports of any size in
@@ -15,7 +18,7 @@ func Parse(r io.Reader) (*Report, error) {
 		c.add(rec)
 	}
 	report := d.Report()
-	report.Records = c.records
+	report.Records = c.all()
 	return report, nil
 }
 
@@ -30,7 +33,7 @@ func (r *Record) Clone() Record {
 
 // collector clones records into memory that many of them share.
 type collector struct {
-	records []Record
+	chunks  [][]Record
 	reasons slab[OverrideReason]
 	dkim    slab[DKIMAuth]
 	spf     slab[SPFAuth]
@@ -39,7 +42,24 @@ type collector struct {
 func (c *collector) add(r *Record) {
 	n := *r
 	n.Reasons, n.AuthDKIM, n.AuthSPF = c.reasons.clone(r.Reasons), c.dkim.clone(r.AuthDKIM), c.spf.clone(r.AuthSPF)
-	c.records = append(c.records, n)
+	last := len(c.chunks) - 1
+	if last < 0 || len(c.chunks[last]) == cap(c.chunks[last]) {
+		size := 8
+		if last >= 0 {
+			size = min(2*cap(c.chunks[last]), 4096)
+		}
+		c.chunks = append(c.chunks, make([]Record, 0, size))
+		last++
+	}
+	c.chunks[last] = append(c.chunks[last], n)
+}
+
+// all returns the records as one slice, nil when there are none.
+func (c *collector) all() []Record {
+	if len(c.chunks) == 1 {
+		return c.chunks[0]
+	}
+	return slices.Concat(c.chunks...)
 }
 
 // slab is memory for many short slices.

@@ -63,7 +63,11 @@ func parseSource(b []byte) (netip.Addr, Code) {
 	if len(b) > 64 {
 		return netip.Addr{}, CodeSourceInvalid
 	}
-	s := string(b)
+	return parseSourceText(string(b))
+}
+
+// parseSourceText is parseSource for what is no dotted quad.
+func parseSourceText(s string) (netip.Addr, Code) {
 	a, err := netip.ParseAddr(s)
 	if err == nil && a.Zone() == "" && !a.Is4In6() {
 		return a, ""
