@@ -69,6 +69,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return code
 	}
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	for _, paths := range [][]string{f.check.paths, f.parsePaths} {
+		for i, path := range paths {
+			if path == "" {
+				paths[i] = "-" // Kingpin takes the dash off.
+			}
+		}
+	}
 	switch command {
 	case "check":
 		return a.runCheck(context.Background(), f.check)

@@ -273,4 +273,3 @@ func (a *app) runCheckConfig(path string) int {
 	fmt.Fprintln(a.stdout, "the configuration is valid")
 	return exitOK
 }
-

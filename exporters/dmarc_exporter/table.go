@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
 // table prints findings for people. Rows come in blocks, whose columns only
@@ -28,8 +29,15 @@ var tableColumns = []struct {
 	name  string
 	right bool
 }{
-	{"FILE", false}, {"KIND", false}, {"REPORTER", false}, {"DOMAIN", false}, {"PERIOD", false},
-	{"RECORDS", true}, {"MESSAGES", true}, {"PASS", true}, {"WARNINGS", false},
+	{"FILE", false},
+	{"KIND", false},
+	{"REPORTER", false},
+	{"DOMAIN", false},
+	{"PERIOD", false},
+	{"RECORDS", true},
+	{"MESSAGES", true},
+	{"PASS", true},
+	{"WARNINGS", false},
 }
 
 // The widest texts of a row; longer ones are cut.
@@ -63,9 +71,13 @@ func (t *table) add(f finding) error {
 }
 
 func reportRow(r *checked) []string {
+	share := percent(r.PassMessages, r.Messages)
+	if r.Kind == unpack.KindFailure {
+		share = "-"
+	}
 	return []string{
 		cutLeft(r.Path, maxPath), string(r.Kind), cut(r.Org, maxText), cut(r.Domain, maxText), period(r.Begin, r.End),
-		grouped(r.Records), grouped(r.Messages), percent(r.PassMessages, r.Messages), codes(r.Warnings),
+		grouped(r.Records), grouped(r.Messages), share, codes(r.Warnings),
 	}
 }
 

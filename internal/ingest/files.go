@@ -79,7 +79,7 @@ type files struct {
 	config  FileConfig
 	folders []string
 	// wanted tells inputs from temporary and foreign files by their name.
-	wanted func(path string) bool
+	wanted  func(path string) bool
 	dispose disposal
 	waiting waiting
 	queued  atomic.Int64
@@ -261,6 +261,7 @@ func (f *files) read(ctx context.Context, deliver Deliver, path string) error {
 	var input *InputError
 	switch {
 	case err == nil:
+		f.report(path, &result)
 		f.finish(path, result.Reason())
 		return nil
 	case errors.Is(err, ErrUnsettled):
@@ -270,6 +271,17 @@ func (f *files) read(ctx context.Context, deliver Deliver, path string) error {
 		return f.failed(ctx, deliver, path, mark, input)
 	}
 	return err
+}
+
+// report tells of a file that was refused, in whole or in part.
+func (f *files) report(path string, r *Result) {
+	for _, item := range r.Items {
+		if item.Err != nil {
+			f.config.Logger.Warn("input refused", "source", f.status.Name, "path", path, "document", item.Name,
+				"refused", r.Refused, "accepted", r.Counted+r.Known, "err", item.Err)
+			return
+		}
+	}
 }
 
 // deliverFile hands one file to deliver and makes sure that it did not change meanwhile.
