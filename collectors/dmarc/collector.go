@@ -16,9 +16,10 @@ type Source struct {
 	Up   bool
 	// Backlog is how many inputs wait.
 	Backlog int
-	// LastSuccess is when an input was last taken; the zero time when never.
+	// LastSuccess is when an input was last taken; the zero time when it was
+	// not since the start of the process. The tally remembers the time before.
 	LastSuccess time.Time
-	// Inputs counts inputs by outcome.
+	// Inputs counts inputs by outcome, a closed set.
 	Inputs map[string]uint64
 	// Seconds is how long taking them took in all.
 	Seconds float64
@@ -27,6 +28,7 @@ type Source struct {
 // Config configures a Collector. Its zero value works.
 type Config struct {
 	// Sources returns how the sources are doing; nil leaves their metrics out.
+	// It may be called by several goroutines at once.
 	Sources func() []Source
 }
 
@@ -61,15 +63,49 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		in.sources = c.config.Sources()
 	}
 	for i, r := range c.rows {
-		r.get(&in, func(value float64, created time.Time, labels ...string) {
-			if created.IsZero() {
-				ch <- prometheus.MustNewConstMetric(c.descs[i], r.kind, value, labels...)
-				return
-			}
-			ch <- prometheus.MustNewConstMetricWithCreatedTimestamp(c.descs[i], r.kind, value, created, labels...)
-		})
+		r.get(&in, &output{ch: ch, desc: c.descs[i], kind: r.kind})
 	}
 }
 
 // CollectContext is Collect: nothing in it waits.
 func (c *Collector) CollectContext(_ context.Context, ch chan<- prometheus.Metric) { c.Collect(ch) }
+
+// output sends the samples of one metric.
+type output struct {
+	ch   chan<- prometheus.Metric
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+// value sends a sample without a creation time.
+func (o *output) value(value float64, labels ...string) {
+	o.send(prometheus.NewConstMetric(o.desc, o.kind, value, labels...))
+}
+
+// counter sends a sample of a counter that began at a time.
+func (o *output) counter(value int64, created time.Time, labels ...string) {
+	o.send(prometheus.NewConstMetricWithCreatedTimestamp(o.desc, o.kind, float64(value), created, labels...))
+}
+
+// timestamp sends a time, 0 for the zero time.
+func (o *output) timestamp(t time.Time, labels ...string) {
+	seconds := 0.0
+	if !t.IsZero() {
+		seconds = float64(t.UnixMilli()) / 1000
+	}
+	o.value(seconds, labels...)
+}
+
+// histogram sends a distribution.
+func (o *output) histogram(d *tally.Delay) {
+	o.send(prometheus.NewConstHistogramWithCreatedTimestamp(o.desc, d.Count, d.Sum, d.Buckets, d.Created))
+}
+
+// send sends a metric. An error, of a label that is no UTF-8, makes the metric
+// an invalid one: the rest of the scrape is not its victim.
+func (o *output) send(m prometheus.Metric, err error) {
+	if err != nil {
+		m = prometheus.NewInvalidMetric(o.desc, err)
+	}
+	o.ch <- m
+}

@@ -1,159 +1,172 @@
 package tally
 
 import (
+	"bytes"
+	"slices"
+	"strconv"
 	"time"
 
-	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/failure"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
 // futureSlack is how far in the future a report may end: clocks and time zones differ.
 const futureSlack = 48 * time.Hour
 
-// keptDays is how many days of day buckets are kept: the longest window, today, and the future that is accepted.
-const keptDays = 40
-
-// maxSpread bounds the days that one report is spread over.
-const maxSpread = 40
-
-// seen is what the file knows about keys, together with what this transaction adds.
-type seen interface {
-	get(bucket string, k key) []byte
-	put(bucket string, k key, value []byte) error
+// deliver adds a delivery to the transaction and returns what became of its entries.
+func (t *Tally) deliver(tx *bolt.Tx, d *delta, delivery *Delivery) ([]Result, error) {
+	results := make([]Result, 0, len(delivery.Entries))
+	for _, e := range delivery.Entries {
+		result, err := t.entry(tx, d, e)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, result)
+		t.authenticated(d, delivery.Auth)
+	}
+	for _, reason := range delivery.Refused {
+		t.add(d, 1, Refusals, string(reason))
+		t.add(d, 1, Reports, Unknown, Unknown, string(OutcomeInvalid))
+		t.authenticated(d, delivery.Auth)
+	}
+	if delivery.Source != "" {
+		d.sources.set(delivery.Source, d.now)
+	}
+	return results, note(tx, delivery)
 }
 
-// count decides about one entry and adds it to the delta.
-func (t *Tally) count(d *delta, keys seen, e *Entry, auth string) (Result, error) {
-	result, err := t.decide(d.now, keys, e)
+func (t *Tally) authenticated(d *delta, auth string) {
+	if auth != "" {
+		t.add(d, 1, Authenticated, oneOf(auth, []string{"pass", "fail", "none"}))
+	}
+}
+
+// entry decides about one entry and counts it.
+func (t *Tally) entry(tx *bolt.Tx, d *delta, e *Entry) (Result, error) {
+	result, err := t.decide(tx, d, e)
 	if err != nil {
-		return result, err
+		return Result{}, err
 	}
 	reporter := t.reporterLabel(d, e.Org)
-	d.add(1, Reports, string(e.Kind), reporter, string(result.Outcome))
-	if auth != "" {
-		d.add(1, Authenticated, auth)
-	}
-	for _, w := range e.Warnings {
-		d.add(1, Warnings, string(w.Code))
-	}
+	t.add(d, 1, Reports, string(e.Kind), reporter, string(result.Outcome))
 	if !result.Counted {
 		return result, nil
 	}
+	for _, code := range e.WarningCodes() {
+		t.add(d, 1, Warnings, t.vocabulary.code(code))
+	}
+	t.delay(d, e.End)
 	switch e.Kind {
 	case unpack.KindTLS:
-		t.countTLS(d, e)
+		t.sessions(d, e)
 	case unpack.KindFailure:
-		kind := string(e.AuthFailure)
-		if kind == "" {
-			kind = Other
-		}
-		d.add(e.Messages, Failures, t.domainLabel(d, e.Domain, e.Domain), kind)
+		t.add(d, e.Messages, Failures, t.domainLabel(d, e.Domain, e.Domain), oneOf(e.AuthFailure, failure.AuthFailures()))
 	default:
-		d.add(e.Messages, ReporterMessages, reporter)
-		t.countGroups(d, e)
+		t.add(d, e.Messages, ReporterMessages, reporter)
+		t.messages(d, e)
+		t.domain(d, e)
 	}
 	return result, nil
 }
 
 // decide finds the outcome of an entry and records its identity.
-func (t *Tally) decide(now time.Time, keys seen, e *Entry) (Result, error) {
-	when := e.End
-	if when.IsZero() {
-		when = now // a failure report without dates is as old as its arrival
-	}
+func (t *Tally) decide(tx *bolt.Tx, d *delta, e *Entry) (Result, error) {
 	switch {
-	case when.Before(now.Add(-t.config.Horizon)):
+	case e.End.Before(d.now.Add(-t.config.Horizon)), int64(dayOf(e.End)) <= d.totals.expired, e.End.IsZero():
 		return Result{Outcome: OutcomeTooOld}, nil
-	case when.After(now.Add(futureSlack)):
+	case e.End.After(d.now.Add(futureSlack)):
 		return Result{Outcome: OutcomeFuture}, nil
 	}
-	id := e.identityKey()
-	if have := keys.get(bucketKeys, id); have != nil {
-		if string(have) == string(e.Digest[:]) {
+	keys := tx.Bucket(bucketKeys)
+	k := e.key()
+	known := keys.Get(k[:])
+	if known == nil {
+		result := Result{Outcome: OutcomeCounted, Counted: true}
+		if hasTwin(keys, k, e) {
+			result = Result{Outcome: OutcomeTwin, Counted: !t.config.SkipTwins}
+		}
+		d.totals.keys++
+		return result, keys.Put(k[:], e.Digest[:])
+	}
+	for digest := range slices.Chunk(known, len(e.Digest)) {
+		if bytes.Equal(digest, e.Digest[:]) {
 			return Result{Outcome: OutcomeDuplicate}, nil
 		}
-		return Result{Outcome: OutcomeConflict, Counted: t.config.CountConflicts}, nil
 	}
-	result := Result{Outcome: OutcomeCounted, Counted: true}
-	twin := e.twinKey()
-	if e.Records > 0 && keys.get(bucketTwins, twin) != nil {
-		result = Result{Outcome: OutcomeTwin, Counted: !t.config.SkipTwins}
+	if !t.config.CountConflicts || len(known) >= maxVersions*len(e.Digest) {
+		return Result{Outcome: OutcomeConflict}, nil
 	}
-	if err := keys.put(bucketKeys, id, e.Digest[:]); err != nil {
-		return result, err
-	}
-	return result, keys.put(bucketTwins, twin, []byte{1})
+	// Its content is remembered beside the first, or a third delivery would count it again.
+	return Result{Outcome: OutcomeConflict, Counted: true}, keys.Put(k[:], append(slices.Clone(known), e.Digest[:]...))
 }
 
-// countGroups adds the messages of an aggregate report.
-func (t *Tally) countGroups(d *delta, e *Entry) {
-	label := t.domainLabel(d, e.Domain, e.Domain)
+// maxVersions bounds the contents that are counted under one identity.
+const maxVersions = 8
+
+// maxTwins bounds the search for a twin among reports of the same reporter,
+// domain and period.
+const maxTwins = 50
+
+// hasTwin looks for the same records under another identity, which its keys
+// keep close together. Failure reports have no twins: two failures of one
+// second are two.
+func hasTwin(keys *bolt.Bucket, k key, e *Entry) bool {
+	if e.Kind == unpack.KindFailure {
+		return false
+	}
+	prefix := k[:daySize+twinSize]
+	c := keys.Cursor()
+	n := 0
+	for have, v := c.Seek(prefix); have != nil && n < maxTwins && bytes.HasPrefix(have, prefix); have, v = c.Next() {
+		if len(v) >= len(e.Digest) && bytes.Equal(v[:len(e.Digest)], e.Digest[:]) {
+			return true
+		}
+		n++
+	}
+	return false
+}
+
+// messages adds the messages of an aggregate report.
+func (t *Tally) messages(d *delta, e *Entry) {
 	for g, n := range e.Groups {
 		domain := t.domainLabel(d, g.Domain, e.Domain)
-		d.add(n, Messages, domain, g.Disposition, verdict(g.DKIM), verdict(g.SPF))
-		d.add(n, ClassMessages, domain, string(g.Class))
-		t.spread(d, e, domain, g.Class, n)
-	}
-	info, ok := d.domain(label)
-	if !ok {
-		return // Other or Foreign
-	}
-	if end := earlier(e.End, d.now); !end.Before(info.LastEnd) {
-		info.LastEnd, info.Policy, info.Seen = end, e.Policy, true
-		d.domains[label] = info
-	}
-}
-
-// spread adds messages to day buckets by the end of the period, evenly over
-// its days when it is longer than a day.
-func (t *Tally) spread(d *delta, e *Entry, domain string, class Class, n int64) {
-	// A period that ends with a day ends a second before the next one begins,
-	// or exactly there.
-	last := dayOf(e.End.Add(-time.Second))
-	days := int64(1)
-	if span := e.End.Sub(e.Begin); span > 25*time.Hour {
-		days = min(int64(last)-int64(dayOf(e.Begin))+1, maxSpread)
-	}
-	today := int64(dayOf(d.now))
-	for i := range days {
-		day := int64(last) - i
-		if day < today-keptDays || day < 0 {
-			continue
-		}
-		share := n / days
-		if i < n%days {
-			share++
-		}
-		if share > 0 {
-			d.days[dayKey{uint32(day), domain, class}] += share
+		t.add(d, n, Messages, domain, disposition(g.Disposition), verdict(g.DKIM), verdict(g.SPF))
+		domain = t.classes(d, domain)
+		t.add(d, n, ClassMessages, domain, string(g.Class))
+		d.spread(e.Begin, e.End, domain, g.Class, n)
+		if g.Source != "" {
+			t.add(d, n, SourceMessages, domain, t.sourceLabel(d, g.Source), strconv.FormatBool(g.Class.Aligned()))
 		}
 	}
 }
 
-// countTLS adds the sessions of a TLS report.
-func (t *Tally) countTLS(d *delta, e *Entry) {
-	for i := range e.TLS {
-		s := &e.TLS[i]
-		domain := t.domainLabel(d, s.Domain, e.Domain)
-		policy := string(s.Policy)
-		if policy == "" {
-			policy = Other
-		}
-		d.add(s.Successful, TLSSessions, domain, policy, "successful")
-		d.add(s.Failed, TLSSessions, domain, policy, "failed")
-		for kind, n := range s.Failures {
-			if kind == "" {
-				kind = Other
-			}
-			d.add(n, TLSFailures, domain, string(kind))
-		}
+// classes makes the classes of a domain begin together, so that a ratio never
+// misses a side, and returns the domain that they are counted under.
+func (t *Tally) classes(d *delta, domain string) string {
+	all := Classes()
+	if _, ok := d.sums.get(keyOf(ClassMessages, domain, string(all[0]))); ok {
+		return domain
 	}
+	if t.dynamic(domain) > 0 && d.used[poolDomain]+classCost > t.budget[poolDomain] {
+		d.increase(keyOf(Overflow, poolDomain.label()), 1)
+		return t.classes(d, Other)
+	}
+	for _, class := range all {
+		t.add(d, 0, ClassMessages, domain, string(class))
+	}
+	return domain
 }
 
-// refuse counts a refused input.
-func (d *delta) refuse(reason dmarc.Reason) {
-	d.add(1, Refusals, string(reason))
-	d.add(1, Reports, "unknown", Other, string(OutcomeInvalid))
+// disposition returns the label of a disposition.
+func disposition(s string) string {
+	switch s {
+	case "none", "pass", "quarantine", "reject":
+		return s
+	}
+	return Absent
 }
 
 func verdict(pass bool) string {
@@ -163,9 +176,63 @@ func verdict(pass bool) string {
 	return "fail"
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+// domain notes the period and the policy of an aggregate report.
+func (t *Tally) domain(d *delta, e *Entry) {
+	label := t.domainLabel(d, e.Domain, e.Domain)
+	if stands(label) {
+		return
 	}
-	return b
+	end := e.End
+	if end.After(d.now) {
+		end = d.now // a date in the future must not silence alerts until then
+	}
+	info, _ := d.domains.get(label)
+	if end.Before(info.LastEnd) {
+		return
+	}
+	info.LastEnd = end
+	if label == e.Domain {
+		policy := e.Policy
+		info.Policy = &policy
+	}
+	d.domains.set(label, info)
 }
+
+// sessions adds the sessions of a TLS report.
+func (t *Tally) sessions(d *delta, e *Entry) {
+	for i := range e.TLS {
+		s := &e.TLS[i]
+		domain := t.domainLabel(d, s.Domain, s.Domain)
+		policy := oneOf(s.Policy, tlsrpt.PolicyTypes())
+		t.add(d, s.Successful, TLSSessions, domain, policy, "successful")
+		t.add(d, s.Failed, TLSSessions, domain, policy, "failed")
+		for kind, n := range s.Failures {
+			t.add(d, n, TLSFailures, domain, oneOf(kind, tlsrpt.ResultTypes()))
+		}
+	}
+}
+
+// delaySum is the label of the sum of delays.
+const delaySum = "sum"
+
+// DelayBounds returns the upper bounds of the buckets of Snapshot.Delay, in seconds.
+func DelayBounds() []float64 {
+	const hour = 3600
+	return []float64{1 * hour, 3 * hour, 6 * hour, 12 * hour, 24 * hour, 48 * hour, 96 * hour, 7 * 24 * hour, 30 * 24 * hour}
+}
+
+// delay adds the time between the end of a report and now.
+func (t *Tally) delay(d *delta, end time.Time) {
+	seconds := max(d.now.Sub(end).Seconds(), 0)
+	label := "+Inf"
+	for _, bound := range DelayBounds() {
+		if seconds <= bound {
+			label = formatBound(bound)
+			break
+		}
+	}
+	t.add(d, 1, delayFamily, label)
+	t.add(d, int64(seconds), delayFamily, delaySum)
+}
+
+func formatBound(seconds float64) string { return strconv.FormatFloat(seconds, 'f', -1, 64) }

@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -9,50 +10,30 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
-// Other is the label value of what has no series of its own.
-const Other = "other"
-
-// Foreign is the domain label of reports about domains that are not ours.
-const Foreign = "foreign"
-
-// Absent is the disposition label of a missing or foreign disposition.
-const Absent = "-"
-
-// Class sorts messages by how they authenticated.
-type Class string
-
-// The classes of messages. Those with an aligned pass come first.
+// The label values that stand for more than one thing.
 const (
-	ClassAlignedBoth     Class = "aligned_both"
-	ClassDKIMOnly        Class = "dkim_only"
-	ClassSPFOnly         Class = "spf_only"
-	ClassForwarded       Class = "forwarded"               // not aligned, and the receiver saw a forwarder or mailing list
-	ClassLocalOverride   Class = "local_override"          // not aligned, and the receiver applied a policy of its own
-	ClassUnaligned       Class = "authenticated_unaligned" // some DKIM or SPF result passed, for another domain
-	ClassUnauthenticated Class = "unauthenticated"         // nothing passed
+	Other   = "other"   // what found the budget spent, or is foreign to a closed set
+	Foreign = "foreign" // domains that are not ours
+	Unknown = "unknown" // what the report does not say
+	Absent  = "-"       // a missing or foreign disposition
 )
-
-// Classes returns every class, in the order of documentation.
-func Classes() []Class {
-	return []Class{
-		ClassAlignedBoth, ClassDKIMOnly, ClassSPFOnly, ClassForwarded, ClassLocalOverride, ClassUnaligned, ClassUnauthenticated,
-	}
-}
 
 // Identity says which report a report is. Report ids are unique only among the
 // reports to one domain (RFC 9990, section 3.5.1), and not even there between
 // reporters that never changed a default.
 type Identity struct {
-	Kind     unpack.Kind
-	Org      string
-	Email    string
+	Kind  unpack.Kind
+	Org   string
+	Email string
+	// Domain is the policy domain; of a TLS report the first one.
 	Domain   string
 	ReportID string
-	// Begin and End are UTC, and zero for a failure report without dates.
+	// Begin and End are UTC. Those of a failure report are both the arrival of
+	// the message, and zero when nothing tells it.
 	Begin, End time.Time
 }
 
-// Group is what the messages of one record have in common.
+// Group is what messages have in common as far as they are counted.
 type Group struct {
 	// Domain is the From domain of the messages.
 	Domain string
@@ -60,9 +41,11 @@ type Group struct {
 	Disposition string
 	DKIM, SPF   bool // the aligned verdicts
 	Class       Class
+	// Source is what Reader.Source says about the address; empty without it.
+	Source string
 }
 
-// Sessions is a group of TLS sessions.
+// Sessions are the TLS sessions of one policy domain and type.
 type Sessions struct {
 	Domain             string
 	Policy             tlsrpt.PolicyType
@@ -71,10 +54,11 @@ type Sessions struct {
 	Failures map[tlsrpt.ResultType]int64
 }
 
-// Entry is one report as it is counted: its identity and its sums.
+// Entry is one report as it is counted: its identity and its sums. Its size is
+// bounded whatever the report holds.
 type Entry struct {
 	Identity
-	// Digest is of the content that is counted. Two entries with the same
+	// Digest is of the records, in any order. Two entries with the same
 	// identity and other digests contradict each other.
 	Digest [8]byte
 	// Records counts record elements; for TLS reports policies, for a failure
@@ -87,12 +71,12 @@ type Entry struct {
 	// Dispositions are messages by disposition, Absent included; empty but for
 	// aggregate reports.
 	Dispositions map[string]int64
-	// Groups are messages by what decides their labels, at most maxGroups of
-	// them; those beyond have the domain Other.
+	// Groups are messages by what decides their labels. Beyond some hundred
+	// groups the domain is Other, and they count for the policy domain.
 	Groups map[Group]int64
 	// Policy is the published policy of an aggregate report.
 	Policy dmarc.Policy
-	// TLS are the sessions of a TLS report by policy.
+	// TLS are the sessions of a TLS report by policy domain and type.
 	TLS []Sessions
 	// AuthFailure is what a failure report is about.
 	AuthFailure failure.AuthFailure
@@ -101,14 +85,24 @@ type Entry struct {
 	WarningsDropped int
 }
 
+// WarningCodes returns the codes of the warnings, each once, in alphabetical order.
+func (e *Entry) WarningCodes() []dmarc.Code {
+	codes := make([]dmarc.Code, 0, len(e.Warnings))
+	for i := range e.Warnings {
+		codes = append(codes, e.Warnings[i].Code)
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
 // maxGroups bounds the groups of one entry: a hostile report may name a
 // million domains.
-const maxGroups = 2000
+const maxGroups = 500
 
 // add adds the messages of a record.
-func (e *Entry) add(rec *dmarc.Record) {
+func (e *Entry) add(rec *dmarc.Record, source string) {
 	g := Group{
-		Domain: rec.HeaderFrom, Disposition: string(rec.Disposition),
+		Domain: rec.HeaderFrom, Disposition: string(rec.Disposition), Source: source,
 		DKIM: rec.DKIM == dmarc.EvaluationPass, SPF: rec.SPF == dmarc.EvaluationPass, Class: classOf(rec),
 	}
 	if g.Disposition == "" {
@@ -126,33 +120,28 @@ func (e *Entry) add(rec *dmarc.Record) {
 	e.Groups[g] += rec.Count
 }
 
-// classOf returns the class of the messages of a record.
-func classOf(rec *dmarc.Record) Class {
-	switch dkim, spf := rec.DKIM == dmarc.EvaluationPass, rec.SPF == dmarc.EvaluationPass; {
-	case dkim && spf:
-		return ClassAlignedBoth
-	case dkim:
-		return ClassDKIMOnly
-	case spf:
-		return ClassSPFOnly
+// addSessions adds the sessions of a policy of a TLS report.
+func (e *Entry) addSessions(p *tlsrpt.Policy) {
+	i := slices.IndexFunc(e.TLS, func(s Sessions) bool { return s.Domain == p.Domain && s.Policy == p.Type })
+	if i < 0 && len(e.TLS) < maxSessions {
+		i = len(e.TLS)
+		e.TLS = append(e.TLS, Sessions{Domain: p.Domain, Policy: p.Type})
 	}
-	for _, reason := range rec.Reasons {
-		switch reason.Type {
-		case "forwarded", "trusted_forwarder", "mailing_list":
-			return ClassForwarded
-		case "local_policy":
-			return ClassLocalOverride
+	if i < 0 {
+		i = len(e.TLS) - 1
+		e.TLS[i].Domain, e.TLS[i].Policy = Other, tlsrpt.PolicyTypeOther
+	}
+	s := &e.TLS[i]
+	s.Successful += p.Successful
+	s.Failed += p.Failed
+	for j := range p.Details {
+		if s.Failures == nil {
+			s.Failures = map[tlsrpt.ResultType]int64{}
 		}
+		s.Failures[p.Details[j].ResultType] += p.Details[j].FailedSessions
 	}
-	for i := range rec.AuthDKIM {
-		if rec.AuthDKIM[i].Result == dmarc.AuthResultPass {
-			return ClassUnaligned
-		}
-	}
-	for i := range rec.AuthSPF {
-		if rec.AuthSPF[i].Result == dmarc.AuthResultPass {
-			return ClassUnaligned
-		}
-	}
-	return ClassUnauthenticated
 }
+
+// maxSessions bounds the policies that an entry tells apart. The last one
+// stands for all that are more.
+const maxSessions = 100

@@ -1,262 +1,238 @@
 package tally
 
 import (
-	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
-	"runtime/debug"
+	"hash/crc32"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // The buckets of the file.
-const (
-	bucketMeta    = "meta"
-	bucketKeys    = "keys"    // identity → digest
-	bucketTwins   = "twins"   // content in its period → 1
-	bucketSums    = "sums"    // series → value, created
-	bucketDays    = "days"    // day, domain, class → messages
-	bucketDomains = "domains" // domain → domainInfo
-	bucketNames   = "names"   // admitted reporter → 1
-	bucketMarks   = "marks"   // source, key → mark
-	bucketCursors = "cursors" // source → cursor
+var (
+	bucketMeta    = []byte("meta")
+	bucketKeys    = []byte("keys")    // key → digests
+	bucketSums    = []byte("sums")    // seriesKey → value, created
+	bucketDays    = []byte("days")    // dayKey → messages
+	bucketDomains = []byte("domains") // domain → domainInfo
+	bucketNames   = []byte("names")   // pool, value → nothing
+	bucketSources = []byte("sources") // source → last delivery
+	bucketMarks   = []byte("marks")   // source, key → mark
+	bucketCursors = []byte("cursors") // source → cursor
+
+	buckets = [...][]byte{
+		bucketMeta, bucketKeys, bucketSums, bucketDays, bucketDomains, bucketNames, bucketSources, bucketMarks, bucketCursors,
+	}
+
+	keyMeta   = []byte("meta")
+	keyTotals = []byte("totals")
 )
 
-// schema is the version of the file's form.
-const schema = 1
-
-// meta is what the file says about itself.
-type meta struct {
-	Schema     int       `json:"schema"`
-	Created    time.Time `json:"created"`
-	Generation string    `json:"generation"`
+// seal adds a checksum of key and value: bbolt has none for its data pages.
+func seal(key, value []byte) []byte {
+	return binary.BigEndian.AppendUint32(value, checksum(key, value))
 }
 
-// StateError says that the state file cannot be used. Its text names the file
-// and what to do about it.
-type StateError struct {
-	Path string
-	// Doing is what was tried: open, read or write.
-	Doing string
-	// Advice is what helps; empty when trying again may.
-	Advice string
-	Err    error
-}
+var errChecksum = errors.New("wrong checksum")
 
-// Error returns the file, the cause and the advice.
-func (e *StateError) Error() string {
-	s := fmt.Sprintf("%s state file %s: %v", e.Doing, e.Path, e.Err)
-	if e.Advice != "" {
-		s += ": " + e.Advice
+// unseal checks and removes the checksum.
+func unseal(key, sealed []byte) ([]byte, error) {
+	n := len(sealed) - 4
+	if n < 0 || binary.BigEndian.Uint32(sealed[n:]) != checksum(key, sealed[:n]) {
+		return nil, errChecksum
 	}
-	return s
+	return sealed[:n:n], nil
 }
 
-// Unwrap returns the cause.
-func (e *StateError) Unwrap() error { return e.Err }
+func checksum(key, value []byte) uint32 {
+	castagnoli := crc32.MakeTable(crc32.Castagnoli) // made once, by crc32
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
+}
 
-const adviceDamaged = "restore it from a backup, or move it away to count anew (reports that are read again are then counted again)"
-
-// open opens the file, reads all of it once and loads the state. bbolt panics
-// or faults on damaged files, which is an error here like any other.
-func (t *Tally) open() (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	fail := func(doing, advice string, cause error) error {
-		return &StateError{Path: t.path, Doing: doing, Advice: advice, Err: cause}
+// varints encodes numbers; readVarints decodes as many as it is given.
+func varints(numbers ...int64) []byte {
+	var b []byte
+	for _, n := range numbers {
+		b = binary.AppendVarint(b, n)
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			err = fail("read", adviceDamaged, fmt.Errorf("damaged: %v", v))
+	return b
+}
+
+func readVarints(b []byte, numbers ...*int64) error {
+	for _, n := range numbers {
+		v, size := binary.Varint(b)
+		if size <= 0 {
+			return errors.New("a number is cut")
 		}
-		if err != nil && t.db != nil {
-			_ = t.db.Close()
-		}
-	}()
-	t.db, err = bolt.Open(t.path, 0o600, &bolt.Options{Timeout: time.Second})
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return fail("open", "stop the other process, or give each its own file", errors.New("another process uses it"))
-	case errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist):
-		return fail("open", "", err)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return fail("open", adviceDamaged, err)
-	case err != nil:
-		return fail("open", "", err)
-	}
-	if err := t.complete(); err != nil {
-		return fail("read", adviceDamaged, err)
-	}
-	if err := t.create(); err != nil {
-		return err
-	}
-	t.state = newState()
-	if err := t.db.View(t.load); err != nil {
-		return fail("read", adviceDamaged, err)
+		*n, b = v, b[size:]
 	}
 	return nil
 }
 
-// complete reports a file that is shorter than it says.
-func (t *Tally) complete() error {
-	info, err := os.Stat(t.path)
-	if err != nil {
-		return err
-	}
-	return t.db.View(func(tx *bolt.Tx) error {
-		if info.Size() < tx.Size() {
-			return fmt.Errorf("damaged: %d bytes of %d", info.Size(), tx.Size())
+// load reads everything that lives in memory.
+func (t *Tally) load() (*state, error) {
+	s := newState()
+	err := t.db.View(func(tx *bolt.Tx) error {
+		for _, part := range []struct {
+			bucket []byte
+			read   func(s *state, k, v []byte) error
+		}{
+			{bucketSums, readSum},
+			{bucketDays, readDay},
+			{bucketDomains, readDomain},
+			{bucketNames, readName},
+			{bucketSources, readSource},
+		} {
+			err := tx.Bucket(part.bucket).ForEach(func(k, v []byte) error {
+				v, err := unseal(k, v)
+				if err != nil {
+					return err
+				}
+				return part.read(s, k, v)
+			})
+			if err != nil {
+				return t.damaged("%s: %w", part.bucket, err)
+			}
+		}
+		s.totals.size = tx.Size()
+		sealed := tx.Bucket(bucketMeta).Get(keyTotals)
+		if sealed == nil {
+			return nil // nothing was ever committed
+		}
+		v, err := unseal(keyTotals, sealed)
+		if err == nil {
+			err = readVarints(v, &s.totals.keys, &s.totals.expired)
+		}
+		if err != nil {
+			return t.damaged("totals: %w", err)
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.used = t.usage(s)
+	return s, nil
 }
 
-// create makes the buckets of a new file and checks the version of an old one.
-func (t *Tally) create() error {
-	return t.db.Update(func(tx *bolt.Tx) error {
-		if b := tx.Bucket([]byte(bucketMeta)); b != nil {
-			return t.checkMeta(b.Get([]byte("meta")))
+// usage returns how much of the budget a state uses.
+func (t *Tally) usage(s *state) (used [pools]int) {
+	for k := range s.sums {
+		pool, n := t.cost(k.split())
+		used[pool] += n
+	}
+	for n := range s.names {
+		if n.pool == poolDomain {
+			used[poolDomain] += domainCost * t.dynamic(n.value)
 		}
-		if name, _ := tx.Cursor().First(); name != nil {
-			return &StateError{Path: t.path, Doing: "open", Advice: "name another file", Err: errors.New("it belongs to another program")}
-		}
-		for _, name := range []string{
-			bucketMeta, bucketKeys, bucketTwins, bucketSums, bucketDays, bucketDomains, bucketNames, bucketMarks, bucketCursors,
-		} {
-			if _, err := tx.CreateBucket([]byte(name)); err != nil {
-				return err
-			}
-		}
-		t.meta = meta{Schema: schema, Created: t.config.Now().UTC().Truncate(time.Second), Generation: newGeneration()}
-		text, err := json.Marshal(t.meta)
-		if err != nil {
-			return err
-		}
-		return tx.Bucket([]byte(bucketMeta)).Put([]byte("meta"), text)
-	})
+	}
+	return used
 }
 
-func (t *Tally) checkMeta(text []byte) error {
-	if err := json.Unmarshal(text, &t.meta); err != nil {
-		return &StateError{Path: t.path, Doing: "read", Advice: adviceDamaged, Err: fmt.Errorf("damaged: %w", err)}
+func readSum(s *state, k, v []byte) error {
+	var one sum
+	err := readVarints(v, &one.value, &one.created)
+	s.sums[seriesKey(k)] = one
+	return err
+}
+
+func readDay(s *state, k, v []byte) error {
+	day, ok := parseDay(k)
+	if !ok {
+		return errors.New("a key is cut")
 	}
-	if t.meta.Schema != schema {
-		return &StateError{
-			Path: t.path, Doing: "read", Advice: "use the version that wrote it, or name another file",
-			Err: fmt.Errorf("it has schema %d, this version writes %d", t.meta.Schema, schema),
-		}
+	var n int64
+	err := readVarints(v, &n)
+	s.days[day] = n
+	return err
+}
+
+func readDomain(s *state, k, v []byte) error {
+	var info domainInfo
+	err := json.Unmarshal(v, &info)
+	s.domains[string(k)] = info
+	return err
+}
+
+func readName(s *state, k, _ []byte) error {
+	if len(k) == 0 || k[0] >= byte(pools) {
+		return errors.New("a name of an unknown pool")
 	}
+	s.names[name{pool(k[0]), string(k[1:])}] = true
 	return nil
 }
 
-func newGeneration() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}
-
-// load reads everything: what lives in memory is kept, the rest is looked at.
-func (t *Tally) load(tx *bolt.Tx) error {
-	each := func(bucket string, f func(k, v []byte) error) error {
-		b := tx.Bucket([]byte(bucket))
-		if b == nil {
-			return fmt.Errorf("damaged: no bucket %s", bucket)
-		}
-		return b.ForEach(f)
-	}
-	sized := func(key, value int) func(k, v []byte) error {
-		return func(k, v []byte) error {
-			if len(k) != key || len(v) != value {
-				return fmt.Errorf("damaged: a key of %d and a value of %d bytes", len(k), len(v))
-			}
-			return nil
-		}
-	}
-	return errors.Join(
-		each(bucketKeys, sized(16, 8)),
-		each(bucketTwins, sized(16, 1)),
-		each(bucketMarks, func(_, _ []byte) error { return nil }),
-		each(bucketSums, func(k, v []byte) error {
-			if len(v) != 16 {
-				return fmt.Errorf("damaged: a sum of %d bytes", len(v))
-			}
-			t.state.sums[seriesKey(k)] = sum{int64(binary.BigEndian.Uint64(v)), int64(binary.BigEndian.Uint64(v[8:]))}
-			return nil
-		}),
-		each(bucketDays, func(k, v []byte) error {
-			day, ok := parseDay(k)
-			if !ok || len(v) != 8 {
-				return errors.New("damaged: a day")
-			}
-			t.state.days[day] = int64(binary.BigEndian.Uint64(v))
-			return nil
-		}),
-		each(bucketDomains, func(k, v []byte) error {
-			var info domainInfo
-			if err := json.Unmarshal(v, &info); err != nil {
-				return fmt.Errorf("damaged: a domain: %w", err)
-			}
-			t.state.domains[string(k)] = info
-			return nil
-		}),
-		each(bucketNames, func(k, _ []byte) error {
-			t.state.reporters[string(k)] = true
-			return nil
-		}),
-	)
+func readSource(s *state, k, v []byte) error {
+	var ms int64
+	err := readVarints(v, &ms)
+	s.sources[string(k)] = time.UnixMilli(ms).UTC()
+	return err
 }
 
 // save writes the delta into the transaction.
 func (d *delta) save(tx *bolt.Tx) error {
-	put := func(bucket string, k, v []byte) error { return tx.Bucket([]byte(bucket)).Put(k, v) }
-	for k, s := range d.sums {
-		v := binary.BigEndian.AppendUint64(nil, uint64(s.value))
-		if err := put(bucketSums, []byte(k), binary.BigEndian.AppendUint64(v, uint64(s.created))); err != nil {
+	put := func(bucket, k, v []byte) error { return tx.Bucket(bucket).Put(k, seal(k, v)) }
+	for k, s := range d.sums.changed {
+		if err := put(bucketSums, []byte(k), varints(s.value, s.created)); err != nil {
 			return err
 		}
 	}
-	for k, n := range d.days {
-		if err := put(bucketDays, k.bytes(), binary.BigEndian.AppendUint64(nil, uint64(d.base.days[k]+n))); err != nil {
+	for k, n := range d.days.changed {
+		if err := put(bucketDays, k.bytes(), varints(n)); err != nil {
 			return err
 		}
 	}
-	for name, info := range d.domains {
+	for n := range d.names.changed {
+		if err := put(bucketNames, append([]byte{byte(n.pool)}, n.value...), nil); err != nil {
+			return err
+		}
+	}
+	for domain, info := range d.domains.changed {
 		text, err := json.Marshal(info)
 		if err != nil {
 			return err
 		}
-		if err := put(bucketDomains, []byte(name), text); err != nil {
+		if err := put(bucketDomains, []byte(domain), text); err != nil {
 			return err
 		}
 	}
-	for name := range d.reporters {
-		if err := put(bucketNames, []byte(name), []byte{1}); err != nil {
+	for source, last := range d.sources.changed {
+		if err := put(bucketSources, []byte(source), varints(last.UnixMilli())); err != nil {
 			return err
 		}
 	}
-	return nil
+	return put(bucketMeta, keyTotals, varints(d.totals.keys, d.totals.expired))
 }
 
-func (k dayKey) bytes() []byte {
-	b := binary.BigEndian.AppendUint32(nil, k.day)
-	b = append(b, k.domain...)
-	b = append(b, 0)
-	return append(b, k.class...)
-}
+// maxExpired bounds how many keys one transaction deletes, so that none takes long.
+const maxExpired = 500
 
-func parseDay(b []byte) (dayKey, bool) {
-	if len(b) < 5 {
-		return dayKey{}, false
+// expire deletes identities that no report can ask for any more, and days that
+// no window can.
+func (t *Tally) expire(tx *bolt.Tx, d *delta) error {
+	n, last, err := expireDays(tx.Bucket(bucketKeys), dayOf(d.now.Add(-t.config.Horizon)))
+	if err != nil {
+		return err
 	}
-	for i, c := range b[4:] {
-		if c == 0 {
-			return dayKey{binary.BigEndian.Uint32(b), string(b[4 : 4+i]), Class(b[5+i:])}, true
+	d.totals.keys -= int64(n)
+	d.totals.expired = max(d.totals.expired, last)
+	_, _, err = expireDays(tx.Bucket(bucketDays), oldestDay(d.now))
+	return err
+}
+
+// expireDays deletes keys of days before the oldest that is kept. It returns
+// how many, and the day of the last, or -1.
+func expireDays(b *bolt.Bucket, oldest uint32) (n int, last int64, err error) {
+	last = -1
+	c := b.Cursor()
+	for k, _ := c.First(); k != nil && n < maxExpired && binary.BigEndian.Uint32(k) < oldest; k, _ = c.First() {
+		last = int64(binary.BigEndian.Uint32(k))
+		if err := c.Delete(); err != nil {
+			return n, last, err
 		}
+		n++
 	}
-	return dayKey{}, false
+	return n, last, nil
 }

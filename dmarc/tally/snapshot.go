@@ -1,106 +1,124 @@
 package tally
 
 import (
+	"cmp"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 )
 
-// Window is a number of complete days that messages are summed over.
-type Window struct {
-	Name string // 1d, 7d or 30d
-	Days int
-}
-
-// Windows returns the windows, in the order of documentation.
-func Windows() []Window { return []Window{{"1d", 1}, {"7d", 7}, {"30d", 30}} }
-
-// WindowMessages are the messages of one domain and class within a window.
-type WindowMessages struct {
-	Domain   string
-	Window   string
-	Class    Class
-	Messages int64
-}
-
-// Domain is what is known of an admitted domain besides its sums.
+// Domain is what is known of one of our domains besides its sums.
 type Domain struct {
 	Name string
-	// LastEnd is when the period of its latest report ended; the zero time
-	// when there was none.
+	// LastEnd is when the period of its latest report ended, at most the time
+	// when it was counted; the zero time when there was none.
 	LastEnd time.Time
 	// Policy is the one that report saw published; nil when there was none.
 	Policy *dmarc.Policy
+	// Configured says that the domain was named in Config.Domains.
+	Configured bool
+}
+
+// Delay is the distribution of the time between the end of a report's period
+// and its being counted.
+type Delay struct {
+	// Buckets are cumulative counts by upper bound in seconds.
+	Buckets map[float64]uint64
+	Count   uint64
+	// Sum is in seconds.
+	Sum     float64
+	Created time.Time
 }
 
 // Snapshot is the committed state at one moment. It is the caller's.
 type Snapshot struct {
-	Series     map[Family][]Series
-	Windows    []WindowMessages
-	Domains    []Domain
+	// Series are sorted by their labels.
+	Series map[Family][]Series
+	// Windows are sorted by domain, window and class.
+	Windows []WindowMessages
+	// Domains are the configured ones, or else the learnt ones, sorted by name.
+	Domains []Domain
+	// LastDelivery is when a delivery of a source was last committed.
+	LastDelivery map[string]time.Time
+	Delay        Delay
+	// Created is when the state began at zero, and Generation changes with it.
 	Created    time.Time
 	Generation string
+	// Identities is how many reports the file remembers, Bytes its size.
+	Identities, Bytes int64
+	// Err is why the last transaction failed; nil when it succeeded. What is
+	// in the Snapshot is committed all the same.
+	Err error
 }
 
 // Snapshot returns the committed state: nothing in it can be lost by a crash.
 func (t *Tally) Snapshot() *Snapshot {
-	now := t.config.Now().UTC()
+	today := dayOf(t.config.Now())
 	s := &Snapshot{Series: map[Family][]Series{}, Created: t.meta.Created, Generation: t.meta.Generation}
+	s.Delay = Delay{Buckets: map[float64]uint64{}, Created: s.Created}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for k, v := range t.state.sums {
 		family, labels := k.split()
-		s.Series[family] = append(s.Series[family], Series{labels, v.value, time.Unix(v.created, 0).UTC()})
+		if family == delayFamily {
+			s.Delay.add(labels[0], v.value)
+			continue
+		}
+		s.Series[family] = append(s.Series[family], Series{labels, v.value, time.UnixMilli(v.created).UTC()})
 	}
 	for _, series := range s.Series {
 		slices.SortFunc(series, func(a, b Series) int { return slices.Compare(a.Labels, b.Labels) })
 	}
-	for name, info := range t.state.domains {
-		d := Domain{Name: name, LastEnd: info.LastEnd}
-		if info.Seen {
-			policy := info.Policy
-			d.Policy = &policy
-		}
-		s.Domains = append(s.Domains, d)
-	}
-	slices.SortFunc(s.Domains, func(a, b Domain) int { return strings.Compare(a.Name, b.Name) })
-	s.Windows = t.state.windows(dayOf(now))
+	s.Windows = t.state.windows(today)
+	slices.SortFunc(s.Windows, func(a, b WindowMessages) int {
+		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Class, b.Class))
+	})
+	s.Domains = t.domains()
+	s.LastDelivery = maps.Clone(t.state.sources)
+	s.Err = t.failure
+	s.Identities, s.Bytes = t.state.totals.keys, t.state.totals.size
 	return s
 }
 
-// windows sums the complete days before today. A domain that has any day has
-// every class of every window, so that a ratio never misses a side.
-func (s *state) windows(today uint32) []WindowMessages {
-	sums := map[WindowMessages]int64{}
-	domains := map[string]bool{}
-	for k, n := range s.days {
-		domains[k.domain] = true
-		for _, w := range Windows() {
-			if k.day < today && k.day+uint32(w.Days) >= today {
-				sums[WindowMessages{Domain: k.domain, Window: w.Name, Class: k.class}] += n
-			}
+// domains returns our domains.
+func (t *Tally) domains() []Domain {
+	var all []Domain
+	for name := range t.mine {
+		all = append(all, Domain{Name: name, Configured: true})
+	}
+	for n := range t.state.names {
+		if n.pool == poolDomain && len(t.mine) == 0 {
+			all = append(all, Domain{Name: n.value})
 		}
 	}
-	for name := range s.domains {
-		domains[name] = true
-	}
-	var names []string
-	for name := range domains {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	var all []WindowMessages
-	for _, name := range names {
-		for _, w := range Windows() {
-			for _, class := range Classes() {
-				k := WindowMessages{Domain: name, Window: w.Name, Class: class}
-				n := sums[k]
-				k.Messages = n
-				all = append(all, k)
-			}
+	for i := range all {
+		info := t.state.domains[all[i].Name]
+		all[i].LastEnd = info.LastEnd
+		if info.Policy != nil {
+			policy := *info.Policy
+			all[i].Policy = &policy
 		}
 	}
+	slices.SortFunc(all, func(a, b Domain) int { return strings.Compare(a.Name, b.Name) })
 	return all
+}
+
+// add adds one committed sum of the family delay.
+func (d *Delay) add(label string, n int64) {
+	if label == delaySum {
+		d.Sum = float64(n)
+		return
+	}
+	d.Count += uint64(n)
+	for _, bound := range DelayBounds() {
+		if own, err := strconv.ParseFloat(label, 64); err == nil && own <= bound {
+			d.Buckets[bound] += uint64(n)
+		} else if _, ok := d.Buckets[bound]; !ok {
+			d.Buckets[bound] = 0
+		}
+	}
 }

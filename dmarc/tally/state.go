@@ -2,137 +2,113 @@ package tally
 
 import (
 	"maps"
-	"strings"
+	"math"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 )
 
-// Family names a group of sums with the same labels.
-type Family string
-
-// The families of sums and their labels.
-const (
-	Messages         Family = "messages"          // domain, disposition, dkim, spf
-	ClassMessages    Family = "class_messages"    // domain, class
-	ReporterMessages Family = "reporter_messages" // reporter
-	Reports          Family = "reports"           // kind, reporter, outcome
-	Refusals         Family = "refusals"          // reason
-	Warnings         Family = "warnings"          // code
-	TLSSessions      Family = "tls_sessions"      // domain, policy type, result (successful or failed)
-	TLSFailures      Family = "tls_failures"      // domain, result type
-	Failures         Family = "failures"          // domain, auth failure
-	Authenticated    Family = "authenticated"     // auth
-	Overflow         Family = "overflow"          // label (domain or reporter)
-)
-
-// Series is one committed sum.
-type Series struct {
-	Labels []string
-	Value  int64
-	// Created is when the series began at 0.
-	Created time.Time
-}
-
-// sum is the value of a series in memory and in the file.
-type sum struct {
-	value   int64
-	created int64 // Unix seconds
-}
-
-// seriesKey is a family and its label values, separated by NUL.
-type seriesKey string
-
-func keyOf(f Family, labels ...string) seriesKey {
-	return seriesKey(string(f) + "\x00" + strings.Join(labels, "\x00"))
-}
-
-func (k seriesKey) split() (Family, []string) {
-	family, rest, _ := strings.Cut(string(k), "\x00")
-	return Family(family), strings.Split(rest, "\x00")
-}
-
-// dayKey is a complete day of one domain and class.
-type dayKey struct {
-	day    uint32
-	domain string
-	class  Class
-}
-
-// domainInfo is what is known of a domain besides sums.
+// domainInfo is what is known of an admitted domain besides sums.
 type domainInfo struct {
 	// LastEnd is the latest end of a report's period, never in the future.
 	LastEnd time.Time `json:"last_end"`
-	// Policy is the one published at LastEnd.
-	Policy dmarc.Policy `json:"policy"`
-	// Seen is whether Policy was ever set.
-	Seen bool `json:"seen"`
+	// Policy is the one published at LastEnd; nil when there was none.
+	Policy *dmarc.Policy `json:"policy,omitempty"`
+}
+
+// name is an admitted label value.
+type name struct {
+	pool  pool
+	value string
+}
+
+// totals are the numbers about the file itself.
+type totals struct {
+	keys int64 // identities in the file
+	// expired is the last day whose identities were dropped, wholly or in part;
+	// -1 when none was. Reports that ended on it or before can not be
+	// recognised and are too old, whatever the clock says.
+	expired int64
+	size    int64 // bytes of the file
 }
 
 // state is everything committed, but for keys, marks and cursors, which stay in the file.
 type state struct {
-	sums      map[seriesKey]sum
-	days      map[dayKey]int64
-	domains   map[string]domainInfo // admitted domains
-	reporters map[string]bool       // admitted reporters
+	sums    map[seriesKey]sum
+	days    map[dayKey]int64
+	domains map[string]domainInfo
+	names   map[name]bool
+	sources map[string]time.Time // last delivery
+	used    [pools]int           // dynamic series that exist
+	totals  totals
 }
 
 func newState() *state {
 	return &state{
-		sums: map[seriesKey]sum{}, days: map[dayKey]int64{}, domains: map[string]domainInfo{}, reporters: map[string]bool{},
+		sums: map[seriesKey]sum{}, days: map[dayKey]int64{}, domains: map[string]domainInfo{},
+		names: map[name]bool{}, sources: map[string]time.Time{}, totals: totals{expired: -1},
 	}
 }
 
-// delta is what one transaction adds to a state. It reads through to the base.
+// overlay is a map with changes that are not committed. Reads see them.
+type overlay[K comparable, V any] struct{ base, changed map[K]V }
+
+func over[K comparable, V any](base map[K]V) overlay[K, V] {
+	return overlay[K, V]{base, map[K]V{}}
+}
+
+func (o overlay[K, V]) get(k K) (V, bool) {
+	if v, ok := o.changed[k]; ok {
+		return v, true
+	}
+	v, ok := o.base[k]
+	return v, ok
+}
+
+func (o overlay[K, V]) set(k K, v V) { o.changed[k] = v }
+
+func (o overlay[K, V]) apply() { maps.Copy(o.base, o.changed) }
+
+// delta is what one transaction changes in a state.
 type delta struct {
-	base      *state
-	now       time.Time
-	sums      map[seriesKey]sum
-	days      map[dayKey]int64
-	domains   map[string]domainInfo
-	reporters map[string]bool
+	base    *state
+	now     time.Time
+	sums    overlay[seriesKey, sum]
+	days    overlay[dayKey, int64]
+	domains overlay[string, domainInfo]
+	names   overlay[name, bool]
+	sources overlay[string, time.Time]
+	used    [pools]int
+	totals  totals
 }
 
 func newDelta(base *state, now time.Time) *delta {
 	return &delta{
-		base: base, now: now,
-		sums: map[seriesKey]sum{}, days: map[dayKey]int64{}, domains: map[string]domainInfo{}, reporters: map[string]bool{},
+		base: base, now: now, sums: over(base.sums), days: over(base.days), domains: over(base.domains),
+		names: over(base.names), sources: over(base.sources), used: base.used, totals: base.totals,
 	}
-}
-
-// add adds n to a series, which begins now when it is new.
-func (d *delta) add(n int64, f Family, labels ...string) {
-	k := keyOf(f, labels...)
-	s, ok := d.sums[k]
-	if !ok {
-		if s, ok = d.base.sums[k]; !ok {
-			s.created = d.now.Unix()
-		}
-	}
-	s.value += n
-	d.sums[k] = s
-}
-
-func (d *delta) domain(name string) (domainInfo, bool) {
-	if info, ok := d.domains[name]; ok {
-		return info, true
-	}
-	info, ok := d.base.domains[name]
-	return info, ok
 }
 
 // apply makes the delta part of its base.
 func (d *delta) apply() {
-	maps.Copy(d.base.sums, d.sums)
-	maps.Copy(d.base.domains, d.domains)
-	maps.Copy(d.base.reporters, d.reporters)
-	for k, n := range d.days {
-		d.base.days[k] += n
+	d.sums.apply()
+	d.days.apply()
+	d.domains.apply()
+	d.names.apply()
+	d.sources.apply()
+	d.base.used, d.base.totals = d.used, d.totals
+	oldest := oldestDay(d.now)
+	maps.DeleteFunc(d.base.days, func(k dayKey, _ int64) bool { return k.day < oldest })
+}
+
+// increase adds n to a series, which begins now when it is new.
+func (d *delta) increase(k seriesKey, n int64) {
+	s, ok := d.sums.get(k)
+	if !ok {
+		s.created = d.now.UnixMilli()
 	}
-	oldest := dayOf(d.now) - keptDays
-	for k := range d.base.days {
-		if k.day < oldest {
-			delete(d.base.days, k)
-		}
+	if s.value += n; s.value < 0 {
+		s.value = math.MaxInt64 // a counter stays at its end rather than going backwards
 	}
+	d.sums.set(k, s)
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,72 +18,82 @@ type Config struct {
 	// be counted; 0 means 400 days.
 	Horizon time.Duration
 	// Domains are ours; messages of others are counted under Foreign. Empty
-	// learns domains from the reports, within Budget.
+	// learns domains from the policies in reports, within Budget.
 	Domains []string
-	// Budget is how many series may exist in all; 0 means 2000. Configured
-	// domains are admitted even beyond it.
+	// Budget is how many series may exist in all, those of configured domains
+	// and of sources aside; 0 means DefaultBudget.
 	Budget int
 	// CountConflicts counts a report whose identity is known with other content.
 	CountConflicts bool
 	// SkipTwins does not count a report that differs from a known one in
 	// nothing but its id.
 	SkipTwins bool
+	// MaxBytes bounds the file; commits fail once it is reached. 0 means no bound.
+	MaxBytes int64
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
+func (c Config) withDefaults() Config {
+	if c.Horizon <= 0 {
+		c.Horizon = 400 * 24 * time.Hour
+	}
+	if c.Budget <= 0 {
+		c.Budget = DefaultBudget
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
 // Tally is an open state file. Close it.
 type Tally struct {
-	config Config
-	mine   map[string]bool
-	budget budget
-	db     *bolt.DB
-	path   string
-	meta   meta
+	config     Config
+	mine       map[string]bool
+	budget     budget
+	vocabulary vocabulary
+	path       string
+	db         *bolt.DB
+	meta       meta
 
 	requests chan *request
 	stop     chan struct{}
 	stopped  chan struct{}
 	close    sync.Once
 
-	candidates candidates // used by the writer alone
+	// What follows is used by the writer alone.
+	candidates [pools]candidates
+	stale      bool  // a commit failed in a way that leaves open what is in the file
+	damage     error // the file turned out to be damaged
 
-	mu    sync.RWMutex // guards state
-	state *state
+	mu      sync.RWMutex // guards what follows
+	state   *state
+	failure error // of the last transaction
 }
 
-// request is a delivery that waits for its transaction.
+// request is something that waits for its transaction.
 type request struct {
-	delivery *Delivery
-	results  []Result
-	done     chan error
+	run  func(tx *bolt.Tx, d *delta) error
+	done chan error
 }
 
-// ErrClosed is returned by Commit once the Tally is closed.
+// ErrClosed is returned once the Tally is closed.
 var ErrClosed = errors.New("the tally is closed")
 
-// maxBatch bounds the deliveries of one transaction.
+// maxBatch bounds the requests of one transaction.
 const maxBatch = 100
 
-// Open opens or creates a state file. A file that is damaged, of another
-// version or in use is a *StateError that says what to do: a Tally never
-// starts from zero in silence.
+// Open opens or creates a state file. An error is a *StateError, which names
+// the file and says what to do: a Tally never starts from zero in silence.
 func Open(path string, config Config) (*Tally, error) {
-	if config.Horizon <= 0 {
-		config.Horizon = 400 * 24 * time.Hour
-	}
-	if config.Budget <= 0 {
-		config.Budget = 2000
-	}
-	if config.Now == nil {
-		config.Now = time.Now
-	}
+	config = config.withDefaults()
 	t := &Tally{
-		config: config, mine: map[string]bool{}, budget: newBudget(config.Budget), path: path,
+		config: config, mine: map[string]bool{}, budget: newBudget(config.Budget), vocabulary: newVocabulary(), path: path,
 		requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	for _, domain := range config.Domains {
-		t.mine[strings.TrimSuffix(strings.ToLower(domain), ".")] = true
+		t.mine[strings.TrimSuffix(strings.ToLower(strings.TrimSpace(domain)), ".")] = true
 	}
 	if err := t.open(); err != nil {
 		return nil, err
@@ -92,38 +102,89 @@ func Open(path string, config Config) (*Tally, error) {
 	return t, nil
 }
 
-// Close waits for running commits and closes the file.
+// Close waits for running commits and closes the file. Calls after the first
+// do nothing.
 func (t *Tally) Close() error {
 	var err error
 	t.close.Do(func() {
 		close(t.stop)
 		<-t.stopped
-		err = t.db.Close()
+		if t.damage == nil { // bbolt may be stuck in a lock otherwise
+			err = t.db.Close()
+		}
 	})
 	return err
 }
 
 // Commit counts a delivery and returns what became of each entry, in order,
-// once all of it is durable. With an error nothing of it is, and /metrics and
-// the next Commit see none of it. Concurrent commits share a transaction.
+// once all of it is durable. With an error nothing of it is recorded, and the
+// same delivery may be committed again. Concurrent commits share a
+// transaction. When ctx ends before the delivery is part of one, Commit
+// returns its error; after that it waits, because giving up would not say
+// whether the delivery is counted.
 func (t *Tally) Commit(ctx context.Context, d *Delivery) ([]Result, error) {
-	r := &request{delivery: d, done: make(chan error, 1)}
-	select {
-	case t.requests <- r:
-	case <-t.stop:
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	// Once accepted the outcome is certain to come, and must be known: giving
-	// up now would not say whether the delivery is counted.
-	if err := <-r.done; err != nil {
+	results, err := t.CommitAll(ctx, d)
+	if err != nil {
 		return nil, err
 	}
-	return r.results, nil
+	return results[0], nil
 }
 
-// write commits batches, one at a time, until Close.
+// CommitAll is Commit for several deliveries in one transaction: all are
+// recorded or none. It returns the results of each.
+func (t *Tally) CommitAll(ctx context.Context, deliveries ...*Delivery) ([][]Result, error) {
+	for _, delivery := range deliveries {
+		if slices.Contains(delivery.Entries, nil) {
+			panic("tally: a delivery with a nil entry")
+		}
+	}
+	var all [][]Result
+	err := t.do(ctx.Done(), func(tx *bolt.Tx, d *delta) error {
+		all = make([][]Result, 0, len(deliveries))
+		for _, delivery := range deliveries {
+			results, err := t.deliver(tx, d, delivery)
+			if err != nil {
+				return err
+			}
+			all = append(all, results)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	return all, nil
+}
+
+// errCancelled stands for the error of the context.
+var errCancelled = errors.New("cancelled")
+
+func cause(ctx context.Context, err error) error {
+	if errors.Is(err, errCancelled) {
+		return ctx.Err()
+	}
+	return err
+}
+
+// do runs f in the next transaction and waits until it is durable.
+func (t *Tally) do(cancelled <-chan struct{}, f func(*bolt.Tx, *delta) error) error {
+	select {
+	case <-cancelled:
+		return errCancelled
+	default:
+	}
+	r := &request{run: f, done: make(chan error, 1)}
+	select {
+	case t.requests <- r:
+		return <-r.done
+	case <-t.stop:
+		return ErrClosed
+	case <-cancelled:
+		return errCancelled
+	}
+}
+
+// write runs one batch after the other until Close.
 func (t *Tally) write() {
 	defer close(t.stopped)
 	for {
@@ -131,13 +192,18 @@ func (t *Tally) write() {
 		case <-t.stop:
 			return
 		case first := <-t.requests:
-			t.commitBatch(t.gather(first))
+			batch := t.gather(first)
+			err := t.commit(batch)
+			for _, r := range batch {
+				r.done <- err
+			}
 		}
 	}
 }
 
 // gather takes what is waiting besides the first request. Those that come
-// while a transaction is being synced are the next batch.
+// while a transaction is being synced are the next batch: so a batch grows
+// with the load and a lone request never waits.
 func (t *Tally) gather(first *request) []*request {
 	batch := []*request{first}
 	for len(batch) < maxBatch {
@@ -151,56 +217,65 @@ func (t *Tally) gather(first *request) []*request {
 	return batch
 }
 
-// commitBatch runs one transaction for a batch and answers every request.
-func (t *Tally) commitBatch(batch []*request) {
-	d := newDelta(t.state, t.config.Now().UTC())
-	err := t.update(d, batch)
+// commit runs one transaction for a batch. What is in memory changes only when
+// it succeeds.
+func (t *Tally) commit(batch []*request) error {
+	if t.damage != nil {
+		return t.damage
+	}
+	err := t.guarded(func() error {
+		if t.stale {
+			return t.reload()
+		}
+		return nil
+	})
 	if err == nil {
-		t.mu.Lock()
-		d.apply()
-		t.mu.Unlock()
-	} else {
-		err = &StateError{Path: t.path, Doing: "write", Err: err}
+		err = t.guarded(func() error { return t.transact(batch) })
 	}
-	for _, r := range batch {
-		r.done <- err
+	if errors.Is(err, ErrDamaged) {
+		t.damage = err
 	}
+	t.mu.Lock()
+	t.failure = err
+	t.mu.Unlock()
+	return err
 }
 
-// update writes a batch. A file that is damaged behind our back panics or
-// faults in bbolt; that fails the batch, not the process.
-func (t *Tally) update(d *delta, batch []*request) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("damaged: %v", v)
-		}
-	}()
-	return t.db.Update(func(tx *bolt.Tx) error {
+func (t *Tally) transact(batch []*request) error {
+	d := newDelta(t.state, t.config.Now().UTC())
+	err := t.db.Update(func(tx *bolt.Tx) error {
 		for _, r := range batch {
-			if err := t.commitDelivery(tx, d, r); err != nil {
+			if err := r.run(tx, d); err != nil {
 				return err
 			}
 		}
-		if err := t.expire(tx, d.now); err != nil {
+		if err := t.expire(tx, d); err != nil {
 			return err
 		}
+		d.totals.size = tx.Size()
 		return d.save(tx)
 	})
+	if err != nil {
+		// When the very last write failed the transaction may be in the file
+		// or not: the file is asked before the next one.
+		t.stale = true
+		return t.writeError(err)
+	}
+	t.mu.Lock()
+	d.apply()
+	t.mu.Unlock()
+	return nil
 }
 
-func (t *Tally) commitDelivery(tx *bolt.Tx, d *delta, r *request) error {
-	keys := transaction{tx}
-	r.results = make([]Result, 0, len(r.delivery.Entries))
-	for _, e := range r.delivery.Entries {
-		result, err := t.count(d, keys, e, r.delivery.Auth)
-		if err != nil {
-			return err
-		}
-		r.results = append(r.results, result)
+// reload replaces the state in memory by the one in the file.
+func (t *Tally) reload() error {
+	state, err := t.load()
+	if err != nil {
+		return fmt.Errorf("reload: %w", err)
 	}
-	for _, reason := range r.delivery.Refused {
-		d.refuse(reason)
-	}
-	return keys.note(r.delivery)
+	t.mu.Lock()
+	t.state = state
+	t.mu.Unlock()
+	t.stale = false
+	return nil
 }

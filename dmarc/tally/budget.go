@@ -1,0 +1,144 @@
+package tally
+
+import "math"
+
+// pool is a part of the budget of series, for one kind of label that strangers choose.
+type pool uint8
+
+const (
+	poolDomain pool = iota
+	poolReporter
+	poolSource
+	pools
+)
+
+func (p pool) label() string { return [...]string{"domain", "reporter", "source"}[p] }
+
+// reserved is how many series are set aside for closed sets of labels and for
+// what is counted under Other, Foreign and Unknown. TestReserved holds it.
+const reserved = 500
+
+// DefaultBudget is the budget of series when the configuration names none.
+const DefaultBudget = 2000
+
+// budget is how many series may exist because of the labels of each pool.
+type budget [pools]int
+
+func newBudget(series int) budget {
+	free := max(series-reserved, 0)
+	b := budget{poolReporter: free / 4, poolSource: free / 10}
+	b[poolDomain] = free - b[poolReporter] - b[poolSource]
+	return b
+}
+
+// What an admitted label value costs at once, and what it usually comes to.
+const (
+	domainCost   = 3 // last report, policy, compliant messages
+	classCost    = 7 * (1 + 3)
+	usualDomain  = 40
+	usualName    = 5
+	windowSeries = 3
+)
+
+// cost returns the pool of a series and how many series it brings; nothing for
+// a series without a label that a stranger chose.
+func (t *Tally) cost(f Family, labels []string) (p pool, n int) {
+	switch f {
+	case Messages, TLSSessions, TLSFailures, Failures:
+		return poolDomain, t.dynamic(labels[0])
+	case ClassMessages:
+		return poolDomain, (1 + windowSeries) * t.dynamic(labels[0])
+	case SourceMessages:
+		if !stands(labels[1]) {
+			return poolSource, 1
+		}
+		return poolDomain, t.dynamic(labels[0])
+	case Reports:
+		return poolReporter, t.dynamic(labels[1])
+	case ReporterMessages:
+		return poolReporter, t.dynamic(labels[0])
+	}
+	return 0, 0
+}
+
+// dynamic returns 1 for a label value that counts towards the budget. The
+// domains of the configuration do not: their number is the operator's choice.
+func (t *Tally) dynamic(label string) int {
+	if stands(label) || t.mine[label] {
+		return 0
+	}
+	return 1
+}
+
+// add adds n to a series. A series that finds the budget spent is folded into
+// Other: the budget holds whatever is sent, and no message is lost.
+func (t *Tally) add(d *delta, n int64, f Family, labels ...string) {
+	k := keyOf(f, labels...)
+	if _, ok := d.sums.get(k); !ok {
+		p, cost := t.cost(f, labels)
+		if cost > 0 && d.used[p]+cost > t.budget[p] {
+			d.increase(keyOf(Overflow, p.label()), 1)
+			t.add(d, n, f, fold(f, labels)...)
+			return
+		}
+		d.used[p] += cost
+	}
+	d.increase(k, n)
+}
+
+// fold replaces the label that a stranger chose.
+func fold(f Family, labels []string) []string {
+	folded := append([]string(nil), labels...)
+	switch {
+	case f == Reports, f == SourceMessages && !stands(labels[1]):
+		folded[1] = Other
+	default:
+		folded[0] = Other
+	}
+	return folded
+}
+
+// admit reports whether a value may be a label of its own. What is admitted
+// stays. While half of the pool is free anyone is; after that only names that
+// came three times, so that a burst of invented names does not lock out those
+// that come every day.
+func (t *Tally) admit(d *delta, p pool, value string, usual int) bool {
+	n := name{p, value}
+	if ok, _ := d.names.get(n); ok {
+		return true
+	}
+	free := t.budget[p] - d.used[p]
+	if free < usual || free < t.budget[p]/2 && t.candidates[p].seen(value) < 3 {
+		d.increase(keyOf(Overflow, p.label()), 1)
+		return false
+	}
+	d.names.set(n, true)
+	return true
+}
+
+// candidates counts names that are not admitted, in bounded memory: a new name
+// takes the place of the rarest one. They are not saved: after a restart a name
+// has to come three times again.
+type candidates struct {
+	counts map[string]int
+}
+
+const maxCandidates = 200
+
+// seen counts a name once more.
+func (c *candidates) seen(value string) int {
+	if c.counts == nil {
+		c.counts = map[string]int{}
+	}
+	if _, ok := c.counts[value]; !ok && len(c.counts) >= maxCandidates {
+		rarest, least := "", math.MaxInt
+		for other, n := range c.counts {
+			if n < least || n == least && other < rarest {
+				rarest, least = other, n
+			}
+		}
+		delete(c.counts, rarest)
+	}
+	c.counts[value]++
+	return c.counts[value]
+}

@@ -1,0 +1,22 @@
+package tally
+
+import "github.com/dmarc-suite/dmarc-suite/dmarc"
+
+// Delivery is what one input held. It is committed as a whole.
+type Delivery struct {
+	// Source names where the input came from, from a set that the operator
+	// chose. Snapshot.LastDelivery has it; empty keeps nothing.
+	Source string
+	// Entries are the reports. They must not be changed until Commit returns.
+	Entries []*Entry
+	// Refused are the reasons of what was refused, one for each refusal.
+	Refused []dmarc.Reason
+	// Auth is the outcome of authenticating the mail that carried the
+	// reports: pass, fail or none; empty when nothing was checked.
+	Auth string
+	// Key and Mark are a note of the source about the input, kept in the same
+	// transaction: Tally.Mark finds it by Source and Key. An empty Key keeps none.
+	Key, Mark string
+	// Cursor is where the source goes on, kept in the same transaction; nil keeps none.
+	Cursor []byte
+}

@@ -1,0 +1,123 @@
+package tally
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/failure"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+)
+
+// Family names a group of sums with the same labels.
+type Family string
+
+// The families of sums and their labels.
+const (
+	Messages         Family = "messages"          // domain, disposition, dkim, spf
+	ClassMessages    Family = "class_messages"    // domain, class
+	SourceMessages   Family = "source_messages"   // domain, source, compliant (true or false)
+	ReporterMessages Family = "reporter_messages" // reporter
+	Reports          Family = "reports"           // kind, reporter, outcome
+	Refusals         Family = "refusals"          // reason
+	Warnings         Family = "warnings"          // code: counted reports that have it
+	TLSSessions      Family = "tls_sessions"      // domain, policy type, result (successful or failed)
+	TLSFailures      Family = "tls_failures"      // domain, result type
+	Failures         Family = "failures"          // domain, auth failure: incidents
+	Authenticated    Family = "authenticated"     // auth (pass, fail or none)
+	Overflow         Family = "overflow"          // label (domain, reporter or source)
+
+	delayFamily Family = "delay" // upper bound in seconds, or sum: see Snapshot.Delay
+)
+
+// Series is one committed sum.
+type Series struct {
+	Labels []string
+	Value  int64
+	// Created is when the series began at 0.
+	Created time.Time
+}
+
+// sum is the value of a series in memory.
+type sum struct {
+	value   int64
+	created int64 // Unix milliseconds
+}
+
+// seriesKey is a family and its label values, separated by NUL, which no label
+// value holds.
+type seriesKey string
+
+func keyOf(f Family, labels ...string) seriesKey {
+	return seriesKey(string(f) + "\x00" + strings.Join(labels, "\x00"))
+}
+
+func (k seriesKey) split() (Family, []string) {
+	family, rest, _ := strings.Cut(string(k), "\x00")
+	return Family(family), strings.Split(rest, "\x00")
+}
+
+// fixedSeries are the series that exist from the start, so that their first
+// increase is seen: closed sets of labels only.
+func fixedSeries() []seriesKey {
+	var all []seriesKey
+	for _, reason := range dmarc.Reasons() {
+		all = append(all, keyOf(Refusals, string(reason)))
+	}
+	for _, auth := range []string{"pass", "fail", "none"} {
+		all = append(all, keyOf(Authenticated, auth))
+	}
+	for p := range pools {
+		all = append(all, keyOf(Overflow, p.label()))
+	}
+	for _, outcome := range Outcomes() {
+		if outcome == OutcomeInvalid {
+			all = append(all, keyOf(Reports, Unknown, Unknown, string(outcome)))
+			continue
+		}
+		for _, kind := range kinds() {
+			all = append(all, keyOf(Reports, kind, Other, string(outcome)))
+		}
+	}
+	return all
+}
+
+func kinds() []string {
+	return []string{string(unpack.KindAggregate), string(unpack.KindTLS), string(unpack.KindFailure)}
+}
+
+// vocabulary are the closed sets that values of entries are held to before
+// they become labels.
+type vocabulary struct {
+	codes map[dmarc.Code]bool
+}
+
+func newVocabulary() vocabulary {
+	v := vocabulary{map[dmarc.Code]bool{}}
+	for _, codes := range [][]dmarc.Code{dmarc.Codes(), unpack.Codes(), tlsrpt.Codes(), failure.Codes()} {
+		for _, code := range codes {
+			v.codes[code] = true
+		}
+	}
+	return v
+}
+
+func (v vocabulary) code(c dmarc.Code) string {
+	if !v.codes[c] {
+		return Other
+	}
+	return string(c)
+}
+
+// oneOf returns the label for a value of a closed set, whose zero value is absent.
+func oneOf[T ~string](value T, set []T) string {
+	switch {
+	case value == "":
+		return Unknown
+	case !slices.Contains(set, value):
+		return Other
+	}
+	return string(value)
+}
