@@ -237,6 +237,7 @@ func TestReasons(t *testing.T) {
 		{"refused", closed.Addr().String(), ReasonRefused},
 		{"no socket", "/nonexistent/redis.sock", ReasonRefused},
 		{"no password", newFakeRedis(t, reply("-NOAUTH Authentication required.\r\n")).addr, ReasonAuth},
+		{"wrong password", "user:wrong@" + newFakeRedis(t, reply("-WRONGPASS invalid username-password pair or user is disabled.\r\n")).addr, ReasonAuth},
 		{"loading", newFakeRedis(t, reply("-LOADING Redis is loading the dataset in memory\r\n")).addr, ReasonLoading},
 		{"busy", newFakeRedis(t, reply("-BUSY Redis is busy running a script.\r\n")).addr, ReasonBusy},
 		{"denied", newFakeRedis(t, reply("-NOPERM this user has no permissions\r\n")).addr, ReasonDenied},
@@ -246,7 +247,12 @@ func TestReasons(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			logger, logged := logs()
-			collector := New(connect(t, redis.Options{Addr: c.addr}), Config{Logger: logger})
+			options := redis.Options{Addr: c.addr}
+			if user, addr, ok := strings.Cut(c.addr, "@"); ok {
+				options.Addr = addr
+				options.Username, options.Password, _ = strings.Cut(user, ":")
+			}
+			collector := New(connect(t, options), Config{Logger: logger})
 			for range 2 {
 				text := collect(t, collector, 3*time.Second)
 				want(t, text, "redis_up", "0")

@@ -30,13 +30,14 @@ func call(ctx context.Context, client redis.Cmdable, commands []command) ([]repl
 		cmds[i] = pipe.Do(ctx, c...)
 	}
 	_, err := pipe.Exec(ctx)
-	replies := make([]reply, len(cmds))
+	replies, refused := make([]reply, len(cmds)), false
 	for i, c := range cmds {
 		replies[i].command = commands[i]
 		replies[i].value, replies[i].err = c.Result()
+		refused = refused || replies[i].err != nil
 	}
-	if isReply(err) {
-		err = nil
+	if refused && isReply(err) {
+		err = nil // If no command was refused, it was the password.
 	}
 	return replies, err
 }

@@ -45,7 +45,11 @@ type refusal struct {
 
 // Set implements kingpin.Value.
 func (r *refusal) Set(value string) error {
-	if value == "" || r.isBool && value == "false" || r.name == "redact-config-metrics" && value == "true" {
+	harmless := "false"
+	if r.name == "redact-config-metrics" {
+		harmless = "true"
+	}
+	if value == "" || r.isBool && value == harmless {
 		return nil
 	}
 	return errors.New("--" + r.name + ": " + r.instead)
