@@ -31,9 +31,8 @@ const defaultTimeout = 10 * time.Second
 type Config struct {
 	// DisableDefaults turns every collector off that the arguments do not turn on.
 	DisableDefaults bool
-	// Timeout is how long a scrape waits for any one collector, within the
-	// deadline of the scrape. Zero means until that deadline, or ten seconds for
-	// Collect.
+	// Timeout is how long a scrape waits for any one collector, if that is less
+	// than three quarters of its time. Zero means three quarters of its time.
 	Timeout time.Duration
 	// Containers turns on the collector "container".
 	Containers bool
@@ -147,26 +146,31 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 // CollectContext sends what the collectors have to tell by the deadline of ctx,
 // and for each of them whether it succeeded.
 func (c *Collector) CollectContext(ctx context.Context, ch chan<- prometheus.Metric) {
-	if c.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.timeout)
-		defer cancel()
-	}
+	patience := c.patience(ctx)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	flights := make([]*flight, len(c.parts))
 	for i, p := range c.parts {
 		flights[i] = p.join()
 	}
-	patience := patience(ctx)
 	for i, p := range c.parts {
 		p.report(ctx, flights[i], patience, ch)
 	}
 }
 
-// patience returns how long ctx allows from now on.
-func patience(ctx context.Context) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return 1<<63 - 1
+// patience returns how long a scrape waits for a collector. A quarter of its
+// time is left for the answer, which takes long when many scrapes wait for the
+// same collector.
+func (c *Collector) patience(ctx context.Context) time.Duration {
+	patience := c.timeout
+	if patience <= 0 {
+		patience = defaultTimeout
 	}
-	return time.Until(deadline)
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline) / 4 * 3
+		if c.timeout <= 0 || left < patience {
+			patience = left
+		}
+	}
+	return patience
 }
