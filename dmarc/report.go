@@ -114,7 +114,8 @@ type Record struct {
 	// SourceIP is the parsed source address, IPv4-mapped addresses unmapped;
 	// the zero Addr when the text in Source is not an address.
 	SourceIP netip.Addr
-	// Source is the address as sent, trimmed.
+	// Source is the address as sent, trimmed. It shares up to a kibibyte of
+	// memory with others: programs that keep many use strings.Clone.
 	Source string
 	// Count is never negative; an unusable count is 0 with a warning.
 	Count       int64
