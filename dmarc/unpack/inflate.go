@@ -41,9 +41,9 @@ type symbolEntries struct {
 }
 
 const (
-	windowSize = 32 << 10 // how far back distances reach
-	longest    = 258      // longest match
-	slack      = longest + 8
+	windowSize = 32 << 10        // how far back distances reach
+	longest    = 258             // longest match
+	slack      = 1 + longest + 8 // a literal and a match before the room is looked at again
 	outSize    = 2*windowSize + slack
 )
 

@@ -93,6 +93,25 @@ func compare(t *testing.T, b []byte) {
 
 // TestInflateLikeFlate damages and cuts streams and finds the same verdict and
 // the same bytes as compress/flate.
+// TestInflateFullWindow ends the window with a literal and the longest match, at every position.
+func TestInflateFullWindow(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	match := make([]byte, 258)
+	for i := range match {
+		match[i] = byte(rnd.Uint32())
+	}
+	for shift := range len(match) + 1 {
+		text := bytes.Clone(match[:shift])
+		for i := 0; len(text) < 67_000; i++ {
+			text = append(append(text, byte(i*7)), match...)
+		}
+		out, _, err := unpack.InflateMemory(deflated(text, flate.BestCompression))
+		if err != nil || !bytes.Equal(out, text) {
+			t.Fatalf("shift %d: %d bytes, error %v, want %d bytes", shift, len(out), err, len(text))
+		}
+	}
+}
+
 func TestInflateLikeFlate(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	rounds := 25
