@@ -72,7 +72,9 @@ func (t *Tally) openFile(path string) (db *bolt.DB, err error) {
 		return err
 	})
 	if err != nil {
-		_ = file.Close() // bbolt leaves it open, and locked, when it panics
+		// bbolt leaves it open when it panics, and mapped: the lock lasts until
+		// this process ends.
+		_ = file.Close()
 		return nil, t.openError(err)
 	}
 	return db, nil
