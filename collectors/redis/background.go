@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +50,28 @@ type result struct {
 	at        time.Time
 	dropped   int
 	groupTime time.Duration // of sorting keys into groups
+	seen      map[series]bool
+}
+
+// series identifies a sample of a result.
+type series struct {
+	*family
+	labels string
+}
+
+// add adds a sample, unless there is one like it: SCAN returns some keys twice,
+// and names that are not UTF-8 may become the same.
+func (r *result) add(f *family, value float64, labels ...string) {
+	for i, l := range labels {
+		labels[i] = strings.ToValidUTF8(l, "\uFFFD")
+	}
+	s := series{f, strings.Join(labels, "\x00")}
+	if r.seen[s] {
+		r.dropped++
+		return
+	}
+	r.seen[s] = true
+	r.output.add(f, value, labels...)
 }
 
 // background are the tasks of a collector.
@@ -126,7 +149,7 @@ func (c *Collector) runTask(ctx context.Context, t *task) {
 	start := c.now()
 	limited, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	r := &result{families: c.families}
+	r := &result{families: c.families, seen: map[series]bool{}}
 	err := t.run(limited, r)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return // The program ends.

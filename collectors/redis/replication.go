@@ -1,5 +1,7 @@
 package redis
 
+import "strings"
+
 // replicationFamilies are about a master and its replicas.
 type replicationFamilies struct {
 	replicaLag, replicaOffset          *family
@@ -30,7 +32,7 @@ func (w *writer) replication() {
 		"master_sync_in_progress":    w.masterSync,
 		"slave_repl_offset":          w.replicaOwnOffset,
 	}
-	replicas := 0
+	replicas := map[string]bool{} // by what becomes labels: some share an address
 	for _, line := range w.info {
 		switch f := own[line.key]; {
 		case isReplica && f != nil:
@@ -39,20 +41,24 @@ func (w *writer) replication() {
 			}
 		case isReplica && line.key == "slave_read_only":
 			w.add(w.replica, 1, host, port, line.value)
-		case line.section == "replication" && isNumbered(line.key, "slave") && replicas < maxReplicas:
-			replicas++
-			w.connectedReplica(line.value)
+		case line.section == "replication" && isNumbered(line.key, "slave") && len(replicas) < maxReplicas:
+			w.connectedReplica(line.value, replicas)
 		}
 	}
 }
 
 // connectedReplica writes ip=10.0.0.2,port=6379,state=online,offset=1751,lag=0.
-func (w *writer) connectedReplica(value string) {
+func (w *writer) connectedReplica(value string, seen map[string]bool) {
 	fields := map[string]string{}
 	for k, v := range pairs(value) {
 		fields[k] = v
 	}
 	labels := []string{fields["ip"], fields["port"], fields["state"]}
+	id := strings.Join(labels, " ")
+	if seen[id] {
+		return
+	}
+	seen[id] = true
 	if v, ok := number(fields["offset"]); ok {
 		w.add(w.replicaOffset, v, labels...)
 	}

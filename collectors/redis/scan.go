@@ -231,9 +231,14 @@ func (w *walk) match(db int, names []string) {
 				w.counts[p]++
 			}
 		}
-		w.note(w.singles, &w.single, w.config.Patterns, Key{db, name})
-		used := w.config.MaxKeys - w.budget + len(w.streams)
-		w.note(w.streams, &used, w.config.StreamPatterns, Key{db, name})
+		k := Key{db, name}
+		if !slices.Contains(w.config.Single, k) {
+			w.note(w.singles, &w.single, w.config.Patterns, k)
+		}
+		if !slices.Contains(w.config.Streams, k) {
+			used := w.config.MaxKeys - w.budget + len(w.streams)
+			w.note(w.streams, &used, w.config.StreamPatterns, k)
+		}
 	}
 }
 
@@ -262,7 +267,7 @@ func (w *walk) sort(db int, replies []reply) {
 		if r.err != nil || !ok {
 			continue // It has gone meanwhile.
 		}
-		name := w.groupOf(toText(r.command[2]))
+		name := strings.ToValidUTF8(w.groupOf(toText(r.command[2])), "\uFFFD")
 		g := groups[name]
 		if g == nil && (len(groups) >= 10*w.config.MaxGroups || len(name) > maxName) {
 			name = overflow

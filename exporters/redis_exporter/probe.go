@@ -101,6 +101,7 @@ func (t *targets) get(c *credentials, name, module string, q url.Values) (*targe
 		if err := t.service.flags.parameters(&config.Keys, q); err != nil {
 			return nil, err
 		}
+		config.Logger = config.Logger.With("target", a.hosts[0])
 		config.Scripts = nil
 		config.Keys.Timeout = min(config.Keys.Timeout, 5*time.Second)
 		client := c.client(a, namesOf(name, a))
