@@ -13,6 +13,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
 // checked is a report that check found, as --json prints it.
@@ -74,7 +75,7 @@ type checker struct {
 }
 
 func newChecker(stdin io.Reader) *checker {
-	return &checker{stdin: stdin, walker: unpack.NewWalker(unpack.Limits{})}
+	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits())}
 }
 
 // read checks one file.

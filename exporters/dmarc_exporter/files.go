@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -123,6 +124,9 @@ func readAll[T any](ctx context.Context, paths []string, newWorker func() func(f
 			for j := range jobs {
 				read(j.file, func(line T) { send(ctx, j.lines, line) })
 				close(j.lines)
+				if j.weight == largeFile {
+					debug.FreeOSMemory() // The next one may be large, too.
+				}
 				memory.Release(j.weight)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
 // line is one line of parse: a record, a policy or a failure.
@@ -99,7 +100,7 @@ type parser struct {
 }
 
 func newParser(csv bool, stdin io.Reader) *parser {
-	return &parser{csv: csv, stdin: stdin, walker: unpack.NewWalker(unpack.Limits{}), dmarc: dmarc.NewDecoder(nil)}
+	return &parser{csv: csv, stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), dmarc: dmarc.NewDecoder(nil)}
 }
 
 // read prints everything in one file.
@@ -175,6 +176,7 @@ func newJSONEncoder(w io.Writer) *json.Encoder {
 
 // runParse is the command parse.
 func (a *app) runParse(ctx context.Context, format string, paths []string) int {
+	limitHeap()
 	asCSV := format == "csv"
 	if asCSV {
 		w := csv.NewWriter(a.stdout)

@@ -292,7 +292,7 @@ func (f *files) deliverFile(ctx context.Context, deliver Deliver, path string, i
 	}
 	defer file.Close()
 	return deliver(ctx, &Delivery{
-		Source: f.status.Name, Name: path, Body: &steadyReader{file: file, before: info},
+		Source: f.status.Name, Name: path, Body: &steadyReader{file: file, before: info}, Size: info.Size(),
 		Unsettled: young, Key: f.key(path), Mark: fingerprint(info),
 	})
 }

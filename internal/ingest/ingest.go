@@ -38,6 +38,9 @@ type Delivery struct {
 	// what comes over a network. A delivery without Body and Refused only
 	// records its Mark.
 	Body io.Reader
+	// Size is how many bytes Body has, as far as the source knows; 0 means
+	// unknown. Large inputs are read one at a time.
+	Size int64
 	// Refused, when set, records the input as refused for that reason
 	// without reading Body: the end of an input that cannot be read.
 	Refused *dmarc.Error

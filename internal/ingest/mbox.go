@@ -123,7 +123,7 @@ func (m *Mbox) deliverMail(ctx context.Context, deliver Deliver, file *os.File, 
 	}
 	d := &Delivery{
 		Source: m.status.Name, Name: m.path + "@" + strconv.FormatInt(start, 10),
-		Body: io.NewSectionReader(file, start, end-start), Key: mboxKey, Mark: mark,
+		Body: io.NewSectionReader(file, start, end-start), Size: end - start, Key: mboxKey, Mark: mark,
 	}
 	result, err := deliver(ctx, d)
 	var input *InputError

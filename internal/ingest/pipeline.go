@@ -26,10 +26,16 @@ type Store interface {
 	Forget(source string, keep func(key string) bool) error
 }
 
+// Limits are the limits for all inputs: mails and archives are held in memory,
+// half as much again when they are encoded, which is what a small machine has
+// to spare.
+func Limits() unpack.Limits { return unpack.Limits{Memory: 24 << 20} }
+
+// largeInput is the size from which inputs are read one at a time.
+const largeInput = 1 << 20
+
 // PipelineConfig configures a Pipeline. The zero value works.
 type PipelineConfig struct {
-	// Limits bounds each input.
-	Limits unpack.Limits
 	// Workers is how many inputs are read at once; 0 means GOMAXPROCS.
 	Workers int
 	// Logger may be nil.
@@ -46,6 +52,7 @@ type Pipeline struct {
 	store   Store
 	config  PipelineConfig
 	readers chan *reader
+	large   chan struct{} // holds a value while a large input is read
 	stats   stats
 }
 
@@ -61,9 +68,9 @@ func NewPipeline(store Store, c PipelineConfig) *Pipeline {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	p := &Pipeline{store: store, config: c, readers: make(chan *reader, c.Workers)}
+	p := &Pipeline{store: store, config: c, readers: make(chan *reader, c.Workers), large: make(chan struct{}, 1)}
 	for range c.Workers {
-		p.readers <- &reader{walker: unpack.NewWalker(c.Limits)}
+		p.readers <- &reader{walker: unpack.NewWalker(Limits())}
 	}
 	return p
 }
@@ -117,6 +124,14 @@ func (p *Pipeline) deliver(ctx context.Context, d *Delivery) (Result, error) {
 
 // read fills the batch with what the input holds.
 func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
+	if d.Size > largeInput {
+		select {
+		case p.large <- struct{}{}:
+			defer func() { <-p.large }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	var r *reader
 	select {
 	case r = <-p.readers:
@@ -161,7 +176,7 @@ func (p *Pipeline) walk(r *reader, body io.Reader, visit func(*unpack.Document) 
 	defer func() {
 		if v := recover(); v != nil {
 			p.config.Logger.Error("panic while reading an input", "panic", v, "stack", string(debug.Stack()))
-			*r = reader{walker: unpack.NewWalker(p.config.Limits)}
+			*r = reader{walker: unpack.NewWalker(Limits())}
 			err = &dmarc.Error{Reason: dmarc.ReasonUnsupported, Offset: -1, Err: errors.New("internal error")}
 		}
 	}()

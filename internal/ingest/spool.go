@@ -16,6 +16,8 @@ const spoolMemory = 256 << 10
 // delivered, so that a slow sender delays nobody else.
 type Spool struct {
 	io.Reader
+	// Size is the number of bytes.
+	Size int64
 	file *os.File
 }
 
@@ -28,7 +30,7 @@ func NewSpool(r io.Reader) (*Spool, error) {
 		if input.err != nil {
 			return nil, &InputError{Err: input.err}
 		}
-		return &Spool{Reader: &head}, nil
+		return &Spool{Reader: &head, Size: int64(head.Len())}, nil
 	}
 	file, err := os.CreateTemp("", "dmarc-spool-*")
 	if err != nil {
@@ -46,10 +48,11 @@ func NewSpool(r io.Reader) (*Spool, error) {
 }
 
 func (s *Spool) fill(head, rest io.Reader) error {
-	_, err := io.Copy(s.file, io.MultiReader(head, rest))
+	n, err := io.Copy(s.file, io.MultiReader(head, rest))
 	if input, ok := rest.(*inputReader); ok && input.err != nil {
 		return &InputError{Err: input.err}
 	}
+	s.Size = n
 	if err == nil {
 		_, err = s.file.Seek(0, io.SeekStart)
 	}

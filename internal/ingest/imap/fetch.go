@@ -1,10 +1,12 @@
 package imap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +49,7 @@ func (f *folder) deliverAll(ctx context.Context, s *session, deliver ingest.Deli
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)
 	var fetchErr error
-	for _, uid := range uids {
+	for _, uid := range f.troubleLast(uids) {
 		size, ok := sizes[uid]
 		if !ok {
 			continue // Somebody else removed the mail.
@@ -57,6 +59,13 @@ func (f *folder) deliverAll(ctx context.Context, s *session, deliver ingest.Deli
 		}
 	}
 	return done.classes, errors.Join(fetchErr, group.Wait())
+}
+
+// troubleLast puts the mails that could not be fetched before behind the others.
+func (f *folder) troubleLast(uids []imap.UID) []imap.UID {
+	uids = slices.Clone(uids)
+	slices.SortStableFunc(uids, func(a, b imap.UID) int { return cmp.Compare(f.attempts[a], f.attempts[b]) })
+	return uids
 }
 
 // deliverOne fetches one mail and delivers it in the background.
@@ -86,23 +95,35 @@ func (f *folder) deliverOne(ctx context.Context, s *session, deliver ingest.Deli
 		c.Logger.Error("giving up on mail", "source", f.mailbox.name, "folder", f.name, "uid", uid, "attempts", f.attempts[uid])
 		return finish(f.refuse(ctx, deliver, uid, dmarc.ReasonIO, errors.New("the mail cannot be fetched")))
 	}
-	f.attempts[uid]++
-	var spool *ingest.Spool
-	err = f.stream(ctx, s, uid, size, func(body io.Reader) (err error) {
-		spool, err = ingest.NewSpool(body)
-		return err
-	})
+	spool, err := f.spool(ctx, s, uid, size)
 	if err != nil {
 		return err
 	}
 	group.Go(func() error {
 		defer spool.Close()
 		d := f.delivery(uid)
-		d.Body = spool
+		d.Body, d.Size = spool, spool.Size
 		result, err := deliver(ctx, d)
 		return finish(result.Class(), err)
 	})
 	return nil
+}
+
+// spool fetches a mail whole. It counts the attempts that fail because of the
+// mail or the server, not those that ctx or a full disk ended.
+func (f *folder) spool(ctx context.Context, s *session, uid imap.UID, size int64) (*ingest.Spool, error) {
+	var spool *ingest.Spool
+	var input *ingest.InputError
+	ours := false
+	err := f.stream(ctx, s, uid, size, func(body io.Reader) (err error) {
+		spool, err = ingest.NewSpool(body)
+		ours = err != nil && !errors.As(err, &input)
+		return err
+	})
+	if err != nil && !ours && ctx.Err() == nil {
+		f.attempts[uid]++
+	}
+	return spool, err
 }
 
 // sizes asks for the sizes of mails; those that are gone are missing.

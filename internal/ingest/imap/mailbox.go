@@ -3,7 +3,7 @@ package imap
 import (
 	"context"
 	"fmt"
-	"strings"
+	"net"
 	"sync"
 	"time"
 
@@ -25,9 +25,12 @@ type Mailbox struct {
 // New checks the configuration and returns a Mailbox. Its name is "imap:",
 // the user and the host.
 func New(c Config) (*Mailbox, error) {
-	host, _, _ := strings.Cut(c.Address, ":")
+	host, _, err := net.SplitHostPort(c.Address)
+	if err != nil {
+		host = c.Address
+	}
 	name := "imap:" + c.User + "@" + host
-	c, err := c.withDefaults()
+	c, err = c.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

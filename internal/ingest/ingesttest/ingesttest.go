@@ -43,16 +43,17 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 	t.Run("refused does not block", func(t *testing.T) { testRefused(t, world(t)) })
 }
 
-// Report returns an aggregate report with one record of so many messages, that ended today.
+// Report returns an aggregate report with one record of so many messages, that
+// ended today. Another id makes another content.
 func Report(id string, messages int) []byte {
 	end := time.Now().UTC().Truncate(24 * time.Hour)
 	return fmt.Appendf(nil, `<feedback><report_metadata><org_name>Example Mail Corp</org_name><email>dmarc@mail.example</email>`+
 		`<report_id>%s</report_id><date_range><begin>%d</begin><end>%d</end></date_range></report_metadata>`+
 		`<policy_published><domain>example.com</domain><p>none</p></policy_published>`+
 		`<record><row><source_ip>192.0.2.1</source_ip><count>%d</count><policy_evaluated><disposition>none</disposition>`+
-		`<dkim>pass</dkim><spf>fail</spf></policy_evaluated></row><identifiers><header_from>example.com</header_from></identifiers>`+
+		`<dkim>pass</dkim><spf>fail</spf></policy_evaluated></row><identifiers><envelope_from>%s.example</envelope_from><header_from>example.com</header_from></identifiers>`+
 		`<auth_results><spf><domain>example.com</domain><result>fail</result></spf></auth_results></record></feedback>`,
-		id, end.Add(-24*time.Hour).Unix(), end.Unix(), messages)
+		id, end.Add(-24*time.Hour).Unix(), end.Unix(), messages, id)
 }
 
 // Store is a tally in a temporary directory.

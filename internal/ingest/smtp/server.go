@@ -189,7 +189,7 @@ func (s *Server) server(ctx context.Context, deliver ingest.Deliver) *smtp.Serve
 				return ingest.Result{}, err
 			}
 			defer spool.Close()
-			return deliver(ctx, &ingest.Delivery{Source: s.status.Name, Name: remote, Body: spool})
+			return deliver(ctx, &ingest.Delivery{Source: s.status.Name, Name: remote, Body: spool, Size: spool.Size})
 		}}, nil
 	}))
 	server.LMTP = s.config.LMTP

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+)
+
+// What check may take for any file, however hostile.
+const (
+	mostMemory = 64 << 20
+	mostTime   = 2 * time.Second
+)
+
+// TestHostile holds memory and time of the real program for hostile files,
+// each alone and all in one call.
+func TestHostile(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems tell memory in other ways")
+	}
+	t.Parallel()
+	binary, dir := buildBinary(t), t.TempDir()
+	var all []string
+	for name, content := range hostile(t) {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, path)
+	}
+	found, _ := filepath.Glob(filepath.Join(corpus, "synthetic", "sec-*")) // The pattern is well formed.
+	all = append(all, found...)
+	for _, path := range all {
+		measure(t, binary, mostTime, path)
+	}
+	measure(t, binary, time.Duration(len(all))*mostTime, all...)
+}
+
+// buildBinary builds the exporter as users do: a test binary needs more memory.
+func buildBinary(t testing.TB) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "dmarc_exporter")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// measure runs check and compares its memory and processor time with what it may take.
+func measure(t *testing.T, binary string, limit time.Duration, paths ...string) {
+	t.Helper()
+	name := filepath.Base(paths[0])
+	if len(paths) > 1 {
+		name = fmt.Sprintf("%d files", len(paths))
+	}
+	var out bytes.Buffer
+	cmd := exec.Command(binary, append([]string{"check", "--json"}, paths...)...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	memory := make(chan int)
+	done := make(chan struct{})
+	go func() { memory <- peakMemory(cmd.Process.Pid, done) }()
+	_ = cmd.Wait() // Most files are refused.
+	close(done)
+	if lines := bytes.Count(out.Bytes(), []byte("\n")); lines < len(paths) {
+		t.Errorf("%s: %d answers for %d files", name, lines, len(paths))
+	}
+	if bytes.Contains(out.Bytes(), []byte("internal error")) {
+		t.Errorf("%s: %s", name, &out)
+	}
+	if peak := <-memory; peak > mostMemory {
+		t.Errorf("%s: %d MiB of memory, want at most %d", name, peak>>20, mostMemory>>20)
+	}
+	if used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(); used > limit {
+		t.Errorf("%s: %s of processor time, want at most %s", name, used, limit)
+	}
+}
+
+// peakMemory watches the peak of a process until it ends. What wait tells of
+// memory is of no use: it starts with that of the parent.
+func peakMemory(pid int, done <-chan struct{}) (peak int) {
+	for {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // It may be gone.
+		if _, rest, ok := strings.Cut(string(text), "VmHWM:"); ok {
+			var kilobytes int
+			if _, err := fmt.Sscan(rest, &kilobytes); err == nil {
+				peak = max(peak, kilobytes<<10)
+			}
+		}
+		select {
+		case <-done:
+			return peak
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// hostile makes files that ask for too much.
+func hostile(t *testing.T) map[string][]byte {
+	t.Helper()
+	one := string(ingesttest.Report("x", 1))
+	head, record, _ := strings.Cut(one, "<record>")
+	record, foot, _ := strings.Cut(record, "</record>")
+	record = "<record>" + record + "</record>"
+	noise := make([]byte, 16<<20)
+	for i, x := 0, uint32(1); i < len(noise); i++ {
+		x = x*1664525 + 1013904223
+		noise[i] = byte(x >> 24)
+	}
+	many := []byte(head + strings.Repeat(record, 40_000) + foot)
+	zeros := make([]byte, 16<<20)
+	return map[string][]byte{
+		"many-records.xml":    many,
+		"many-records.xml.gz": gzipped(t, many),
+		"many-records.eml":    mailed(t, gzipped(t, many)),
+		"bomb.gz":             gzipped(t, zeros),
+		"bomb.gz.gz":          gzipped(t, gzipped(t, zeros)),
+		"bomb.eml":            mailed(t, gzipped(t, zeros)),
+		"noise.eml":           mailed(t, noise),
+		"noise.bin":           noise,
+		"text.eml":            mailed(t, many[:min(len(many), 16<<20)]),
+		"many-domains.xml":    []byte(head + manyDomains(record, 40_000) + foot),
+		"long-value.xml":      []byte(strings.Replace(one, "Example Mail Corp", strings.Repeat("E", 20<<20), 1)),
+		"warnings.xml":        []byte(head + strings.Repeat(strings.Replace(record, "<count>1", "<count>x", 1), 40_000) + foot),
+		"deep.xml":            []byte(strings.Repeat("<feedback>", 1<<20)),
+		"many-members.zip":    zipped(t, 10_000),
+		"mbox":                []byte(strings.Repeat("From a@b.example Tue Nov 24 00:00:00 2026\nFrom: a@b.example\n\n"+one+"\n\n", 20_000)),
+	}
+}
+
+func manyDomains(record string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.Replace(record, "<header_from>example.com", fmt.Sprintf("<header_from>h%d.example", i), 1))
+	}
+	return b.String()
+}
+
+func gzipped(t *testing.T, content []byte) []byte {
+	t.Helper()
+	_, file := inGzip(t, "", content)
+	if _, err := gzip.NewReader(bytes.NewReader(file)); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func mailed(t *testing.T, content []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	b.WriteString("From: a@b.example\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n")
+	line := make([]byte, 57)
+	for r := bytes.NewReader(content); ; {
+		n, err := r.Read(line)
+		if err != nil {
+			return b.Bytes()
+		}
+		b.WriteString(base64.StdEncoding.EncodeToString(line[:n]) + "\r\n")
+	}
+}
+
+func zipped(t *testing.T, members int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for i := range members {
+		if _, err := w.Create(fmt.Sprintf("%d.xml", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+// linkBinary makes a program of the test binary, which TestMain turns into the exporter.
+func linkBinary(t testing.TB) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(t.TempDir(), "dmarc_exporter")
+	if err := os.Symlink(self, binary); err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
+
+// TestKill kills the exporter at random moments while it reads a directory.
+// Everything must be counted exactly once: messages, reports, duplicates and
+// refusals. KILLS and KILL_INPUTS make it longer; make kill-test does.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	binary := linkBinary(t)
+	for _, after := range []string{"move", "keep"} {
+		t.Run(after, func(t *testing.T) {
+			dir, state := t.TempDir(), filepath.Join(t.TempDir(), "state.db")
+			k := ingesttest.Kill{
+				Dir: dir, State: state, Kills: fromEnv(t, "KILLS", 20), Inputs: fromEnv(t, "KILL_INPUTS", 400), Longest: 200 * time.Millisecond,
+				Command: func() *exec.Cmd {
+					return exec.Command(binary, "serve", "--source.dir="+dir, "--source.after="+after, "--state.file="+state,
+						fmt.Sprintf("--web.listen-address=127.0.0.1:%d", realtest.FreePort(t)), "--log.level=error")
+				},
+			}
+			start := time.Now()
+			want, got := k.Run(t)
+			t.Logf("%d kills, %d files in %s: %+v", k.Kills, k.Inputs, time.Since(start).Round(time.Second), got)
+			if got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
+func fromEnv(t *testing.T, name string, value int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return value
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}

@@ -1,0 +1,125 @@
+package ingesttest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+)
+
+// Counts is what a state holds, or should hold.
+type Counts struct {
+	Messages, Counted, Duplicates, Invalid int64
+}
+
+// Kill kills a program again and again while it reads a directory.
+type Kill struct {
+	// Dir is the directory, State the state file of the program.
+	Dir, State string
+	// Kills is how often the program is killed, Inputs how many files there are in all.
+	Kills, Inputs int
+	// Longest is the longest life of the program between two kills.
+	Longest time.Duration
+	// Command makes the program. It must read Dir and keep State.
+	Command func() *exec.Cmd
+}
+
+// Run writes files in portions, starts the program, and kills it with SIGKILL
+// at a random moment, for each portion. At last it lets the program live until
+// the counts stop changing. It returns what the files hold and what the state has.
+func (k *Kill) Run(t testing.TB) (want, got Counts) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(1, uint64(k.Kills)))
+	written := 0
+	for round := range k.Kills {
+		for ; written < k.Inputs*(round+1)/k.Kills; written++ {
+			k.write(t, written, &want)
+		}
+		cmd := k.start(t)
+		time.Sleep(time.Duration(random.Int64N(int64(k.Longest))))
+		k.kill(t, cmd)
+	}
+	// What is left takes as long as it takes, on a busy machine too.
+	for last, same := k.counts(t), 0; same < 3; {
+		cmd := k.start(t)
+		time.Sleep(4 * k.Longest)
+		k.kill(t, cmd)
+		if got = k.counts(t); got == last {
+			same++
+		} else {
+			last, same = got, 0
+		}
+	}
+	return want, got
+}
+
+// write adds one input: every fifth is a report that was there before, every fiftieth none at all.
+func (k *Kill) write(t testing.TB, n int, want *Counts) {
+	t.Helper()
+	content := Report(fmt.Sprintf("r%d", n), n%7+1)
+	switch {
+	case n%50 == 49:
+		content = fmt.Appendf(nil, "no report %d\n", n)
+		want.Invalid++
+	case n%5 == 4:
+		content = Report(fmt.Sprintf("r%d", n-1), (n-1)%7+1)
+		want.Duplicates++
+	default:
+		want.Counted++
+		want.Messages += int64(n%7 + 1)
+	}
+	path := filepath.Join(k.Dir, fmt.Sprintf("%05d.xml", n))
+	// A time in the past says that nobody writes it any more.
+	if err := os.WriteFile(path+".tmp", content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(path+".tmp", old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (k *Kill) start(t testing.TB) *exec.Cmd {
+	t.Helper()
+	cmd := k.Command()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+func (k *Kill) kill(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatalf("the program ended by itself: %v", err)
+	}
+	// It was killed, which is an error of its kind.
+	_ = cmd.Wait()
+	if cmd.ProcessState.Exited() {
+		t.Fatalf("the program ended by itself: %s", cmd.ProcessState)
+	}
+}
+
+// counts reads the state, which nobody uses at the moment.
+func (k *Kill) counts(t testing.TB) Counts {
+	t.Helper()
+	store, err := tally.Open(k.State, tally.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	return Counts{
+		Messages:   Sum(store, tally.Messages),
+		Counted:    Sum(store, tally.Reports, string(tally.OutcomeCounted)),
+		Duplicates: Sum(store, tally.Reports, string(tally.OutcomeDuplicate)),
+		Invalid:    Sum(store, tally.Refusals),
+	}
+}
