@@ -119,6 +119,7 @@ func parseCertificates(r io.Reader) (time.Time, error) {
 		return cert.NotAfter, nil
 	}
 	var first time.Time
+	found := false
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
@@ -127,11 +128,12 @@ func parseCertificates(r io.Reader) (time.Time, error) {
 		if err != nil {
 			return time.Time{}, fmt.Errorf("certificate in PEM: %w", err)
 		}
-		if first.IsZero() || cert.NotAfter.Before(first) {
+		if !found || cert.NotAfter.Before(first) {
 			first = cert.NotAfter
 		}
+		found = true
 	}
-	if first.IsZero() {
+	if !found {
 		return time.Time{}, errors.New("no certificate in it")
 	}
 	return first, nil

@@ -168,12 +168,10 @@ func quota(i int) func(*usage) (float64, bool) {
 
 // workingSet is what the kubelet evicts by.
 func workingSet(u *usage) (float64, bool) {
-	current, ok := u.single["memory.current"]
-	inactive := u.memory["inactive_file"]
-	if !ok || inactive > current {
-		return 0, ok
-	}
-	return float64(current - inactive), true
+	current, known := u.single["memory.current"]
+	inactive, too := u.memory["inactive_file"]
+	// The two files are not read at the same moment.
+	return float64(current - min(current, inactive)), known && too
 }
 
 func memoryLimit(u *usage) (float64, bool) {

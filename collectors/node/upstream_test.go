@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kingpin/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -33,13 +34,17 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	textfiles = dir
+	// Arguments would do, but they must be those of the Example too.
+	if err := kingpin.CommandLine.GetFlag("collector.textfile.directory").Model().Value.Set(dir); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
 
 func hostArgs() []string {
-	return []string{"--collector.textfile.directory=" + textfiles}
+	return []string{"--no-collector.powersupplyclass"}
 }
 
 // newHost returns our collector on the flags of this process.
@@ -218,5 +223,20 @@ func unblock(t *testing.T, fifo string) {
 	}
 	if err := errors.Join(os.Remove(fifo), w.Close()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// BenchmarkScrape compares a scrape of ours with one of upstream's.
+func BenchmarkScrape(b *testing.B) {
+	for name, c := range map[string]prometheus.Collector{"ours": newHost(b), "upstream": newUpstream(b)} {
+		b.Run(name, func(b *testing.B) {
+			reg := prometheus.NewRegistry()
+			reg.MustRegister(c)
+			for b.Loop() {
+				if _, err := reg.Gather(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
