@@ -53,7 +53,7 @@ type Decoder struct {
 	drop      bool // the open list entry is beyond maxEntries
 	namespace []attribute
 	prefixes  []prefix
-	outside   int // prefixes that are declared outside of the record
+	outside   int       // prefixes that are declared outside of the record
 	digest    hash.Hash // of the records of a report that has no report_id so far
 	names     [maxDepth]uint32
 }

@@ -152,10 +152,6 @@ func (d *Decoder) startTag(p int, s *lesson) (leaf, int, outcome) {
 	if !ok {
 		return leafNone, p, needMore
 	}
-	native := t.prefix == nil || string(t.prefix) == d.memo.prefix
-	if !t.plain || !native {
-		s.after = leafNone
-	}
 	if t.broken {
 		d.note(CodeMalformedTag, p, d.buf[p:min(p+64, t.next)])
 	}
@@ -163,6 +159,10 @@ func (d *Decoder) startTag(p int, s *lesson) (leaf, int, outcome) {
 		if done, out := d.rootTag(&t, p); done {
 			return leafNone, t.next, out
 		}
+	}
+	native := t.prefix == nil || string(t.prefix) == d.memo.prefix
+	if !t.plain || !native {
+		s.after = leafNone
 	}
 	l, n := child(d.open, t.local)
 	scope := len(d.prefixes)

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,6 +145,18 @@ func fixtureFiles(t testing.TB) map[string][]byte {
 		files[strings.TrimSuffix(filepath.Base(path), ".xml")] = b
 	}
 	return files
+}
+
+// sortedFixtures is fixtureFiles in a fixed order.
+func sortedFixtures(t testing.TB) iter.Seq2[string, []byte] {
+	files := fixtureFiles(t)
+	return func(yield func(string, []byte) bool) {
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			if !yield(name, files[name]) {
+				return
+			}
+		}
+	}
 }
 
 func TestFixtures(t *testing.T) {
