@@ -1,12 +1,14 @@
 package dmarc_test
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,28 +25,49 @@ import (
 
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// filled returns a tally with one report of each kind, a duplicate and a refusal.
-func filled(t testing.TB) *tally.Tally {
+func open(t testing.TB, config tally.Config) *tally.Tally {
 	t.Helper()
-	state, err := tally.Open(filepath.Join(t.TempDir(), "state.db"), tally.Config{Now: func() time.Time { return now }})
+	config.Now = func() time.Time { return now }
+	state, err := tally.Open(filepath.Join(t.TempDir(), "state.db"), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = state.Close() })
-	begin := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
-	end := begin.Add(24*time.Hour - time.Second)
-	aggregate := &tally.Entry{
-		Identity: tally.Identity{Kind: unpack.KindAggregate, Org: "Example Mail", Domain: "shop.example", ReportID: "1", Begin: begin, End: end},
-		Records:  3, Messages: 12, PassMessages: 9,
-		Groups: map[tally.Group]int64{
-			{Domain: "shop.example", Disposition: "none", DKIM: true, SPF: true, Class: tally.ClassAlignedBoth}:  7,
-			{Domain: "shop.example", Disposition: "none", DKIM: true, Class: tally.ClassDKIMOnly, Source: "esp"}: 2,
-			{Domain: "shop.example", Disposition: "reject", Class: tally.ClassUnauthenticated}:                   3,
-		},
-		Policy:   dmarc.Policy{Domain: "shop.example", P: dmarc.DispositionReject, ADKIM: dmarc.AlignmentStrict},
-		Warnings: []dmarc.Warning{{Code: "leading_space"}},
+	return state
+}
+
+func commit(t testing.TB, state *tally.Tally, d *tally.Delivery) {
+	t.Helper()
+	if _, err := state.Commit(context.Background(), d); err != nil {
+		t.Fatal(err)
 	}
-	_, err = state.Commit(context.Background(), &tally.Delivery{
+}
+
+// report returns an aggregate report of yesterday with 12 messages.
+func report(org, domain, id string) *tally.Entry {
+	begin := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	return &tally.Entry{
+		Identity: tally.Identity{
+			Kind: unpack.KindAggregate, Org: org, Domain: domain, ReportID: id, Begin: begin, End: begin.Add(24*time.Hour - time.Second),
+		},
+		Records: 3, Messages: 12, PassMessages: 9,
+		Groups: map[tally.Group]int64{
+			{Domain: domain, Disposition: "none", DKIM: true, SPF: true, Class: tally.ClassAlignedBoth}:  7,
+			{Domain: domain, Disposition: "none", DKIM: true, Class: tally.ClassDKIMOnly, Source: "esp"}: 2,
+			{Domain: domain, Disposition: "reject", Class: tally.ClassUnauthenticated}:                   3,
+		},
+		Policy:   dmarc.Policy{Domain: domain, P: dmarc.DispositionReject, ADKIM: dmarc.AlignmentStrict},
+		Warnings: []dmarc.Warning{{Code: dmarc.CodeLeadingSpace}},
+	}
+}
+
+// filled returns a tally with one report of each kind, a duplicate and a refusal.
+func filled(t testing.TB) *tally.Tally {
+	t.Helper()
+	state := open(t, tally.Config{})
+	aggregate := report("Example Mail", "shop.example", "1")
+	begin, end := aggregate.Begin, aggregate.End
+	commit(t, state, &tally.Delivery{
 		Entries: []*tally.Entry{
 			aggregate, aggregate,
 			{
@@ -61,9 +84,6 @@ func filled(t testing.TB) *tally.Tally {
 		},
 		Refused: []dmarc.Reason{dmarc.ReasonTruncated}, Auth: "pass",
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return state
 }
 
@@ -87,21 +107,178 @@ func TestGolden(t *testing.T) {
 	metrictest.File(t, text, "testdata/metrics.prom")
 }
 
-// TestReportsAddUp holds that dmarc_reports_total over all labels is what was seen.
-func TestReportsAddUp(t *testing.T) {
-	text := metrictest.Exposition(t, collector.New(filled(t), collector.Config{}))
-	sum := 0
-	for _, line := range bytes.Split(text, []byte("\n")) {
-		if bytes.HasPrefix(line, []byte("dmarc_reports_total{")) {
-			var n int
-			if _, err := fmt.Sscan(string(line[bytes.LastIndexByte(line, ' ')+1:]), &n); err != nil {
-				t.Fatal(err)
-			}
-			sum += n
+// TestEmpty exposes a new tally: what is known in advance begins at 0.
+func TestEmpty(t *testing.T) {
+	text := exposition(t, open(t, tally.Config{Domains: []string{"shop.example"}}), collector.Config{})
+	for _, want := range []string{
+		"dmarc_up 1", `dmarc_reports_invalid_total{reason="syntax"} 0`, `dmarc_reports_total{kind="tls",reporter="other",result="duplicate"} 0`,
+		`dmarc_series_overflow_total{label="domain"} 0`, `dmarc_report_last_end_timestamp_seconds{domain="shop.example"} 0`,
+		"dmarc_report_delay_seconds_count 0", "dmarc_state_reports 0",
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("no %s in\n%s", want, text)
 		}
 	}
-	if sum != 5 {
-		t.Errorf("dmarc_reports_total adds up to %d, want 5", sum)
+}
+
+// samples returns the samples of one metric in a text exposition.
+func samples(t testing.TB, text, name string) map[string]float64 {
+	t.Helper()
+	all := map[string]float64{}
+	for _, line := range strings.Split(text, "\n") {
+		i := strings.LastIndexByte(line, ' ')
+		if !strings.HasPrefix(line, name+"{") && !strings.HasPrefix(line, name+" ") {
+			continue
+		}
+		value, err := strconv.ParseFloat(line[i+1:], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[line[:i]] = value
+	}
+	return all
+}
+
+func sum(all map[string]float64) (n float64) {
+	for _, v := range all {
+		n += v
+	}
+	return n
+}
+
+func exposition(t testing.TB, state *tally.Tally, config collector.Config) string {
+	t.Helper()
+	return string(metrictest.Exposition(t, collector.New(state, config)))
+}
+
+// TestAddsUp holds that dmarc_reports_total is what was seen, and that messages
+// are the same however they are split.
+func TestAddsUp(t *testing.T) {
+	text := exposition(t, filled(t), collector.Config{})
+	for name, want := range map[string]float64{
+		"dmarc_reports_total": 5, "dmarc_reports_invalid_total": 1, "dmarc_reports_duplicate_total": 1, "dmarc_report_auth_total": 5,
+		"dmarc_messages_total": 12, "dmarc_messages_by_class_total": 12, "dmarc_reporter_messages_total": 12,
+		"dmarc_compliant_messages_total": 9, "dmarc_window_messages": 3 * 12,
+	} {
+		if got := sum(samples(t, text, name)); got != want {
+			t.Errorf("%s adds up to %g, want %g", name, got, want)
+		}
+	}
+}
+
+// TestBudget counts hostile reports: the scrape stays within the budget, and
+// says that it was spent.
+func TestBudget(t *testing.T) {
+	const budget = 1000
+	state := open(t, tally.Config{Budget: budget})
+	for i := range 10 {
+		d := &tally.Delivery{}
+		for j := range 50 {
+			name := fmt.Sprintf("%d-%d.example", i, j)
+			d.Entries = append(d.Entries, report(name, name, "1"))
+		}
+		commit(t, state, d)
+	}
+	text := exposition(t, state, collector.Config{})
+	n := 0
+	for _, line := range strings.Split(text, "\n") {
+		if line != "" && line[0] != '#' {
+			n++
+		}
+	}
+	if n > budget {
+		t.Errorf("%d series, the budget is %d", n, budget)
+	}
+	if got := sum(samples(t, text, "dmarc_messages_total")); got != 10*50*12 {
+		t.Errorf("%g messages, want %d", got, 10*50*12)
+	}
+	if got := samples(t, text, "dmarc_series_overflow_total"); got[`dmarc_series_overflow_total{label="domain"}`] == 0 {
+		t.Errorf("overflow %v, want some domains", got)
+	}
+}
+
+// TestHostileLabels exposes names that no text format can hold.
+func TestHostileLabels(t *testing.T) {
+	state := open(t, tally.Config{})
+	commit(t, state, &tally.Delivery{Source: "dir:\xff", Entries: []*tally.Entry{
+		report("a\xffb\"\n\\{}", "x\xff.example", "1"), report("\u202eevil", "\"}.example", "2"),
+	}})
+	text := exposition(t, state, collector.Config{})
+	if got := samples(t, text, "dmarc_reporter_messages_total"); got[`dmarc_reporter_messages_total{reporter="ab\" \\{}"}`] != 12 {
+		t.Errorf("reporters %v", got)
+	}
+	for line := range samples(t, text, "dmarc_messages_total") {
+		if !strings.Contains(line, `domain="other"`) {
+			t.Errorf("%s: want the domain other", line)
+		}
+	}
+}
+
+// TestCreated holds that counters say when they began, and histograms too.
+func TestCreated(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector.New(filled(t), collector.Config{}))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			switch {
+			case m.GetCounter() != nil:
+				if got := m.GetCounter().GetCreatedTimestamp().AsTime(); !got.Equal(now) {
+					t.Errorf("%s was created %s, want %s", f.GetName(), got, now)
+				}
+				seen++
+			case m.GetHistogram() != nil:
+				if got := m.GetHistogram().GetCreatedTimestamp().AsTime(); !got.Equal(now) {
+					t.Errorf("%s was created %s, want %s", f.GetName(), got, now)
+				}
+				seen++
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("%d counters, want more", seen)
+	}
+}
+
+// TestDown tells a state file that cannot be written by dmarc_up.
+func TestDown(t *testing.T) {
+	state := open(t, tally.Config{MaxBytes: 128 << 10})
+	_, err := state.Commit(context.Background(), &tally.Delivery{Entries: many(3000)})
+	if !errors.Is(err, tally.ErrFull) {
+		t.Fatalf("error %v, want ErrFull", err)
+	}
+	text := exposition(t, state, collector.Config{})
+	if got := samples(t, text, "dmarc_up"); got["dmarc_up"] != 0 || len(got) != 1 {
+		t.Errorf("up %v, want 0", got)
+	}
+	if got := sum(samples(t, text, "dmarc_messages_total")); got != 0 {
+		t.Errorf("%g messages of a failed commit", got)
+	}
+}
+
+func many(n int) (all []*tally.Entry) {
+	for i := range n {
+		all = append(all, report("Example Mail", "shop.example", strconv.Itoa(i)))
+	}
+	return all
+}
+
+// TestLastSuccess remembers what was before the start of the process.
+func TestLastSuccess(t *testing.T) {
+	state := open(t, tally.Config{})
+	commit(t, state, &tally.Delivery{Source: "dir:a"})
+	text := exposition(t, state, collector.Config{Sources: func() []collector.Source {
+		return []collector.Source{{Name: "dir:a"}, {Name: "dir:b"}, {Name: "dir:c", LastSuccess: now.Add(time.Hour)}}
+	}})
+	got := samples(t, text, "dmarc_source_last_success_timestamp_seconds")
+	for name, want := range map[string]time.Time{"a": now, "b": time.Unix(0, 0), "c": now.Add(time.Hour)} {
+		if v := got[`dmarc_source_last_success_timestamp_seconds{source="dir:`+name+`"}`]; v != float64(want.Unix()) {
+			t.Errorf("source %s: %g, want %d", name, v, want.Unix())
+		}
 	}
 }
 
@@ -120,6 +297,13 @@ func ExampleNew() {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector.New(state, collector.Config{}))
 	families, err := registry.Gather()
-	fmt.Println(len(families) > 0, err)
-	// Output: true <nil>
+	if err != nil {
+		panic(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "dmarc_up" {
+			fmt.Println(f.GetName(), f.GetMetric()[0].GetGauge().GetValue())
+		}
+	}
+	// Output: dmarc_up 1
 }

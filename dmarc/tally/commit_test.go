@@ -338,8 +338,12 @@ func TestNotes(t *testing.T) {
 		source, key, mark string
 		ok                bool
 	}{
-		{"dir:a", "x", "", false}, {"dir:a", "y", "2", true}, {"dir:ab", "x", "3", true}, {"dir:b", "x", "", false},
-		{"dir:a", "empty", "", true}, {"dir:a", "new", "", false},
+		{"dir:a", "x", "", false},
+		{"dir:a", "y", "2", true},
+		{"dir:ab", "x", "3", true},
+		{"dir:b", "x", "", false},
+		{"dir:a", "empty", "", true},
+		{"dir:a", "new", "", false},
 	} {
 		mark, ok, err := tally.Mark(tt.source, tt.key)
 		if err != nil || mark != tt.mark || ok != tt.ok {

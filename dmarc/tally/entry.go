@@ -116,6 +116,9 @@ func (e *Entry) add(rec *dmarc.Record, source string) {
 	e.Dispositions[g.Disposition] += rec.Count
 	if _, ok := e.Groups[g]; !ok && len(e.Groups) >= maxGroups {
 		g.Domain = Other
+		if g.Source != "" {
+			g.Source = Other
+		}
 	}
 	e.Groups[g] += rec.Count
 }

@@ -160,7 +160,9 @@ func TestOpenForeign(t *testing.T) {
 		{"a domain of nothing", func(tx *bolt.Tx) error {
 			return tx.Bucket(bucketDomains).Put([]byte("a"), seal([]byte("a"), []byte("{")))
 		}, ErrDamaged, "domains: "},
-		{"a name of no pool", func(tx *bolt.Tx) error { return tx.Bucket(bucketNames).Put([]byte("\x09a"), seal([]byte("\x09a"), nil)) }, ErrDamaged, "names: "},
+		{"a name of no pool", func(tx *bolt.Tx) error {
+			return tx.Bucket(bucketNames).Put([]byte("\x09a"), seal([]byte("\x09a"), nil))
+		}, ErrDamaged, "names: "},
 		{"totals without checksum", func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyTotals, varints(1, 2)) }, ErrDamaged, "totals: wrong checksum"},
 	}
 	for _, tt := range tests {

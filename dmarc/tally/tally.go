@@ -64,8 +64,10 @@ type Tally struct {
 
 	// What follows is used by the writer alone.
 	candidates [pools]candidates
-	stale      bool  // a commit failed in a way that leaves open what is in the file
-	damage     error // the file turned out to be damaged
+	usual      int           // requests of the last batch
+	took       time.Duration // the last batch
+	stale      bool          // a commit failed in a way that leaves open what is in the file
+	damage     error         // the file turned out to be damaged
 
 	mu      sync.RWMutex // guards what follows
 	state   *state
@@ -193,7 +195,9 @@ func (t *Tally) write() {
 			return
 		case first := <-t.requests:
 			batch := t.gather(first)
+			start := time.Now()
 			err := t.commit(batch)
+			t.usual, t.took = len(batch), time.Since(start)
 			for _, r := range batch {
 				r.done <- err
 			}
@@ -201,11 +205,33 @@ func (t *Tally) write() {
 	}
 }
 
+// maxWait bounds how long a request waits for others to share a transaction with.
+const maxWait = 50 * time.Millisecond
+
 // gather takes what is waiting besides the first request. Those that come
-// while a transaction is being synced are the next batch: so a batch grows
-// with the load and a lone request never waits.
+// while a transaction is being synced are the next batch, so a batch grows with
+// the load. Whoever was answered last is given a moment to come again: a
+// quarter of what a transaction takes. A lone request never waits.
 func (t *Tally) gather(first *request) []*request {
 	batch := []*request{first}
+	if t.usual == 1 {
+		return t.takeWaiting(batch)
+	}
+	wait := time.NewTimer(min(t.took/4, maxWait))
+	defer wait.Stop()
+	for len(batch) < min(t.usual, maxBatch) {
+		select {
+		case r := <-t.requests:
+			batch = append(batch, r)
+		case <-wait.C:
+			return t.takeWaiting(batch)
+		}
+	}
+	return t.takeWaiting(batch)
+}
+
+// takeWaiting adds requests that wait already.
+func (t *Tally) takeWaiting(batch []*request) []*request {
 	for len(batch) < maxBatch {
 		select {
 		case r := <-t.requests:

@@ -1,0 +1,296 @@
+package tally
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// The kill test runs a child that commits a known sequence of deliveries from
+// several goroutines and says which are acknowledged. The parent kills it at a
+// random moment, again and again, and compares what the file holds with the
+// truth: the sum over exactly the reports of the deliveries in it, and among
+// those every one that was acknowledged.
+
+const (
+	killVariable   = "TALLY_TEST_KILL"  // file and mode of the child
+	killsVariable  = "TALLY_TEST_KILLS" // how many kills; 25 without it
+	killSource     = "kill"
+	modeGood       = "good"
+	modeEarlyAck   = "early_ack" // control: acknowledges before it commits
+	modeNoDedupe   = "no_dedupe" // control: never the same identity twice
+	killGoroutines = 8
+)
+
+// killReport returns report r of the sequence. Some are twins of earlier ones.
+func killReport(r int) *Entry {
+	content := r
+	if r%29 == 0 && r >= 20 {
+		content = r - 20 // same reporter and domain
+	}
+	pass, fail := int64(content%10+1), int64(content%3)
+	return entry(func(e *Entry) {
+		e.Org, e.Domain, e.ReportID = fmt.Sprint("org", r%5), fmt.Sprintf("d%d.example", r%4), strconv.Itoa(r)
+		e.Digest = [8]byte{byte(content), byte(content >> 8), byte(content >> 16)}
+		e.Records, e.Messages, e.PassMessages = 2, pass+fail, pass
+		e.Groups = map[Group]int64{
+			{Domain: e.Domain, Disposition: "none", DKIM: true, Class: ClassDKIMOnly}: pass,
+			{Domain: e.Domain, Disposition: "reject", Class: ClassUnauthenticated}:    fail,
+		}
+	})
+}
+
+// killDelivery returns delivery i of the sequence: new reports and, every now
+// and then, an old one, one that contradicts an old one, and a refusal.
+func killDelivery(i int) *Delivery {
+	random := rand.New(rand.NewPCG(uint64(i), 1))
+	d := &Delivery{Source: killSource, Key: strconv.Itoa(i), Mark: "done"}
+	for j := range 1 + i%3 {
+		d.Entries = append(d.Entries, killReport(3*i+j))
+	}
+	if i%4 == 1 {
+		d.Entries = append(d.Entries, killReport(3*random.IntN(i)))
+	}
+	if i%13 == 5 {
+		contradiction := killReport(3 * random.IntN(i))
+		contradiction.Digest[7]++ // the messages are the same, whichever comes first
+		d.Entries = append(d.Entries, contradiction)
+	}
+	if i%11 == 7 {
+		d.Refused = []dmarc.Reason{dmarc.ReasonSyntax}
+	}
+	return d
+}
+
+// TestKillChild is the child. It runs until it is killed.
+func TestKillChild(t *testing.T) {
+	file, mode, ok := strings.Cut(os.Getenv(killVariable), "=")
+	if !ok {
+		t.Skip("runs only as the child of TestKill")
+	}
+	tally := open(t, file, Config{})
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range killGoroutines {
+		wg.Go(func() {
+			for {
+				if err := killStep(tally, mode, int(next.Add(1)-1)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// killStep does what a source does with one input.
+func killStep(tally *Tally, mode string, i int) error {
+	d := killDelivery(i)
+	_, done, err := tally.Mark(d.Source, d.Key)
+	if err != nil {
+		return err
+	}
+	if done {
+		if i%4 != 0 {
+			return nil
+		}
+		d.Refused = nil // a source that lost its notes: identities have to tell
+	}
+	if mode == modeNoDedupe {
+		for _, e := range d.Entries {
+			e.ReportID += fmt.Sprint(".", os.Getpid(), i)
+		}
+	}
+	acknowledge := func() error {
+		_, err := fmt.Fprintln(os.Stdout, "ack", i)
+		return err
+	}
+	if mode == modeEarlyAck {
+		if err := acknowledge(); err != nil {
+			return err
+		}
+	}
+	if _, err := tally.Commit(context.Background(), d); err != nil {
+		return err
+	}
+	return acknowledge()
+}
+
+// killOnce runs the child, kills it, and returns what it acknowledged.
+func killOnce(t *testing.T, file, mode string) (acknowledged []int) {
+	t.Helper()
+	cmd := exec.Command(executable(t), "-test.run=^TestKillChild$")
+	cmd.Env = append(os.Environ(), killVariable+"="+file+"="+mode)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var killer *time.Timer
+	lines := bufio.NewScanner(out)
+	var other []string
+	for lines.Scan() {
+		text, ok := strings.CutPrefix(lines.Text(), "ack ")
+		i, err := strconv.Atoi(text)
+		if !ok || err != nil {
+			other = append(other, lines.Text())
+			continue
+		}
+		acknowledged = append(acknowledged, i)
+		if killer == nil {
+			killer = time.AfterFunc(rand.N(80*time.Millisecond), func() { _ = cmd.Process.Kill() })
+		}
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != -1 {
+		t.Fatalf("the child ended by itself: %v\n%s", err, strings.Join(other, "\n"))
+	}
+	return acknowledged
+}
+
+// killTruth is what a file must hold.
+type killTruth struct {
+	Messages, Classes, Reporters map[string]int64
+	Windows                      map[string]int64
+	Counted, Refused, Identities int64
+}
+
+// expect adds up the reports of deliveries without looking at the package.
+func expect(deliveries []int) killTruth {
+	w := killTruth{
+		Messages: map[string]int64{}, Classes: map[string]int64{}, Reporters: map[string]int64{}, Windows: map[string]int64{},
+	}
+	seen := map[string]bool{}
+	for _, i := range deliveries {
+		d := killDelivery(i)
+		w.Refused += int64(len(d.Refused))
+		for _, e := range d.Entries {
+			if seen[e.ReportID] {
+				continue
+			}
+			seen[e.ReportID] = true
+			w.Counted++
+			w.Identities++
+			w.Reporters[e.Org] += e.Messages
+			w.Messages[e.Domain+",none,pass,fail"] += e.PassMessages
+			w.Classes[e.Domain+",dkim_only"] += e.PassMessages
+			w.Windows[e.Domain] += e.Messages
+			if fail := e.Messages - e.PassMessages; fail > 0 {
+				w.Messages[e.Domain+",reject,fail,fail"] += fail
+				w.Classes[e.Domain+",unauthenticated"] += fail
+			}
+		}
+	}
+	return w
+}
+
+// found is what a file holds, in the form of expect, and the deliveries in it.
+func found(t *testing.T, file string) (got killTruth, deliveries []int) {
+	t.Helper()
+	tally := open(t, file, Config{})
+	defer shut(t, tally)
+	if err := tally.Forget(killSource, func(key string) bool {
+		i, err := strconv.Atoi(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		deliveries = append(deliveries, i)
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s := tally.Snapshot()
+	got = killTruth{
+		Messages: sums(s, Messages), Classes: sums(s, ClassMessages), Reporters: sums(s, ReporterMessages),
+		Windows: map[string]int64{}, Refused: total(s, Refusals), Identities: s.Identities,
+	}
+	for _, w := range s.Windows {
+		if w.Window == "1d" {
+			got.Windows[w.Domain] += w.Messages
+		}
+	}
+	for _, r := range s.Series[Reports] {
+		if r.Labels[2] == string(OutcomeCounted) || r.Labels[2] == string(OutcomeTwin) {
+			got.Counted += r.Value
+		}
+	}
+	return got, deliveries
+}
+
+// verify compares the file with the truth and with what was acknowledged.
+func verify(t *testing.T, file string, acknowledged map[int]bool) error {
+	t.Helper()
+	got, deliveries := found(t, file)
+	in := map[int]bool{}
+	for _, i := range deliveries {
+		in[i] = true
+	}
+	for i := range acknowledged {
+		if !in[i] {
+			return fmt.Errorf("delivery %d was acknowledged and is lost", i)
+		}
+	}
+	if diff := cmp.Diff(expect(deliveries), got); diff != "" {
+		return fmt.Errorf("sums (-want +got):\n%s", diff)
+	}
+	return nil
+}
+
+func TestKill(t *testing.T) {
+	kills := 25
+	if text := os.Getenv(killsVariable); text != "" {
+		var err error
+		if kills, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := path(t)
+	acknowledged := map[int]bool{}
+	for round := range kills {
+		for _, i := range killOnce(t, file, modeGood) {
+			acknowledged[i] = true
+		}
+		if err := verify(t, file, acknowledged); err != nil {
+			t.Fatalf("after kill %d: %v", round+1, err)
+		}
+	}
+	t.Logf("%d kills, %d deliveries acknowledged, none lost, none doubled", kills, len(acknowledged))
+}
+
+// TestKillControls holds that the kill test can fail: it must notice a source
+// that acknowledges too early, and a tally without dedupe.
+func TestKillControls(t *testing.T) {
+	const most = 10
+	for _, mode := range []string{modeEarlyAck, modeNoDedupe} {
+		t.Run(mode, func(t *testing.T) {
+			file := path(t)
+			acknowledged := map[int]bool{}
+			for range most {
+				for _, i := range killOnce(t, file, mode) {
+					acknowledged[i] = true
+				}
+				if err := verify(t, file, acknowledged); err != nil {
+					return
+				}
+			}
+			t.Errorf("%d kills and nothing was noticed", most)
+		})
+	}
+}
