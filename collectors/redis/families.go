@@ -39,6 +39,8 @@ func newFamilies(c *Config) *families {
 	if c.SystemMetrics {
 		t.addFields(f.fields, prometheus.GaugeValue, systemFields)
 	}
+	// QUIRK(max-clients): Dragonfly has an underscore in it.
+	f.fields["max_clients"] = f.fields["maxclients"]
 	f.serverFamilies = newServerFamilies(t)
 	f.configFamilies = newConfigFamilies(t)
 	f.commandFamilies = newCommandFamilies(t)

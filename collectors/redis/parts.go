@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +51,7 @@ type facts struct {
 
 // readFacts reads what INFO says.
 func readFacts(in info) *facts {
-	f := &facts{flavour: "redis", version: in.get("redis_version"), mode: in.get("redis_mode"), runID: in.get("run_id")}
+	f := &facts{flavour: "redis", version: in.get("redis_version"), mode: modeOf(in), runID: in.get("run_id")}
 	major, _, _ := strings.Cut(f.version, ".")
 	f.major, _ = strconv.Atoi(major)                         // 0 if it is not told.
 	f.clients, _ = strconv.Atoi(in.get("connected_clients")) // The same.
@@ -76,6 +77,9 @@ func readFacts(in info) *facts {
 	}
 	return f
 }
+
+// modeOf returns the mode of a server, which Valkey does not call Redis's.
+func modeOf(in info) string { return cmp.Or(in.get("redis_mode"), in.get("server_mode")) }
 
 // isNumbered reports whether key is prefix and a number.
 func isNumbered(key, prefix string) bool {

@@ -25,7 +25,8 @@ func newReplicationFamilies(t *table) replicationFamilies {
 // replication writes what is labelled in the section replication.
 func (w *writer) replication() {
 	host, port := w.info.get("master_host"), w.info.get("master_port")
-	isReplica := w.info.get("role") == "slave"
+	role := w.info.get("role")
+	isReplica := role == "slave" || role == "active-replica" // The latter is KeyDB's.
 	own := map[string]*family{
 		"master_link_status":         w.masterLinkUp,
 		"master_last_io_seconds_ago": w.masterIOAge,

@@ -69,28 +69,27 @@ func (w *writer) exporter(s *snapshot) {
 
 // server writes the lines of INFO that are metrics by themselves.
 func (w *writer) server() {
+	seen := map[*family]bool{}
 	for _, line := range w.info {
-		if f := w.fields[line.key]; f != nil {
+		if f := w.fields[line.key]; f != nil && !seen[f] {
 			if v, ok := number(line.value); ok {
+				seen[f] = true
 				w.add(f, v*f.scale)
 			}
-			continue
-		}
-		switch line.key {
-		case "uptime_in_seconds":
-		case "module":
+		} else if line.key == "module" {
 			w.moduleInfo(line.value)
 		}
 	}
 	w.startTimestamp()
 	w.add(w.serverInfo, 1, w.facts.flavour, w.facts.version)
-	if isData(w.config, w.facts) {
-		values := make([]string, len(w.instance.labels))
-		for i, label := range w.instance.labels {
-			values[i] = w.info.get(label)
+	values := make([]string, len(w.instance.labels))
+	for i, label := range w.instance.labels {
+		values[i] = w.info.get(label)
+		if label == "redis_mode" {
+			values[i] = modeOf(w.info)
 		}
-		w.add(w.instance, 1, values...)
 	}
+	w.add(w.instance, 1, values...)
 }
 
 // startTimestamp tells when the server started by its own clock, if it tells it.

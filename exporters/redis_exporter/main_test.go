@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"redis_exporter": main})
+	testscript.Main(m, map[string]func(){"redis_exporter": main, "null_exporter": nullExporter})
 }
 
 // TestScript runs the stories of testdata/script. $REDIS is host:port of a
