@@ -3,7 +3,9 @@ package dmarc
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 )
 
@@ -201,5 +203,61 @@ func TestLargeReport(t *testing.T) {
 		if err != nil || len(report.Records) != 700 || len(report.Warnings) != 0 {
 			t.Errorf("%+v: got %v", s, err)
 		}
+	}
+}
+
+// repeatReader writes a report whose records come again and again, without
+// holding more of it than one round.
+type repeatReader struct {
+	head, round, tail []byte
+	rounds            int
+	rest              []byte
+	stage             int
+}
+
+func newRepeatReader(records, rounds int) *repeatReader {
+	doc := largeReport(records, prettyStyle)
+	from, to := bytes.Index(doc, []byte("  <record>")), bytes.LastIndex(doc, []byte("</feedback>"))
+	return &repeatReader{head: doc[:from], round: doc[from:to], tail: doc[to:], rounds: rounds, rest: doc[:from]}
+}
+
+func (r *repeatReader) Read(p []byte) (int, error) {
+	for len(r.rest) == 0 {
+		switch r.stage++; {
+		case r.stage <= r.rounds:
+			r.rest = r.round
+		case r.stage == r.rounds+1:
+			r.rest = r.tail
+		default:
+			return 0, io.EOF
+		}
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// TestConstantMemory reads 50,000 records: what is allocated on the way is
+// little more than the window and the tables.
+func TestConstantMemory(t *testing.T) {
+	r := newRepeatReader(5000, 10)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	d, n := NewDecoder(r), 0
+	for _, err := range d.Records() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	runtime.ReadMemStats(&after)
+	if n != 50_000 {
+		t.Errorf("got %d records", n)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 3<<20 {
+		t.Errorf("%d KiB were allocated", got>>10)
+	}
+	if len(d.buf) > windowBytes+slack {
+		t.Errorf("the window has %d bytes", len(d.buf))
 	}
 }

@@ -159,6 +159,9 @@ var dateLayouts = [...]string{
 	"2006-01-02",
 	time.RFC1123Z,
 	time.RFC1123,
+	"2 Jan 2006 15:04:05 -0700",
+	time.UnixDate,
+	time.ANSIC,
 }
 
 // parseDate reads a trimmed date of date_range: seconds since 1970 (RFC 9990),
@@ -166,7 +169,10 @@ var dateLayouts = [...]string{
 // the year 10000.
 func parseDate(b []byte) (t time.Time, code Code, ok bool) {
 	if n, ok := digits(b); ok {
-		// QUIRK(date-ms): milliseconds, and finer for the same price.
+		if n >= 1e17 {
+			return time.Time{}, "", false
+		}
+		// QUIRK(date-ms): milliseconds, and microseconds for the same price.
 		for n > 1e11 {
 			n, code = n/1000, CodeDateMilliseconds
 		}
