@@ -38,12 +38,12 @@ func hostile(i int) *Entry {
 // TestBudget commits hostile reports with thousands of domains and reporters:
 // series stay within the budget, sums stay exact, nothing ever shrinks.
 func TestBudget(t *testing.T) {
-	for _, size := range []int{1, reserved, 800, DefaultBudget} {
+	for _, size := range []int{1, 800, DefaultBudget} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			file := path(t)
 			tally := open(t, file, Config{Budget: size})
 			before := map[seriesKey]int64{}
-			for i := range 25 {
+			for i := range 10 {
 				commit(t, tally, &Delivery{Entries: []*Entry{hostile(4 * i), hostile(4*i + 1), hostile(4*i + 2), hostile(4*i + 3)}})
 				for k, v := range tally.state.sums {
 					if v.value < before[k] {
@@ -57,15 +57,16 @@ func TestBudget(t *testing.T) {
 				t.Errorf("%d series, the budget is %d", got, size)
 			}
 			for _, family := range []Family{Messages, ClassMessages, SourceMessages} {
-				if got, want := total(s, family), int64(100*maxGroups); got != want {
+				if got, want := total(s, family), int64(40*maxGroups); got != want {
 					t.Errorf("%s add up to %d, want %d", family, got, want)
 				}
 			}
-			if got := total(s, ReporterMessages); got != 1000 {
-				t.Errorf("reporter messages add up to %d, want 1000", got)
+			if got := total(s, ReporterMessages); got != 400 {
+				t.Errorf("reporter messages add up to %d, want 400", got)
 			}
 			for _, label := range []string{"domain", "reporter", "source"} {
-				if sums(s, Overflow)[label] == 0 {
+				// Forty reporters have room in the default budget.
+				if sums(s, Overflow)[label] == 0 && (label != "reporter" || size < DefaultBudget) {
 					t.Errorf("no overflow of %s", label)
 				}
 			}
