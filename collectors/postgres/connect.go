@@ -150,16 +150,19 @@ func (s *session) isWritable(ctx context.Context) (bool, error) {
 	return status != "on", nil
 }
 
-// drain reads what is left of an interrupted answer. ctx has a deadline.
-func (s *session) drain(ctx context.Context) error {
+// drain reads what is left of the answers to a number of statements. ctx has a
+// deadline.
+func (s *session) drain(ctx context.Context, statements int) error {
 	conn := s.conn.Conn()
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
-	if _, err := s.answer(nil, 0, -1, nil); err != nil {
-		if _, ok := errors.AsType[*pgconn.PgError](err); !ok {
-			return err
+	for range statements {
+		if _, err := s.answer(nil, 0, -1, nil); err != nil {
+			if _, ok := errors.AsType[*pgconn.PgError](err); !ok {
+				return err
+			}
 		}
 	}
 	return conn.SetDeadline(time.Time{})

@@ -1,8 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	_ "embed"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 //go:embed core.yaml
@@ -18,7 +21,7 @@ type CoreQuery struct {
 // coreQueries are the entries of core.yaml in their order.
 var coreQueries = []CoreQuery{
 	{"server", "Version, start time, recovery and open transactions.", true},
-	{"settings", "Server parameters that are numbers.", true},
+	{"settings", "About forty server parameters that dashboards and alerts use.", true},
 	{"database", "Size, connection limit and wraparound age of each database.", true},
 	{"stat_database", "Activity and conflicts of each database.", true},
 	{"stat_activity", "Connections by state, user and application.", true},
@@ -28,38 +31,67 @@ var coreQueries = []CoreQuery{
 	{"replication_slot", "Replication slots and standbys.", true},
 	{"roles", "Connection limits of roles.", true},
 	{"stat_user_tables", "Activity, size and blocks of each table.", true},
-	{"stat_statements", "The 100 statements that took most time, where pg_stat_statements is installed.", true},
+	{"stat_statements", "The statements that took most time, where pg_stat_statements is installed.", true},
+	{"settings_all", "All server parameters that are numbers, instead of settings.", false},
 	{"process_idle", "Idle time of server processes.", false},
 	{"statio_user_indexes", "Blocks of each index.", false},
-	{"stat_statements_query", "Texts of the 100 statements that took most time.", false},
+	{"stat_statements_query", "Texts of the statements that took most time.", false},
 }
 
 // CoreQueries lists the entries of the core pack.
 func CoreQueries() []CoreQuery { return slices.Clone(coreQueries) }
 
-// Core returns the queries of the core pack that enabled accepts by name. If
-// databases is not empty, those about tables run in every database that one of
-// its patterns (path.Match) matches. They belong to the caller.
-func Core(enabled func(name string) bool, databases []string) []*Query {
+// CoreConfig chooses from the core pack. Its zero value is what runs by default.
+type CoreConfig struct {
+	// Enabled decides by the name of a query; nil means CoreQuery.Default.
+	Enabled func(name string) bool
+	// Databases are patterns (path.Match) of databases whose tables are looked
+	// at; those with an exclamation mark in front exclude. Nil means the
+	// target's own.
+	Databases []string
+	// Statements is how many statements of pg_stat_statements are shown; 0: 50.
+	Statements int
+}
+
+const (
+	defaultStatements = 50
+	statementsLimit   = "LIMIT 50" // as it stands in the file
+)
+
+// Core returns queries of the core pack. They belong to the caller.
+func Core(c CoreConfig) []*Query {
 	files, err := Parse("core.yaml", coreFile)
 	if err != nil {
 		panic(err) // The file is part of the program.
 	}
+	if c.Enabled == nil {
+		c.Enabled = enabledByDefault
+	}
+	limit := "LIMIT " + strconv.Itoa(cmp.Or(c.Statements, defaultStatements))
 	var out []*Query
 	for _, q := range files.Queries {
-		if !enabled(q.Name) {
+		if !c.Enabled(q.Name) || q.Name == "settings" && c.Enabled("settings_all") {
 			continue
 		}
 		switch q.Name {
-		case "settings":
+		case "settings", "settings_all":
 			d := &settings{families: map[string]*family{}}
 			q.decode = d.decode
 		case "stat_user_tables", "statio_user_indexes":
-			q.Databases = databases
+			q.Databases = c.Databases
+		case "stat_statements", "stat_statements_query":
+			q.SQL = strings.ReplaceAll(q.SQL, statementsLimit, limit)
+			for i := range q.Alternatives {
+				q.Alternatives[i].SQL = strings.ReplaceAll(q.Alternatives[i].SQL, statementsLimit, limit)
+			}
 		}
 		out = append(out, q)
 	}
 	return out
+}
+
+func enabledByDefault(name string) bool {
+	return slices.ContainsFunc(coreQueries, func(q CoreQuery) bool { return q.Name == name && q.Default })
 }
 
 // Override leaves out of core what custom queries define as well: the whole

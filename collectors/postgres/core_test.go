@@ -20,18 +20,16 @@ import (
 
 func all(string) bool { return true }
 
-func byDefault(name string) bool {
-	return slices.ContainsFunc(postgres.CoreQueries(), func(q postgres.CoreQuery) bool { return q.Name == name && q.Default })
-}
-
 func TestCoreQueriesNameThePack(t *testing.T) {
 	var names, listed []string
-	for _, q := range postgres.Core(all, nil) {
+	for _, q := range postgres.Core(postgres.CoreConfig{Enabled: all}) {
 		names = append(names, q.Name)
 	}
 	defaults := 0
 	for _, q := range postgres.CoreQueries() {
-		listed = append(listed, q.Name)
+		if q.Name != "settings" { // settings_all takes its place
+			listed = append(listed, q.Name)
+		}
 		if q.Default {
 			defaults++
 		}
@@ -44,8 +42,27 @@ func TestCoreQueriesNameThePack(t *testing.T) {
 	}
 }
 
+func TestCoreConfig(t *testing.T) {
+	queries := map[string]*postgres.Query{}
+	for _, q := range postgres.Core(postgres.CoreConfig{Statements: 7, Databases: []string{"a"}}) {
+		queries[q.Name] = q
+	}
+	if queries["settings"] == nil || queries["settings_all"] != nil || len(queries) > 12 {
+		t.Errorf("%d queries run by default", len(queries))
+	}
+	q := queries["stat_statements"]
+	for _, sql := range []string{q.SQL, q.Alternatives[0].SQL, q.Alternatives[1].SQL} {
+		if !strings.Contains(sql, "LIMIT 7\n") {
+			t.Errorf("no limit in %s", sql)
+		}
+	}
+	if got := queries["stat_user_tables"].Databases; !slices.Equal(got, []string{"a"}) {
+		t.Errorf("tables of %q", got)
+	}
+}
+
 func TestCoreIsNotShared(t *testing.T) {
-	a, b := postgres.Core(all, nil), postgres.Core(all, []string{"*"})
+	a, b := postgres.Core(postgres.CoreConfig{Enabled: all}), postgres.Core(postgres.CoreConfig{Enabled: all, Databases: []string{"*"}})
 	a[0].SQL = "changed"
 	if b[0].SQL == "changed" {
 		t.Error("two calls share queries")
@@ -65,7 +82,7 @@ func testCore(t *testing.T, server *realtest.PostgresServer) {
 	defer idle.Close(context.Background())
 	log, text := logger()
 	sessions := open(t, server.DSN("core"), postgres.SessionsConfig{})
-	c := postgres.New(sessions, postgres.Core(all, nil), postgres.Config{Logger: log})
+	c := postgres.New(sessions, postgres.Core(postgres.CoreConfig{Enabled: all}), postgres.Config{Logger: log})
 	families := gatherFamilies(t, c)
 	if text.Len() > 0 {
 		t.Errorf("logged:\n%s", text)
@@ -90,6 +107,41 @@ func testCore(t *testing.T, server *realtest.PostgresServer) {
 			want.check(t, f)
 		}
 	}
+	t.Run("default", func(t *testing.T) { testCoreDefault(t, server) })
+}
+
+// testCoreDefault compares what runs by default with the list and prints what is
+// left out.
+func testCoreDefault(t *testing.T, server *realtest.PostgresServer) {
+	c := postgres.New(open(t, server.DSN("core"), postgres.SessionsConfig{}), postgres.Core(postgres.CoreConfig{}), postgres.Config{})
+	families := gatherFamilies(t, c)
+	shown, off := 0, 0
+	for _, want := range readNames(t) {
+		switch {
+		case families[want.name] != nil:
+			want.check(t, families[want.name])
+			shown++
+		case strings.HasPrefix(want.name, "pg_settings_"):
+			off++
+		case offByDefault[want.name] == "" && gaps[want.name] == "":
+			t.Errorf("%s is missing", want.name)
+		default:
+			t.Logf("not by default: %s: %s", want.name, offByDefault[want.name]+gaps[want.name])
+		}
+	}
+	t.Logf("%d of the list are shown by default; %d parameters need --collector.settings_all", shown, off)
+	if shown < 130 {
+		t.Errorf("only %d are shown", shown)
+	}
+}
+
+// offByDefault are metrics that postgres_exporter does not show by default
+// either, and the flag for them.
+var offByDefault = map[string]string{
+	"pg_process_idle_seconds":                    "--collector.process_idle",
+	"pg_statio_user_indexes_idx_blks_hit_total":  "--collector.statio_user_indexes",
+	"pg_statio_user_indexes_idx_blks_read_total": "--collector.statio_user_indexes",
+	"pg_stat_statements_query_id":                "--collector.stat_statements_query",
 }
 
 // gaps are metrics of the list that this package has not, and why.

@@ -9,7 +9,7 @@ import (
 // that fit its catalogs, for those that changed.
 func TestCoreStatements(t *testing.T) {
 	queries := map[string]*Query{}
-	for _, q := range Core(func(string) bool { return true }, nil) {
+	for _, q := range Core(CoreConfig{Enabled: func(string) bool { return true }}) {
 		queries[q.Name] = q
 	}
 	tests := []struct {
@@ -62,7 +62,7 @@ func TestCoreStatements(t *testing.T) {
 func TestCoreFamilies(t *testing.T) {
 	for _, major := range []int{12, 17, 18} {
 		v := Version{major, 1}
-		for _, q := range Core(func(string) bool { return true }, nil) {
+		for _, q := range Core(CoreConfig{Enabled: func(string) bool { return true }}) {
 			if q.decode != nil {
 				continue
 			}

@@ -18,7 +18,9 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
-const healthy = "q: {query: SELECT 1 AS n, server_label: false, metrics: [{n: {usage: GAUGE}}]}\n"
+// healthy are two queries: from the second scrape on they go in one batch.
+const healthy = "q: {query: SELECT 1 AS n, server_label: false, metrics: [{n: {usage: GAUGE}}]}\n" +
+	"r: {query: SELECT 2 AS n, server_label: false, metrics: [{n: {usage: GAUGE}}]}\n"
 
 // slack is how much later than its deadline a scrape may return on a busy
 // machine.
@@ -102,6 +104,7 @@ func testFaults(t *testing.T, server *realtest.PostgresServer) {
 	t.Run("slow", func(t *testing.T) { t.Parallel(); testSlowQueries(t, server) })
 	t.Run("password", func(t *testing.T) { t.Parallel(); testPassword(t, server) })
 	t.Run("killed", func(t *testing.T) { t.Parallel(); testKilledSession(t, server) })
+	t.Run("batch", func(t *testing.T) { t.Parallel(); testBatch(t, server) })
 	t.Run("locked", func(t *testing.T) { t.Parallel(); testLocked(t, server) })
 }
 
@@ -245,6 +248,46 @@ func testKilledSession(t *testing.T, server *realtest.PostgresServer) {
 		if n := server.SQL(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'killed test'"); len(n) == 0 {
 			t.Error("there was no session")
 		}
+	}
+}
+
+// testBatch has a query in a batch that fails, then one that is slow all of a
+// sudden, then a schema that changes.
+func testBatch(t *testing.T, server *realtest.PostgresServer) {
+	server.CreateDatabase(t, "batch", "CREATE TABLE t AS SELECT 1 AS n, 0.0::float8 AS delay")
+	const file = healthy + `
+a: {query: "SELECT n, pg_sleep(delay)::text AS x FROM t", server_label: false, metrics: [{n: {usage: GAUGE}}, {x: {usage: DISCARD}}]}
+b: {query: "SELECT 1 / n AS n FROM t", server_label: false, metrics: [{n: {usage: GAUGE}}]}
+`
+	c := postgres.New(open(t, server.DSN("batch"), postgres.SessionsConfig{ApplicationName: "batch test"}), parse(t, file), postgres.Config{})
+	steps := []struct {
+		sql    string
+		want   map[string]float64
+		errors map[string]float64
+	}{
+		{"SELECT 1", map[string]float64{"q_n": 1, "r_n": 2, "a_n": 1, "b_n": 1}, map[string]float64{}},
+		{"UPDATE t SET n = 0", map[string]float64{"q_n": 1, "r_n": 2, "a_n": 0}, map[string]float64{`pg_scrape_collector_errors_total{collector="b",reason="server"}`: 1}},
+		{"UPDATE t SET n = 1, delay = 0.6", map[string]float64{"q_n": 1, "r_n": 2, "a_n": 1, "b_n": 1}, map[string]float64{`pg_scrape_collector_errors_total{collector="b",reason="server"}`: 1}},
+		{"UPDATE t SET delay = 0", map[string]float64{"q_n": 1, "r_n": 2, "a_n": 1, "b_n": 1}, map[string]float64{`pg_scrape_collector_errors_total{collector="b",reason="server"}`: 1}},
+		{"ALTER TABLE t ALTER n TYPE numeric", map[string]float64{"q_n": 1, "r_n": 2, "a_n": 1, "b_n": 1}, map[string]float64{`pg_scrape_collector_errors_total{collector="b",reason="server"}`: 1}},
+	}
+	for _, s := range steps {
+		server.SQL(t, "batch", s.sql)
+		for range 2 {
+			got := timed(t, c, 10*time.Second)
+			if diff := cmp.Diff(s.want, only(got, "q_n", "r_n", "a_n", "b_n")); diff != "" {
+				t.Errorf("after %s (-want +got):\n%s", s.sql, diff)
+			}
+			if s.sql == "UPDATE t SET n = 0" {
+				break
+			}
+			if diff := cmp.Diff(s.errors, only(got, "pg_scrape_collector_errors")); diff != "" {
+				t.Errorf("after %s (-want +got):\n%s", s.sql, diff)
+			}
+		}
+	}
+	if n := server.SQL(t, "postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'batch test'"); n[0][0] > "3" {
+		t.Errorf("%s sessions", n[0][0])
 	}
 }
 

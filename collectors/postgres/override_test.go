@@ -13,7 +13,7 @@ locks: {query: SELECT 1 AS n, metrics: [{n: {usage: GAUGE}}]}
 mine: {query: SELECT 1 AS n, metrics: [{n: {usage: GAUGE, name: pg_wal_segments}}]}
 size: {query: "SELECT 1 AS a, 2 AS b", metrics: [{a: {usage: GAUGE, name: pg_roles_connection_limit}}]}
 `)
-	left, dropped := postgres.Override(postgres.Core(all, nil), custom)
+	left, dropped := postgres.Override(postgres.Core(postgres.CoreConfig{Enabled: all}), custom)
 	slices.Sort(dropped)
 	if want := []string{"locks", "pg_roles_connection_limit", "pg_wal_segments"}; !slices.Equal(dropped, want) {
 		t.Errorf("dropped %v, want %v", dropped, want)
@@ -26,7 +26,7 @@ size: {query: "SELECT 1 AS a, 2 AS b", metrics: [{a: {usage: GAUGE, name: pg_rol
 			t.Error("a query without a value is left")
 		}
 	}
-	if again, _ := postgres.Override(postgres.Core(all, nil), nil); len(again) != len(postgres.CoreQueries()) {
+	if again, _ := postgres.Override(postgres.Core(postgres.CoreConfig{Enabled: all}), nil); len(again) != len(postgres.CoreQueries())-1 {
 		t.Errorf("without custom queries %d are left", len(again))
 	}
 }

@@ -84,8 +84,70 @@ func (s *scrape) run(tasks []*task) {
 		}
 		s.send(t, kept)
 	}
+	s.runQuick()
 	slices.SortStableFunc(s.todo, func(a, b *task) int { return int(a.stats.took() - b.stats.took()) })
+	s.runRest()
+}
 
+// quick is how long a query took the last time to be one of those that are sent
+// in one batch.
+const quick = 25 * time.Millisecond
+
+// runQuick runs the queries that were quick the last time in one batch, and
+// leaves those to the others that are not this time.
+func (s *scrape) runQuick() {
+	db, ok := s.c.db.(batcher)
+	if !ok {
+		return
+	}
+	var tasks, rest []*task
+	var jobs []*job
+	var readings []*reading
+	for _, t := range s.todo {
+		if !t.isQuick() || !s.c.isHere(s.ctx, t) {
+			rest = append(rest, t)
+			continue
+		}
+		r := t.read(s.server, target{constant: s.c.own.constant})
+		tasks, readings = append(tasks, t), append(readings, r)
+		jobs = append(jobs, &job{statement: r.statement(nil), visit: r.visit})
+	}
+	if len(tasks) < 2 {
+		return
+	}
+	db.batch(s.ctx, jobs, helpAfter)
+	for i, j := range jobs {
+		if !j.answered {
+			rest = append(rest, tasks[i])
+			continue
+		}
+		out := readings[i].outcome(j.result, j.err, j.took)
+		s.c.record(tasks[i], &out)
+		s.send(tasks[i], &out)
+	}
+	s.todo = rest
+}
+
+// isQuick reports whether a query may be part of a batch.
+func (t *task) isQuick() bool {
+	took := t.stats.took()
+	return took > 0 && took < quick && !t.keeps() && !t.query.perDatabase() && (t.query.Timeout == 0 || t.query.Timeout > helpAfter)
+}
+
+// isHere reports whether it is known that the relation a query needs exists.
+func (c *Collector) isHere(ctx context.Context, t *task) bool {
+	if t.query.Requires == "" {
+		return true
+	}
+	exists, err := c.catalog.has(ctx, c.db, t.query.Requires)
+	return err == nil && exists
+}
+
+// runRest runs what is left one by one, and two by two when that takes long.
+func (s *scrape) runRest() {
+	if len(s.todo) == 0 {
+		return
+	}
 	done := make(chan struct{}, s.c.config.Workers)
 	started, running := 0, 0
 	start := func() {

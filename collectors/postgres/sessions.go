@@ -132,7 +132,7 @@ func (s *Sessions) query(ctx context.Context, st Statement, fresh bool, visit fu
 	}
 	result, interrupted, err := one.run(ctx, st, visit)
 	if interrupted {
-		s.drain(one)
+		s.drain(one, 1)
 		return result, err, false
 	}
 	stale := isStale(err)
@@ -233,10 +233,10 @@ func (s *Sessions) release(one *session) {
 // drainTimeout bounds how long a cancelled statement may take to stop.
 const drainTimeout = time.Second
 
-// drain cancels what a session is doing and gives it back once it is in step
-// again, without the caller having to wait. If that fails the session is
-// closed, and its statement_timeout ends the statement.
-func (s *Sessions) drain(one *session) {
+// drain cancels what a session is doing and gives it back once it has answered
+// the given number of statements, without the caller having to wait. If that
+// fails the session is closed, and its statement_timeout ends the statement.
+func (s *Sessions) drain(one *session, statements int) {
 	s.work.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
@@ -245,7 +245,7 @@ func (s *Sessions) drain(one *session) {
 			s.mu.Lock()
 			s.trim()
 			s.mu.Unlock()
-			if err := one.conn.CancelRequest(ctx); err == nil && one.drain(ctx) == nil {
+			if err := one.conn.CancelRequest(ctx); err == nil && one.drain(ctx, statements) == nil {
 				one.spoiled = one.inTransaction
 			}
 			<-s.permits

@@ -37,7 +37,7 @@ var settingUnits = map[string]struct {
 }
 
 // settings makes a metric of each row of pg_settings: its columns are name,
-// setting, unit and type. It remembers the metrics it has made.
+// setting and unit. It remembers the metrics it has made.
 type settings struct {
 	mu       sync.Mutex
 	families map[string]*family
@@ -45,7 +45,7 @@ type settings struct {
 
 // decode implements decoder.
 func (d *settings) decode(s *scanner, values [][]byte) {
-	if len(values) != 4 {
+	if len(values) != 3 {
 		s.problems[ReasonColumn]++
 		return
 	}

@@ -96,38 +96,64 @@ type target struct {
 	constant []labelColumn
 }
 
-// runIn executes the query in one database. args are the bounds of a window.
-func (t *task) runIn(ctx context.Context, db Querier, server Server, to target, args []string) outcome {
-	out := outcome{at: time.Now()}
-	var s *scanner
-	var unbound error
-	bind := func(fields []Field) {
-		if s == nil && unbound == nil {
-			var l *layout
-			if l, unbound = t.layoutFor(to, fields, server); unbound == nil {
-				s = newScanner(l, t.seed)
-			}
+// reading is one execution of a query in one database under way.
+type reading struct {
+	task    *task
+	server  Server
+	to      target
+	began   time.Time
+	scanner *scanner
+	unbound error // why the columns do not fit the declaration
+}
+
+func (t *task) read(server Server, to target) *reading {
+	return &reading{task: t, server: server, to: to, began: time.Now()}
+}
+
+// statement returns what to run. args are the bounds of a window.
+func (r *reading) statement(args []string) Statement {
+	q := r.task.query
+	sql, _ := q.statement(r.server.Version)
+	return Statement{Database: r.to.database, SQL: sql, Args: args, MaxRows: r.task.maxRows, Timeout: q.Timeout}
+}
+
+func (r *reading) bind(fields []Field) {
+	if r.scanner == nil && r.unbound == nil {
+		var l *layout
+		if l, r.unbound = r.task.layoutFor(r.to, fields, r.server); r.unbound == nil {
+			r.scanner = newScanner(l, r.task.seed)
 		}
 	}
-	sql, _ := t.query.statement(server.Version)
-	st := Statement{Database: to.database, SQL: sql, Args: args, MaxRows: t.maxRows, Timeout: t.query.Timeout}
-	result, err := db.Query(ctx, st, func(fields []Field, values [][]byte) {
-		if bind(fields); s != nil {
-			s.row(values)
-		}
-	})
-	if err == nil {
-		bind(result.Fields) // for a result without rows
-		err = unbound
+}
+
+// visit takes a row.
+func (r *reading) visit(fields []Field, values [][]byte) {
+	if r.bind(fields); r.scanner != nil {
+		r.scanner.row(values)
 	}
-	out.took, out.rows, out.err = time.Since(out.at), result.Rows, err
+}
+
+// outcome ends the reading.
+func (r *reading) outcome(result Result, err error, took time.Duration) outcome {
 	if err == nil {
-		out.samples, out.problems = s.samples, s.problems
+		r.bind(result.Fields) // for a result without rows
+		err = r.unbound
+	}
+	out := outcome{rows: result.Rows, err: err, took: took, at: r.began}
+	if err == nil {
+		out.samples, out.problems = r.scanner.samples, r.scanner.problems
 		if result.Truncated {
 			out.problems[ReasonTruncated]++
 		}
 	}
 	return out
+}
+
+// runIn executes the query in one database.
+func (t *task) runIn(ctx context.Context, db Querier, server Server, to target, args []string) outcome {
+	r := t.read(server, to)
+	result, err := db.Query(ctx, r.statement(args), r.visit)
+	return r.outcome(result, err, time.Since(r.began))
 }
 
 // layoutFor returns the layout for the columns of a result: the last one, if

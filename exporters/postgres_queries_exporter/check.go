@@ -54,7 +54,7 @@ func checkFiles(f *flags, patterns []string, stdout io.Writer) ([]*postgres.Quer
 	if err != nil {
 		return nil, err
 	}
-	if err := postgres.CheckNames(append(postgres.Core(f.coreEnabled, nil), files.Queries...)); err != nil {
+	if err := postgres.CheckNames(append(postgres.Core(postgres.CoreConfig{Enabled: f.coreEnabled}), files.Queries...)); err != nil {
 		return nil, fmt.Errorf("%w\n(a query file takes the place of what is built in; rename, or disable what it replaces)", err)
 	}
 	for _, sum := range files.Sums {

@@ -33,13 +33,13 @@ type flags struct {
 	queryPaths string
 	dmarc      bool
 	core       map[string]*bool // by the name of the query
+	statements int
 	noCore     bool
 	noSettings bool
 	discover   bool
 	include    string
 	exclude    string
 	labels     string
-	simple     bool
 	sessions   postgres.SessionsConfig
 
 	checkFiles   []string
@@ -73,6 +73,7 @@ func newApp() (*kingpin.Application, *flags) {
 		}
 		app.Flag("collector."+q.Name, q.Help).Default(preset).BoolVar(value)
 	}
+	app.Flag("collector.stat_statements.limit", "How many statements of pg_stat_statements to show.").Default("50").IntVar(&f.statements)
 	for old := range formerCollectors {
 		app.Flag("collector."+old, "Part of another collector here.").Hidden().Bool()
 	}

@@ -107,7 +107,7 @@ func testPack(t *testing.T, server *realtest.PostgresServer) {
 
 	server.SQL(t, "dmarc", packRows)
 	maps.Copy(want, map[string]float64{
-		"dmarc_reports_stored{}": 3, "dmarc_reports_organizations{}": 2, "dmarc_reports_newest_end_timestamp_seconds{}": 1767312000, "dmarc_reports_total{}": 3,
+		"dmarc_reports_stored{}": 3, "dmarc_reports_organizations{}": 2, "dmarc_reports_newest_end_timestamp_seconds{}": 1767312000, "dmarc_reports_imported_total{}": 3,
 		"dmarc_records_total_count{}": 4, "dmarc_records_pass_count{}": 2, "dmarc_records_fail_count{}": 2,
 		"dmarc_records_stored{disposition=none,dkim=pass,spf=pass}": 1, "dmarc_messages_stored{disposition=none,dkim=pass,spf=pass}": 10,
 		"dmarc_records_stored{disposition=none,dkim=fail,spf=pass}": 1, "dmarc_messages_stored{disposition=none,dkim=fail,spf=pass}": 5,
@@ -164,7 +164,7 @@ const packRows = `
 func emptyPack() map[string]float64 {
 	want := map[string]float64{}
 	for _, name := range []string{
-		"dmarc_reports_stored{}", "dmarc_reports_organizations{}", "dmarc_reports_newest_end_timestamp_seconds{}", "dmarc_reports_total{}",
+		"dmarc_reports_stored{}", "dmarc_reports_organizations{}", "dmarc_reports_newest_end_timestamp_seconds{}", "dmarc_reports_imported_total{}",
 		"dmarc_records_total_count{}", "dmarc_records_pass_count{}", "dmarc_records_fail_count{}",
 		"dmarc_users_registered{}", "dmarc_users_active{}", "dmarc_users_locked{}",
 		"dmarc_tls_reports_stored{}", "dmarc_tls_successful_sessions{}", "dmarc_tls_failed_sessions{}",

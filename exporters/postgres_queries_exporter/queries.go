@@ -53,7 +53,7 @@ func (f *flags) withPacks(custom []*postgres.Query) (queries []*postgres.Query, 
 	if err != nil {
 		return nil, nil, err
 	}
-	packs := postgres.Core(f.coreEnabled, databases)
+	packs := postgres.Core(postgres.CoreConfig{Enabled: f.coreEnabled, Databases: databases, Statements: f.statements})
 	if f.dmarc {
 		pack, err := postgres.Parse("postgres-queries.yaml", dmarcPack)
 		if err != nil {
@@ -66,7 +66,7 @@ func (f *flags) withPacks(custom []*postgres.Query) (queries []*postgres.Query, 
 }
 
 func (f *flags) coreEnabled(name string) bool {
-	if f.noCore || name == "settings" && f.noSettings {
+	if f.noCore || strings.HasPrefix(name, "settings") && f.noSettings {
 		return false
 	}
 	return *f.core[name]

@@ -1,0 +1,98 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// job is a statement of a batch and what became of it.
+type job struct {
+	statement Statement
+	visit     func(fields []Field, values [][]byte)
+
+	answered bool
+	result   Result
+	err      error
+	took     time.Duration
+}
+
+// batcher is a Querier that can send several statements at once, which saves
+// the time between them. *Sessions is one.
+type batcher interface {
+	// batch runs the statements of jobs in the target's own database. Those that
+	// were not answered within stall of the one before are left for another
+	// attempt.
+	batch(ctx context.Context, jobs []*job, stall time.Duration)
+}
+
+var _ batcher = (*Sessions)(nil)
+
+// batch implements batcher.
+func (s *Sessions) batch(ctx context.Context, jobs []*job, stall time.Duration) {
+	one, _, err := s.acquire(ctx, "", false)
+	if err != nil {
+		return
+	}
+	if one.simple || one.pooled {
+		s.release(one)
+		return
+	}
+	if waiting := one.runBatch(ctx, jobs, stall); waiting > 0 {
+		s.drain(one, waiting)
+		return
+	}
+	s.release(one)
+}
+
+// runBatch sends all jobs and reads the answers. If the server stalls, the
+// session has still to be drained of the number of answers it returns. Jobs
+// whose answer was not read to its end are left unanswered.
+func (s *session) runBatch(ctx context.Context, jobs []*job, stall time.Duration) (waiting int) {
+	conn := s.conn.Conn()
+	for _, j := range jobs {
+		_ = conn.SetDeadline(earliest(ctx, stall)) // A failure shows up in the read.
+		if _, err := s.prepare(j.statement.SQL); err != nil {
+			s.spoiled = true // It may be out of step. The other attempt reports the error.
+			return 0
+		}
+	}
+	for _, j := range jobs {
+		s.sendExecute(s.statements[j.statement.SQL].name, nil, j.statement.MaxRows)
+		s.front.SendSync(&pgproto3.Sync{})
+	}
+	last := time.Now()
+	for i, j := range jobs {
+		_ = conn.SetDeadline(earliest(ctx, stall))
+		result, err := s.answer(s.statements[j.statement.SQL].fields, j.statement.MaxRows, 0, j.visit)
+		_, fromServer := errors.AsType[*pgconn.PgError](err)
+		switch {
+		case err != nil && ReasonOf(err) == ReasonTimeout && !fromServer:
+			s.spoiled = true // until drained
+			return len(jobs) - i
+		case err != nil && !fromServer:
+			s.spoiled = true
+			return 0
+		case isStale(err):
+			s.spoiled = true
+			continue
+		}
+		now := time.Now()
+		j.answered, j.result, j.err, j.took = true, result, err, now.Sub(last)
+		last = now
+	}
+	_ = conn.SetDeadline(time.Time{})
+	return 0
+}
+
+// earliest returns the end of a wait that starts now, within the deadline of ctx.
+func earliest(ctx context.Context, wait time.Duration) time.Time {
+	end := time.Now().Add(wait)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
+		return deadline
+	}
+	return end
+}

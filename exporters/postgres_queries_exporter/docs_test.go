@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
+)
+
+// everything is a server on which every query gives one row with a value in
+// each column its file declares.
+type everything struct{ queries map[string]*postgres.Query }
+
+func (e everything) Server(context.Context, string) (postgres.Server, error) {
+	return postgres.Server{Address: "db:5432", Database: "dmarc", Version: postgres.Version{17}}, nil
+}
+
+func (e everything) Query(_ context.Context, st postgres.Statement, visit func([]postgres.Field, [][]byte)) (postgres.Result, error) {
+	q := e.queries[st.SQL]
+	if q == nil { // a cursor, or whether a table exists
+		fields := []postgres.Field{{Name: "answer"}}
+		visit(fields, [][]byte{[]byte("t")})
+		return postgres.Result{Fields: fields, Rows: 1}, nil
+	}
+	if q.Name == "settings_all" {
+		fields := []postgres.Field{{Name: "name"}, {Name: "setting"}, {Name: "unit"}}
+		visit(fields, [][]byte{[]byte("max_connections"), []byte("100"), nil})
+		return postgres.Result{Fields: fields, Rows: 1}, nil
+	}
+	var fields []postgres.Field
+	var row [][]byte
+	add := func(name, value string) {
+		fields = append(fields, postgres.Field{Name: name})
+		row = append(row, []byte(value))
+	}
+	for _, c := range q.Columns {
+		if c.Usage != postgres.UsageHistogram {
+			add(c.Name, "1")
+			continue
+		}
+		add(c.Name, "{1}")
+		add(c.Name+"_bucket", "{1}")
+		add(c.Name+"_sum", "1")
+		add(c.Name+"_count", "1")
+	}
+	visit(fields, row)
+	return postgres.Result{Fields: fields, Rows: 1}, nil
+}
+
+// TestMetricsDoc keeps the reference of the built-in metrics equal to the packs.
+func TestMetricsDoc(t *testing.T) {
+	queries := append(postgres.Core(postgres.CoreConfig{Enabled: func(string) bool { return true }}), packQueries(t)...)
+	e := everything{map[string]*postgres.Query{}}
+	for i, q := range queries {
+		for j := range q.Columns {
+			q.Columns[j].Versions = postgres.Range{} // those of every version
+		}
+		q.Alternatives = nil
+		q.SQL = fmt.Sprintf("statement %d", i)
+		e.queries[q.SQL] = q
+	}
+	metrictest.MetricsDoc(t, "Metrics of "+name, "../../docs/metrics/postgres_queries.md", postgres.New(e, queries, postgres.Config{}))
+}
