@@ -61,9 +61,12 @@ func TestCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var errs []error
-	metrictest.Golden(t, alone{c, &errs}, "testdata/certificate/metrics.prom")
-	text := errors.Join(errs...).Error()
+	var failure error
+	metrictest.Golden(t, alone{c, &failure}, "testdata/certificate/metrics.prom")
+	if failure == nil {
+		t.Fatal("no error, want one for each bad file")
+	}
+	text := failure.Error()
 	for _, want := range []string{"/etc/missing.pem: ", "/etc/tls/fifo.pem: not a regular file", "/etc/tls/key.pem: no certificate in it"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in %s", want, text)
@@ -101,8 +104,11 @@ func TestCertificatesLimits(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		var errs []error
-		exposed := metrictest.Exposition(t, alone{c, &errs})
+		var failure error
+		exposed := metrictest.Exposition(t, alone{c, &failure})
+		if failure != nil {
+			t.Error(failure)
+		}
 		if got := bytes.Count(exposed, []byte("\nnode_certificate_not_after_timestamp_seconds{")); got != maxCertificateFiles {
 			t.Errorf("%d files: %d have metrics", n, got)
 		}

@@ -100,25 +100,25 @@ func newFixture(t *testing.T) (sysfs, rootfs string) {
 	return sysfs, rootfs
 }
 
-// alone is an updater as a prometheus.Collector.
+// alone is an updater as a prometheus.Collector that keeps its error.
 type alone struct {
 	updater
-	errs *[]error
+	err *error
 }
 
 func (a alone) Describe(chan<- *prometheus.Desc) {}
 
-func (a alone) Collect(ch chan<- prometheus.Metric) { *a.errs = append(*a.errs, a.Update(ch)) }
+func (a alone) Collect(ch chan<- prometheus.Metric) { *a.err = a.Update(ch) }
 
 func TestContainers(t *testing.T) {
 	sysfs, rootfs := newFixture(t)
-	var errs []error
 	c := newContainers(sysfs, rootfs, 0)
 	for range 2 { // The second time names are known.
-		metrictest.Golden(t, alone{c, &errs}, "testdata/container/metrics.prom")
-	}
-	if err := errors.Join(errs...); err != nil {
-		t.Error(err)
+		var failure error
+		metrictest.Golden(t, alone{c, &failure}, "testdata/container/metrics.prom")
+		if failure != nil {
+			t.Error(failure)
+		}
 	}
 	if got := len(c.names.known); got != 3 {
 		t.Errorf("%d names are kept, want those of 3 containers", got)
@@ -128,8 +128,11 @@ func TestContainers(t *testing.T) {
 func TestContainersLimit(t *testing.T) {
 	sysfs, rootfs := newFixture(t)
 	for limit, want := range map[int]string{3: "node_containers_left_out 1", 4: "node_containers_left_out 0", 5: "node_containers_left_out 0"} {
-		var errs []error
-		text := string(metrictest.Exposition(t, alone{newContainers(sysfs, rootfs, limit), &errs}))
+		var failure error
+		text := string(metrictest.Exposition(t, alone{newContainers(sysfs, rootfs, limit), &failure}))
+		if failure != nil {
+			t.Error(failure)
+		}
 		if !strings.Contains(text, "node_containers 4\n") || !strings.Contains(text, want+"\n") {
 			t.Errorf("limit %d: want %s in\n%s", limit, want, text)
 		}
@@ -145,10 +148,10 @@ func TestContainerDamage(t *testing.T) {
 	sysfs, rootfs := newFixture(t)
 	group := filepath.Join(sysfs, "fs/cgroup/docker", plainID)
 	write(t, group, map[string]string{"memory.stat": "anon many\n"})
-	var errs []error
-	text := string(metrictest.Exposition(t, alone{newContainers(sysfs, rootfs, 0), &errs}))
-	if err := errors.Join(errs...); err == nil || !strings.Contains(err.Error(), `memory.stat of a container: "anon many"`) {
-		t.Errorf("error = %v", err)
+	var failure error
+	text := string(metrictest.Exposition(t, alone{newContainers(sysfs, rootfs, 0), &failure}))
+	if failure == nil || !strings.Contains(failure.Error(), `memory.stat of a container: "anon many"`) {
+		t.Errorf("error = %v", failure)
 	}
 	for _, name := range []string{"container_memory_rss", "container_memory_working_set_bytes"} {
 		if got := strings.Count(text, "\n"+name+"{"); got != 2 {
@@ -200,11 +203,11 @@ func TestLiveCgroup(t *testing.T) {
 	if err != nil {
 		t.Skipf("no process can be put into a cgroup here: %v: %s", err, out)
 	}
-	var errs []error
+	var failure error
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(alone{newContainers("/sys", "/", 0), &errs})
+	reg.MustRegister(alone{newContainers("/sys", "/", 0), &failure})
 	families, err := reg.Gather()
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if err := errors.Join(failure, err); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range families {

@@ -23,14 +23,14 @@ func TestMetricsDoc(t *testing.T) {
 	}
 	release := make(chan struct{})
 	defer close(release)
-	runner := newCollector(map[string]updater{
-		"empty": updateFunc(func(chan<- prometheus.Metric) error { return fmt.Errorf("%w: here", errNoData) }),
-		"hang":  updateFunc(func(chan<- prometheus.Metric) error { <-release; return nil }),
-	}, 10*time.Millisecond, slog.New(slog.DiscardHandler))
-	var errs []error
+	log := slog.New(slog.DiscardHandler)
+	empty := newCollector(map[string]updater{"empty": updateFunc(func(chan<- prometheus.Metric) error { return fmt.Errorf("%w: here", errNoData) })}, 0, log)
+	stuck := newCollector(map[string]updater{"stuck": updateFunc(func(chan<- prometheus.Metric) error { <-release; return nil })}, time.Millisecond, log)
+	var errs [3]error
 	metrictest.MetricsDoc(t, "Metrics of node_exporter beyond upstream's", "../../docs/metrics/node.md",
-		runner, alone{newContainers(sysfs, rootfs, 0), &errs}, alone{certificates, &errs})
-	if err := errors.Join(errs...); err != nil {
+		empty, alone{updateFunc(func(ch chan<- prometheus.Metric) error { stuck.Collect(ch); return nil }), &errs[0]},
+		alone{newContainers(sysfs, rootfs, 0), &errs[1]}, alone{certificates, &errs[2]})
+	if err := errors.Join(errs[:]...); err != nil {
 		t.Error(err)
 	}
 }
