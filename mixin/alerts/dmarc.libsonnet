@@ -1,0 +1,172 @@
+// Alerts about what DMARC and TLS reports say, and about reading them.
+local a = import '../lib/alert.libsonnet';
+
+function(c)
+  local alert(name, expr, summary, description, fires, silent, severity='warning', wait='15m', dashboard='dmarc-reports') =
+    a.new(c, name, expr, summary, description, dashboard, fires, silent, severity, wait);
+  local j = 'job="dmarc-exporter", instance="a"';
+  local window(class, window, n) = { ['dmarc_window_messages{%s, domain="shop.example", class="%s", window="%s"}' % [j, class, window]]: '%dx40' % n };
+  local windows(class, one, seven, thirty) = window(class, '1d', one) + window(class, '7d', seven) + window(class, '30d', thirty);
+  [a.group('dmarc', [
+    alert(
+      'DMARCSpoofingSurge',
+      |||
+        sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
+          > %(spoofingMessages)s
+        and sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
+          > %(spoofingFactor)s / 6 * (
+            sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="7d"})
+            - sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
+          )
+      |||,
+      'Many more unauthenticated messages claim to come from a domain than in the week before.',
+      '{{ $value | humanize }} unauthenticated messages in the last reported day claim to come from {{ $labels.domain }}, more than %(spoofingFactor)s times the mean of the six days before.',
+      { series: windows('unauthenticated', 900, 1500, 3000) },
+      { series: windows('unauthenticated', 300, 2100, 9000) },
+    ),
+    alert(
+      'DMARCPassRateDropped',
+      |||
+        (
+          sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class=~"aligned_both|dkim_only|spf_only", window="30d"})
+          / sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, window="30d"})
+        ) - (
+          sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class=~"aligned_both|dkim_only|spf_only", window="1d"})
+          / sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, window="1d"})
+        ) > %(passRateDrop)s
+        and sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, window="1d"}) > %(messagesFloor)s
+      |||,
+      'A smaller share of the messages of a domain passes DMARC than in its own past.',
+      'The share of messages of {{ $labels.domain }} that pass DMARC is {{ $value | humanizePercentage }} below its mean of the last 30 days.',
+      { series: windows('aligned_both', 500, 7000, 27000) + windows('unauthenticated', 500, 700, 3000) },
+      { series: windows('aligned_both', 900, 7000, 27000) + windows('unauthenticated', 100, 700, 3000) },
+    ),
+    alert(
+      'DMARCReporterMissing',
+      |||
+        sum by (job, instance, reporter) (increase(dmarc_reporter_messages_total{%(dmarc)s, reporter=~"%(expectedReporters)s", reporter!="other"}[%(reporterSilenceDays)sd])) == 0
+        and sum by (job, instance, reporter) (increase(dmarc_reporter_messages_total{%(dmarc)s, reporter=~"%(expectedReporters)s", reporter!="other"}[14d])) > 100
+      |||,
+      'A reporter that used to send reports has stopped.',
+      'No aggregate report of {{ $labels.reporter }} was counted in %(reporterSilenceDays)s days, though it has sent reports within the last two weeks.',
+      { interval: '1h', at: 240, series: { ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: '0+10x120 1200x200' } },
+      { interval: '1h', at: 240, series: { ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: '0+10x320' } },
+      wait='1h',
+    ),
+    alert(
+      'DMARCDomainSilent',
+      'time() - max by (job, instance, domain) (dmarc_report_last_end_timestamp_seconds{%(dmarc)s}) > %(reporterSilenceDays)s * 86400',
+      'Nobody reports about a domain any more.',
+      'The latest report about {{ $labels.domain }} covers a period that ended {{ $value | humanizeDuration }} ago: its rua address or the mail box may be broken, or it sends no mail.',
+      { interval: '1h', at: 100, series: { ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: '0x120' } },
+      { interval: '1h', at: 100, series: { ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: '0+3600x120' } },
+      wait='1h',
+    ),
+    alert(
+      'DMARCPolicyWeakened',
+      |||
+        max by (job, instance, domain) (dmarc_policy_published_info{%(dmarc)s, p="none"}) == 1
+        and max by (job, instance, domain) (max_over_time(dmarc_policy_published_info{%(dmarc)s, p=~"quarantine|reject"}[7d])) == 1
+      |||,
+      'A domain that was protected publishes p=none.',
+      'The latest report saw p=none for {{ $labels.domain }}, which had published quarantine or reject within the last week.',
+      { at: 40, series: {
+        ['dmarc_policy_published_info{%s, domain="shop.example", p="reject"}' % j]: '1x10 stale',
+        ['dmarc_policy_published_info{%s, domain="shop.example", p="none"}' % j]: '_x10 1x40',
+      } },
+      { at: 40, series: { ['dmarc_policy_published_info{%s, domain="shop.example", p="none"}' % j]: '1x50' } },
+      severity='critical',
+    ),
+    alert(
+      'DMARCTLSFailures',
+      |||
+        sum by (job, instance, domain) (increase(dmarc_tls_sessions_total{%(dmarc)s, result="failed"}[1d]))
+        / sum by (job, instance, domain) (increase(dmarc_tls_sessions_total{%(dmarc)s}[1d])) > %(tlsFailureRatio)s
+        and sum by (job, instance, domain) (increase(dmarc_tls_sessions_total{%(dmarc)s}[1d])) > %(messagesFloor)s
+      |||,
+      'Senders fail to deliver over TLS.',
+      '{{ $value | humanizePercentage }} of the sessions to {{ $labels.domain }} that TLS reports told of in the last day failed.',
+      { at: 60, series: {
+        ['dmarc_tls_sessions_total{%s, domain="shop.example", policy_type="sts", result="failed"}' % j]: '0+10x80',
+        ['dmarc_tls_sessions_total{%s, domain="shop.example", policy_type="sts", result="successful"}' % j]: '0+90x80',
+      } },
+      { at: 60, series: {
+        ['dmarc_tls_sessions_total{%s, domain="shop.example", policy_type="sts", result="failed"}' % j]: '0+1x80',
+        ['dmarc_tls_sessions_total{%s, domain="shop.example", policy_type="sts", result="successful"}' % j]: '0+99x80',
+      } },
+    ),
+    alert(
+      'DMARCReportsRefused',
+      |||
+        sum by (job, instance) (increase(dmarc_reports_invalid_total{%(dmarc)s}[1d]))
+        / sum by (job, instance) (increase(dmarc_reports_total{%(dmarc)s}[1d])) > %(refusedRatio)s
+        and sum by (job, instance) (increase(dmarc_reports_invalid_total{%(dmarc)s}[1d])) >= 5
+      |||,
+      'Many inputs are refused as reports.',
+      '{{ $value | humanizePercentage }} of the inputs of {{ $labels.instance }} in the last day were refused; dmarc_reports_invalid_total has the reasons.',
+      { at: 60, series: {
+        ['dmarc_reports_invalid_total{%s, reason="syntax"}' % j]: '0+1x80',
+        ['dmarc_reports_total{%s, kind="aggregate", reporter="a", result="counted"}' % j]: '0+4x80',
+        ['dmarc_reports_total{%s, kind="unknown", reporter="other", result="invalid"}' % j]: '0+1x80',
+      } },
+      { at: 60, series: {
+        ['dmarc_reports_invalid_total{%s, reason="syntax"}' % j]: '0+1x80',
+        ['dmarc_reports_total{%s, kind="aggregate", reporter="a", result="counted"}' % j]: '0+99x80',
+        ['dmarc_reports_total{%s, kind="unknown", reporter="other", result="invalid"}' % j]: '0+1x80',
+      } },
+    ),
+    alert(
+      'DMARCReportsConflict',
+      'increase(dmarc_reports_conflict_total{%(dmarc)s}[1d]) > 5',
+      'Reports arrive again with other content.',
+      '{{ $value | humanize }} reports in the last day had the identity of a known report and other content: a reporter reuses identities, or somebody forges reports.',
+      { series: { ['dmarc_reports_conflict_total{%s}' % j]: '0+1x60' }, at: 60 },
+      { series: { ['dmarc_reports_conflict_total{%s}' % j]: '3x60' }, at: 60 },
+      severity='info',
+    ),
+    alert(
+      'DMARCSourceDown',
+      'dmarc_source_up{%(dmarc)s} == 0',
+      'A source of reports cannot be read.',
+      '{{ $labels.source }} of {{ $labels.instance }} cannot be read for 15 minutes; reports wait there.',
+      { series: { ['dmarc_source_up{%s, source="imap:reports"}' % j]: '0x30' } },
+      { series: { ['dmarc_source_up{%s, source="imap:reports"}' % j]: '0x5 1x30' } },
+      dashboard='dmarc-exporters',
+    ),
+    alert(
+      'DMARCIngestionStalled',
+      'time() - max by (job, instance) (dmarc_source_last_success_timestamp_seconds{%(dmarc)s}) > %(ingestionSilenceHours)s * 3600',
+      'No input has been read for longer than a day.',
+      '{{ $labels.instance }} has read no input for {{ $value | humanizeDuration }}; aggregate reports come once a day.',
+      { interval: '10m', at: 240, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: '60x250' } },
+      { interval: '10m', at: 240, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: '60+600x250' } },
+      severity='critical', wait='1h', dashboard='dmarc-exporters',
+    ),
+    alert(
+      'DMARCBacklogHigh',
+      'dmarc_source_backlog{%(dmarc)s} > %(backlogInputs)s',
+      'A source has many inputs that wait.',
+      '{{ $value | humanize }} inputs of {{ $labels.source }} wait to be read for an hour.',
+      { at: 80, series: { ['dmarc_source_backlog{%s, source="dir:/reports"}' % j]: '5000x90' } },
+      { at: 80, series: { ['dmarc_source_backlog{%s, source="dir:/reports"}' % j]: '5000x30 0x60' } },
+      wait='1h', dashboard='dmarc-exporters',
+    ),
+    alert(
+      'DMARCSeriesOverflow',
+      'increase(dmarc_series_overflow_total{%(dmarc)s}[1h]) > 0',
+      'The budget of series is spent.',
+      'New values of {{ $labels.label }} are counted as "other" on {{ $labels.instance }}: raise its limit, or look who sends reports about foreign names.',
+      { series: { ['dmarc_series_overflow_total{%s, label="domain"}' % j]: '0+1x40' }, at: 30 },
+      { series: { ['dmarc_series_overflow_total{%s, label="domain"}' % j]: '7x40' }, at: 30 },
+      dashboard='dmarc-exporters',
+    ),
+    alert(
+      'DMARCStateLost',
+      'changes(dmarc_state_created_timestamp_seconds{%(dmarc)s}[1h]) > 0',
+      'The counts began anew.',
+      'The state file of {{ $labels.instance }} was replaced: reports that were counted before are counted again when they arrive again.',
+      { series: { ['dmarc_state_created_timestamp_seconds{%s}' % j]: '1x10 700x30' } },
+      { series: { ['dmarc_state_created_timestamp_seconds{%s}' % j]: '1x40' } },
+      wait='5m', dashboard='dmarc-exporters',
+    ),
+  ])]

@@ -1,0 +1,60 @@
+// Alerts about the exporters themselves: the suite watches itself.
+local a = import '../lib/alert.libsonnet';
+local names = ['dmarc_exporter', 'postgres_queries_exporter', 'redis_exporter', 'nginx_exporter', 'node_exporter'];
+local each(format) = std.join('\n  or ', [format % n for n in names]);
+
+function(c)
+  local alert(name, expr, summary, description, fires, silent, severity='warning', wait='15m') =
+    a.new(c, name, expr, summary, description, 'dmarc-exporters', fires, silent, severity, wait);
+  local s = std.strReplace(c.selectors.suite, '%', '%%');
+  local j = 'job="redis-exporter", instance="a"';
+  [a.group('exporters', std.flattenArrays([
+    a.down(c, 'dmarc', 'DMARC', 'The DMARC', 'dmarc-exporters'),
+    a.down(c, 'postgres', 'Postgres', 'The PostgreSQL', 'dmarc-exporters'),
+    a.down(c, 'redis', 'Redis', 'The Redis', 'dmarc-exporters'),
+    a.down(c, 'nginx', 'Nginx', 'The nginx', 'dmarc-exporters'),
+    a.down(c, 'node', 'Node', 'The node', 'dmarc-exporters'),
+  ]) + [
+    alert(
+      'ExporterCollectorFailing',
+      each('max_over_time(%s_scrape_collector_success{' + s + '}[5m]) == 0'),
+      'A collector of an exporter fails.',
+      'Collector {{ $labels.collector }} of {{ $labels.job }} at {{ $labels.instance }} did not answer in time or failed for 15 minutes; its metrics are missing.',
+      { series: { ['redis_exporter_scrape_collector_success{%s, collector="redis"}' % j]: '0x40' }, at: 30 },
+      { series: { ['redis_exporter_scrape_collector_success{%s, collector="redis"}' % j]: '1x20 0 1x20' }, at: 30 },
+    ),
+    alert(
+      'ExporterMetricsDropped',
+      each('increase(%s_dropped_metrics_total{' + s + '}[15m]) > 0'),
+      'An exporter leaves metrics out.',
+      '{{ $labels.job }} at {{ $labels.instance }} dropped {{ $value | humanize }} metrics in 15 minutes because they were duplicates or invalid.',
+      { series: { ['redis_exporter_dropped_metrics_total{%s}' % j]: '0+1x40' }, at: 30 },
+      { series: { ['redis_exporter_dropped_metrics_total{%s}' % j]: '4x40' }, at: 30 },
+    ),
+    alert(
+      'ExporterPanicked',
+      each('increase(%s_collector_panics_total{' + s + '}[15m]) > 0'),
+      'A collector panicked.',
+      'A collector of {{ $labels.job }} at {{ $labels.instance }} panicked; the panic was caught and is in its log. Please report it.',
+      { series: { ['redis_exporter_collector_panics_total{%s}' % j]: '0x10 1x30' } },
+      { series: { ['redis_exporter_collector_panics_total{%s}' % j]: '1x40' } },
+      wait='1m',
+    ),
+    alert(
+      'ExporterReloadFailed',
+      each('%s_config_last_reload_successful{' + s + '} == 0'),
+      'An exporter refused its new configuration.',
+      'The last reload of {{ $labels.job }} at {{ $labels.instance }} failed: it runs with the configuration before.',
+      { series: { ['redis_exporter_config_last_reload_successful{%s}' % j]: '0x40' } },
+      { series: { ['redis_exporter_config_last_reload_successful{%s}' % j]: '1x40' } },
+      wait='5m',
+    ),
+    alert(
+      'ExporterSlow',
+      'avg_over_time(scrape_duration_seconds{' + s + '}[15m]) > 5',
+      'Scrapes of an exporter take long.',
+      'Scrapes of {{ $labels.job }} at {{ $labels.instance }} take {{ $value | humanizeDuration }} on average.',
+      { series: { ['scrape_duration_seconds{%s}' % j]: '8x40' }, at: 35 },
+      { series: { ['scrape_duration_seconds{%s}' % j]: '0.1x20 8 0.1x20' }, at: 35 },
+    ),
+  ])]

@@ -1,0 +1,98 @@
+// What a user may want to change. Override it with
+//   (import 'mixin.libsonnet') + { _config+:: { … } }
+{
+  _config+:: {
+    // Selectors of the targets by job. The names are those of k8s/ and
+    // deploy/compose/: the job is the name of the service.
+    selectors: {
+      dmarc: 'job=~"dmarc-exporter"',
+      postgres: 'job=~"postgres-queries-exporter"',
+      redis: 'job=~"redis-exporter"',
+      nginx: 'job=~"nginx-exporter"',
+      node: 'job=~"node-exporter"',
+      application: 'job=~"dmarc-dashboard|backend"',
+      // All exporters of the suite, for what each of them has.
+      suite: 'job=~"(dmarc|postgres-queries|redis|nginx|node)-exporter"',
+      prometheus: 'job=~"prometheus"',
+      alertmanager: 'job=~"alertmanager"',
+      loki: 'job=~"loki"',
+    },
+
+    // The label that tells clusters apart. The variable of the dashboards is
+    // hidden unless showMultiCluster.
+    clusterLabel: 'cluster',
+    showMultiCluster: false,
+
+    // Where alerts point to.
+    runbookURL: 'https://github.com/dmarc-suite/dmarc-suite/blob/main/docs/runbooks/%s.md',
+    dashboardURL: '/d/%s',
+    dashboardTags: ['dmarc-suite'],
+    dashboardRefresh: '1m',
+    dashboardFrom: 'now-6h',
+
+    // Queues of Celery: lists in Redis, by the names of their keys.
+    queueKeys: 'celery|default|.*_queue',
+    // Reporters that must be heard of, a regular expression; '' switches off.
+    expectedReporters: '.+',
+    // Mount points that alerts look at.
+    filesystems: 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|fuse.*", mountpoint!~"/(dev|proc|run|sys)($|/).*"',
+    blockDevices: 'device!~"loop.*|ram.*|dm-.*|sr.*"',
+    netDevices: 'device!~"lo|veth.*|docker.*|br-.*|cni.*|cali.*"',
+
+    // Thresholds, each used by the alert and by the line in the panel.
+    thresholds: {
+      spoofingMessages: 100,  // unauthenticated messages a day
+      spoofingFactor: 3,  // times the mean day of the week before
+      passRateDrop: 0.1,  // share below the mean of the last 30 days
+      messagesFloor: 100,  // fewer messages a day say nothing
+      reporterSilenceDays: 3,
+      tlsFailureRatio: 0.05,
+      refusedRatio: 0.1,
+      backlogInputs: 1000,
+      ingestionSilenceHours: 36,  // aggregate reports come once a day
+      queueLength: 1000,
+      http5xxRatio: 0.005,
+      http4xxRatio: 0.1,
+      pgConnections: 0.7,
+      pgLongTransactionSeconds: 1800,
+      pgLongTransactions: 5,
+      pgReplicationLagSeconds: 30,
+      pgCacheHitRatio: 0.9,
+      pgDeadTupleRatio: 0.2,
+      redisMemory: 0.9,
+      redisConnections: 0.8,
+      redisFragmentation: 1.8,
+      nodeCPU: 0.9,
+      nodeMemory: 0.9,
+      nodeFilesystem: 0.85,
+      containerMemory: 0.9,
+      containerThrottling: 0.25,
+      certificateDays: 21,
+      certificateCriticalDays: 7,
+      backupHours: 26,
+      verifyDays: 8,
+    },
+
+    slo: {
+      period: '30d',  // rolling, always
+      interval: 60,  // seconds between samples of the recordings
+      minErrors: 5,  // fewer errors in the long window do not burn
+      // A window in which share of the budget is spent: factor × long ÷ period.
+      windows: [
+        { name: '1h', long: '1h', short: '5m', factor: 14.4, severity: 'critical', 'for': '2m', spent: '2 %' },
+        { name: '6h', long: '6h', short: '30m', factor: 6, severity: 'critical', 'for': '15m', spent: '5 %' },
+        { name: '1d', long: '1d', short: '2h', factor: 3, severity: 'warning', 'for': '1h', spent: '10 %' },
+        { name: '3d', long: '3d', short: '6h', factor: 1, severity: 'warning', 'for': '3h', spent: '10 %' },
+      ],
+      // What is done when less than this share of the budget is left.
+      policy: [
+        { alert: 'SLOBudgetHalfSpent', below: 0.5, severity: 'info', action: 'Caution: review risky changes, look at what spends the budget.' },
+        { alert: 'SLOBudgetLow', below: 0.25, severity: 'warning', action: 'Freeze non-critical changes; work on reliability comes first.' },
+        { alert: 'SLOBudgetFreeze', below: 0.1, severity: 'warning', action: 'Freeze all changes but fixes for reliability and security.' },
+        { alert: 'SLOBudgetExhausted', below: 0, severity: 'critical', action: 'The objective is missed: stop deployments, hold a review, agree on a way back.' },
+      ],
+      // Where the events of an SLO come from; see slos.libsonnet for the choice.
+      sources: { availability: 'nginx', latency: 'nginx', errors: 'nginx', freshness: 'sql', database: 'canary', tasks: 'sql' },
+    },
+  },
+}

@@ -1,0 +1,160 @@
+// Signals become panels. A signal is a metric once: title, unit, description,
+// expressions and legends; a dashboard says only where and how large it is.
+local datasource = { type: 'prometheus', uid: '${datasource}' };
+
+{
+  // signal describes what is shown. Targets are pairs of expression and legend;
+  // %(s)s in an expression stands for the matchers of the dashboard's variables.
+  signal(title, unit, description, targets, more={}):: {
+    title: title,
+    unit: unit,
+    description: description,
+    targets: targets,
+    min: null,
+    max: null,
+    decimals: null,
+    kind: 'timeseries',
+    noValue: 'no data',
+    thresholds: [],  // pairs of value and colour; the first has null
+    mappings: [],
+    stack: false,
+    span: 8,
+    height: 7,
+    links: [],
+  } + more,
+
+  up:: [{ type: 'value', options: {
+    '0': { text: 'DOWN', color: 'red', index: 0 },
+    '1': { text: 'UP', color: 'green', index: 1 },
+  } }],
+
+  local steps(pairs, default) = [
+    { value: p[0], color: p[1] }
+    for p in (if pairs == [] then [[null, default]] else pairs)
+  ],
+
+  local fieldConfig(s, custom, default='green', mode=null) = {
+    defaults: std.prune({
+      unit: s.unit,
+      min: s.min,
+      max: s.max,
+      decimals: s.decimals,
+    }) + {
+      noValue: s.noValue,
+      mappings: s.mappings,
+      custom: custom,
+      color: { mode: if mode != null then mode else if s.thresholds == [] then 'palette-classic' else 'thresholds' },
+      thresholds: { mode: 'absolute', steps: steps(s.thresholds, default) },
+    },
+    overrides: [],
+  },
+
+  local targets(s, selector, instant=false, format='time_series', exemplar=false) = [
+    {
+      refId: std.char(65 + i),
+      datasource: datasource,
+      expr: std.strReplace(s.targets[i][0], '%(s)s', selector),
+      legendFormat: s.targets[i][1],
+      editorMode: 'code',
+      format: format,
+      instant: instant,
+      range: !instant,
+      exemplar: exemplar,
+    }
+    for i in std.range(0, std.length(s.targets) - 1)
+  ],
+
+  local base(s, type) = {
+    type: type,
+    title: s.title,
+    description: s.description,
+    datasource: datasource,
+    links: s.links,
+    transformations: [],
+  },
+
+  timeseries(s, selector):: base(s, 'timeseries') + {
+    interval: '30s',
+    targets: targets(s, selector, exemplar=std.get(s, 'exemplars', false)),
+    fieldConfig: fieldConfig(s, {
+      drawStyle: 'line',
+      lineWidth: 1,
+      fillOpacity: if s.stack then 30 else 8,
+      showPoints: 'never',
+      spanNulls: false,
+      lineInterpolation: 'linear',
+      axisPlacement: 'auto',
+      stacking: { mode: if s.stack then 'normal' else 'none', group: 'A' },
+      thresholdsStyle: { mode: if s.thresholds == [] then 'off' else 'dashed' },
+    }, mode='palette-classic'),
+    options: {
+      legend: { displayMode: 'table', placement: 'bottom', showLegend: true, calcs: ['lastNotNull', 'max'] },
+      tooltip: { mode: 'multi', sort: 'desc' },
+    },
+  },
+
+  stat(s, selector):: base(s, 'stat') + {
+    targets: targets(s, selector, instant=true),
+    fieldConfig: fieldConfig(s, {}, if s.mappings != [] then 'text' else 'blue', 'thresholds'),
+    options: {
+      reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+      colorMode: if s.thresholds == [] && s.mappings == [] then 'none' else 'background',
+      graphMode: 'none',
+      justifyMode: 'auto',
+      orientation: 'auto',
+      textMode: if std.length(s.targets) > 1 || std.member(s.targets[0][1], '{') then 'value_and_name' else 'auto',
+      wideLayout: true,
+    },
+  },
+
+  bargauge(s, selector):: base(s, 'bargauge') + {
+    targets: targets(s, selector, instant=true),
+    fieldConfig: fieldConfig(s, {}, 'blue', 'thresholds'),
+    options: {
+      reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+      displayMode: 'gradient',
+      orientation: 'horizontal',
+      showUnfilled: true,
+      valueMode: 'color',
+      namePlacement: 'auto',
+      sizing: 'auto',
+      minVizWidth: 8,
+      minVizHeight: 16,
+      maxVizHeight: 300,
+    },
+  },
+
+  // table shows one row for each value of the label by, and a column for each target.
+  table(s, selector):: base(s, 'table') + {
+    targets: targets(s, selector, instant=true, format='table'),
+    fieldConfig: fieldConfig(s, { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: false }, 'text', 'thresholds') + {
+      overrides: [
+        {
+          matcher: { id: 'byName', options: s.targets[i][1] },
+          properties: std.get(s, 'columns', {})[s.targets[i][1]],
+        }
+        for i in std.range(0, std.length(s.targets) - 1)
+        if std.objectHas(std.get(s, 'columns', {}), s.targets[i][1])
+      ] + std.get(s, 'overrides', []),
+    },
+    options: { showHeader: true, cellHeight: 'sm', footer: { show: false, reducer: ['sum'], countRows: false, fields: '' } },
+    transformations: [
+      { id: 'merge', options: {} },
+      {
+        id: 'organize',
+        options: {
+          excludeByName: { Time: true, __name__: true },
+          indexByName: { [s.by]: 0 } + { ['Value #' + std.char(65 + i)]: i + 10 for i in std.range(0, std.length(s.targets) - 1) },
+          renameByName: { ['Value' + (if std.length(s.targets) > 1 then ' #' + std.char(65 + i) else '')]: s.targets[i][1] for i in std.range(0, std.length(s.targets) - 1) },
+        },
+      },
+    ],
+  },
+
+  panel(s, selector):: {
+    timeseries: $.timeseries,
+    stat: $.stat,
+    bargauge: $.bargauge,
+    table: $.table,
+  }[s.kind](s, selector),
+}

@@ -1,0 +1,90 @@
+// The cases every SLO must pass, all SLOs at once: each has series of its own.
+local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
+
+{
+  cases(c, slos)::
+    local names = [s.name for s in slos];
+    local feed(pieces, born=false, float=false, only=slos) = std.foldl(
+      function(all, s) all + s.events.input([p { n: p.n * std.get(s, 'scale', 1) } for p in pieces(s)], born, float), only, {}
+    );
+    local share(w, s, by) = std.min(1, w.factor * s.budget * by);
+    local enough = { '1h': 20, '6h': 40, '1d': 120, '3d': 260 };
+    local looks(s) = std.get(s.events, 'looks', false);
+    local jobs = std.set(['up{job="%s", instance="a"}' % std.split(std.split(s.events.up, '"')[1], '|')[0] for s in slos if s.events.metric != 'up']);
+
+    std.flattenArrays([
+      [
+        {
+          name: '%s: above %g times' % [w.name, w.factor],
+          series: feed(function(s) [{ n: 1200, m: enough[w.name], ratio: share(w, s, 1.1) }]),
+          checks: [{ at: enough[w.name] - 1, alert: 'SLOBudgetBurn' + w.name, slos: names }],
+        },
+        {
+          name: '%s: below %g times' % [w.name, w.factor],
+          series: feed(function(s) [{ n: 1200, m: enough[w.name], ratio: share(w, s, 0.9), below: true }]),
+          checks: [{ at: enough[w.name] - 1, alert: 'SLOBudgetBurn' + w.name, slos: [] }],
+        },
+      ]
+      for w in c.slo.windows
+    ]) + std.flattenArrays([
+      [
+        {
+          name: '%s: less than %g left' % [p.alert, p.below],
+          series: feed(function(s) [{ n: 1200, m: 30, ratio: s.budget * (1 - p.below) * 1.05 }]),
+          checks: [{ at: 29, alert: p.alert, slos: names }],
+        },
+        {
+          name: '%s: more than %g left' % [p.alert, p.below],
+          series: feed(function(s) [{ n: 1200, m: 30, ratio: s.budget * (1 - p.below) * 0.95, below: true }]),
+          checks: [{ at: 29, alert: p.alert, slos: [] }],
+        },
+      ]
+      for p in c.slo.policy
+    ]) + [
+      {
+        name: 'low traffic: one error among twelve events in an hour',
+        series: feed(
+          function(s) [{ n: 0.2, m: 50, ratio: 0 }, { n: 1, m: 1, ratio: 1 }, { n: 0.2, m: 10, ratio: 0 }],
+          only=[s for s in slos if !looks(s) && !std.objectHas(s, 'scale')]
+        ),
+        checks: [{ at: 54, alert: a, slos: [] } for a in burn(c) + ['SLOBudgetExhausted']],
+      },
+      {
+        name: 'no traffic: the counters stand still',
+        series: feed(function(s) [{ n: 0, m: 60, ratio: 0 }]),
+        checks: [{ at: 59, alert: a, slos: [] } for a in burn(c) + ['SLONoData', 'SLOBudgetHalfSpent']],
+      },
+      {
+        name: 'first error: the series of errors begins with it',
+        series: feed(function(s) [
+          { n: 600, m: 55, ratio: 0 },
+          { n: 600, m: 5, ratio: std.min(1, 2 * c.slo.windows[0].factor * s.budget) },
+        ], born=true),
+        checks: [{ at: 59, alert: a, slos: [] } for a in burn(c)],
+      },
+      {
+        name: 'counter reset: the exporter restarts',
+        series: feed(function(s) [{ n: 1200, m: 30, ratio: 0 }, { n: 1200, m: 30, ratio: 0, reset: true }]),
+        checks: [{ at: 32, alert: a, slos: [] } for a in burn(c) + ['SLONoData', 'SLOBudgetHalfSpent']],
+      },
+      {
+        name: 'no data: the exporters are up and expose nothing',
+        series: { [j]: '1x30' for j in jobs },
+        checks: [{ at: 25, alert: 'SLONoData', slos: [s.name for s in slos if s.events.metric != 'up'] }],
+      },
+      {
+        name: 'recovery: all events fail for 15 minutes, then none',
+        series: feed(function(s) [{ n: 1200, m: 15, ratio: 1 }, { n: 1200, m: 25, ratio: 0 }]),
+        checks: [
+          { at: 14, alert: 'SLOBudgetBurn1h', slos: names },
+          { at: 35, alert: 'SLOBudgetBurn1h', slos: [] },
+        ],
+      },
+      {
+        name: 'le: whole boundaries as Prometheus 3 writes them',
+        local whole = [s for s in slos if std.get(s.events, 'whole', false)],
+        series: feed(function(s) [{ n: 1200, m: 40, ratio: 0 }], float=true, only=whole),
+        checks: [{ at: 39, alert: a, slos: [] } for a in burn(c)],
+      },
+    ],
+}

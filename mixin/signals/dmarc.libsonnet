@@ -1,0 +1,107 @@
+// Signals of dmarc_exporter. Matchers end with the domain where there is one.
+local s = (import '../lib/panel.libsonnet').signal;
+local pass = 'class=~"aligned_both|dkim_only|spf_only"';
+local d = '%(s)s, domain=~"$domain"';
+local wide = { span: 12, height: 8 };
+local small = { kind: 'stat', span: 4, height: 4 };
+
+function(c) {
+  passRate: s('DMARC pass rate', 'percentunit', 'Share of the messages of the last 7 complete days that pass DMARC: DKIM or SPF is aligned.', [
+    ['sum(dmarc_window_messages{%s, window="7d", %s}) / sum(dmarc_window_messages{%s, window="7d"})' % [d, pass, d], 'passed'],
+  ], small { decimals: 1, min: 0, max: 1, noValue: 'no reports in 7 days', thresholds: [[null, 'red'], [0.9, 'orange'], [0.98, 'green']] }),
+  messages: s('Messages (7 days)', 'short', 'Messages that aggregate reports told of, in the last 7 complete days.', [
+    ['sum(dmarc_window_messages{%s, window="7d"})' % d, 'messages'],
+  ], small { noValue: 'no reports in 7 days' }),
+  unauthenticated: s('Unauthenticated (1 day)', 'short', 'Messages of the last complete day that passed neither DKIM nor SPF. The alert DMARCSpoofingSurge looks at them by domain.', [
+    ['sum(dmarc_window_messages{%s, window="1d", class="unauthenticated"})' % d, 'messages'],
+  ], small { noValue: 'no reports of yesterday' }),
+  reports: s('Reports counted (24 h)', 'short', 'Reports that were counted in the last 24 hours, of all kinds.', [
+    ['sum(increase(dmarc_reports_total{%(s)s, kind!="", result="counted"}[24h]))', 'reports'],
+  ], small { decimals: 0 }),
+  domains: s('Domains', 'short', 'Domains that reports told of.', [
+    ['count(count by (domain) (dmarc_report_last_end_timestamp_seconds{%s}))' % d, 'domains'],
+  ], small),
+  latest: s('Latest report', 's', 'Time since the end of the latest reported period.', [
+    ['time() - max(dmarc_report_last_end_timestamp_seconds{%s})' % d, 'ago'],
+  ], small { thresholds: [[null, 'green'], [c.thresholds.reporterSilenceDays * 86400, 'red']] }),
+  byClass: s('Messages by class', 'short', 'Messages an hour as reports arrive, by how they authenticated. Reports come once a day, so lines have steps.', [
+    ['sum by (class) (increase(dmarc_messages_by_class_total{%s}[1h]))' % d, '{{class}}'],
+  ], wide { stack: true, min: 0 }),
+  byDisposition: s('Messages by disposition', 'short', 'Messages an hour as reports arrive, by what receivers did with them.', [
+    ['sum by (disposition) (increase(dmarc_messages_total{%s}[1h]))' % d, '{{disposition}}'],
+  ], wide { stack: true, min: 0 }),
+  passRateByDomain: s('Pass rate by domain', 'percentunit', 'Share of messages that pass DMARC, of the last 7 complete days.', [
+    ['sum by (domain) (dmarc_window_messages{%s, window="7d", %s}) / sum by (domain) (dmarc_window_messages{%s, window="7d"})' % [d, pass, d], '{{domain}}'],
+  ], wide { min: 0, max: 1 }),
+  alignment: s('Alignment', 'percentunit', 'Share of messages whose DKIM or SPF result is aligned, by verdict, of those in reports of the last hour that had any.', [
+    ['sum(increase(dmarc_messages_total{%s, dkim="pass"}[1h])) / (sum(increase(dmarc_messages_total{%s}[1h])) > 0)' % [d, d], 'DKIM aligned'],
+    ['sum(increase(dmarc_messages_total{%s, spf="pass"}[1h])) / (sum(increase(dmarc_messages_total{%s}[1h])) > 0)' % [d, d], 'SPF aligned'],
+    ['sum(increase(dmarc_compliant_messages_total{%s}[1h])) / (sum(increase(dmarc_messages_total{%s}[1h])) > 0)' % [d, d], 'either'],
+  ], wide { min: 0, max: 1 }),
+  domainTable: s('Domains', 'short', 'Each domain: messages of the last complete days, share that passes, and when the latest report ended.', [
+    ['sum by (domain) (dmarc_window_messages{%s, window="1d"})' % d, 'Messages, 1 day'],
+    ['sum by (domain) (dmarc_window_messages{%s, window="30d"})' % d, 'Messages, 30 days'],
+    ['sum by (domain) (dmarc_window_messages{%s, window="30d", %s}) / (sum by (domain) (dmarc_window_messages{%s, window="30d"}) > 0)' % [d, pass, d], 'Passed, 30 days'],
+    ['sum by (domain) (dmarc_window_messages{%s, window="1d", class="unauthenticated"})' % d, 'Unauthenticated, 1 day'],
+    ['max by (domain) (dmarc_report_last_end_timestamp_seconds{%s}) * 1000' % d, 'Latest report'],
+  ], { kind: 'table', by: 'domain', span: 24, height: 8, columns: {
+    'Passed, 30 days': [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 1 }, { id: 'min', value: 0 }, { id: 'max', value: 1 }, { id: 'custom.cellOptions', value: { type: 'gauge', mode: 'basic' } }, { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'red' }, { value: 0.9, color: 'orange' }, { value: 0.98, color: 'green' }] } }],
+    'Latest report': [{ id: 'unit', value: 'dateTimeAsIso' }],
+  } }),
+  reporters: s('Reporters', 'short', 'Messages an hour by the organisation that reported them.', [
+    ['topk(10, sum by (reporter) (increase(dmarc_reporter_messages_total{%(s)s}[1h])))', '{{reporter}}'],
+  ], wide { stack: true, min: 0 }),
+  reporterTable: s('Reporters', 'short', 'Each organisation: reports and messages since counting began.', [
+    ['sum by (reporter) (dmarc_reports_total{%(s)s, kind="aggregate", result="counted"})', 'Reports'],
+    ['sum by (reporter) (dmarc_reporter_messages_total{%(s)s})', 'Messages'],
+  ], { kind: 'table', by: 'reporter', span: 12, height: 8 }),
+  policy: s('Published policy', 'short', 'Policy that the latest report about a domain saw.', [
+    ['max by (domain, p, sp, adkim, aspf, testing) (dmarc_policy_published_info{%s})' % d, 'Seen'],
+  ], { kind: 'table', by: 'domain', span: 12, height: 8 }),
+  tlsSessions: s('TLS sessions', 'short', 'SMTP sessions an hour that TLS reports told of, by result.', [
+    ['sum by (result) (increase(dmarc_tls_sessions_total{%s}[1h]))' % d, '{{result}}'],
+  ], wide { stack: true, min: 0 }),
+  tlsFailures: s('TLS failures', 'short', 'Failed SMTP sessions an hour by type of failure.', [
+    ['sum by (result_type) (increase(dmarc_tls_failures_total{%s}[1h]))' % d, '{{result_type}}'],
+  ], wide { stack: true, min: 0, noValue: 'no failures' }),
+  failureReports: s('Failure reports', 'short', 'Incidents an hour in failure reports, by the check that failed.', [
+    ['sum by (auth_failure) (increase(dmarc_failure_reports_total{%s}[1h]))' % d, '{{auth_failure}}'],
+  ], { min: 0, noValue: 'no failure reports' }),
+  reportResults: s('Reports by outcome', 'short', 'Reports an hour by outcome.', [
+    ['sum by (result) (increase(dmarc_reports_total{%(s)s, kind!=""}[1h]))', '{{result}}'],
+  ], { min: 0, stack: true }),
+  reportKinds: s('Reports by kind', 'short', 'Counted reports an hour by kind.', [
+    ['sum by (kind) (increase(dmarc_reports_total{%(s)s, kind!="", result="counted"}[1h]))', '{{kind}}'],
+  ], { min: 0, stack: true }),
+  refused: s('Refused, by reason', 'short', 'Inputs an hour that were refused, by reason; reasons that never occurred are left out.', [
+    ['sum by (reason) (increase(dmarc_reports_invalid_total{%(s)s}[1h])) and sum by (reason) (dmarc_reports_invalid_total{%(s)s}) > 0', '{{reason}}'],
+  ], { min: 0, stack: true, noValue: 'nothing was refused' }),
+  warnings: s('Tolerated deviations', 'short', 'Deviations an hour in reports that were counted nevertheless, by code.', [
+    ['topk(10, sum by (code) (increase(dmarc_report_warnings_total{%(s)s}[1h])))', '{{code}}'],
+  ], { min: 0, stack: true, noValue: 'no deviations' }),
+  duplicates: s('Duplicates and conflicts', 'short', 'Reports an hour that were known already: the same again, or the same identity with other content.', [
+    ['sum(increase(dmarc_reports_duplicate_total{%(s)s}[1h]))', 'duplicates'],
+    ['sum(increase(dmarc_reports_conflict_total{%(s)s}[1h]))', 'conflicts'],
+  ], { min: 0 }),
+  auth: s('Authentication of report mails', 'short', 'Reports an hour by the authentication of the mail that carried them.', [
+    ['sum by (auth) (increase(dmarc_report_auth_total{%(s)s}[1h]))', '{{auth}}'],
+  ], { min: 0, stack: true, noValue: 'no reports by mail' }),
+  overflow: s('Overflow', 'short', 'Names an hour that were counted as other because the budget of series is spent.', [
+    ['sum by (label) (increase(dmarc_series_overflow_total{%(s)s}[1h]))', '{{label}}'],
+  ], { min: 0 }),
+  sources: s('Sources', 'short', 'Whether each source of reports can be read.', [
+    ['dmarc_source_up{%(s)s}', '{{source}}'],
+  ], { kind: 'stat', mappings: (import '../lib/panel.libsonnet').up }),
+  inputs: s('Inputs by outcome', 'cps', 'Inputs a second by outcome, of all sources.', [
+    ['sum by (outcome) (rate(dmarc_source_inputs_total{%(s)s}[$__rate_interval]))', '{{outcome}}'],
+  ], { min: 0, stack: true }),
+  backlog: s('Backlog', 'short', 'Inputs that wait to be read, by source.', [
+    ['dmarc_source_backlog{%(s)s}', '{{source}}'],
+  ], { min: 0, thresholds: [[null, 'green'], [c.thresholds.backlogInputs, 'red']] }),
+  ingestTime: s('Time spent on ingestion', 'percentunit', 'Share of the time that a source spends on reading, decoding and committing.', [
+    ['rate(dmarc_source_ingest_seconds_total{%(s)s}[$__rate_interval])', '{{source}}'],
+  ], { min: 0 }),
+  lastInput: s('Last input', 's', 'Time since each source last delivered an input.', [
+    ['time() - dmarc_source_last_success_timestamp_seconds{%(s)s}', '{{source}}'],
+  ], { kind: 'stat', noValue: 'no input since the start', thresholds: [[null, 'green'], [c.thresholds.ingestionSilenceHours * 3600, 'red']] }),
+}

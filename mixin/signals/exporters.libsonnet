@@ -1,0 +1,49 @@
+// Signals that every exporter of the suite has.
+local panel = import '../lib/panel.libsonnet';
+local s = panel.signal;
+local names = ['dmarc_exporter', 'postgres_queries_exporter', 'redis_exporter', 'nginx_exporter', 'node_exporter'];
+local each(format) = std.join(' or ', [std.strReplace(format, '@', n) for n in names]);
+
+function(c) {
+  up: s('Targets', 'short', 'Whether Prometheus can scrape each exporter. Where this is red, other panels are empty.', [
+    ['min by (job) (up{%(s)s})', '{{job}}'],
+  ], { kind: 'stat', mappings: panel.up, span: 12, height: 4 }),
+  backends: s('Backends', 'short', 'Whether each exporter reaches what it watches.', [
+    ['min by (job) (pg_up{%(s)s})', 'PostgreSQL'],
+    ['min by (job) (redis_up{%(s)s})', 'Redis'],
+    ['min by (job) (nginx_up{%(s)s})', 'nginx'],
+    ['min by (job) (dmarc_source_up{%(s)s})', 'report sources'],
+  ], { kind: 'stat', mappings: panel.up, span: 12, height: 4 }),
+  duration: s('Scrape duration', 's', 'How long scrapes take, as Prometheus sees it.', [['scrape_duration_seconds{%(s)s}', '{{job}} {{instance}}']], { min: 0 }),
+  samples: s('Samples per scrape', 'short', 'How many samples a scrape brings.', [['scrape_samples_scraped{%(s)s}', '{{job}} {{instance}}']], { min: 0 }),
+  collectorDuration: s('Collector duration', 's', 'The ten slowest collectors.', [
+    ['topk(10, %s)' % each('@_scrape_collector_duration_seconds{%(s)s}'), '{{job}} {{collector}}'],
+  ], { min: 0 }),
+  collectorFailures: s('Failing collectors', 'short', 'Collectors that did not answer in time or failed.', [
+    ['count by (job) ((%s) == 0) or 0 * count by (job) (%s)' % [each('@_scrape_collector_success{%(s)s}'), each('@_scrape_collector_success{%(s)s}')], '{{job}}'],
+  ], { min: 0, decimals: 0 }),
+  dropped: s('Dropped metrics', 'short', 'Metrics an hour that were left out of an answer because they were duplicates or invalid.', [
+    ['sum by (job) (increase(%s[1h]))' % '{__name__=~"(dmarc|postgres_queries|redis|nginx|node)_exporter_dropped_metrics_total", %(s)s}', '{{job}}'],
+  ], { min: 0 }),
+  panics: s('Caught panics', 'short', 'Panics of collectors an hour.', [
+    ['sum by (job) (increase(%s[1h]))' % '{__name__=~"(dmarc|postgres_queries|redis|nginx|node)_exporter_collector_panics_total", %(s)s}', '{{job}}'],
+  ], { min: 0 }),
+  reload: s('Configuration', 'short', 'Whether the last reload succeeded, for exporters that have a configuration to reload.', [
+    ['min by (job) (%s)' % each('@_config_last_reload_successful{%(s)s}'), '{{job}}'],
+  ], { kind: 'stat', mappings: [{ type: 'value', options: { '0': { text: 'REFUSED', color: 'red', index: 0 }, '1': { text: 'OK', color: 'green', index: 1 } } }], noValue: 'nothing to reload' }),
+  memory: s('Resident memory', 'bytes', 'Memory of the exporters.', [['process_resident_memory_bytes{%(s)s}', '{{job}} {{instance}}']], { min: 0 }),
+  cpu: s('CPU', 'percentunit', 'CPU time of the exporters, of one core.', [['rate(process_cpu_seconds_total{%(s)s}[$__rate_interval])', '{{job}} {{instance}}']], { min: 0 }),
+  goroutines: s('Goroutines', 'short', 'Goroutines of the exporters: a line that only grows is a leak.', [['go_goroutines{%(s)s}', '{{job}} {{instance}}']], { min: 0 }),
+  versions: s('Versions', 'short', 'Which build runs where.', [
+    [each('max by (job, version, revision) (@_build_info{%(s)s})'), 'Targets'],
+  ], { kind: 'table', by: 'job', span: 8 }),
+  pgErrors: s('Failed queries, by reason', 'short', 'Failed runs of the PostgreSQL exporter\'s queries an hour.', [
+    ['sum by (collector, reason) (increase(pg_scrape_collector_errors_total{%(s)s}[1h])) > 0', '{{collector}} {{reason}}'],
+  ], { min: 0, noValue: 'no query failed' }),
+  pgDuration: s('Query duration', 's', 'The ten slowest queries of the PostgreSQL exporter.', [
+    ['topk(10, pg_scrape_collector_duration_seconds{%(s)s})', '{{collector}}'],
+  ], { min: 0 }),
+  nginxErrors: s('Failed scrapes of nginx, by reason', 'short', 'Failed scrapes of nginx an hour.', [
+    ['sum by (reason) (increase(nginx_exporter_scrape_errors_total{%(s)s}[1h])) > 0', '{{reason}}'],
+  ], { min: 0, noValue: 'no scrape failed' }),
+}

@@ -1,0 +1,67 @@
+// Signals of hosts, containers, certificates and backups.
+local panel = import '../lib/panel.libsonnet';
+local s = panel.signal;
+local small = { kind: 'stat', span: 4, height: 4 };
+
+function(c)
+  local fs = '%(s)s, ' + c.filesystems;
+  local disk = '%(s)s, ' + c.blockDevices;
+  local net = '%(s)s, ' + c.netDevices;
+  {
+    cpuNow: s('CPU', 'percentunit', 'Share of CPU time that is used, over the last 5 minutes.', [['1 - avg(rate(node_cpu_seconds_total{%(s)s, mode="idle"}[5m]))', 'used']], small { decimals: 1, min: 0, max: 1, thresholds: [[null, 'green'], [c.thresholds.nodeCPU, 'red']] }),
+    memoryNow: s('Memory', 'percentunit', 'Share of memory that is used.', [['1 - sum(node_memory_MemAvailable_bytes{%(s)s}) / sum(node_memory_MemTotal_bytes{%(s)s})', 'used']], small { decimals: 1, min: 0, max: 1, thresholds: [[null, 'green'], [c.thresholds.nodeMemory, 'red']] }),
+    diskNow: s('Fullest disk', 'percentunit', 'Share of the fullest file system that is used.', [['max(1 - node_filesystem_avail_bytes{%s} / node_filesystem_size_bytes{%s})' % [fs, fs], 'used']], small { decimals: 1, min: 0, max: 1, noValue: 'no file system', thresholds: [[null, 'green'], [c.thresholds.nodeFilesystem, 'red']] }),
+    load: s('Load per CPU', 'short', 'Load of the last 5 minutes by the number of CPUs; above 1 processes wait.', [['sum(node_load5{%(s)s}) / count(count by (instance, cpu) (node_cpu_seconds_total{%(s)s}))', 'load']], small { decimals: 2 }),
+    uptime: s('Uptime', 's', 'Time since the host was booted.', [['time() - max(node_boot_time_seconds{%(s)s})', 'uptime']], small),
+    containersNow: s('Containers', 'short', 'Containers that were found.', [['sum(node_containers{%(s)s})', 'containers']], small { noValue: 'not collected' }),
+    cpu: s('CPU', 'percentunit', 'Share of CPU time by what it was used for.', [['avg by (mode) (rate(node_cpu_seconds_total{%(s)s, mode!="idle"}[$__rate_interval]))', '{{mode}}']], { min: 0, max: 1, stack: true }),
+    memory: s('Memory', 'bytes', 'Memory in use, for caches of files, and free.', [
+      ['sum(node_memory_MemTotal_bytes{%(s)s} - node_memory_MemAvailable_bytes{%(s)s})', 'used'],
+      ['sum(node_memory_Cached_bytes{%(s)s} + node_memory_Buffers_bytes{%(s)s})', 'cached'],
+      ['sum(node_memory_MemFree_bytes{%(s)s})', 'free'],
+    ], { min: 0 }),
+    pressure: s('Pressure', 'percentunit', 'Share of the time in which processes waited for CPU, memory or disk.', [
+      ['max(rate(node_pressure_%s_waiting_seconds_total{%%(s)s}[$__rate_interval]))' % k, k]
+      for k in ['cpu', 'memory', 'io']
+    ], { min: 0, noValue: 'the kernel tells no pressure' }),
+    loads: s('Load', 'short', 'Processes that run or wait, as means of 1, 5 and 15 minutes.', [['sum(node_load%d{%%(s)s})' % n, '%d min' % n] for n in [1, 5, 15]], { min: 0 }),
+    disk: s('Disk use', 'percentunit', 'Share of each file system that is used.', [['1 - node_filesystem_avail_bytes{%s} / node_filesystem_size_bytes{%s}' % [fs, fs], '{{instance}} {{mountpoint}}']], { min: 0, max: 1, noValue: 'no file system', thresholds: [[null, 'green'], [c.thresholds.nodeFilesystem, 'red']] }),
+    diskBytes: s('Disk throughput', 'Bps', 'Bytes a second that were read and written.', [
+      ['sum by (device) (rate(node_disk_read_bytes_total{%s}[$__rate_interval]))' % disk, '{{device}} read'],
+      ['sum by (device) (rate(node_disk_written_bytes_total{%s}[$__rate_interval]))' % disk, '{{device}} written'],
+    ], { min: 0 }),
+    iops: s('IOPS', 'iops', 'Reads and writes a second that were completed.', [
+      ['sum by (device) (rate(node_disk_reads_completed_total{%s}[$__rate_interval]))' % disk, '{{device}} reads'],
+      ['sum by (device) (rate(node_disk_writes_completed_total{%s}[$__rate_interval]))' % disk, '{{device}} writes'],
+    ], { min: 0 }),
+    diskBusy: s('Disk busy', 'percentunit', 'Share of the time in which a disk had something to do.', [['max by (device) (rate(node_disk_io_time_seconds_total{%s}[$__rate_interval]))' % disk, '{{device}}']], { min: 0, max: 1 }),
+    network: s('Network traffic', 'Bps', 'Bytes a second that were received and sent.', [
+      ['sum by (device) (rate(node_network_receive_bytes_total{%s}[$__rate_interval]))' % net, '{{device}} in'],
+      ['sum by (device) (rate(node_network_transmit_bytes_total{%s}[$__rate_interval]))' % net, '{{device}} out'],
+    ], { min: 0 }),
+    networkErrors: s('Network errors', 'pps', 'Packets a second with errors, and dropped ones.', [
+      ['sum by (device) (rate(node_network_receive_errs_total{%s}[$__rate_interval]) + rate(node_network_transmit_errs_total{%s}[$__rate_interval]))' % [net, net], '{{device}} errors'],
+      ['sum by (device) (rate(node_network_receive_drop_total{%s}[$__rate_interval]) + rate(node_network_transmit_drop_total{%s}[$__rate_interval]))' % [net, net], '{{device}} dropped'],
+    ], { min: 0 }),
+    inodes: s('Inodes', 'percentunit', 'Share of the inodes of each file system that is used.', [['1 - node_filesystem_files_free{%s} / (node_filesystem_files{%s} > 0)' % [fs, fs], '{{mountpoint}}']], { min: 0, max: 1, noValue: 'no inodes' }),
+    processes: s('Processes', 'short', 'Processes that run, or are blocked by a disk.', [['node_procs_running{%(s)s}', 'running'], ['node_procs_blocked{%(s)s}', 'blocked']], { min: 0 }),
+    clock: s('Clock offset', 's', 'How far the clock is off.', [['node_timex_offset_seconds{%(s)s}', '{{instance}}']]),
+    descriptors: s('File descriptors', 'short', 'File descriptors that are open.', [['node_filefd_allocated{%(s)s}', '{{instance}}']], { min: 0 }),
+    sockets: s('TCP connections', 'short', 'TCP connections that are established, and sockets in time wait.', [['node_netstat_Tcp_CurrEstab{%(s)s}', 'established'], ['node_sockstat_TCP_tw{%(s)s}', 'time wait']], { min: 0 }),
+    contextSwitches: s('Context switches', 'ops', 'Context switches a second.', [['rate(node_context_switches_total{%(s)s}[$__rate_interval])', '{{instance}}']], { min: 0 }),
+    containerCPU: s('Container CPU', 'percentunit', 'CPU time of containers, of one core; the ten largest.', [['topk(10, sum by (name, pod, container) (rate(container_cpu_usage_seconds_total{%(s)s}[$__rate_interval])))', '{{pod}}{{name}} {{container}}']], { min: 0, noValue: 'no containers' }),
+    containerMemory: s('Container memory', 'bytes', 'Working set of containers; the ten largest.', [['topk(10, sum by (name, pod, container) (container_memory_working_set_bytes{%(s)s}))', '{{pod}}{{name}} {{container}}']], { min: 0, noValue: 'no containers' }),
+    containerThrottled: s('Throttled periods', 'percentunit', 'Share of the periods in which a container was held back by its CPU limit.', [
+      ['topk(10, sum by (name, pod, container) (rate(container_cpu_cfs_throttled_periods_total{%(s)s}[$__rate_interval])) / (sum by (name, pod, container) (rate(container_cpu_cfs_periods_total{%(s)s}[$__rate_interval])) > 0))', '{{pod}}{{name}} {{container}}'],
+    ], { min: 0, noValue: 'no container has a CPU limit' }),
+    containerDisk: s('Container disk', 'Bps', 'Bytes a second that containers read and wrote; the ten largest.', [
+      ['topk(10, sum by (name, pod, container) (rate(container_fs_reads_bytes_total{%(s)s}[$__rate_interval]) + rate(container_fs_writes_bytes_total{%(s)s}[$__rate_interval])))', '{{pod}}{{name}} {{container}}'],
+    ], { min: 0, noValue: 'no container used a disk' }),
+    certificates: s('Certificates', 's', 'Time until certificates expire, soonest first.', [['sort(node_certificate_not_after_timestamp_seconds{%(s)s} - time())', '{{path}}']], { kind: 'bargauge', noValue: 'no certificate is watched', thresholds: [[null, 'red'], [c.thresholds.certificateDays * 86400, 'green']] }),
+    backupAge: s('Age of the last backup', 's', 'Time since the last good backup.', [['time() - dr_backup_last_success_timestamp_seconds{%(s)s}', '{{stanza}} {{repo}} {{type}}']], { kind: 'stat', span: 8, height: 5, noValue: 'no backup was made', thresholds: [[null, 'green'], [c.thresholds.backupHours * 3600, 'red']] }),
+    restoreTest: s('Last test of a restore', 's', 'Measured in the last test: how long it took (RTO) and what it lost (RPO).', [
+      ['max(dr_restore_test_duration_seconds{%(s)s})', 'took'],
+      ['max(dr_restore_test_recovered_lag_seconds{%(s)s})', 'lost'],
+    ], { kind: 'stat', span: 8, height: 5, noValue: 'no test was made' }),
+    verify: s('Repository verified', 's', 'Time since a backup repository was verified without a finding.', [['time() - dr_repo_verify_last_success_timestamp_seconds{%(s)s}', 'repository {{repo}}']], { kind: 'stat', span: 8, height: 5, noValue: 'never verified', thresholds: [[null, 'green'], [c.thresholds.verifyDays * 86400, 'red']] }),
+  }

@@ -1,0 +1,50 @@
+// Signals of Redis.
+local panel = import '../lib/panel.libsonnet';
+local s = panel.signal;
+local small = { kind: 'stat', span: 4, height: 4 };
+
+function(c) {
+  up: s('Redis', 'short', 'Whether Redis answers.', [['min(redis_up{%(s)s})', 'Redis']], small { mappings: panel.up }),
+  uptime: s('Uptime', 's', 'Time since Redis started.', [['min(redis_uptime_in_seconds{%(s)s})', 'uptime']], small),
+  usedShare: s('Memory used', 'percentunit', 'Memory of maxmemory that is used.', [['sum(redis_memory_used_bytes{%(s)s}) / (sum(redis_memory_max_bytes{%(s)s}) > 0)', 'used']], small { decimals: 1, min: 0, max: 1, noValue: 'no limit', thresholds: [[null, 'green'], [c.thresholds.redisMemory, 'red']] }),
+  hitRate: s('Hit rate', 'percentunit', 'Share of lookups that found their key, over the last hour.', [
+    ['sum(rate(redis_keyspace_hits_total{%(s)s}[1h])) / (sum(rate(redis_keyspace_hits_total{%(s)s}[1h])) + sum(rate(redis_keyspace_misses_total{%(s)s}[1h])) > 0)', 'hits'],
+  ], small { decimals: 1, noValue: 'no lookups' }),
+  keysCount: s('Keys', 'short', 'Keys in all databases.', [['sum(redis_db_keys{%(s)s})', 'keys']], small),
+  queued: s('Tasks queued', 'short', 'Tasks that wait in the queues of Celery.', [['sum(redis_key_size{%%(s)s, key=~"%s"})' % c.queueKeys, 'tasks']], small { noValue: 'no queue', thresholds: [[null, 'green'], [c.thresholds.queueLength, 'red']] }),
+  memory: s('Memory', 'bytes', 'Memory that Redis uses, holds, and may use.', [
+    ['redis_memory_used_bytes{%(s)s}', 'used'],
+    ['redis_memory_used_rss_bytes{%(s)s}', 'resident'],
+    ['redis_memory_max_bytes{%(s)s} > 0', 'limit'],
+  ], { min: 0 }),
+  clients: s('Clients', 'short', 'Clients that are connected or blocked in a call.', [['redis_connected_clients{%(s)s}', 'connected'], ['redis_blocked_clients{%(s)s}', 'blocked']], { min: 0 }),
+  commands: s('Commands', 'ops', 'Commands a second, the ten most frequent.', [['topk(10, sum by (cmd) (rate(redis_commands_total{%(s)s}[$__rate_interval])))', '{{cmd}}']], { min: 0, stack: true }),
+  latency: s('Time per call', 's', 'Mean time of a call, of the ten slowest commands.', [
+    ['topk(10, sum by (cmd) (rate(redis_commands_duration_seconds_total{%(s)s}[$__rate_interval])) / (sum by (cmd) (rate(redis_commands_total{%(s)s}[$__rate_interval])) > 0))', '{{cmd}}'],
+  ], { min: 0 }),
+  lookups: s('Lookups', 'ops', 'Lookups a second that found their key or did not.', [
+    ['sum(rate(redis_keyspace_hits_total{%(s)s}[$__rate_interval]))', 'hits'],
+    ['sum(rate(redis_keyspace_misses_total{%(s)s}[$__rate_interval]))', 'misses'],
+  ], { min: 0 }),
+  queues: s('Queues', 'short', 'Entries of the keys that are watched; queues of Celery are lists.', [['redis_key_size{%(s)s}', '{{key}}']], { min: 0, noValue: 'no watched key exists' }),
+  keys: s('Keys by database', 'short', 'Keys, and those of them that expire.', [['redis_db_keys{%(s)s} > 0', '{{db}}'], ['redis_db_keys_expiring{%(s)s} > 0', '{{db}} expiring']], { min: 0, noValue: 'no keys' }),
+  evictions: s('Expired and evicted keys', 'short', 'Keys an hour that expired, or were evicted for lack of memory.', [
+    ['sum(increase(redis_expired_keys_total{%(s)s}[1h]))', 'expired'],
+    ['sum(increase(redis_evicted_keys_total{%(s)s}[1h]))', 'evicted'],
+  ], { min: 0 }),
+  network: s('Network', 'Bps', 'Bytes a second from and to clients.', [
+    ['sum(rate(redis_net_input_bytes_total{%(s)s}[$__rate_interval]))', 'in'],
+    ['sum(rate(redis_net_output_bytes_total{%(s)s}[$__rate_interval]))', 'out'],
+  ], { min: 0 }),
+  fragmentation: s('Fragmentation', 'short', 'Memory that Redis holds, of what it uses; little memory makes the number large and meaningless.', [['redis_mem_fragmentation_ratio{%(s)s}', '{{instance}}']], { min: 0 }),
+  cpu: s('CPU', 'percentunit', 'CPU time of Redis, of one core.', [
+    ['rate(redis_cpu_user_seconds_total{%(s)s}[$__rate_interval])', 'user'],
+    ['rate(redis_cpu_sys_seconds_total{%(s)s}[$__rate_interval])', 'system'],
+  ], { min: 0, stack: true }),
+  persistence: s('Unsaved changes', 'short', 'Changes since the last snapshot.', [['redis_rdb_changes_since_last_save{%(s)s}', '{{instance}}']], { min: 0 }),
+  connections: s('New connections', 'cps', 'Connections a second: many mean that a client does not keep its own.', [
+    ['sum(rate(redis_connections_received_total{%(s)s}[$__rate_interval]))', 'received'],
+    ['sum(rate(redis_rejected_connections_total{%(s)s}[$__rate_interval]))', 'rejected'],
+  ], { min: 0 }),
+  errors: s('Errors', 'short', 'Errors an hour that Redis answered with, by kind.', [['sum by (err) (increase(redis_errors_total{%(s)s}[1h]))', '{{err}}']], { min: 0, noValue: 'no errors' }),
+}

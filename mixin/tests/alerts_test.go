@@ -1,0 +1,183 @@
+package tests
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/rules"
+)
+
+// unitTests is a file for promtool test rules.
+type unitTests struct {
+	RuleFiles          []string   `yaml:"rule_files"`
+	EvaluationInterval string     `yaml:"evaluation_interval"`
+	GroupEvalOrder     []string   `yaml:"group_eval_order,omitempty"`
+	Tests              []unitTest `yaml:"tests"`
+}
+
+type unitTest struct {
+	Name           string       `yaml:"name"`
+	Interval       string       `yaml:"interval"`
+	InputSeries    []series     `yaml:"input_series"`
+	AlertRuleTests []alertCheck `yaml:"alert_rule_test"`
+}
+
+type series struct {
+	Series string `yaml:"series"`
+	Values string `yaml:"values"`
+}
+
+type alertCheck struct {
+	EvalTime  string     `yaml:"eval_time"`
+	Alertname string     `yaml:"alertname"`
+	ExpAlerts []expAlert `yaml:"exp_alerts"`
+}
+
+type expAlert struct {
+	Labels      map[string]string `yaml:"exp_labels"`
+	Annotations map[string]string `yaml:"exp_annotations"`
+}
+
+// subject is the part of a group's name that its files are called after.
+func subject(group string) string {
+	s := strings.TrimPrefix(group, "dmarc-suite-")
+	if strings.HasPrefix(s, "slo-") {
+		return "slos"
+	}
+	return s
+}
+
+func (s *source) group(t *testing.T, name string) group {
+	t.Helper()
+	for _, g := range s.Alerts.Groups {
+		if g.Name == name {
+			return g
+		}
+	}
+	t.Fatalf("no group %s", name)
+	return group{}
+}
+
+// alertUnitTests runs both tests of each alert and returns them as files for
+// promtool, by subject. What an alert says when it fires is part of the file:
+// it is reviewed there.
+func alertUnitTests(t *testing.T) map[string]*unitTests {
+	s := mixin(t)
+	out := map[string]*unitTests{}
+	for _, name := range sortedKeys(s.Tests) {
+		g := s.group(t, name)
+		file := &unitTests{
+			RuleFiles:          []string{"../../rules/prometheus/" + subject(name) + ".yaml"},
+			EvaluationInterval: "1m",
+		}
+		for i, a := range s.Tests[name] {
+			for _, c := range []struct {
+				name  string
+				fires bool
+				test  alertTest
+			}{{"fires", true, a.Tests.Fires}, {"is silent", false, a.Tests.Silent}} {
+				if c.test.Never {
+					continue
+				}
+				file.Tests = append(file.Tests, alertUnitTest(t, g.Rules[i], a.Alert+" "+c.name, c.fires, c.test))
+			}
+		}
+		out[subject(name)] = file
+	}
+	return out
+}
+
+func alertUnitTest(t *testing.T, r rule, name string, fires bool, c alertTest) unitTest {
+	t.Helper()
+	if c.Interval == "" {
+		c.Interval = "1m"
+	}
+	if c.At == 0 {
+		c.At = 20
+	}
+	interval, err := model.ParseDuration(c.Interval)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// promtool evaluates once a minute; here the interval of the input is enough.
+	l := look{time.Duration(c.At) * time.Duration(interval), r.Alert}
+	got := firing(t, []group{{Name: "test", Rules: []rule{r}}}, c.Series, time.Duration(interval), []look{l})[l]
+	if (len(got) > 0) != fires {
+		t.Errorf("%s: %d alerts fire after %s", name, len(got), l.at)
+	}
+	u := unitTest{Name: name, Interval: c.Interval, AlertRuleTests: []alertCheck{check(t, l, got)}}
+	for _, k := range sortedKeys(c.Series) {
+		u.InputSeries = append(u.InputSeries, series{k, c.Series[k]})
+	}
+	return u
+}
+
+// check is what promtool shall expect, and holds that templates find their labels.
+func check(t *testing.T, l look, got []*rules.Alert) alertCheck {
+	t.Helper()
+	c := alertCheck{EvalTime: model.Duration(l.at).String(), Alertname: l.alert, ExpAlerts: []expAlert{}}
+	for _, a := range got {
+		e := expAlert{Labels: a.Labels.Map(), Annotations: a.Annotations.Map()}
+		delete(e.Labels, "alertname")
+		for k, v := range e.Annotations {
+			if strings.Contains(v, "<no value>") || strings.Contains(v, "error expanding") {
+				t.Errorf("%s: %s: %s", l.alert, k, v)
+			}
+		}
+		c.ExpAlerts = append(c.ExpAlerts, e)
+	}
+	return c
+}
+
+// sloUnitTests runs the generated tests of the SLOs and returns them for promtool.
+func sloUnitTests(t *testing.T) *unitTests {
+	s := mixin(t)
+	g := sloGroups(s)
+	file := &unitTests{RuleFiles: []string{"../../rules/prometheus/slos.yaml"}, EvaluationInterval: "1m"}
+	for _, group := range g {
+		file.GroupEvalOrder = append(file.GroupEvalOrder, group.Name)
+	}
+	for _, c := range s.SLOTests {
+		var looks []look
+		for _, k := range c.Checks {
+			looks = append(looks, look{time.Duration(k.At) * time.Minute, k.Alert})
+		}
+		got := firing(t, g, c.Series, time.Minute, looks)
+		u := unitTest{Name: c.Name, Interval: "1m"}
+		for _, k := range sortedKeys(c.Series) {
+			u.InputSeries = append(u.InputSeries, series{k, c.Series[k]})
+		}
+		for i, k := range c.Checks {
+			want := map[string]bool{}
+			for _, name := range k.SLOs {
+				want[name] = true
+			}
+			for _, a := range got[looks[i]] {
+				name := a.Labels.Get("slo")
+				if !want[name] {
+					t.Errorf("%s: %s of %s fires after %d minutes", c.Name, k.Alert, name, k.At)
+				}
+				delete(want, name)
+			}
+			for name := range want {
+				t.Errorf("%s: %s of %s is silent after %d minutes", c.Name, k.Alert, name, k.At)
+			}
+			u.AlertRuleTests = append(u.AlertRuleTests, check(t, looks[i], got[looks[i]]))
+		}
+		file.Tests = append(file.Tests, u)
+	}
+	return file
+}
+
+// sloGroups are all groups of the SLOs, recordings first.
+func sloGroups(s *source) []group {
+	out := append([]group{}, s.Rules.Groups...)
+	for _, g := range s.Alerts.Groups {
+		if subject(g.Name) == "slos" {
+			out = append(out, g)
+		}
+	}
+	return out
+}

@@ -1,0 +1,157 @@
+package tests
+
+import (
+	"encoding/json"
+	"flag"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-jsonnet"
+)
+
+var update = flag.Bool("update", false, "write the generated files")
+
+// source is what gen.jsonnet gives.
+type source struct {
+	Config struct {
+		RunbookURL string
+		Selectors  map[string]string
+	}
+	Dashboards   map[string]dashboard
+	Alerts       groups
+	Rules        groups
+	Alertmanager any
+	Tests        map[string][]alertTests
+	SLOTests     []sloTest `json:"sloTests"`
+	Buckets      map[string][]string
+	SLOs         []slo
+	Docs         string
+
+	raw map[string]json.RawMessage // the dashboards as they are written
+}
+
+type groups struct {
+	Groups []group `json:"groups" yaml:"groups"`
+}
+
+type group struct {
+	Name     string `json:"name" yaml:"name"`
+	Interval string `json:"interval" yaml:"interval,omitempty"`
+	Rules    []rule `json:"rules" yaml:"rules"`
+}
+
+type rule struct {
+	Record        string            `json:"record" yaml:"record,omitempty"`
+	Alert         string            `json:"alert" yaml:"alert,omitempty"`
+	Expr          string            `json:"expr" yaml:"expr"`
+	For           string            `json:"for" yaml:"for,omitempty"`
+	KeepFiringFor string            `json:"keep_firing_for" yaml:"keep_firing_for,omitempty"`
+	Labels        map[string]string `json:"labels" yaml:"labels,omitempty"`
+	Annotations   map[string]string `json:"annotations" yaml:"annotations,omitempty"`
+}
+
+// alertTests are the two tests of an alert.
+type alertTests struct {
+	Alert string
+	Tests struct{ Fires, Silent alertTest }
+}
+
+type alertTest struct {
+	Series   map[string]string
+	At       int    // steps of Interval
+	Interval string // "1m" if empty
+	Never    bool   // there is no silent case: the alert always fires
+}
+
+type sloTest struct {
+	Name   string
+	Series map[string]string
+	Checks []struct {
+		At    int // minutes
+		Alert string
+		SLOs  []string
+	}
+}
+
+type slo struct {
+	Name, Metric string
+	Alerting     bool
+}
+
+type dashboard struct {
+	UID         string
+	Title       string
+	Description string
+	Editable    bool
+	Panels      []panel
+	Links       []struct{ Tags []string }
+	Annotations struct{ List []struct{ Expr string } }
+	Templating  struct {
+		List []struct {
+			Name, Type string
+			Query      json.RawMessage
+		}
+	}
+}
+
+type panel struct {
+	ID          int
+	Type        string
+	Title       string
+	Description string
+	Datasource  struct{ UID string }
+	GridPos     struct{ X, Y, W, H int }
+	FieldConfig struct{ Defaults struct{ Unit string } }
+	Targets     []struct {
+		Expr, RefID, LegendFormat string
+		Datasource                struct{ UID string }
+	}
+}
+
+// compiled is the mixin, compiled once.
+var compiled = sync.OnceValues(func() (*source, error) {
+	vm := jsonnet.MakeVM()
+	text, err := vm.EvaluateFile("../gen.jsonnet")
+	if err != nil {
+		return nil, err
+	}
+	s := new(source)
+	if err := json.Unmarshal([]byte(text), s); err != nil {
+		return nil, err
+	}
+	var whole struct{ Dashboards map[string]json.RawMessage }
+	if err := json.Unmarshal([]byte(text), &whole); err != nil {
+		return nil, err
+	}
+	s.raw = whole.Dashboards
+	return s, nil
+})
+
+func mixin(t *testing.T) *source {
+	t.Helper()
+	s, err := compiled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestCompileTime holds the time that a user waits for. The machine may be busy:
+// the best of three counts.
+func TestCompileTime(t *testing.T) {
+	best := time.Hour
+	for range 3 {
+		start := time.Now()
+		vm := jsonnet.MakeVM()
+		for _, file := range []string{"../dashboards.jsonnet", "../alerts.jsonnet", "../rules.jsonnet"} {
+			if _, err := vm.EvaluateFile(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		best = min(best, time.Since(start))
+	}
+	if best > 3*time.Second {
+		t.Errorf("the mixin compiles in %v, want 3s at most", best)
+	}
+}
