@@ -1,0 +1,275 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+)
+
+// runSource runs a source until the test ends and returns its pipeline and log.
+func runSource(t *testing.T, source func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source) (*tally.Tally, *lockedBuffer) {
+	t.Helper()
+	store := ingesttest.Store(t)
+	logs := &lockedBuffer{}
+	logger := slog.New(slog.NewTextHandler(logs, nil))
+	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{Logger: logger})
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	supervisor := &ingest.Supervisor{MinPause: 5 * time.Millisecond, MaxPause: 50 * time.Millisecond, Logger: logger}
+	group.Go(func() {
+		supervisor.Run(ctx, pipeline.Deliver, map[string]ingest.Source{"one": source(pipeline, logger)})
+	})
+	t.Cleanup(func() {
+		cancel()
+		group.Wait()
+	})
+	return store, logs
+}
+
+// lockedBuffer is a buffer for a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// TestDirHalfWritten writes a report in pieces, with pauses longer than Settle:
+// it must be counted whole, once, and never be refused.
+func TestDirHalfWritten(t *testing.T) {
+	dir := t.TempDir()
+	store, _ := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
+		return ingest.NewDir(dir, ingest.FileConfig{
+			After: ingest.AfterMove, Settle: 10 * time.Millisecond, Patience: 5 * time.Second, Rescan: 20 * time.Millisecond, Marks: p, Logger: logger,
+		})
+	})
+	report := ingesttest.Report("slow", 9)
+	file, err := os.Create(filepath.Join(dir, "slow.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for part := range 8 {
+		if _, err := file.Write(report[len(report)*part/8 : len(report)*(part+1)/8]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(40 * time.Millisecond)
+	}
+	ingesttest.Eventually(t, "counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 9 })
+	if n := ingesttest.Sum(store, tally.Refusals); n != 0 {
+		t.Errorf("%d refusals, want 0", n)
+	}
+}
+
+// TestDirLeavesForeignFiles holds which names are no inputs.
+func TestDirLeavesForeignFiles(t *testing.T) {
+	dir := t.TempDir()
+	left := []string{".hidden.xml", "a.xml.tmp", "b.part", "c.filepart", "d.xml~", "e.PARTIAL"}
+	for _, name := range left {
+		write(t, filepath.Join(dir, name), ingesttest.Report(name, 1))
+	}
+	write(t, filepath.Join(dir, "sub.xml.d"), nil)
+	if err := os.Mkdir(filepath.Join(dir, "directory"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "directory", "x.xml"), ingesttest.Report("x", 1))
+	store, _ := runSource(t, func(p *ingest.Pipeline, _ *slog.Logger) ingest.Source {
+		c := quick(p)
+		c.After = ingest.AfterMove
+		return ingest.NewDir(dir, c)
+	})
+	write(t, filepath.Join(dir, "good.xml"), ingesttest.Report("good", 2))
+	ingesttest.Eventually(t, "good.xml done", func() bool { return exists(filepath.Join(dir, "done", "good.xml")) })
+	for _, name := range append(left, "directory/x.xml") {
+		if !exists(filepath.Join(dir, name)) {
+			t.Errorf("%s was touched", name)
+		}
+	}
+	if n := ingesttest.Sum(store, tally.Messages); n != 2 {
+		t.Errorf("%d messages, want 2", n)
+	}
+	if !exists(filepath.Join(dir, "invalid", "empty", "sub.xml.d")) {
+		t.Error("the empty file is not in invalid/empty")
+	}
+}
+
+// TestDirSameName moves a second file of the same name beside the first.
+func TestDirSameName(t *testing.T) {
+	dir := t.TempDir()
+	store, _ := runSource(t, func(p *ingest.Pipeline, _ *slog.Logger) ingest.Source {
+		c := quick(p)
+		c.After = ingest.AfterMove
+		return ingest.NewDir(dir, c)
+	})
+	for i, id := range []string{"one", "two", "three"} {
+		write(t, filepath.Join(dir, "report.xml"), ingesttest.Report(id, i+1))
+		ingesttest.Eventually(t, id+" taken", func() bool { return !exists(filepath.Join(dir, "report.xml")) })
+	}
+	for _, name := range []string{"report.xml", "report.xml.1", "report.xml.2"} {
+		if !exists(filepath.Join(dir, "done", name)) {
+			t.Errorf("done/%s is missing", name)
+		}
+	}
+	if n := ingesttest.Sum(store, tally.Messages); n != 6 {
+		t.Errorf("%d messages, want 6", n)
+	}
+}
+
+// TestDirUnreadable replaces a directory by nothing and back: the source is
+// down, says so, and comes back.
+func TestDirUnreadable(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "reports")
+	var source *ingest.Dir
+	store, logs := runSource(t, func(p *ingest.Pipeline, _ *slog.Logger) ingest.Source {
+		source = ingest.NewDir(dir, quick(p))
+		return source
+	})
+	ingesttest.Eventually(t, "an error in the log", func() bool { return strings.Contains(logs.String(), "no such file or directory") })
+	for round := range 3 {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "a.xml"), ingesttest.Report(string(rune('a'+round)), 1))
+		ingesttest.Eventually(t, "counted", func() bool {
+			return source.Status().Up && ingesttest.Sum(store, tally.Messages) == int64(round+1)
+		})
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		ingesttest.Eventually(t, "down", func() bool { return !source.Status().Up })
+	}
+	if err := source.Status().Err; err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("error %v, want one that names %s", err, dir)
+	}
+}
+
+// TestDirPoison gives up on a file that cannot be read, and reads the others.
+func TestDirPoison(t *testing.T) {
+	dir := t.TempDir()
+	// A link to a directory's file that fails on reading: the memory of a process, at offset 0.
+	if err := os.Symlink("/proc/self/mem", filepath.Join(dir, "a-poison.xml")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "b-good.xml"), ingesttest.Report("good", 4))
+	store, logs := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
+		c := quick(p)
+		c.After, c.Attempts, c.Logger = ingest.AfterMove, 3, logger
+		return ingest.NewDir(dir, c)
+	})
+	if !exists("/proc/self/mem") {
+		t.Skip("no /proc")
+	}
+	ingesttest.Eventually(t, "both done", func() bool {
+		return exists(filepath.Join(dir, "invalid", "io", "a-poison.xml")) && exists(filepath.Join(dir, "done", "b-good.xml"))
+	})
+	if n := ingesttest.Sum(store, tally.Refusals, "io"); n != 1 {
+		t.Errorf("%d refusals for io, want 1", n)
+	}
+	if n := strings.Count(logs.String(), "cannot read file, will try again"); n != 2 {
+		t.Errorf("%d attempts in the log before the last, want 2:\n%s", n, logs)
+	}
+}
+
+// TestDirStuck keeps files that cannot be moved, and does not count them again.
+func TestDirStuck(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.xml"), ingesttest.Report("a", 5))
+	write(t, filepath.Join(dir, "done"), []byte("in the way"))
+	store, logs := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
+		c := quick(p)
+		c.After, c.KeepRefused, c.Logger = ingest.AfterMove, true, logger
+		return ingest.NewDir(dir, c)
+	})
+	ingesttest.Eventually(t, "told", func() bool { return strings.Contains(logs.String(), "cannot put processed file away") })
+	time.Sleep(200 * time.Millisecond) // Several scans.
+	if n := ingesttest.Sum(store, tally.Reports, string(tally.OutcomeCounted)); n != 1 {
+		t.Errorf("%d reports, want 1", n)
+	}
+	if n := strings.Count(logs.String(), "cannot put processed file away"); n != 1 {
+		t.Errorf("told %d times, want once", n)
+	}
+	// As soon as the way is free the file goes where it should.
+	if err := os.Remove(filepath.Join(dir, "done")); err != nil {
+		t.Fatal(err)
+	}
+	ingesttest.Eventually(t, "moved", func() bool { return exists(filepath.Join(dir, "done", "a.xml")) })
+	if n := ingesttest.Sum(store, tally.Reports); n != 2 {
+		t.Errorf("%d outcomes, want 2: one counted, one refused", n)
+	}
+}
+
+// TestSupervisorExchange changes sources at work: what stays is not disturbed.
+func TestSupervisorExchange(t *testing.T) {
+	a, b, c := &fakeSource{name: "a"}, &fakeSource{name: "b"}, &fakeSource{name: "c"}
+	supervisor := &ingest.Supervisor{MinPause: time.Millisecond}
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	group.Go(func() { supervisor.Run(ctx, nil, map[string]ingest.Source{"a": a, "b": b}) })
+	ingesttest.Eventually(t, "two run", func() bool { return a.running.Load() == 1 && b.running.Load() == 1 })
+	if err := supervisor.Exchange(ctx, map[string]ingest.Source{"b": &fakeSource{name: "other b"}, "c": c}); err != nil {
+		t.Fatal(err)
+	}
+	ingesttest.Eventually(t, "c runs", func() bool { return c.running.Load() == 1 })
+	if a.running.Load() != 0 || b.starts.Load() != 1 {
+		t.Errorf("a runs %d times, b was started %d times, want 0 and 1", a.running.Load(), b.starts.Load())
+	}
+	if n := len(supervisor.Sources()); n != 2 {
+		t.Errorf("%d sources, want 2", n)
+	}
+	c.fail.Store(true)
+	ingesttest.Eventually(t, "c is started again", func() bool { return c.starts.Load() > 2 })
+	cancel()
+	group.Wait()
+	if n := b.running.Load() + c.running.Load(); n != 0 {
+		t.Errorf("%d sources run after the end", n)
+	}
+}
+
+// fakeSource runs until it is told to fail.
+type fakeSource struct {
+	name            string
+	running, starts atomic.Int64
+	fail            atomic.Bool
+}
+
+func (f *fakeSource) Status() ingest.Status { return ingest.Status{Name: f.name} }
+
+func (f *fakeSource) Run(ctx context.Context, _ ingest.Deliver) error {
+	f.starts.Add(1)
+	f.running.Add(1)
+	defer f.running.Add(-1)
+	for ctx.Err() == nil {
+		if f.fail.Load() {
+			return errors.New("failed")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return ctx.Err()
+}
