@@ -1,6 +1,9 @@
 package tally
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // pool is a part of the budget of series, for one kind of label that strangers choose.
 type pool uint8
@@ -9,10 +12,11 @@ const (
 	poolDomain pool = iota
 	poolReporter
 	poolSource
+	poolSigner
 	pools
 )
 
-func (p pool) label() string { return [...]string{"domain", "reporter", "source"}[p] }
+func (p pool) label() string { return [...]string{"domain", "reporter", "source", "signer"}[p] }
 
 // reserved is how many series are set aside for closed sets of labels and for
 // what is counted under Other, Foreign and Unknown. TestReserved holds it.
@@ -24,9 +28,14 @@ const DefaultBudget = 2000
 // budget is how many series may exist because of the labels of each pool.
 type budget [pools]int
 
-func newBudget(series int) budget {
-	free := max(series-reserved, 0)
-	b := budget{poolReporter: free / 4, poolSource: free / 10}
+func newBudget(c Config) budget {
+	free := max(c.Budget-reserved, 0)
+	b := budget{}
+	if c.Signers {
+		b[poolSigner] = free / 2
+		free -= b[poolSigner]
+	}
+	b[poolReporter], b[poolSource] = free/4, free/10
 	b[poolDomain] = free - b[poolReporter] - b[poolSource]
 	return b
 }
@@ -57,6 +66,10 @@ func (t *Tally) cost(f Family, labels []string) (p pool, n int) {
 		return poolReporter, t.dynamic(labels[1])
 	case ReporterMessages:
 		return poolReporter, t.dynamic(labels[0])
+	case SignerMessages:
+		if !allOther(labels[:4]) {
+			return poolSigner, 1
+		}
 	}
 	return 0, 0
 }
@@ -86,10 +99,16 @@ func (t *Tally) add(d *delta, n int64, f Family, labels ...string) {
 	d.increase(k, n)
 }
 
+func allOther(labels []string) bool {
+	return !slices.ContainsFunc(labels, func(label string) bool { return label != Other })
+}
+
 // fold replaces the label that a stranger chose.
 func fold(f Family, labels []string) []string {
-	folded := append([]string(nil), labels...)
+	folded := slices.Clone(labels)
 	switch {
+	case f == SignerMessages:
+		return []string{Other, Other, Other, Other, labels[4]}
 	case f == Reports, f == SourceMessages && !stands(labels[1]):
 		folded[1] = Other
 	default:

@@ -109,6 +109,7 @@ func TestReserved(t *testing.T) {
 	n := len(fixedSeries()) + 1 // authenticated: other
 	n += len(newVocabulary().codes) + 1
 	n += len(DelayBounds()) + 2
+	n += len(SignerKinds())
 	n += 4 * 2 // reports and messages of reporters that do not say who they are
 	n += 3 * len(Outcomes())
 	perDomain := dispositions*2*2 + classCost + 1 + 2*2 + // messages, classes with windows, compliant, sources other and unknown

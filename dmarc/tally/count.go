@@ -67,6 +67,7 @@ func (t *Tally) entry(tx *bolt.Tx, d *delta, e *Entry) (Result, error) {
 	default:
 		t.add(d, e.Messages, ReporterMessages, reporter)
 		t.messages(d, e)
+		t.signers(d, e, reporter)
 		t.domain(d, e)
 	}
 	return result, nil

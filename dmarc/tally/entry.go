@@ -74,6 +74,8 @@ type Entry struct {
 	// Groups are messages by what decides their labels. Beyond some hundred
 	// groups the domain is Other, and they count for the policy domain.
 	Groups map[Group]int64
+	// Signers are messages by who authenticated them, with Reader.Signers.
+	Signers map[Signer]SignerSums
 	// Policy is the published policy of an aggregate report.
 	Policy dmarc.Policy
 	// TLS are the sessions of a TLS report by policy domain and type.

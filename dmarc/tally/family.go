@@ -27,7 +27,8 @@ const (
 	TLSFailures      Family = "tls_failures"      // domain, result type
 	Failures         Family = "failures"          // domain, auth failure: incidents
 	Authenticated    Family = "authenticated"     // auth (pass, fail or none)
-	Overflow         Family = "overflow"          // label (domain, reporter or source)
+	Overflow         Family = "overflow"          // label (domain, reporter, source or signer)
+	SignerMessages   Family = "signer_messages"   // reporter, domain, DKIM domain, SPF domain, what: see Config.Signers
 
 	delayFamily Family = "delay" // upper bound in seconds, or sum: see Snapshot.Delay
 )

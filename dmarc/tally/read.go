@@ -19,6 +19,8 @@ type Reader struct {
 	// a set of names that is bounded: they become labels. Nil names none. The
 	// zero Addr stands for what is no address.
 	Source func(netip.Addr) string
+	// Signers collects Entry.Signers for Config.Signers; it costs some time.
+	Signers bool
 
 	decoder *dmarc.Decoder
 	record  dmarc.Record
@@ -94,6 +96,9 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 			source = r.Source(r.record.SourceIP)
 		}
 		e.add(&r.record, source)
+		if r.Signers {
+			e.addSigners(&r.record)
+		}
 		r.digest.record(&r.record)
 	}
 	m := &report.Metadata
