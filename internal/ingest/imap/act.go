@@ -54,9 +54,8 @@ func (s *session) flag(ctx context.Context, uids imap.UIDSet) error {
 }
 
 func (s *session) store(ctx context.Context, uids imap.UIDSet, flags ...imap.Flag) error {
-	return s.do(ctx, "store flags", s.client.Store(uids, &imap.StoreFlags{
-		Op: imap.StoreFlagsAdd, Silent: true, Flags: flags,
-	}, nil).Close)
+	change := &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: flags}
+	return s.do(ctx, "store flags", func() error { return s.client.Store(uids, change, nil).Close() })
 }
 
 // move moves mails in one step where the server can, and else by copy and
@@ -67,7 +66,7 @@ func (s *session) move(ctx context.Context, uids imap.UIDSet, folder string) err
 	if !errors.As(err, &refused) || refused.Code != imap.ResponseCodeTryCreate {
 		return err
 	}
-	if err := s.do(ctx, "create folder", s.client.Create(folder, nil).Wait); err != nil {
+	if err := s.do(ctx, "create folder", func() error { return s.client.Create(folder, nil).Wait() }); err != nil {
 		return err
 	}
 	return s.moveOnce(ctx, uids, folder)
@@ -103,5 +102,5 @@ func (s *session) remove(ctx context.Context, uids imap.UIDSet) error {
 	if err := s.store(ctx, uids, imap.FlagDeleted); err != nil {
 		return err
 	}
-	return s.do(ctx, "expunge", s.client.UIDExpunge(uids).Close)
+	return s.do(ctx, "expunge", func() error { return s.client.UIDExpunge(uids).Close() })
 }

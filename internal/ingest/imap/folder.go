@@ -33,7 +33,7 @@ func (f *folder) run(ctx context.Context, deliver ingest.Deliver) error {
 	if err != nil {
 		return err
 	}
-	defer s.logout(ctx)
+	defer s.close()
 	if err := f.resume(s.validity); err != nil {
 		return err
 	}

@@ -125,14 +125,10 @@ func closeLate(ctx context.Context, timeout time.Duration, closeConn func()) (st
 	}
 }
 
-// do runs one command with the deadline for commands.
+// do runs one command, from its first byte on, with the deadline for commands.
 func (s *session) do(ctx context.Context, what string, command func() error) error {
-	return s.doWithin(ctx, s.timeout, what, command)
-}
-
-func (s *session) doWithin(ctx context.Context, timeout time.Duration, what string, command func() error) error {
 	start := time.Now()
-	stop := closeLate(ctx, timeout, s.close)
+	stop := closeLate(ctx, s.timeout, s.close)
 	defer stop()
 	err := command()
 	switch {
@@ -140,20 +136,15 @@ func (s *session) doWithin(ctx context.Context, timeout time.Duration, what stri
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case time.Since(start) >= timeout:
-		return fmt.Errorf("%s: no answer within %s", what, timeout)
+	case time.Since(start) >= s.timeout:
+		return fmt.Errorf("%s: no answer within %s", what, s.timeout)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// close drops the connection. What the server thinks of it does not matter.
+// close drops the connection without a goodbye, for which an IDLE would have to
+// end first. What the server thinks of it does not matter.
 func (s *session) close() { _ = s.client.Close() }
-
-// logout says goodbye.
-func (s *session) logout(ctx context.Context) {
-	_ = s.doWithin(context.WithoutCancel(ctx), 2*time.Second, "log out", s.client.Logout().Wait)
-	s.close()
-}
 
 // search returns the UIDs of the mails after the one called last, in order.
 func (s *session) search(ctx context.Context, last imap.UID) ([]imap.UID, error) {
@@ -202,7 +193,7 @@ func (s *session) wait(ctx context.Context, pause time.Duration, idle bool) erro
 	case <-timer.C:
 	}
 	if !idle {
-		return s.do(ctx, "noop", s.client.Noop().Wait)
+		return s.do(ctx, "noop", func() error { return s.client.Noop().Wait() })
 	}
 	return s.do(ctx, "end idle", func() error {
 		if err := command.Close(); err != nil {
