@@ -29,6 +29,7 @@ func floorOf(folder string) int {
 		{"internal/exporter", trunk},
 		{"internal/ingest", trunk},
 		{"exporters", mains},
+		{"deploy/ci", beside},
 		{"internal/metrictest", beside},
 		{"internal/realtest", beside},
 		{"internal/release", beside},
