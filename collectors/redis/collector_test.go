@@ -264,3 +264,24 @@ func TestReasons(t *testing.T) {
 		})
 	}
 }
+
+// TestSecretsStayHidden holds that a password is not logged when a server quotes
+// the commands it does not know.
+func TestSecretsStayHidden(t *testing.T) {
+	f := newFakeRedis(t, unknown)
+	logger, logged := logs()
+	c := New(connect(t, redis.Options{Addr: f.addr, Username: "exporter", Password: "s3cret"}), Config{
+		Logger: logger, Keys: KeysConfig{Queues: []Key{{0, "q"}}}, Scripts: []Script{{"a.lua", "return {}"}},
+	})
+	c.RefreshIfDue(t.Context())
+	text := collect(t, c, 5*time.Second)
+	want(t, text, "redis_up", "0")
+	for _, out := range []string{text, logged()} {
+		if strings.Contains(out, "s3cret") {
+			t.Errorf("the password shows in\n%s", out)
+		}
+	}
+	if n := strings.Count(logged(), "args"); n != 0 {
+		t.Errorf("arguments show in\n%s", logged())
+	}
+}

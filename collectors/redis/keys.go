@@ -47,7 +47,7 @@ type KeysConfig struct {
 	// MaxScanned is how many keys a refresh may walk over; 0 means 10 million.
 	MaxScanned int
 	// MaxKeys is how many keys, and how many streams, groups and consumers of
-	// streams together, are exported one by one; 0 means 1,000.
+	// streams together, are exported one by one; 0 means 500.
 	MaxKeys int
 	// MaxGroups is how many groups are exported; the rest are in the group
 	// "overflow"; 0 means 100.
@@ -71,7 +71,7 @@ func (k *KeysConfig) setDefaults() {
 		k.MaxScanned = 10_000_000
 	}
 	if k.MaxKeys <= 0 {
-		k.MaxKeys = 1000
+		k.MaxKeys = 500
 	}
 	if k.MaxGroups <= 0 {
 		k.MaxGroups = 100

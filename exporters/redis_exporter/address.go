@@ -16,7 +16,7 @@ type address struct {
 	master   string   // the name that sentinels know it by, or ""
 	db       int
 	user     string
-	password string
+	password secret
 	tls      bool
 }
 
@@ -92,9 +92,9 @@ func parseSocket(rest string) (address, error) {
 // Redis's own URLs have the user first; a lone word is the user there, too.
 func (a *address) setUser(info string) error {
 	user, password, _ := strings.Cut(info, ":")
-	var errUser, errPassword error
-	a.user, errUser = url.PathUnescape(user)
-	a.password, errPassword = url.PathUnescape(password)
+	user, errUser := url.PathUnescape(user)
+	password, errPassword := url.PathUnescape(password)
+	a.user, a.password = user, newSecret(password, "")
 	if errUser != nil || errPassword != nil {
 		return errors.New("user or password of the address are not escaped as in a URL")
 	}

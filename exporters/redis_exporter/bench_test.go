@@ -77,7 +77,10 @@ func (s *scraped) cpu(b *testing.B) (time.Duration, int) {
 // some hundred rounds to mean something: -benchtime=1000x.
 func BenchmarkScrape(b *testing.B) {
 	server := realtest.Redis(b, "--latency-monitor-threshold", "1", "--slowlog-log-slower-than", "1000")
-	for _, words := range []string{"SET k v", "GET k", "LPUSH l a", "LRANGE l 0 -1", "HSET h k v", "SADD s a", "ZADD z 1 a", "XADD x * k v", "TYPE k", "DEL l", "EXPIRE k 100", "INCR n", "DEBUG SLEEP 0.01"} {
+	for _, words := range []string{
+		"SET k v", "GET k", "LPUSH l a", "LRANGE l 0 -1", "LLEN l", "HSET h k v", "HGETALL h", "SADD s a", "SCARD s", "ZADD z 1 a", "ZCARD z",
+		"XADD x * k v", "XLEN x", "TYPE k", "DEL l", "EXPIRE k 100", "INCR n", "PING", "DBSIZE", "DEBUG SLEEP 0.01",
+	} {
 		server.Do(b, strings.Fields(words)...)
 	}
 	null := startExporter(b, "null_exporter", "ADDR")

@@ -53,7 +53,7 @@ func loadConfig(file string) (*config, error) {
 	}
 	for name, m := range c.Probe.Modules {
 		if m.PasswordFile != "" {
-			if _, err := (secret{file: m.PasswordFile}).read(); err != nil {
+			if _, err := newSecret("", m.PasswordFile).read(); err != nil {
 				return nil, fmt.Errorf("%s: probe.modules.%s: %w", file, name, err)
 			}
 		}

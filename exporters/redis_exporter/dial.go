@@ -44,8 +44,8 @@ func (c *credentials) options(a address, names []string) *redis.Options {
 	if a.user != "" {
 		user = a.user
 	}
-	if a.password != "" {
-		password = secret{text: a.password}
+	if !a.password.empty() {
+		password = a.password
 	}
 	return &redis.Options{
 		Network: a.network, Addr: a.hosts[0], DB: a.db, ClientName: c.name,

@@ -72,6 +72,15 @@ func mustHave(t *testing.T, when, body string, lines ...string) {
 	}
 }
 
+// inTime fails the test unless an answer came within the timeout. A busy machine
+// may take a while to run what is due, here and in the exporter.
+func inTime(t *testing.T, took, timeout time.Duration) {
+	t.Helper()
+	if took > timeout+time.Second {
+		t.Errorf("answered after %v, the timeout is %v", took, timeout)
+	}
+}
+
 // TestHang holds that a server that hangs costs nobody more than the timeout
 // of the scrape less its offset, three connections, and no goroutine for good.
 func TestHang(t *testing.T) {
@@ -89,9 +98,7 @@ func TestHang(t *testing.T) {
 		scrapes.Go(func() {
 			body, took := probe(proxy.Addr(), timeout)
 			mustHave(t, "hanging", body, "redis_up 0", `redis_exporter_last_scrape_error{err="timeout"} 1`)
-			if took > timeout {
-				t.Errorf("answered after %v, the timeout is %v", took, timeout)
-			}
+			inTime(t, took, timeout)
 		})
 	}
 	scrapes.Wait()
@@ -133,9 +140,7 @@ func TestFaults(t *testing.T) {
 			for range 2 {
 				body, took := probe(proxy.Addr(), time.Second)
 				mustHave(t, "broken", body, "redis_up 0", `redis_exporter_last_scrape_error{err="`+c.reason+`"} 1`)
-				if took > time.Second {
-					t.Errorf("answered after %v", took)
-				}
+				inTime(t, took, time.Second)
 			}
 			proxy.SetMode(t, realtest.Pass)
 			body, _ = probe(proxy.Addr(), 5*time.Second)
@@ -155,9 +160,7 @@ func TestStoppedServer(t *testing.T) {
 	for range 2 { // The second time on a new connection, which the kernel accepts.
 		body, took := probe(server.Addr(), time.Second)
 		mustHave(t, "stopped", body, "redis_up 0", `redis_exporter_last_scrape_error{err="timeout"} 1`)
-		if took > time.Second {
-			t.Errorf("answered after %v", took)
-		}
+		inTime(t, took, time.Second)
 	}
 	if err := server.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
@@ -176,9 +179,7 @@ func TestSleepingServer(t *testing.T) {
 	time.Sleep(200 * time.Millisecond) // The server does not say that it sleeps.
 	body, took := probe(server.Addr(), 600*time.Millisecond)
 	mustHave(t, "asleep", body, "redis_up 0", `redis_exporter_last_scrape_error{err="timeout"} 1`)
-	if took > 600*time.Millisecond {
-		t.Errorf("answered after %v", took)
-	}
+	inTime(t, took, 600*time.Millisecond)
 	asleep.Wait()
 	body, _ = probe(server.Addr(), 5*time.Second)
 	mustHave(t, "awake", body, "redis_up 1")

@@ -17,8 +17,6 @@ type flags struct {
 	connection
 	metricFlags
 	keyFlags
-
-	password, sentinelPassword string // from the environment, never from a flag
 }
 
 // connection is how to reach the server.
@@ -114,7 +112,7 @@ func (k *keyFlags) add(app *kingpin.Application) {
 	app.Flag("check-keys-batch-size", "Keys to ask for in one round trip.").Default("1000").IntVar(&k.batch)
 	app.Flag("check-interval", "Time between two refreshes of what is known about keys and of scripts.").Default("1m").DurationVar(&k.interval)
 	app.Flag("check-timeout", "Time a refresh may take.").Default("30s").DurationVar(&k.timeout)
-	app.Flag("check-keys-limit", "Keys, and streams, groups and consumers, to export one by one at most.").Default("1000").IntVar(&k.maxKeys)
+	app.Flag("check-keys-limit", "Keys, and streams, groups and consumers, to export one by one at most.").Default("500").IntVar(&k.maxKeys)
 	app.Flag("check-scan-limit", "Keys a refresh may walk over at most.").Default("10000000").IntVar(&k.maxScanned)
 	app.Flag("script", "Files with Lua scripts that return names and numbers, comma-separated. They are run read-only.").StringVar(&k.scripts)
 	app.Flag("script-timeout", "Time a script may take before it is killed.").Default("5s").DurationVar(&k.scriptTimeout)

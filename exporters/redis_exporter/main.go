@@ -21,9 +21,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	logging.Disable() // The client says to stderr what it returns as errors, too.
 	logger := f.Logger(stderr)
-	f.password = os.Getenv("REDIS_PASSWORD")
-	f.sentinelPassword = os.Getenv("REDIS_SENTINEL_PASSWORD")
-	s, err := newService(f, logger)
+	s, err := newService(f, os.Getenv, logger)
 	if err != nil {
 		logger.Error("cannot start", "err", err)
 		return 1

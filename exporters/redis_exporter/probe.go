@@ -45,7 +45,7 @@ func newTargets(s *service, modules map[string]module) (*targets, error) {
 	for name, m := range modules {
 		c := &credentials{
 			user: m.Username, timeout: s.credentials.timeout, name: s.credentials.name,
-			password: secret{file: m.PasswordFile}, sentinel: secret{file: m.SentinelPasswordFile},
+			password: newSecret("", m.PasswordFile), sentinel: newSecret("", m.SentinelPasswordFile),
 			tls: &tlsFiles{config: m.TLS},
 		}
 		if err := c.tls.load(); err != nil {

@@ -8,22 +8,27 @@ import (
 	"os"
 )
 
-// secret is a password in memory or in a file. It prints as nothing.
+// secret is a password in memory, or in a file if that has a name. Text that is
+// behind a pointer is never printed with what holds it.
 type secret struct {
-	text, file string
+	text *string
+	file string
 }
 
-// String keeps the secret out of logs.
-func (secret) String() string { return "<secret>" }
+// newSecret returns a secret; an empty text and an empty file are no password.
+func newSecret(text, file string) secret { return secret{text: &text, file: file} }
 
-// GoString keeps the secret out of logs.
-func (s secret) GoString() string { return s.String() }
+// empty reports whether there is no password.
+func (s secret) empty() bool { return s.file == "" && (s.text == nil || *s.text == "") }
 
 // read returns the secret for one of the names of a server. A file is read
 // anew, so that a password can be changed under a running exporter.
 func (s secret) read(names ...string) (string, error) {
+	if s.empty() {
+		return "", nil
+	}
 	if s.file == "" {
-		return s.text, nil
+		return *s.text, nil
 	}
 	b, err := os.ReadFile(s.file)
 	if err != nil {

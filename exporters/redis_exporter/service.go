@@ -32,8 +32,9 @@ type service struct {
 	targets *targets
 }
 
-// newService prepares everything; it connects to nothing.
-func newService(f *flags, logger *slog.Logger) (*service, error) {
+// newService prepares everything; it connects to nothing. Passwords come from
+// files or the environment, never from flags.
+func newService(f *flags, getenv func(string) string, logger *slog.Logger) (*service, error) {
 	config, err := f.collectorConfig()
 	if err != nil {
 		return nil, err
@@ -43,8 +44,8 @@ func newService(f *flags, logger *slog.Logger) (*service, error) {
 		flags: f, logger: logger, config: config,
 		credentials: &credentials{
 			user: f.user, timeout: f.connection.timeout,
-			password: secret{text: f.password, file: f.passwordFile},
-			sentinel: secret{text: f.sentinelPassword, file: f.sentinelPasswordFile},
+			password: newSecret(getenv("REDIS_PASSWORD"), f.passwordFile),
+			sentinel: newSecret(getenv("REDIS_SENTINEL_PASSWORD"), f.sentinelPasswordFile),
 			tls:      &tlsFiles{config: f.tls},
 		},
 		errors: prometheus.NewCounter(prometheus.CounterOpts{

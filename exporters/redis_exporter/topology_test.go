@@ -27,7 +27,7 @@ import (
 func serviceFor(t *testing.T, args ...string) (*service, *log) {
 	t.Helper()
 	l := &log{}
-	s, err := newService(parse(t, args...), slog.New(slog.NewTextHandler(l, nil)))
+	s, err := newService(parse(t, args...), os.Getenv, slog.New(slog.NewTextHandler(l, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
