@@ -118,7 +118,9 @@ type httpConfig struct {
 // ${NAME} for a variable of the environment, or a mapping with the key "file".
 // A file is read when the secret is needed, so that it can change.
 type secret struct {
-	text string
+	// text is a pointer, because fmt shows the fields of a structure that it
+	// reached through a pointer without asking it.
+	text *string
 	file string
 }
 
@@ -129,12 +131,15 @@ func (s secret) String() string { return "<secret>" }
 func (s secret) GoString() string { return s.String() }
 
 // isSet reports whether there is a secret at all.
-func (s secret) isSet() bool { return s.text != "" || s.file != "" }
+func (s secret) isSet() bool { return s.text != nil && *s.text != "" || s.file != "" }
 
 // read returns the secret.
 func (s secret) read() (string, error) {
-	if s.file == "" {
-		return s.text, nil
+	switch {
+	case s.file == "" && s.text == nil:
+		return "", nil
+	case s.file == "":
+		return *s.text, nil
 	}
 	b, err := os.ReadFile(s.file)
 	if err != nil {
@@ -159,7 +164,7 @@ func (s *secret) UnmarshalYAML(node *yaml.Node) error {
 		return fmt.Errorf("line %d: a secret is a text or a mapping with the key \"file\"", node.Line)
 	}
 	var missing []string
-	s.text = variable.ReplaceAllStringFunc(node.Value, func(ref string) string {
+	text := variable.ReplaceAllStringFunc(node.Value, func(ref string) string {
 		name := variable.FindStringSubmatch(ref)[1]
 		value, ok := os.LookupEnv(name)
 		if !ok {
@@ -170,6 +175,7 @@ func (s *secret) UnmarshalYAML(node *yaml.Node) error {
 	if missing != nil {
 		return fmt.Errorf("line %d: not set in the environment: %s", node.Line, strings.Join(missing, ", "))
 	}
+	s.text = &text
 	return nil
 }
 

@@ -86,16 +86,24 @@ func (b *builder) add(config any, s ingest.Source) error {
 
 // digest identifies a configuration, secrets included, without showing them.
 func digest(name string, config any) string {
-	type shown secret // has no String method
 	text := name
+	reveal := func(secrets ...secret) {
+		for _, s := range secrets {
+			if s.text != nil {
+				text += "\x00" + *s.text
+			}
+			text += "\x00" + s.file
+		}
+	}
 	switch c := config.(type) {
 	case *imapConfig:
 		plain := *c
-		text += fmt.Sprintf("%+v", shown(c.Password))
+		reveal(c.Password)
 		if c.OAuth2 != nil {
-			text += fmt.Sprintf("%+v%+v%+v", *c.OAuth2, shown(c.OAuth2.ClientSecret), shown(c.OAuth2.RefreshToken))
-			plain.OAuth2 = nil
+			reveal(c.OAuth2.ClientSecret, c.OAuth2.RefreshToken)
+			text += fmt.Sprintf("%+v", *c.OAuth2)
 		}
+		plain.OAuth2 = nil
 		text += fmt.Sprintf("%+v", plain)
 	case *smtpConfig:
 		text += fmt.Sprintf("%+v", *c)
