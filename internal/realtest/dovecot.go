@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -59,8 +60,20 @@ func Dovecot(t testing.TB, settings ...string) *DovecotServer {
 	}
 	s.certify(t)
 	s.configure(t, settings)
+	t.Cleanup(func() {
+		if s.Process != nil {
+			s.Stop()
+		}
+	})
 	s.Restart(t)
 	return s
+}
+
+// Stop ends the server and all its connections.
+func (s *DovecotServer) Stop() {
+	s.Process.Stop()
+	// Idle sessions would outlive the master.
+	_ = syscall.Kill(-s.Pid(), syscall.SIGKILL)
 }
 
 // TLS returns a configuration that trusts the server.
@@ -74,7 +87,9 @@ func (s *DovecotServer) Restart(t testing.TB) {
 	if s.Process != nil {
 		s.Stop()
 	}
-	s.Process = Start(t, exec.Command(Need(t, "dovecot")["dovecot"], "-F", "-c", s.path("dovecot.conf")))
+	cmd := exec.Command(Need(t, "dovecot")["dovecot"], "-F", "-c", s.path("dovecot.conf"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s.Process = Start(t, cmd)
 	s.WaitFor(t, Dial("tcp", s.IMAP))
 }
 
@@ -133,10 +148,11 @@ func (s *DovecotServer) Folders(t testing.TB, user string) []string {
 	return folders
 }
 
-// Renumber makes the server forget which UID a mail of a folder had, so that
-// the folder has another UIDVALIDITY when it is selected next.
+// Renumber restarts the server without its knowledge of which UID a mail of a
+// folder had, so that the folder has another UIDVALIDITY when it is selected next.
 func (s *DovecotServer) Renumber(t testing.TB, user, folder string) {
 	t.Helper()
+	s.Stop()
 	// What is left, dovecot-uidvalidity, keeps the server from taking the same one again.
 	found, _ := filepath.Glob(filepath.Join(s.maildir(user, folder), "dovecot.*")) // The pattern is well formed.
 	for _, path := range append(found, filepath.Join(s.maildir(user, folder), "dovecot-uidlist")) {
@@ -144,6 +160,7 @@ func (s *DovecotServer) Renumber(t testing.TB, user, folder string) {
 			t.Fatal(err)
 		}
 	}
+	s.Restart(t)
 }
 
 func (s *DovecotServer) path(name string) string { return filepath.Join(s.Dir, name) }

@@ -274,12 +274,10 @@ func TestOutage(t *testing.T) {
 		ingesttest.Eventually(t, "mail counted", func() bool { return ingesttest.Sum(store, tally.Messages) == n })
 	}
 	expect(t)
-	t.Run("restart", func(t *testing.T) {
-		server.Stop()
-		ingesttest.Eventually(t, "down", func() bool { return !source.Status().Up })
-		server.Restart(t)
-		expect(t)
-	})
+	server.Stop()
+	ingesttest.Eventually(t, "down", func() bool { return !source.Status().Up })
+	server.Restart(t)
+	expect(t)
 	for name, mode := range map[string]realtest.Mode{
 		"hang": realtest.Hang, "reset": realtest.Reset, "refuse": realtest.Refuse, "half open": realtest.Cut,
 	} {
