@@ -83,6 +83,10 @@ func git(args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
+// linuxOnly are the binaries that other systems have no static build of:
+// node_exporter's collectors need cgo there.
+var linuxOnly = map[string]bool{"node_exporter": true}
+
 // buildPlatform builds every binary for one platform such as linux/amd64 and
 // returns the path of its tarball.
 func buildPlatform(c *config, h head, platform, dir string) (string, error) {
@@ -98,6 +102,9 @@ func buildPlatform(c *config, h head, platform, dir string) (string, error) {
 	name := fmt.Sprintf("dmarc-suite-%s.%s-%s", h.version, goos, goarch)
 	var members []member
 	for _, binary := range c.Build.Binaries {
+		if linuxOnly[binary.Name] && goos != "linux" {
+			continue
+		}
 		out := filepath.Join(tmp, binary.Name)
 		cmd := exec.Command("go", c.buildArgs(h, binary.Path, out)...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch, "GOFLAGS=-buildvcs=false")
