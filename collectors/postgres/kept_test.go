@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
 )
@@ -208,6 +209,8 @@ func TestDatabases(t *testing.T) {
 		t.Errorf("ran %q", asked)
 	}
 }
+
+var errSyntax = &pgconn.PgError{Severity: "ERROR", Code: "42601", Message: "syntax error"}
 
 // listSQL finds out how the collector asks for databases.
 func listSQL(t *testing.T, f *fake) string {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -87,12 +88,19 @@ func reasonOfNetwork(err error) Reason {
 		return ReasonConfig
 	case unresolved, errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist):
 		return ReasonRefused
-	case strings.Contains(err.Error(), "tls error"):
-		// The driver has no type for it: "server refused TLS connection",
-		// certificates and alerts have only this prefix in common.
+	case isTLS(err):
 		return ReasonTLS
 	}
 	return ReasonConnection
+}
+
+// isTLS reports whether err is about TLS. For a server that refuses it the driver
+// has no type, only a text.
+func isTLS(err error) bool {
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
+	_, alert := errors.AsType[tls.AlertError](err)
+	_, record := errors.AsType[tls.RecordHeaderError](err)
+	return certificate || alert || record || strings.Contains(err.Error(), "tls error")
 }
 
 // reasonOfState classifies a SQLSTATE, see the appendix "PostgreSQL Error

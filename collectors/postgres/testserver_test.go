@@ -208,6 +208,7 @@ func TestServer(t *testing.T) {
 		{"schema change", testSchemaChange},
 		{"shared names", testSharedNames},
 		{"select", testSelect},
+		{"refuses TLS", testRefusesTLS},
 		{"faults", testFaults},
 		{"stopped server", testStoppedServer}, // the last one: it stops all of them
 	}

@@ -29,6 +29,7 @@ func TestServer(t *testing.T) {
 	server := realtest.Postgres(t)
 	t.Run("pack", func(t *testing.T) { testPack(t, server) })
 	t.Run("reloads", func(t *testing.T) { testReloads(t, server) })
+	t.Run("hang", func(t *testing.T) { testHang(t, server) })
 	t.Run("scripts", func(t *testing.T) { testScripts(t, server) })
 }
 

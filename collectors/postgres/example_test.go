@@ -1,0 +1,64 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+)
+
+// A program of one's own exposes a query file and the core pack. The server
+// need not be there when the program starts.
+func Example() {
+	files, err := postgres.Parse("shop.yaml", []byte(`
+shop_orders:
+  query: SELECT state, count(*) AS stored FROM orders GROUP BY state
+  interval: 1m
+  metrics:
+    - state: {usage: LABEL}
+    - stored: {usage: GAUGE, description: Orders by state.}
+`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sessions := postgres.Open(func(context.Context) (*pgconn.Config, error) {
+		return pgconn.ParseConfig("host=127.0.0.1 port=1 user=monitor dbname=shop sslmode=disable")
+	}, postgres.SessionsConfig{})
+	defer sessions.Close()
+
+	queries := append(postgres.Core(postgres.CoreConfig{}), files.Queries...)
+	collector := postgres.New(sessions, queries, postgres.Config{})
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector)
+	// go collector.Run(ctx) would run shop_orders once a minute.
+
+	families, err := registry.Gather()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, f := range families {
+		if f.GetName() == "pg_up" {
+			fmt.Println(f.GetName(), f.Metric[0].Gauge.GetValue())
+		}
+	}
+	// Output: pg_up 0
+}
+
+// Mistakes in a query file come with their places, all at once.
+func ExampleParse() {
+	_, err := postgres.Parse("shop.yaml", []byte(`
+shop_orders:
+  querry: SELECT count(*) AS stored FROM orders
+  metrics:
+    - stored: {usage: GUAGE}
+`))
+	fmt.Println(err)
+	// Output:
+	// shop.yaml:3:3: unknown key "querry" in query "shop_orders", did you mean "query"?
+	// shop.yaml:5:23: unknown usage "GUAGE", did you mean "GAUGE"?
+}

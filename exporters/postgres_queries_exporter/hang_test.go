@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+// testHang drives the whole program against a server that hangs: with 50
+// scrapes at once, all of them are answered in time, and nothing is left behind.
+func testHang(t *testing.T, server *realtest.PostgresServer) {
+	proxy := realtest.NewFaultProxy(t, "tcp", server.Addr())
+	addr := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	p := exporterProcess(t, name, []string{"DATA_SOURCE_NAME=" + server.DSNVia(proxy.Addr(), "postgres")}, "--web.listen-address="+addr)
+	url := "http://" + addr + "/metrics"
+	p.WaitFor(t, func() error { return scrape(url) })
+	before := openFiles(t, p.Pid())
+
+	crowd(t, url, "pg_up 1")
+	proxy.SetMode(t, realtest.Hang)
+	for range 2 {
+		crowd(t, url, "pg_up 0")
+	}
+	if n := proxy.Open(); n > 3 {
+		t.Logf("the proxy holds %d connections, closed ones among them", n)
+	}
+	end := time.Now().Add(2 * time.Second)
+	for openFiles(t, p.Pid()) > before+5 && time.Now().Before(end) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if n := openFiles(t, p.Pid()); n > before+5 {
+		t.Errorf("%d files are open, %d were before", n, before)
+	}
+	proxy.SetMode(t, realtest.Pass)
+	if _, body, _ := timedScrape(t, url); !strings.Contains(body, "\npg_up 1\n") {
+		t.Error("not up after the hang")
+	}
+	if strings.Contains(p.Output(), realtest.PostgresPassword) {
+		t.Error("the password is in the log")
+	}
+}
+
+// scrapeSeconds is the timeout the scrapes of a crowd tell.
+const scrapeSeconds = 2
+
+// crowd scrapes 50 times at once and wants a text in every page, in time.
+func crowd(t *testing.T, url, want string) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			status, body, took := timedScrape(t, url)
+			if status != http.StatusOK || !strings.Contains(body, "\n"+want+"\n") {
+				t.Errorf("status %d, %q is not in %d bytes", status, want, len(body))
+			}
+			if limit := scrapeSeconds*time.Second - 250*time.Millisecond + 500*time.Millisecond; took > limit { // on a busy machine
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func timedScrape(t *testing.T, url string) (status int, body string, took time.Duration) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		t.Error(err)
+		return 0, "", 0
+	}
+	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", fmt.Sprint(scrapeSeconds))
+	began := time.Now()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Error(err)
+		return 0, "", 0
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return resp.StatusCode, string(text), time.Since(began)
+}
+
+// openFiles returns how many files a process has open.
+func openFiles(t *testing.T, pid int) int {
+	t.Helper()
+	http.DefaultClient.CloseIdleConnections()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(entries)
+}
