@@ -21,41 +21,50 @@ type Decoder struct {
 	limits Limits // with defaults; set by the first call of Next
 
 	window
+	progress
 	strings interner
 	last    [leafLimit]string // the last value of each leaf, when it was clean
 	memo    memo
-	mark    mark
 
-	doc      *document
-	rec      *Record                 // the record that Next was given
-	own      Record                  // the record that Records yields
-	err      error                   // what Next returns from now on
-	folded   []byte                  // a value in lower case
-	key      [internMax + slack]byte // a value that is looked up
-	scratch  []byte                  // a value with references or foreign characters
+	doc *document
+	rec *Record // the record that Next was given
+	own Record  // the record that Records yields
+
+	scratch   []byte                  // a value with references or foreign characters
+	folded    []byte                  // a value in lower case
+	key       [internMax + slack]byte // a value that is looked up
+	namespace []attribute             // declarations of the last tag
+	names     [maxDepth]uint32        // hashes of the names of skipped elements
+}
+
+// progress is how far a Decoder is with a document.
+type progress struct {
+	mark     mark
+	err      error // what Next returns from now on
+	started  bool  // the first window was filled
+	root     rootState
 	open     node
-	codes    uint64 // warned of, by codeBit
-	lastCode Code
-	lastBit  uint64
-	cut      bool   // scratch is at Limits.TextBytes and was to be longer
-	skip     int    // open elements inside of an unknown one, itself included
-	seen     uint64 // leaves that have a value, by 1<<leaf
-	records  int
+	skip     int  // open elements inside of an unknown one, itself included
+	comment  bool // inside of a comment that is larger than the window
+	trailing bool // behind the report, and it was said
 
-	started   bool // the first window was filled
-	root      rootState
-	charset   charset
-	unicode   bool // the charset is known from the first bytes
-	declared  bool // the XML declaration was seen
-	entities  bool // the document type declares entities
-	schema    bool // inside of a schema element
-	trailing  bool // behind the report, and it was said
-	drop      bool // the open list entry is beyond maxEntries
-	namespace []attribute
-	prefixes  []prefix
-	outside   int       // prefixes that are declared outside of the record
-	digest    hash.Hash // of the records of a report that has no report_id so far
-	names     [maxDepth]uint32
+	charset  charset
+	unicode  bool // the charset is known from the first bytes
+	declared bool // the XML declaration was seen
+	entities bool // the document type declares entities
+	schema   bool // inside of a schema element
+	prefixes []prefix
+	outside  int // prefixes that are declared outside of the record
+
+	records int
+	digest  hash.Hash // of the records of a report that has no report_id so far
+	seen    uint64    // leaves that have a value, by 1<<leaf
+	drop    bool      // the open list entry is beyond maxEntries
+	cut     bool      // scratch is at Limits.TextBytes and was to be longer
+
+	codes    uint64 // warned of, by codeBit
+	lastCode Code   // of codeBit
+	lastBit  uint64
 }
 
 // rootState tells whether the root element was found.
@@ -87,12 +96,9 @@ func NewDecoder(r io.Reader) *Decoder {
 func (d *Decoder) Reset(r io.Reader) {
 	d.window.reset(r)
 	d.memo.reset()
-	d.mark = mark{}
+	d.progress = progress{prefixes: d.prefixes[:0]}
 	d.doc = new(document)
-	d.rec, d.err, d.open, d.skip, d.seen, d.codes, d.records = nil, nil, nodeNone, 0, 0, 0, 0
-	d.started, d.root, d.charset = false, rootNone, charsetUTF8
-	d.unicode, d.declared, d.entities, d.schema, d.trailing, d.drop = false, false, false, false, false, false
-	d.prefixes, d.digest = d.prefixes[:0], nil
+	d.rec = nil
 }
 
 // Report returns what is known of the report: the metadata, the policy and the
@@ -167,6 +173,7 @@ type mark struct {
 	leaf     leaf // at is inside of this leaf, or behind a record
 	open     node
 	skip     int // open unknown elements
+	comment  bool
 	warnings int
 	dropped  int
 	codes    uint64

@@ -32,6 +32,27 @@ func (d *Decoder) misc(p int) (int, outcome) {
 	return d.docType(p)
 }
 
+// miscOutside is misc for places that are not inside of a value. A comment
+// outside of records may be of any size: it is not held in the window.
+func (d *Decoder) miscOutside(p int) (int, outcome) {
+	next, out := d.misc(p)
+	if out == needMore && d.open < nodeRecord && bytes.HasPrefix(d.buf[p:d.end], []byte("<!--")) {
+		d.comment = true
+		return d.inComment(p + len("<!--"))
+	}
+	return next, out
+}
+
+// inComment goes on with a comment that p is inside of.
+func (d *Decoder) inComment(p int) (int, outcome) {
+	if n := bytes.Index(d.buf[p:d.end], []byte("-->")); n >= 0 {
+		d.comment = false
+		return p + n + 3, goOn
+	}
+	d.commit(max(p, d.end-2))
+	return p, needMore
+}
+
 const cdataStart = "<![CDATA["
 
 // instruction skips a processing instruction and reads the XML declaration.

@@ -30,6 +30,12 @@ func (d *Decoder) startSkip(t *tag, p int) outcome {
 // skipTree skips the rest of an unknown element that p is inside of.
 func (d *Decoder) skipTree(p int) (int, outcome) {
 	for d.skip > 0 {
+		if d.comment {
+			var out outcome
+			if p, out = d.inComment(p); out != goOn {
+				return p, out
+			}
+		}
 		n := bytes.IndexByte(d.buf[p:d.end], '<')
 		if n < 0 {
 			n = d.end - p
@@ -45,7 +51,7 @@ func (d *Decoder) skipTree(p int) (int, outcome) {
 		case c == '/':
 			p, out = d.skipEnd(p)
 		case c == '!' || c == '?':
-			p, out = d.misc(p)
+			p, out = d.miscOutside(p)
 		case !isNameStart(c):
 			p++
 		default:

@@ -6,6 +6,11 @@ import "bytes"
 // a record or the end of the report. It teaches the memo the gap s, which p is in.
 func (d *Decoder) structure(p int, s lesson) (l leaf, next int, out outcome) {
 	for {
+		if d.comment {
+			if p, out = d.inComment(p); out != goOn {
+				return leafNone, p, out
+			}
+		}
 		if d.skip > 0 {
 			if p, out = d.skipTree(p); out != goOn {
 				return leafNone, p, out
@@ -27,7 +32,7 @@ func (d *Decoder) structure(p int, s lesson) (l leaf, next int, out outcome) {
 			p, out = d.endTag(p, &s)
 		case c == '!' || c == '?':
 			s.after = leafNone
-			p, out = d.misc(p)
+			p, out = d.miscOutside(p)
 		default:
 			l, p, out = d.startTag(p, &s)
 		}

@@ -98,7 +98,7 @@ func (d *Decoder) stop(reason Reason, pos int, format string, args ...any) outco
 // commit makes p the place where parsing resumes when the window ends.
 func (d *Decoder) commit(p int) {
 	m := &d.mark
-	m.at, m.leaf, m.open, m.skip = p, leafNone, d.open, d.skip
+	m.at, m.leaf, m.open, m.skip, m.comment = p, leafNone, d.open, d.skip, d.comment
 	m.warnings, m.dropped, m.prefixes = len(d.doc.report.Warnings), d.doc.report.WarningsDropped, len(d.prefixes)
 	m.codes = d.codes
 }
@@ -113,7 +113,7 @@ func (d *Decoder) commitIn(l leaf, p int) {
 // restore takes back what happened behind the mark.
 func (d *Decoder) restore() {
 	m := &d.mark
-	d.open, d.skip, d.codes = m.open, m.skip, m.codes
+	d.open, d.skip, d.comment, d.codes = m.open, m.skip, m.comment, m.codes
 	d.doc.report.Warnings = d.doc.report.Warnings[:m.warnings]
 	d.doc.report.WarningsDropped = m.dropped
 	d.prefixes = d.prefixes[:m.prefixes]

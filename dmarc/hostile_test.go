@@ -56,7 +56,8 @@ func hostileDoc(name string, size int) []byte {
 }
 
 // TestHostileTokens reads half a megabyte of each token and twice as many: the time
-// must not grow faster than the document, and memory not at all.
+// must not grow faster than the document (a square would take four times as
+// long), and memory not at all. BenchmarkHostile measures more closely.
 func TestHostileTokens(t *testing.T) {
 	const size = 512 << 10
 	for name := range hostileTokens {
@@ -65,7 +66,7 @@ func TestHostileTokens(t *testing.T) {
 			var factor float64
 			for range 5 { // Other processes disturb the measurement: one good try will do.
 				a, b := hostileTime(t, one), hostileTime(t, two)
-				if factor = float64(b) / float64(max(a, 4*time.Millisecond)); factor <= 2.5 {
+				if factor = float64(b) / float64(max(a, 4*time.Millisecond)); factor <= 3.5 {
 					return
 				}
 			}

@@ -55,6 +55,38 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestLongComment puts a comment that is larger than any window outside of
+// the records, where it needs no memory, and inside of one.
+func TestLongComment(t *testing.T) {
+	doc := fixtureFiles(t)["plain"]
+	comment := "<!--" + strings.Repeat("- ->", 1500) + "-->"
+	for _, tt := range []struct {
+		before string
+		want   Reason
+	}{
+		{"<feedback>", ""},
+		{"</report_metadata>", ""},
+		{"</feedback>", ""},
+		{"<row>", ReasonTooLarge},
+		{"<adkim>", ReasonTooLarge},
+	} {
+		d := windowed(500)
+		d.Limits.RecordBytes = 5000
+		long := bytes.Replace(doc, []byte(tt.before), []byte(tt.before+comment), 1)
+		if tt.before == "</feedback>" {
+			long = bytes.Replace(doc, []byte(tt.before), []byte("<x>"+comment+"</x>"+tt.before), 1)
+		}
+		r, err := decodeAll(d, bytes.NewReader(long))
+		var refused *Error
+		switch {
+		case tt.want == "" && (err != nil || len(r.Records) != 2):
+			t.Errorf("behind %s: %v", tt.before, err)
+		case tt.want != "" && (!errors.As(err, &refused) || refused.Reason != tt.want):
+			t.Errorf("behind %s: got %v, want reason %s", tt.before, err, tt.want)
+		}
+	}
+}
+
 func TestTextLimit(t *testing.T) {
 	pad := strings.Repeat("x", 200)
 	for _, tt := range []struct {
