@@ -1,7 +1,6 @@
 package smtp
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -33,7 +33,7 @@ type Config struct {
 	Recipients []string
 	// MaxBytes is the size of the largest mail; 0 means 32 MiB.
 	MaxBytes int64
-	// Timeout is how long the server waits for each read and write; 0 means a minute.
+	// Timeout is how long a client may take for a command, and for a whole mail; 0 means a minute.
 	Timeout time.Duration
 	// Connections is how many clients are served at once; 0 means 50.
 	Connections int
@@ -45,8 +45,12 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// shutdownGrace is how long mails that are being received may take at shutdown.
-const shutdownGrace = 10 * time.Second
+const (
+	// shutdownGrace is how long mails that are being received may take at shutdown.
+	shutdownGrace = 10 * time.Second
+	// maxLine is more than RFC 5321 allows, because some reports come as XML without line breaks.
+	maxLine = 1 << 20
+)
 
 // Server is a source that mail servers send reports to.
 type Server struct {
@@ -126,7 +130,13 @@ func (s *Server) Run(ctx context.Context, deliver ingest.Deliver) error {
 		return err
 	}
 	s.set(listener.Addr(), nil)
-	server := s.server(ctx, deliver)
+	// ctx ends the listening, but mails under way deserve their answer.
+	deliverCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	f := &flights{slots: make(chan struct{}, s.config.Connections), ctx: deliverCtx.Done(), deliver: func(d *ingest.Delivery) (ingest.Result, error) {
+		return deliver(deliverCtx, d)
+	}}
+	server := s.server(f)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(netutil.LimitListener(listener, s.config.Connections)) }()
 	select {
@@ -136,12 +146,13 @@ func (s *Server) Run(ctx context.Context, deliver ingest.Deliver) error {
 		err = ctx.Err()
 	}
 	s.set(nil, err)
-	// ctx is over, but the mails under way deserve their answer.
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
-	defer cancel()
-	if server.Shutdown(grace) != nil {
+	_ = listener.Close()
+	if !f.land(shutdownGrace) {
 		s.config.Logger.Warn("mails were cut off at shutdown, their senders will try again", "source", s.status.Name)
 	}
+	cancel()
+	// Idle clients would keep Server.Shutdown waiting.
+	_ = server.Close()
 	return err
 }
 
@@ -177,26 +188,57 @@ func removeStale(path string) error {
 	return nil
 }
 
-// server makes the protocol server. ctx ends what is delivered.
-func (s *Server) server(ctx context.Context, deliver ingest.Deliver) *smtp.Server {
-	// A mail that was received to its end is delivered even at shutdown.
-	ctx = context.WithoutCancel(ctx)
+// flights are the mails between DATA and the answer.
+type flights struct {
+	// slots holds a value for each of them.
+	slots   chan struct{}
+	ctx     <-chan struct{}
+	deliver func(d *ingest.Delivery) (ingest.Result, error)
+}
+
+// begin reports whether a mail may still come.
+func (f *flights) begin() bool {
+	select {
+	case f.slots <- struct{}{}:
+		return true
+	case <-f.ctx:
+		return false
+	}
+}
+
+// end takes back a begin, which may be just about to happen.
+func (f *flights) end() {
+	select {
+	case <-f.slots:
+	case <-f.ctx:
+	}
+}
+
+// land waits until no mail is under way and lets none begin. It reports whether
+// that took less than limit.
+func (f *flights) land(limit time.Duration) bool {
+	over := time.After(limit)
+	for range cap(f.slots) {
+		select {
+		case f.slots <- struct{}{}:
+		case <-over:
+			return false
+		}
+	}
+	return true
+}
+
+// server makes the protocol server.
+func (s *Server) server(f *flights) *smtp.Server {
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		remote := c.Conn().RemoteAddr().String()
-		return &session{server: s, conn: c, deliver: func(mail io.Reader) (ingest.Result, error) {
-			spool, err := ingest.NewSpool(mail)
-			if err != nil {
-				return ingest.Result{}, err
-			}
-			defer spool.Close()
-			return deliver(ctx, &ingest.Delivery{Source: s.status.Name, Name: remote, Body: spool, Size: spool.Size})
-		}}, nil
+		return &session{server: s, conn: c, flights: f}, nil
 	}))
 	server.LMTP = s.config.LMTP
 	server.Domain = s.config.Hostname
 	server.TLSConfig = s.config.TLS
 	server.MaxMessageBytes = s.config.MaxBytes
 	server.MaxRecipients = 100
+	server.MaxLineLength = maxLine
 	server.ReadTimeout, server.WriteTimeout = s.config.Timeout, s.config.Timeout
 	server.EnableSMTPUTF8 = true
 	server.ErrorLog = slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn)
@@ -207,7 +249,8 @@ func (s *Server) server(ctx context.Context, deliver ingest.Deliver) *smtp.Serve
 type session struct {
 	server  *Server
 	conn    *smtp.Conn
-	deliver func(body io.Reader) (ingest.Result, error)
+	flights *flights
+	flying  atomic.Bool
 }
 
 // Mail accepts any sender: bounces of reports come without one.
@@ -233,8 +276,11 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 
 // Data delivers the mail and answers when its outcome is durable.
 func (s *session) Data(r io.Reader) error {
-	// go-smtp reads single bytes when a line ends.
-	result, err := s.deliver(bufio.NewReaderSize(r, 32<<10))
+	s.flying.Store(true)
+	if !s.flights.begin() {
+		return temporary(context.Canceled)
+	}
+	result, err := s.deliver(r)
 	if err != nil {
 		s.server.config.Logger.Error("mail was not recorded, its sender will try again", "source", s.server.status.Name, "err", err)
 		return temporary(err)
@@ -252,11 +298,27 @@ func (s *session) Data(r io.Reader) error {
 	return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: "Not a report: " + message}
 }
 
-// temporary makes the answer to a mail that should be sent again, unless its size is the trouble.
+// deliver receives a mail to its end and delivers it.
+func (s *session) deliver(r io.Reader) (ingest.Result, error) {
+	spool, err := ingest.NewSpool(r)
+	if err != nil {
+		return ingest.Result{}, err
+	}
+	defer spool.Close()
+	return s.flights.deliver(&ingest.Delivery{
+		Source: s.server.status.Name, Name: s.conn.Conn().RemoteAddr().String(), Body: spool,
+	})
+}
+
+// temporary makes the answer to a mail that should be sent again, unless its
+// size or its lines are the trouble.
 func temporary(err error) error {
 	var limit *smtp.SMTPError
 	if errors.As(err, &limit) && limit.Code == 552 {
 		return limit
+	}
+	if errors.Is(err, smtp.ErrTooLongLine) {
+		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: "A line is too long"}
 	}
 	return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Cannot record reports now, try again later"}
 }
@@ -273,8 +335,15 @@ func printable(text string) string {
 	return text[:min(len(text), limit)]
 }
 
-// Reset does nothing: there is no state between mails.
-func (s *session) Reset() {}
+// Reset is called after the answer to a mail.
+func (s *session) Reset() {
+	if s.flying.Swap(false) {
+		s.flights.end()
+	}
+}
 
-// Logout does nothing.
-func (s *session) Logout() error { return nil }
+// Logout is called when the connection ends.
+func (s *session) Logout() error {
+	s.Reset()
+	return nil
+}
