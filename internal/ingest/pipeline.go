@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"runtime"
@@ -38,6 +39,10 @@ const largeInput = 1 << 20
 type PipelineConfig struct {
 	// Workers is how many inputs are read at once; 0 means GOMAXPROCS.
 	Workers int
+	// Judge decides which mails are believed; nil believes all.
+	Judge Judge
+	// Signers collects what tally.Config.Signers needs.
+	Signers bool
 	// Logger may be nil.
 	Logger *slog.Logger
 }
@@ -60,6 +65,13 @@ type Pipeline struct {
 type reader struct {
 	walker *unpack.Walker
 	tally  tally.Reader
+	judged judged
+}
+
+func (p *Pipeline) newReader() *reader {
+	return &reader{
+		walker: unpack.NewWalker(Limits()), tally: tally.Reader{Signers: p.config.Signers}, judged: judged{seed: maphash.MakeSeed()},
+	}
 }
 
 // NewPipeline returns a Pipeline that counts in store.
@@ -70,7 +82,7 @@ func NewPipeline(store Store, c PipelineConfig) *Pipeline {
 	}
 	p := &Pipeline{store: store, config: c, readers: make(chan *reader, c.Workers), large: make(chan struct{}, 1)}
 	for range c.Workers {
-		p.readers <- &reader{walker: unpack.NewWalker(Limits())}
+		p.readers <- p.newReader()
 	}
 	return p
 }
@@ -107,14 +119,13 @@ func (p *Pipeline) deliver(ctx context.Context, d *Delivery) (Result, error) {
 	b := &batch{store: p.store, delivery: d}
 	switch {
 	case d.Refused != nil:
-		b.refuse("", d.Refused)
+		if err := b.refuse(ctx, "", d.Refused, ""); err != nil {
+			return Result{}, err
+		}
 	case d.Body != nil:
 		if err := p.read(ctx, d, b); err != nil {
 			return Result{}, err
 		}
-	}
-	if d.Unsettled && b.refusals > 0 {
-		return Result{}, ErrUnsettled
 	}
 	if err := b.commit(ctx, true); err != nil {
 		return Result{}, err
@@ -141,31 +152,36 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 	defer func() { p.readers <- r }()
 	body := &inputReader{r: d.Body}
 	err := p.walk(r, body, func(doc *unpack.Document) error {
+		verdict := p.judge(ctx, r, doc)
 		entry, err := r.tally.Read(doc)
+		if err == nil {
+			err = verdict.untrusted()
+		}
 		if err == nil && d.Only != "" && doc.Kind != d.Only {
 			err = &dmarc.Error{Reason: dmarc.ReasonNotAReport, Offset: -1, Err: fmt.Errorf("a report of kind %s, not %s", doc.Kind, d.Only)}
 		}
-		if err != nil {
-			b.refuse(doc.Name, err)
-			return nil
+		var again *InputError
+		switch {
+		case errors.As(err, &again):
+			return again
+		case err != nil:
+			return b.refuse(ctx, doc.Name, err, verdict.Auth)
 		}
-		b.add(doc.Name, entry)
-		if len(b.entries) >= chunk {
-			return b.commit(ctx, false)
-		}
-		return nil
+		return b.add(ctx, doc.Name, entry, verdict.Auth)
 	})
 	if body.err == nil && err == nil {
 		// What nobody had to look at may still fail, such as the end of a transfer.
 		_, err = io.Copy(io.Discard, body)
 	}
 	var refused *dmarc.Error
+	var again *InputError
 	switch {
 	case body.err != nil:
 		return &InputError{Err: body.err}
+	case errors.As(err, &again):
+		return again
 	case errors.As(err, &refused):
-		b.refuse("", refused)
-		return nil
+		return b.refuse(ctx, "", refused, "")
 	}
 	return err
 }
@@ -176,7 +192,7 @@ func (p *Pipeline) walk(r *reader, body io.Reader, visit func(*unpack.Document) 
 	defer func() {
 		if v := recover(); v != nil {
 			p.config.Logger.Error("panic while reading an input", "panic", v, "stack", string(debug.Stack()))
-			*r = reader{walker: unpack.NewWalker(Limits())}
+			*r = *p.newReader()
 			err = &dmarc.Error{Reason: dmarc.ReasonUnsupported, Offset: -1, Err: errors.New("internal error")}
 		}
 	}()
@@ -190,30 +206,52 @@ type batch struct {
 	entries  []*tally.Entry
 	names    []string
 	refused  []dmarc.Reason
-	refusals int
+	auth     string // of all entries
 	result   Result
 }
 
 // add adds a report.
-func (b *batch) add(name string, e *tally.Entry) {
+func (b *batch) add(ctx context.Context, name string, e *tally.Entry, auth string) error {
+	if err := b.prepare(ctx, auth); err != nil {
+		return err
+	}
 	b.entries = append(b.entries, e)
 	b.names = append(b.names, name)
+	return nil
 }
 
-// refuse adds a refusal.
-func (b *batch) refuse(name string, err error) {
+// refuse adds a refusal, or ends an unsettled delivery.
+func (b *batch) refuse(ctx context.Context, name string, err error, auth string) error {
+	if b.delivery.Unsettled {
+		return ErrUnsettled
+	}
+	if err := b.prepare(ctx, auth); err != nil {
+		return err
+	}
 	var refused *dmarc.Error
 	if !errors.As(err, &refused) {
 		refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: err}
 	}
-	b.refusals++
 	b.refused = append(b.refused, refused.Reason)
 	b.result.add(Item{Name: name, Outcome: tally.OutcomeInvalid, Err: refused}, false)
+	return nil
+}
+
+// prepare commits what came before when it is much, or came with a mail of
+// another authentication.
+func (b *batch) prepare(ctx context.Context, auth string) error {
+	if n := len(b.entries) + len(b.refused); n >= chunk || n > 0 && auth != b.auth {
+		if err := b.commit(ctx, false); err != nil {
+			return err
+		}
+	}
+	b.auth = auth
+	return nil
 }
 
 // commit records what was found so far, with the mark when it is the last of the delivery.
 func (b *batch) commit(ctx context.Context, last bool) error {
-	record := &tally.Delivery{Source: b.delivery.Source, Entries: b.entries, Refused: b.refused}
+	record := &tally.Delivery{Source: b.delivery.Source, Entries: b.entries, Refused: b.refused, Auth: b.auth}
 	if last && b.delivery.Key != "" {
 		reason := b.result.reason
 		if len(b.entries) > 0 || b.result.Counted+b.result.Known > 0 {

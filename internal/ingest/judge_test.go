@@ -1,0 +1,86 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+)
+
+// mailFrom is a mail with two reports.
+func mailFrom(sender, id string) []byte {
+	return fmt.Appendf(nil, "From: reports@%s\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/xml\n\n%s\n--b\nContent-Type: text/xml\n\n%s\n--b--\n",
+		sender, ingesttest.Report(id+"1", 1), ingesttest.Report(id+"2", 1))
+}
+
+// TestJudge lets a judge decide over the mails of an mbox: each is judged once,
+// counted with its outcome or refused, and a judge that cannot decide now
+// leaves nothing behind.
+func TestJudge(t *testing.T) {
+	var asked []string
+	away := true
+	judge := func(_ context.Context, mail *unpack.Mail, _ unpack.Kind) ingest.Judgement {
+		if mail == nil {
+			return ingest.Judgement{Auth: "none"}
+		}
+		from := mail.Field("From")
+		asked = append(asked, from)
+		switch {
+		case strings.HasSuffix(from, "@away.example") && away:
+			return ingest.Judgement{Refused: errors.New("no answer"), Retry: true}
+		case strings.HasSuffix(from, "@forger.example"):
+			return ingest.Judgement{Auth: "fail", Refused: errors.New("signature does not verify")}
+		}
+		return ingest.Judgement{Auth: "pass"}
+	}
+	store := ingesttest.Store(t)
+	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{Judge: judge, Workers: 1})
+	deliver := func(content []byte) (ingest.Result, error) {
+		return pipeline.Deliver(t.Context(), &ingest.Delivery{Source: "test", Body: bytes.NewReader(content)})
+	}
+	var mbox bytes.Buffer
+	for _, sender := range []string{"good.example", "forger.example", "fine.example"} {
+		fmt.Fprintf(&mbox, "From a@b Tue Nov 24 00:00:00 2026\n%s\n", mailFrom(sender, sender))
+	}
+	result, err := deliver(mbox.Bytes())
+	if err != nil || result.Counted != 4 || result.Refused != 2 {
+		t.Errorf("%d counted, %d refused, error %v, want 4 and 2", result.Counted, result.Refused, err)
+	}
+	if len(asked) != 3 {
+		t.Errorf("asked about %q, want each mail once", asked)
+	}
+	for _, item := range result.Items {
+		if item.Err != nil && item.Err.Reason != dmarc.ReasonUntrusted {
+			t.Errorf("refused with %v, want %s", item.Err, dmarc.ReasonUntrusted)
+		}
+	}
+	if n := ingesttest.Sum(store, tally.Authenticated, "pass"); n != 4 {
+		t.Errorf("%d reports authenticated, want 4", n)
+	}
+	if _, err := deliver(ingesttest.Report("bare", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if n := ingesttest.Sum(store, tally.Authenticated, "none"); n != 1 {
+		t.Errorf("%d reports without a mail, want 1", n)
+	}
+	before := ingesttest.Sum(store, tally.Reports)
+	var input *ingest.InputError
+	if _, err := deliver(mailFrom("away.example", "away")); !errors.As(err, &input) || !errors.Is(err, ingest.ErrUnjudged) {
+		t.Errorf("error %v, want an InputError with ErrUnjudged", err)
+	}
+	if n := ingesttest.Sum(store, tally.Reports); n != before {
+		t.Errorf("%d outcomes, want the %d from before", n, before)
+	}
+	away = false
+	if result, err := deliver(mailFrom("away.example", "away")); err != nil || result.Counted != 2 {
+		t.Errorf("%d counted, error %v, want 2", result.Counted, err)
+	}
+}
