@@ -76,7 +76,7 @@ func (d *Decoder) shift() error {
 		d.tooLarge()
 		return d.err
 	case len(rest)*2 >= size || d.started && d.first == 0 && size < windowBytes:
-		size *= 2
+		size = max(size, min(2*size, d.limits.RecordBytes+1))
 	}
 	if size += slack; size != len(d.buf) {
 		d.buf = append(make([]byte, 0, size), rest...)[:size]
