@@ -108,6 +108,7 @@ func testCore(t *testing.T, server *realtest.PostgresServer) {
 		}
 	}
 	t.Run("default", func(t *testing.T) { testCoreDefault(t, server) })
+	t.Run("roles", func(t *testing.T) { testCoreRoles(t, server) })
 }
 
 // testCoreDefault compares what runs by default with the list and prints what is
@@ -132,6 +133,25 @@ func testCoreDefault(t *testing.T, server *realtest.PostgresServer) {
 	t.Logf("%d of the list are shown by default; %d parameters need --collector.settings_all", shown, off)
 	if shown < 130 {
 		t.Errorf("only %d are shown", shown)
+	}
+}
+
+// testCoreRoles signs in as a role that may only monitor, and as one that may
+// not even do that.
+func testCoreRoles(t *testing.T, server *realtest.PostgresServer) {
+	server.SQL(t, "postgres", "CREATE ROLE watcher LOGIN PASSWORD 'w' IN ROLE pg_monitor; CREATE ROLE stranger LOGIN PASSWORD 's'")
+	for role, want := range map[string][]string{"watcher:w": nil, "stranger:s": {"wal"}} {
+		dsn := strings.Replace(server.DSN("core"), "postgres:"+realtest.PostgresPassword, role, 1)
+		c := postgres.New(open(t, dsn, postgres.SessionsConfig{}), postgres.Core(postgres.CoreConfig{}), postgres.Config{})
+		var failed []string
+		for _, m := range gatherFamilies(t, c)["pg_scrape_collector_success"].Metric {
+			if m.Gauge.GetValue() != 1 {
+				failed = append(failed, m.Label[0].GetValue())
+			}
+		}
+		if !slices.Equal(failed, want) {
+			t.Errorf("%s: %v fail, want %v", role, failed, want)
+		}
 	}
 }
 

@@ -20,6 +20,11 @@ func check(f *flags, logger *slog.Logger, stdout, stderr io.Writer) int {
 	if len(patterns) == 0 {
 		patterns = list(f.queryPaths)
 	}
+	c, err := loadConfig(f.configFile)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
 	queries, err := checkFiles(f, patterns, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
@@ -28,7 +33,7 @@ func check(f *flags, logger *slog.Logger, stdout, stderr io.Writer) int {
 	if !f.checkConnect {
 		return 0
 	}
-	ok, err := checkServer(f, queries, logger, stdout)
+	ok, err := checkServer(f, c, queries, logger, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
@@ -71,11 +76,7 @@ func checkFiles(f *flags, patterns []string, stdout io.Writer) ([]*postgres.Quer
 
 // checkServer runs the queries on the first data source and reports whether
 // all of them work.
-func checkServer(f *flags, queries []*postgres.Query, logger *slog.Logger, stdout io.Writer) (bool, error) {
-	c, err := loadConfig(f.configFile)
-	if err != nil {
-		return false, err
-	}
+func checkServer(f *flags, c *config, queries []*postgres.Query, logger *slog.Logger, stdout io.Writer) (bool, error) {
 	all, err := sources(c)
 	if err != nil {
 		return false, err

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
@@ -62,4 +65,34 @@ func TestMetricsDoc(t *testing.T) {
 		e.queries[q.SQL] = q
 	}
 	metrictest.MetricsDoc(t, "Metrics of "+name, "../../docs/metrics/postgres_queries.md", postgres.New(e, queries, postgres.Config{}))
+}
+
+// TestDocumentedFiles loads the files that docs/postgres.md shows.
+func TestDocumentedFiles(t *testing.T) {
+	text, err := os.ReadFile("../../docs/postgres.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks", len(blocks))
+	}
+	file := filepath.Join(t.TempDir(), "config.yml")
+	if err := os.WriteFile(file, blocks[0][1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := loadConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.DataSources) != 2 || len(c.AuthModules) != 1 || len(c.Probe.Targets) != 1 {
+		t.Errorf("configuration = %+v", c)
+	}
+	files, err := postgres.Parse("docs/postgres.md", blocks[1][1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files.Queries) != 2 {
+		t.Errorf("%d queries", len(files.Queries))
+	}
 }

@@ -80,7 +80,7 @@ func newApp() (*kingpin.Application, *flags) {
 	app.Flag("collection-timeout", "The timeout of the scrape is used.").Hidden().Duration()
 
 	app.Command("serve", "Serve metrics.").Default()
-	check := app.Command("check", "Check query files; with --connect also on the server of the data source, read-only.")
+	check := app.Command("check", "Check the configuration and query files; with --connect also on the server of the data source, read-only.")
 	check.Arg("file", "Query files: paths or patterns. Without any, those of --extend.query-path.").StringsVar(&f.checkFiles)
 	check.Flag("connect", "Run the queries once on the first data source and show what they give.").BoolVar(&f.checkConnect)
 	return app, f
