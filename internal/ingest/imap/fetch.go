@@ -160,9 +160,26 @@ func (f *folder) stream(ctx context.Context, s *session, uid imap.UID, size int6
 	command := s.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{
 		UID: true, BodySection: []*imap.FetchItemBodySection{{Peek: true}},
 	})
+	finish := sync.OnceValue(func() error {
+		defer stop()
+		return command.Close()
+	})
+	err := f.body(command, size, func(body imap.LiteralReader) error {
+		return read(&literal{r: body, left: body.Size(), end: finish})
+	})
+	if err != nil {
+		s.close() // There is no other way past a literal. Then finish frees its reader.
+		_ = finish()
+		return fmt.Errorf("fetch mail: %w", err)
+	}
+	return finish()
+}
+
+// body calls read with the literal of the mail that a command fetches.
+func (f *folder) body(command *imapclient.FetchCommand, size int64, read func(imap.LiteralReader) error) error {
 	message := command.Next()
 	if message == nil {
-		return f.missing(command.Close())
+		return errors.New("the server sent no mail")
 	}
 	for item := message.Next(); item != nil; item = message.Next() {
 		body, ok := item.(imapclient.FetchItemDataBodySection)
@@ -170,27 +187,11 @@ func (f *folder) stream(ctx context.Context, s *session, uid imap.UID, size int6
 			continue
 		}
 		if body.Literal.Size() > f.mailbox.config.MaxBytes {
-			s.close() // There is no other way past the literal.
-			return fmt.Errorf("fetch mail: %d bytes instead of %d", body.Literal.Size(), size)
+			return fmt.Errorf("%d bytes instead of %d", body.Literal.Size(), size)
 		}
-		if err := read(&literal{r: body.Literal, left: body.Literal.Size(), end: func() error {
-			stop()
-			return command.Close()
-		}}); err != nil {
-			s.close()
-			return fmt.Errorf("fetch mail: %w", err)
-		}
-		return nil
+		return read(body.Literal)
 	}
-	return f.missing(command.Close())
-}
-
-// missing is the error for a mail that the server did not send.
-func (f *folder) missing(err error) error {
-	if err == nil {
-		err = errors.New("the server sent no content")
-	}
-	return fmt.Errorf("fetch mail: %w", err)
+	return errors.New("the server sent no content")
 }
 
 // literal reads a mail. The library ends a literal that was cut off with

@@ -17,6 +17,7 @@ const idleLimit = 9 * time.Minute
 
 // session is a connection that is logged in and has a folder selected.
 type session struct {
+	conn     net.Conn
 	client   *imapclient.Client
 	timeout  time.Duration
 	validity uint32
@@ -26,13 +27,13 @@ type session struct {
 
 // connect logs in and selects a folder.
 func connect(ctx context.Context, c *Config, folder string) (*session, error) {
-	s := &session{timeout: c.Timeout, arrived: make(chan struct{}, 1)}
 	conn, err := dial(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	s := &session{conn: conn, timeout: c.Timeout, arrived: make(chan struct{}, 1)}
 	if s.client, err = greet(ctx, c, conn, s.options(c)); err != nil {
-		conn.Close()
+		s.close()
 		return nil, err
 	}
 	if err := s.do(ctx, "log in", func() error { return c.Auth.login(ctx, s.client) }); err != nil {
@@ -81,7 +82,7 @@ func dial(ctx context.Context, c *Config) (net.Conn, error) {
 
 // greet waits for the greeting of the server and, if need be, for STARTTLS.
 func greet(ctx context.Context, c *Config, conn net.Conn, options *imapclient.Options) (*imapclient.Client, error) {
-	stop := closeLate(ctx, c.Timeout, func() { conn.Close() })
+	stop := closeLate(ctx, c.Timeout, func() { drop(conn) })
 	defer stop()
 	if c.Security == SecuritySTARTTLS {
 		client, err := imapclient.NewStartTLS(conn, options)
@@ -143,8 +144,17 @@ func (s *session) do(ctx context.Context, what string, command func() error) err
 }
 
 // close drops the connection without a goodbye, for which an IDLE would have to
-// end first. What the server thinks of it does not matter.
-func (s *session) close() { _ = s.client.Close() }
+// end first. Unlike Client.Close it does not wait for the client, which itself
+// may wait for somebody to read a literal.
+func (s *session) close() { drop(s.conn) }
+
+// drop closes a connection without the farewell of TLS, which could block.
+func drop(conn net.Conn) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	_ = conn.Close()
+}
 
 // search returns the UIDs of the mails after the one called last, in order.
 func (s *session) search(ctx context.Context, last imap.UID) ([]imap.UID, error) {

@@ -1,0 +1,193 @@
+package imap_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/imap"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+)
+
+// fake is an IMAP server with one folder of n mails that says what it likes.
+type fake struct {
+	mails int
+	// size is what RFC822.SIZE says.
+	size int
+	// fetch writes the answer to the FETCH of a body, without the tagged line.
+	fetch func(w io.Writer, uid string)
+}
+
+// serve listens until the test ends and returns the address.
+func (f *fake) serve(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go f.talk(conn)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func (f *fake) talk(conn net.Conn) {
+	defer conn.Close()
+	fmt.Fprint(conn, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
+	for lines := bufio.NewScanner(conn); lines.Scan(); {
+		tag, command, _ := strings.Cut(lines.Text(), " ")
+		switch {
+		case strings.HasPrefix(command, "SELECT"):
+			fmt.Fprintf(conn, "* %d EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n", f.mails)
+		case strings.HasPrefix(command, "UID SEARCH"):
+			fmt.Fprint(conn, "* SEARCH")
+			for uid := range f.mails {
+				fmt.Fprintf(conn, " %d", uid+1)
+			}
+			fmt.Fprint(conn, "\r\n")
+		case strings.Contains(command, "RFC822.SIZE"):
+			for uid := range f.mails {
+				fmt.Fprintf(conn, "* %d FETCH (UID %d RFC822.SIZE %d)\r\n", uid+1, uid+1, f.size)
+			}
+		case strings.Contains(command, "BODY.PEEK[]"):
+			f.fetch(conn, strings.Fields(command)[2])
+		}
+		fmt.Fprintf(conn, "%s OK done\r\n", tag)
+	}
+}
+
+func fakeConfig(address string, marks ingest.Marks) imap.Config {
+	return imap.Config{
+		Address: address, Security: imap.SecurityInsecure, Auth: password(secret), User: user,
+		Timeout: 2 * time.Second, Poll: 50 * time.Millisecond, Attempts: 2, Marks: marks,
+	}
+}
+
+// literalOf writes a mail as a literal that claims a size.
+func literalOf(w io.Writer, uid string, size int, mail []byte) {
+	fmt.Fprintf(w, "* %s FETCH (UID %s BODY[] {%d}\r\n%s", uid, uid, size, mail)
+}
+
+// TestHostileServer counts nothing that did not come whole, gives up on a mail
+// after some attempts, and goes on with the others.
+func TestHostileServer(t *testing.T) {
+	good := report("good", 2)
+	bad := report("bad", 40)
+	for _, test := range []struct {
+		name   string
+		bad    func(w io.Writer)
+		hangUp bool
+	}{
+		{name: "truncated literal", hangUp: true, bad: func(w io.Writer) { literalOf(w, "1", len(bad)+100, bad) }},
+		{name: "truncated by little", hangUp: true, bad: func(w io.Writer) { literalOf(w, "1", len(bad)+1, bad) }},
+		{name: "no end of the response", hangUp: true, bad: func(w io.Writer) { literalOf(w, "1", len(bad), bad) }},
+		{name: "garbage behind", bad: func(w io.Writer) { literalOf(w, "1", len(bad), bad); fmt.Fprint(w, " GARBAGE {\r\n") }},
+		{name: "huge literal", bad: func(w io.Writer) {
+			literalOf(w, "1", 9_999_999_999_999, bad)
+			for range 1000 {
+				if _, err := w.Write(bad); err != nil {
+					return
+				}
+			}
+		}},
+		{name: "literal that never comes", bad: func(w io.Writer) { literalOf(w, "1", 1000, nil); time.Sleep(5 * time.Second) }},
+		{name: "no body", bad: func(w io.Writer) { fmt.Fprint(w, "* 1 FETCH (UID 1 FLAGS ())\r\n") }},
+		{name: "null", bad: func(w io.Writer) { fmt.Fprint(w, "* 1 FETCH (UID 1 BODY[] NIL)\r\n") }},
+		{name: "nothing", bad: func(io.Writer) {}},
+		{name: "other mail", bad: func(w io.Writer) { literalOf(w, "3", len(bad), bad); fmt.Fprint(w, ")\r\n") }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := &fake{mails: 2, size: len(bad)}
+			server.fetch = func(w io.Writer, uid string) {
+				if uid == "1" {
+					test.bad(w)
+					if test.hangUp {
+						w.(net.Conn).Close()
+					}
+					return
+				}
+				literalOf(w, uid, len(good), good)
+				fmt.Fprint(w, ")\r\n")
+			}
+			store, pipeline := pipeline(t)
+			run(t, open(t, fakeConfig(server.serve(t), pipeline)), pipeline.Deliver)
+			ingesttest.Eventually(t, "the good mail counted and the bad one given up", func() bool {
+				return ingesttest.Sum(store, tally.Messages) == 2 && ingesttest.Sum(store, tally.Refusals) == 1
+			})
+			if n := ingesttest.Sum(store, tally.Reports); n != 2 {
+				t.Errorf("%d reports, want one counted and one invalid", n)
+			}
+		})
+	}
+}
+
+// TestSilentServer returns from every command that nobody answers, and at once
+// when the context ends.
+func TestSilentServer(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() // The kernel accepts for it.
+	_, pipeline := pipeline(t)
+	for _, security := range []imap.Security{imap.SecurityTLS, imap.SecuritySTARTTLS, imap.SecurityInsecure} {
+		c := fakeConfig(listener.Addr().String(), pipeline)
+		c.Security, c.Timeout = security, 300*time.Millisecond
+		start := time.Now()
+		if err := open(t, c).Run(t.Context(), pipeline.Deliver); err == nil || time.Since(start) > 10*time.Second {
+			t.Errorf("%s: %v after %s", security, err, time.Since(start))
+		}
+		c.Timeout = time.Hour
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		start = time.Now()
+		if err := open(t, c).Run(ctx, pipeline.Deliver); err == nil || time.Since(start) > 10*time.Second {
+			t.Errorf("%s, cancelled: %v after %s", security, err, time.Since(start))
+		}
+		cancel()
+	}
+}
+
+// TestManyMails drains many mails, some of them poison, in little memory.
+func TestManyMails(t *testing.T) {
+	const mails = 2000
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	server := &fake{mails: mails, size: 2000}
+	server.fetch = func(w io.Writer, uid string) {
+		mail := report(uid, 1)
+		if strings.HasSuffix(uid, "500") {
+			mail = []byte("poison")
+		}
+		literalOf(w, uid, len(mail), mail)
+		fmt.Fprint(w, ")\r\n")
+	}
+	store, pipeline := pipeline(t)
+	run(t, open(t, fakeConfig(server.serve(t), pipeline)), pipeline.Deliver)
+	ingesttest.Eventually(t, "all read", func() bool { return ingesttest.Sum(store, tally.Reports) == mails })
+	if n := ingesttest.Sum(store, tally.Messages); n != mails-2 {
+		t.Errorf("%d messages, want %d", n, mails-2)
+	}
+	var memory runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&memory)
+	if memory.HeapAlloc > 64<<20 {
+		t.Errorf("%d MiB in use", memory.HeapAlloc>>20)
+	}
+}
