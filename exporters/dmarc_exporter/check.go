@@ -80,23 +80,34 @@ func newChecker(stdin io.Reader) *checker {
 
 // read checks one file.
 func (c *checker) read(f file, emit func(finding)) {
+	c.entries(f, func(e *tally.Entry, refused *refusal) {
+		if refused != nil {
+			emit(finding{refused: refused})
+			return
+		}
+		emit(finding{report: newChecked(f.path, e)})
+	})
+}
+
+// entries reads the reports in one file; one of the arguments of visit is nil.
+func (c *checker) entries(f file, visit func(*tally.Entry, *refusal)) {
 	r, err := f.open(c.stdin)
 	if err != nil {
-		emit(finding{refused: refuse(f.path, err)})
+		visit(nil, refuse(f.path, err))
 		return
 	}
 	defer r.Close()
 	err = c.walk(r, func(doc *unpack.Document) error {
 		entry, err := c.reader.Read(doc)
 		if err != nil {
-			emit(finding{refused: refuse(f.path, err)})
+			visit(nil, refuse(f.path, err))
 			return nil
 		}
-		emit(finding{report: newChecked(f.path, entry)})
+		visit(entry, nil)
 		return nil
 	})
 	if err != nil {
-		emit(finding{refused: refuse(f.path, err)})
+		visit(nil, refuse(f.path, err))
 	}
 }
 

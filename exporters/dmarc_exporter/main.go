@@ -41,6 +41,7 @@ type flags struct {
 	parse      string
 	parsePaths []string
 	configFile string
+	backfill   backfillOptions
 }
 
 // newApp declares the commands and their flags.
@@ -56,6 +57,12 @@ func newApp() (*kingpin.Application, *flags) {
 	parse := app.Command("parse", "Print every record of reports, one per line.")
 	parse.Flag("format", "What to print.").Default("json").EnumVar(&f.parse, "json", "csv")
 	parse.Arg("path", "Files, and directories with all below them; - is the standard input.").Required().StringsVar(&f.parsePaths)
+	backfill := app.Command("backfill", "Print the counters that reports on disk would have made, with the times of the reports, for promtool tsdb create-blocks-from openmetrics.")
+	backfill.Flag("format", "What to print.").Default("openmetrics").EnumVar(&f.backfill.format, "openmetrics")
+	backfill.Flag("settled", "How old a day must be to be printed: reports about younger ones may still come.").Default("4d").SetValue(&f.backfill.settled)
+	backfill.Flag("domain", "Domain whose reports are mine, as for serve. Repeatable.").StringsVar(&f.backfill.domains)
+	backfill.Flag("budget.series", "How many series domains and reporters may have in all, as for serve.").Default("2000").IntVar(&f.backfill.series)
+	backfill.Arg("path", "Files, and directories with all below them.").Required().StringsVar(&f.backfill.paths)
 	checkConfig := app.Command("check-config", "Check a configuration file.")
 	checkConfig.Arg("file", "The file.").Required().StringVar(&f.configFile)
 	return app, f
@@ -69,7 +76,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return code
 	}
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
-	for _, paths := range [][]string{f.check.paths, f.parsePaths} {
+	for _, paths := range [][]string{f.check.paths, f.parsePaths, f.backfill.paths} {
 		for i, path := range paths {
 			if path == "" {
 				paths[i] = "-" // Kingpin takes the dash off.
@@ -81,6 +88,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return a.runCheck(context.Background(), f.check)
 	case "parse":
 		return a.runParse(context.Background(), f.parse, f.parsePaths)
+	case "backfill":
+		return a.runBackfill(context.Background(), f.backfill)
 	case "check-config":
 		return a.runCheckConfig(f.configFile)
 	}

@@ -98,7 +98,11 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // TestServedSamples compares /metrics with sums that the standard library
 // alone gets out of the sample files.
 func TestServedSamples(t *testing.T) {
-	want := independentSums(t)
+	all, err := filepath.Glob(filepath.Join(sampleDir, "*"))
+	if err != nil || len(all) < 50 {
+		t.Fatalf("%d samples, error %v", len(all), err)
+	}
+	want := independentSums(t, all...)
 	address := serve(t, "--source.dir="+sampleDir, "--source.refused=keep", "--state.file="+filepath.Join(t.TempDir(), "state.db"), "--state.horizon=36500d")
 	var got map[string]float64
 	eventually(t, "all samples read", func() bool {
@@ -143,17 +147,13 @@ type tlsFeedback struct {
 	} `json:"policies"`
 }
 
-// independentSums reads the samples without any code of this repository.
-func independentSums(t *testing.T) map[string]float64 {
+// independentSums reads samples without any code of this repository.
+func independentSums(t *testing.T, files ...string) map[string]float64 {
 	t.Helper()
 	sums := map[string]float64{"dmarc_reports_duplicate_total{}": 0}
 	seen := map[string]bool{}
-	entries, err := os.ReadDir(sampleDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		text := independentText(t, filepath.Join(sampleDir, e.Name()))
+	for _, file := range files {
+		text := independentText(t, file)
 		if bytes.HasPrefix(text, []byte("{")) {
 			var r tlsFeedback
 			if err := json.Unmarshal(text, &r); err != nil {
@@ -180,9 +180,6 @@ func independentSums(t *testing.T) map[string]float64 {
 			sums["dmarc_reporter_messages_total{reporter="+r.Org+"}"] += float64(record.Count)
 			sums["dmarc_messages_total{disposition="+record.Disposition+",dkim="+record.DKIM+",domain="+r.Domain+",spf="+record.SPF+"}"] += float64(record.Count)
 		}
-	}
-	if len(seen) < 50 {
-		t.Fatalf("only %d reports in the samples", len(seen))
 	}
 	return sums
 }

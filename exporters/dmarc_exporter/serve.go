@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
+	"github.com/alecthomas/units"
 	"github.com/prometheus/common/model"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
@@ -35,6 +36,8 @@ type serveOptions struct {
 	series     int
 	conflicts  string
 	twins      string
+	maxBytes   units.Base2Bytes
+	compat     bool
 }
 
 // addFlags declares the flags.
@@ -51,10 +54,12 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 		Default("30s").DurationVar(&o.rescan)
 	c.Flag("state.file", "File with the counts. It is created when it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
 	c.Flag("state.horizon", "How long reports are remembered; older ones are not counted.").Default("400d").SetValue(&o.horizon)
+	c.Flag("state.max-bytes", "How large the state file may grow, such as 512MB; nothing is counted beyond. 0 means no limit.").Default("0").BytesVar(&o.maxBytes)
 	c.Flag("domain", "Domain whose reports are mine; those of others count as foreign. Repeatable. Without it domains are learnt from reports.").StringsVar(&o.domains)
 	c.Flag("budget.series", "How many series domains and reporters may have in all.").Default("2000").IntVar(&o.series)
 	c.Flag("dedupe.conflicts", "What happens to a report that is known with other content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
 	c.Flag("dedupe.twins", "What happens to a report that differs from a known one only by its id.").Default("count").EnumVar(&o.twins, "skip", "count")
+	c.Flag("compat.dmarc-metrics-exporter", "Serve also the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
 }
 
 // service is the exporter at work.
@@ -81,11 +86,13 @@ func (a *app) runServe(ctx context.Context, f *flags) int {
 		return exitRefused
 	}
 	metrics := collector.New(s.tally, collector.Config{Sources: s.sourceMetrics})
+	collectors := []exporter.ContextCollector{exporter.Named("dmarc", metrics)}
+	if f.serve.compat {
+		collectors = append(collectors, exporter.Named("compat", collector.NewCompat(s.tally)))
+	}
 	err = exporter.Serve(ctx, f.Flags, exporter.Options{
 		Name: "dmarc_exporter", Description: "DMARC aggregate, SMTP TLS and failure reports as metrics.", Logger: logger,
-		Collectors: func(url.Values) ([]exporter.ContextCollector, error) {
-			return []exporter.ContextCollector{exporter.Named("dmarc", metrics)}, nil
-		},
+		Collectors: func(url.Values) ([]exporter.ContextCollector, error) { return collectors, nil },
 		Reload:     s.reload,
 		Handlers:   s.uploads.handlers(),
 		Background: s.run,
@@ -119,11 +126,12 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 	s.tally, err = tally.Open(o.stateFile, tally.Config{
 		Horizon: time.Duration(o.horizon), Domains: append(c.Domains, o.domains...), Budget: o.series,
 		CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip",
+		MaxBytes: int64(o.maxBytes), Signers: o.compat,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.pipeline = ingest.NewPipeline(s.tally, ingest.PipelineConfig{Logger: logger})
+	s.pipeline = ingest.NewPipeline(s.tally, ingest.PipelineConfig{Logger: logger, Signers: o.compat})
 	if s.initial, err = s.build(c); err != nil {
 		return nil, errors.Join(&usageError{err}, s.tally.Close())
 	}
