@@ -1,0 +1,153 @@
+package imap_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/imap"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+// TestInterrupted stops everything at random moments, between any two steps,
+// and opens the state anew, until the mailbox is empty: each report counts
+// once. IMAP_INTERRUPTIONS sets how often.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	rounds := 20
+	if n, err := strconv.Atoi(os.Getenv("IMAP_INTERRUPTIONS")); err == nil {
+		rounds = n
+	}
+	for name, settings := range map[string]string{"move": "", "copy": bare + " UIDPLUS", "bare": bare} {
+		t.Run(name, func(t *testing.T) {
+			server := realtest.Dovecot(t, settings)
+			w := &interrupted{server: server, path: filepath.Join(t.TempDir(), "state.db")}
+			for round := range rounds {
+				w.offer(t)
+				w.run(t, rand.N(400*time.Millisecond))
+				if t.Failed() {
+					t.Fatalf("failed in round %d", round)
+				}
+			}
+			w.drain(t)
+		})
+	}
+}
+
+// TestKilled is TestInterrupted with processes that are killed (SIGKILL).
+// IMAP_KILLS sets how many.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	kills := 8
+	if n, err := strconv.Atoi(os.Getenv("IMAP_KILLS")); err == nil {
+		kills = n
+	}
+	server := realtest.Dovecot(t)
+	w := &interrupted{server: server, path: filepath.Join(t.TempDir(), "state.db")}
+	for range kills {
+		w.offer(t)
+		cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
+		cmd.Env = append(os.Environ(), childState+"="+w.path, childAddress+"="+server.IMAP)
+		child := realtest.Start(t, cmd)
+		child.WaitFor(t, func() error { _, err := os.Stat(w.path); return err })
+		time.Sleep(rand.N(600 * time.Millisecond))
+		child.Kill()
+	}
+	w.drain(t)
+}
+
+// The environment of the process that TestKilled kills.
+const (
+	childState   = "IMAP_TEST_STATE"
+	childAddress = "IMAP_TEST_ADDRESS"
+)
+
+// TestChild reads a mailbox until it is killed.
+func TestChild(t *testing.T) {
+	path := os.Getenv(childState)
+	if path == "" {
+		t.Skip("only for TestKilled")
+	}
+	store, err := tally.Open(path, tally.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{})
+	c := moving(imap.Config{Address: os.Getenv(childAddress), Security: imap.SecurityInsecure, User: user, Auth: password(secret), Marks: pipeline})
+	c.Batch = 4
+	t.Fatal(open(t, c).Run(t.Context(), pipeline.Deliver))
+}
+
+// interrupted is a mailbox that is read by one process after the other.
+type interrupted struct {
+	server  *realtest.DovecotServer
+	path    string
+	offered int
+	// messages is what all reports offered so far sum up to.
+	messages int64
+}
+
+// offer adds five reports, one of them for the second time.
+func (w *interrupted) offer(t *testing.T) {
+	var mails [][]byte
+	for range 5 {
+		w.offered++
+		w.messages += int64(w.offered)
+		mails = append(mails, report(fmt.Sprint(w.offered), w.offered))
+	}
+	mails = append(mails, mails[rand.N(len(mails))])
+	w.server.Seed(t, user, "INBOX", mails...)
+}
+
+// open opens the state and the mailbox.
+func (w *interrupted) open(t *testing.T) (*tally.Tally, *ingest.Pipeline, *imap.Mailbox) {
+	t.Helper()
+	store, err := tally.Open(w.path, tally.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{})
+	c := moving(config(w.server, pipeline))
+	c.Batch = 4
+	return store, pipeline, open(t, c)
+}
+
+// run reads for a while. Nothing may ever count twice.
+func (w *interrupted) run(t *testing.T, limit time.Duration) {
+	store, pipeline, source := w.open(t)
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	_ = source.Run(ctx, pipeline.Deliver)
+	if n := ingesttest.Sum(store, tally.Messages); n > w.messages {
+		t.Errorf("%d messages, want %d at most", n, w.messages)
+	}
+}
+
+// drain reads to the end. Nothing may be lost.
+func (w *interrupted) drain(t *testing.T) {
+	store, pipeline, source := w.open(t)
+	defer store.Close()
+	stop := run(t, source, pipeline.Deliver)
+	ingesttest.Eventually(t, "everything put away", func() bool {
+		return len(w.server.Mails(t, user, "INBOX")) == flagged(t, w.server, "INBOX", "S") && ingesttest.Sum(store, tally.Messages) >= w.messages
+	})
+	stop()
+	if n := ingesttest.Sum(store, tally.Messages); n != w.messages {
+		t.Errorf("%d messages, want %d", n, w.messages)
+	}
+	counted := ingesttest.Sum(store, tally.Reports, string(tally.OutcomeCounted))
+	t.Logf("%d reports counted once, %d duplicates", counted, ingesttest.Sum(store, tally.Reports, string(tally.OutcomeDuplicate)))
+	if counted != int64(w.offered) {
+		t.Errorf("%d reports counted, want %d", counted, w.offered)
+	}
+}
