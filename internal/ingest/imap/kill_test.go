@@ -33,13 +33,39 @@ func TestInterrupted(t *testing.T) {
 			w := &interrupted{server: server, path: filepath.Join(t.TempDir(), "state.db")}
 			for round := range rounds {
 				w.offer(t)
-				w.run(t, rand.N(400*time.Millisecond))
+				w.run(t, rand.N(400*time.Millisecond), nil)
 				if t.Failed() {
 					t.Fatalf("failed in round %d", round)
 				}
 			}
 			w.drain(t)
 		})
+	}
+}
+
+// TestControl shows that TestInterrupted would notice: a mail that is
+// acknowledged before its commit is lost when the process ends in between.
+func TestControl(t *testing.T) {
+	t.Parallel()
+	w := &interrupted{server: realtest.Dovecot(t), path: filepath.Join(t.TempDir(), "state.db")}
+	w.offer(t)
+	w.run(t, 3*time.Second, func(deliver ingest.Deliver) ingest.Deliver {
+		return func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
+			if d.Body == nil {
+				return deliver(ctx, d)
+			}
+			// Never committed: the process has ended.
+			return ingest.Result{Counted: 1}, nil
+		}
+	})
+	store, pipeline, source := w.open(t)
+	defer store.Close()
+	stop := run(t, source, pipeline.Deliver)
+	w.server.Seed(t, user, "INBOX", report("last", 1000))
+	ingesttest.Eventually(t, "the last mail counted", func() bool { return ingesttest.Sum(store, tally.Messages) >= 1000 })
+	stop()
+	if n := ingesttest.Sum(store, tally.Messages); n != 1000 {
+		t.Errorf("%d messages, want 1000: the others were to be lost", n)
 	}
 }
 
@@ -121,13 +147,18 @@ func (w *interrupted) open(t *testing.T) (*tally.Tally, *ingest.Pipeline, *imap.
 	return store, pipeline, open(t, c)
 }
 
-// run reads for a while. Nothing may ever count twice.
-func (w *interrupted) run(t *testing.T, limit time.Duration) {
+// run reads for a while. Nothing may ever count twice. wrap, if not nil,
+// stands between the source and the pipeline.
+func (w *interrupted) run(t *testing.T, limit time.Duration, wrap func(ingest.Deliver) ingest.Deliver) {
 	store, pipeline, source := w.open(t)
 	defer store.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	_ = source.Run(ctx, pipeline.Deliver)
+	deliver := ingest.Deliver(pipeline.Deliver)
+	if wrap != nil {
+		deliver = wrap(deliver)
+	}
+	_ = source.Run(ctx, deliver)
 	if n := ingesttest.Sum(store, tally.Messages); n > w.messages {
 		t.Errorf("%d messages, want %d at most", n, w.messages)
 	}
