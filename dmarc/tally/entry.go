@@ -85,6 +85,9 @@ type Entry struct {
 	// Warnings are those of the containers and of the report.
 	Warnings        []dmarc.Warning
 	WarningsDropped int
+	// Deviations are those of an aggregate report from RFC 9990, when
+	// Reader.Validate asks for them.
+	Deviations []dmarc.Deviation
 }
 
 // WarningCodes returns the codes of the warnings, each once, in alphabetical order.

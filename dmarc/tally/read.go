@@ -21,6 +21,8 @@ type Reader struct {
 	Source func(netip.Addr) string
 	// Signers collects Entry.Signers for Config.Signers; it costs some time.
 	Signers bool
+	// Validate collects Entry.Deviations.
+	Validate bool
 
 	decoder *dmarc.Decoder
 	record  dmarc.Record
@@ -83,6 +85,7 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 	}
 	e := &Entry{Dispositions: map[string]int64{}, Groups: map[Group]int64{}}
 	report := r.decoder.Report()
+	validator := dmarc.Validator{}
 	for {
 		err := r.decoder.Next(&r.record)
 		if errors.Is(err, io.EOF) {
@@ -99,7 +102,13 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 		if r.Signers {
 			e.addSigners(&r.record)
 		}
+		if r.Validate {
+			validator.Record(&r.record)
+		}
 		r.digest.record(&r.record)
+	}
+	if r.Validate {
+		e.Deviations = validator.Report(report)
 	}
 	m := &report.Metadata
 	e.Identity = Identity{

@@ -91,7 +91,7 @@ type dated struct {
 // readEntries reads the reports in files.
 func (a *app) readEntries(ctx context.Context, paths []string, visit func(dated) error) error {
 	newWorker := func() func(file, func(dated)) {
-		c := newChecker(a.stdin)
+		c := newChecker(a.stdin, false)
 		return func(f file, emit func(dated)) {
 			c.entries(f, func(e *tally.Entry, refused *refusal) { emit(dated{f.path, e, refused}) })
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -31,6 +32,17 @@ type checked struct {
 	PassMessages int64            `json:"pass_messages"`
 	Dispositions map[string]int64 `json:"dispositions"`
 	Warnings     []dmarc.Code     `json:"warnings"`
+	// Deviations are from RFC 9990; only --strict lists them.
+	Deviations []deviation `json:"deviations,omitempty"`
+}
+
+// deviation is a dmarc.Deviation as --json prints it.
+type deviation struct {
+	Section  string     `json:"section"`
+	Rule     dmarc.Rule `json:"rule"`
+	Path     string     `json:"path"`
+	Message  string     `json:"message"`
+	Advisory bool       `json:"advisory"`
 }
 
 // finding is what check says about a report or a refusal; one of the two is set.
@@ -48,6 +60,9 @@ func newChecked(path string, e *tally.Entry) *checked {
 	}
 	if c.Dispositions == nil {
 		c.Dispositions = map[string]int64{}
+	}
+	for _, d := range e.Deviations {
+		c.Deviations = append(c.Deviations, deviation(d))
 	}
 	seen := make(map[dmarc.Code]bool, len(e.Warnings))
 	for _, w := range e.Warnings {
@@ -74,8 +89,8 @@ type checker struct {
 	reader tally.Reader
 }
 
-func newChecker(stdin io.Reader) *checker {
-	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits())}
+func newChecker(stdin io.Reader, strict bool) *checker {
+	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), reader: tally.Reader{Validate: strict}}
 }
 
 // read checks one file.
@@ -115,7 +130,7 @@ func (c *checker) entries(f file, visit func(*tally.Entry, *refusal)) {
 func (c *checker) walk(r io.Reader, visit func(*unpack.Document) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			*c = *newChecker(c.stdin)
+			*c = *newChecker(c.stdin, c.reader.Validate)
 			err = &dmarc.Error{Reason: dmarc.ReasonUnsupported, Offset: -1, Err: fmt.Errorf("internal error: %v", v)}
 		}
 	}()
@@ -150,7 +165,7 @@ func (a *app) runCheck(ctx context.Context, o checkOptions) int {
 	if !o.json {
 		write = table.add
 	}
-	err := readAll(ctx, o.paths, func() func(file, func(finding)) { return newChecker(a.stdin).read }, func(f finding) error {
+	err := readAll(ctx, o.paths, func() func(file, func(finding)) { return newChecker(a.stdin, o.strict).read }, func(f finding) error {
 		sum.add(f)
 		progress.show(sum)
 		return write(f)
@@ -162,7 +177,7 @@ func (a *app) runCheck(ctx context.Context, o checkOptions) int {
 	if err = errors.Join(err, out.Flush()); err != nil {
 		return a.fail(err)
 	}
-	if sum.refused > 0 || o.strict && sum.warned > 0 {
+	if sum.refused > 0 || o.strict && sum.warned+sum.deviating > 0 {
 		return exitRefused
 	}
 	return exitOK
@@ -182,6 +197,7 @@ func jsonFinding(w io.Writer) func(finding) error {
 // summary counts findings.
 type summary struct {
 	reports, refused, warned int
+	deviating                int // with a deviation that a standard forbids
 	messages, pass           int64
 }
 
@@ -194,6 +210,9 @@ func (s *summary) add(f finding) {
 	if len(f.report.Warnings) > 0 {
 		s.warned++
 	}
+	if slices.ContainsFunc(f.report.Deviations, func(d deviation) bool { return !d.Advisory }) {
+		s.deviating++
+	}
 	if f.report.Kind == unpack.KindAggregate {
 		s.messages += f.report.Messages
 		s.pass += f.report.PassMessages
@@ -205,6 +224,9 @@ func (s *summary) String() string {
 	text := fmt.Sprintf("%s, %s refused", plural(s.reports, "report"), grouped(int64(s.refused)))
 	if s.warned > 0 {
 		text += fmt.Sprintf(", %s with warnings", grouped(int64(s.warned)))
+	}
+	if s.deviating > 0 {
+		text += fmt.Sprintf(", %s against RFC 9990", grouped(int64(s.deviating)))
 	}
 	if s.messages > 0 {
 		text += fmt.Sprintf("; %s, %s pass", plural(int(s.messages), "message"), percent(s.pass, s.messages))

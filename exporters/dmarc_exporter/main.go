@@ -52,7 +52,7 @@ func newApp() (*kingpin.Application, *flags) {
 	f.serve.addFlags(serve)
 	check := app.Command("check", "Read reports and say what is in them. Exits with 1 when something is refused.")
 	check.Flag("json", "Print one JSON object per report and line.").BoolVar(&f.check.json)
-	check.Flag("strict", "Exit with 1 also when a report was only readable with repairs.").BoolVar(&f.check.strict)
+	check.Flag("strict", "List deviations from RFC 9990 with their sections; exit with 1 also for them and for reports that were readable only with repairs.").BoolVar(&f.check.strict)
 	check.Arg("path", "Files, and directories with all below them; - is the standard input.").Required().StringsVar(&f.check.paths)
 	parse := app.Command("parse", "Print every record of reports, one per line.")
 	parse.Flag("format", "What to print.").Default("json").EnumVar(&f.parse, "json", "csv")

@@ -63,6 +63,9 @@ func (t *table) add(f finding) error {
 		t.rows = append(t.rows, []string{cutLeft(f.refused.Path, maxPath), "REFUSED", clean(f.refused.Error.Message)})
 	} else {
 		t.rows = append(t.rows, reportRow(f.report))
+		for _, d := range f.report.Deviations {
+			t.rows = append(t.rows, []string{"", fmt.Sprintf("%s: %s (%s)", clean(d.Path), clean(d.Message), d.Section)})
+		}
 	}
 	if len(t.rows) >= tableBlock {
 		return t.flush()
@@ -85,7 +88,7 @@ func reportRow(r *checked) []string {
 func (t *table) flush() error {
 	for _, row := range t.rows {
 		if len(row) < len(t.widths) {
-			row = row[:2]
+			row = row[:min(2, len(row)-1)]
 		}
 		for i, cell := range row {
 			t.widths[i] = max(t.widths[i], utf8.RuneCountInString(cell))
