@@ -208,7 +208,11 @@ func (c *Collector) skip(ctx context.Context) (bool, error) {
 	if !c.config.Keys.SkipOnMaster {
 		return false, nil
 	}
-	replies, err := call(ctx, c.client, []command{{"ROLE"}})
+	node, err := c.node(ctx)
+	if err != nil {
+		return false, err
+	}
+	replies, err := call(ctx, node, []command{{"ROLE"}})
 	if err != nil {
 		return false, err
 	}

@@ -8,10 +8,9 @@ import (
 
 // clusterFamilies are about a cluster as one of its nodes sees it.
 type clusterFamilies struct {
-	clusterInfo                             map[string]*family // by key of CLUSTER INFO
-	clusterMessagesSent, clusterMessagesGot *family
-	clusterNode, clusterNodeLink            *family
-	clusterNodeFailing, clusterNodeSlots    *family
+	clusterInfo                          map[string]*family // by key of CLUSTER INFO
+	clusterNode, clusterNodeLink         *family
+	clusterNodeFailing, clusterNodeSlots *family
 }
 
 func newClusterFamilies(t *table) clusterFamilies {

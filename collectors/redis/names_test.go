@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/redis/go-redis/v9"
@@ -110,4 +111,21 @@ func readContract(t *testing.T, file string) []string {
 		}
 	}
 	return lines
+}
+
+// TestProtocols holds that a client in its default configuration, which speaks
+// RESP3, shows the same as one that speaks RESP2.
+func TestProtocols(t *testing.T) {
+	s := busyRedis(t)
+	newest := redis.NewClient(&redis.Options{Addr: s.Addr()})
+	t.Cleanup(func() { newest.Close() })
+	var shown []map[string]string
+	for _, client := range []*redis.Client{connect(t, redis.Options{Addr: s.Addr()}), newest} {
+		c := New(client, fullConfig)
+		c.RefreshIfDue(t.Context())
+		shown = append(shown, gathered(t, c))
+	}
+	if diff := cmp.Diff(shown[0], shown[1]); diff != "" {
+		t.Errorf("families (-RESP2 +RESP3):\n%s", diff)
+	}
 }

@@ -120,6 +120,7 @@ func TestHang(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	server := realtest.Redis(t)
 	for _, c := range []struct {
 		name   string
@@ -132,15 +133,16 @@ func TestFaults(t *testing.T) {
 		{"slow drip", realtest.Drip, "timeout"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			proxy := realtest.NewFaultProxy(t, "tcp", server.Addr())
 			probe, _ := prober(t)
 			body, _ := probe(proxy.Addr(), 5*time.Second)
 			mustHave(t, "before", body, "redis_up 1")
 			proxy.SetMode(t, c.mode)
 			for range 2 {
-				body, took := probe(proxy.Addr(), time.Second)
+				body, took := probe(proxy.Addr(), 2*time.Second)
 				mustHave(t, "broken", body, "redis_up 0", `redis_exporter_last_scrape_error{err="`+c.reason+`"} 1`)
-				inTime(t, took, time.Second)
+				inTime(t, took, 2*time.Second)
 			}
 			proxy.SetMode(t, realtest.Pass)
 			body, _ = probe(proxy.Addr(), 5*time.Second)
@@ -150,6 +152,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestStoppedServer(t *testing.T) {
+	t.Parallel()
 	server := realtest.Redis(t)
 	probe, _ := prober(t)
 	body, _ := probe(server.Addr(), 5*time.Second)
@@ -158,9 +161,9 @@ func TestStoppedServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // The second time on a new connection, which the kernel accepts.
-		body, took := probe(server.Addr(), time.Second)
+		body, took := probe(server.Addr(), 2*time.Second)
 		mustHave(t, "stopped", body, "redis_up 0", `redis_exporter_last_scrape_error{err="timeout"} 1`)
-		inTime(t, took, time.Second)
+		inTime(t, took, 2*time.Second)
 	}
 	if err := server.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
@@ -172,20 +175,26 @@ func TestStoppedServer(t *testing.T) {
 // TestSleepingServer holds that a command that blocks the server is waited for
 // no longer than a scrape may.
 func TestSleepingServer(t *testing.T) {
+	t.Parallel()
 	server := realtest.Redis(t)
 	probe, _ := prober(t)
 	var asleep sync.WaitGroup
 	asleep.Go(func() { server.Do(t, "DEBUG", "SLEEP", "1.5") })
-	time.Sleep(200 * time.Millisecond) // The server does not say that it sleeps.
-	body, took := probe(server.Addr(), 600*time.Millisecond)
-	mustHave(t, "asleep", body, "redis_up 0", `redis_exporter_last_scrape_error{err="timeout"} 1`)
-	inTime(t, took, 600*time.Millisecond)
+	body, took := "", time.Duration(0)
+	for limit := time.Now().Add(20 * time.Second); !strings.Contains(body, "redis_up 0"); {
+		if body, took = probe(server.Addr(), time.Second); time.Now().After(limit) {
+			t.Fatal("never asleep")
+		}
+	}
+	mustHave(t, "asleep", body, `redis_exporter_last_scrape_error{err="timeout"} 1`)
+	inTime(t, took, time.Second)
 	asleep.Wait()
 	body, _ = probe(server.Addr(), 5*time.Second)
 	mustHave(t, "awake", body, "redis_up 1")
 }
 
 func TestBusyServer(t *testing.T) {
+	t.Parallel()
 	server := realtest.Redis(t, "--busy-reply-threshold", "100")
 	probe, _ := prober(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ReadTimeout: time.Minute, MaxRetries: -1})
