@@ -334,6 +334,29 @@ func TestStoreTrouble(t *testing.T) {
 	}
 }
 
+// TestPoison gives up on a mail that can never be read, and goes on with the others.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	server := realtest.Dovecot(t)
+	server.Seed(t, user, "INBOX", report("a", 1), report("b", 1), report("c", 1))
+	store, pipeline := pipeline(t)
+	c := moving(config(server, pipeline))
+	c.Attempts, c.Batch = 2, 2
+	var attempts atomic.Int64
+	run(t, open(t, c), func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
+		if d.Name == "INBOX/1" && d.Body != nil {
+			attempts.Add(1)
+			return ingest.Result{}, &ingest.InputError{Err: errors.New("no key now")}
+		}
+		return pipeline.Deliver(ctx, d)
+	})
+	ingesttest.Eventually(t, "the others counted", func() bool { return len(server.Mails(t, user, "Done")) == 2 })
+	ingesttest.Eventually(t, "one put away", func() bool { return len(server.Mails(t, user, "Invalid")) == 1 })
+	if n := ingesttest.Sum(store, tally.Refusals, string(dmarc.ReasonIO)); n != 1 || attempts.Load() != 2 {
+		t.Errorf("%d refused after %d attempts, want 1 after 2", n, attempts.Load())
+	}
+}
+
 // TestRefusedAction goes on when the server does not let mails move.
 func TestRefusedAction(t *testing.T) {
 	server := realtest.Dovecot(t)

@@ -29,6 +29,19 @@ const (
 type outcome struct {
 	mu      sync.Mutex
 	classes map[ingest.Class]imap.UIDSet
+	// unreadable are mails that came, but could not be read.
+	unreadable []imap.UID
+}
+
+// fail takes down that a mail could not be recorded, if the mail is to blame.
+func (o *outcome) fail(uid imap.UID, err error) {
+	var input *ingest.InputError
+	if !errors.As(err, &input) {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unreadable = append(o.unreadable, uid)
 }
 
 func (o *outcome) add(class ingest.Class, uid imap.UID) {
@@ -58,7 +71,11 @@ func (f *folder) deliverAll(ctx context.Context, s *session, deliver ingest.Deli
 			break
 		}
 	}
-	return done.classes, errors.Join(fetchErr, group.Wait())
+	err = errors.Join(fetchErr, group.Wait())
+	for _, uid := range done.unreadable {
+		f.attempts[uid]++
+	}
+	return done.classes, err
 }
 
 // troubleLast puts the mails that could not be fetched before behind the others.
@@ -93,7 +110,7 @@ func (f *folder) deliverOne(ctx context.Context, s *session, deliver ingest.Deli
 	}
 	if f.attempts[uid] >= c.Attempts {
 		c.Logger.Error("giving up on mail", "source", f.mailbox.name, "folder", f.name, "uid", uid, "attempts", f.attempts[uid])
-		return finish(f.refuse(ctx, deliver, uid, dmarc.ReasonIO, errors.New("the mail cannot be fetched")))
+		return finish(f.refuse(ctx, deliver, uid, dmarc.ReasonIO, errors.New("the mail cannot be read")))
 	}
 	spool, err := f.spool(ctx, s, uid, size)
 	if err != nil {
@@ -104,6 +121,7 @@ func (f *folder) deliverOne(ctx context.Context, s *session, deliver ingest.Deli
 		d := f.delivery(uid)
 		d.Body, d.Size = spool, spool.Size
 		result, err := deliver(ctx, d)
+		done.fail(uid, err)
 		return finish(result.Class(), err)
 	})
 	return nil
