@@ -14,12 +14,14 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/trust"
 )
 
 // config is the file of --config.file. Unknown keys are errors. Paths are
 // relative to the file.
 type config struct {
 	Domains []string      `yaml:"domains"`
+	Trust   trustConfig   `yaml:"trust"`
 	Sources sourcesConfig `yaml:"sources"`
 }
 
@@ -209,6 +211,12 @@ func parseConfig(b []byte) (*config, error) {
 
 // validate finds what the types cannot. What the sources themselves check is left to them.
 func (c *config) validate() error {
+	if err := c.Trust.validate(); err != nil {
+		return fmt.Errorf("trust: %w", err)
+	}
+	if h := c.Sources.HTTP; h != nil && h.TLSReports && c.Trust.Mode == trust.ModeRequire {
+		return errors.New("sources.http: tls_reports takes reports from everybody, which trust.mode require forbids")
+	}
 	for kind, list := range map[string][]folderConfig{
 		"directories": c.Sources.Directories, "maildirs": c.Sources.Maildirs, "mboxes": c.Sources.Mboxes,
 	} {

@@ -70,6 +70,7 @@ type service struct {
 	pipeline   *ingest.Pipeline
 	supervisor ingest.Supervisor
 	uploads    uploads
+	judge      atomic.Pointer[ingest.Judge]
 	initial    map[string]ingest.Source
 }
 
@@ -131,7 +132,7 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.pipeline = ingest.NewPipeline(s.tally, ingest.PipelineConfig{Logger: logger, Signers: o.compat})
+	s.pipeline = ingest.NewPipeline(s.tally, ingest.PipelineConfig{Logger: logger, Signers: o.compat, Judge: s.judgeMail})
 	if s.initial, err = s.build(c); err != nil {
 		return nil, errors.Join(&usageError{err}, s.tally.Close())
 	}
@@ -165,7 +166,17 @@ func (s *service) build(c *config) (map[string]ingest.Source, error) {
 		return nil, err
 	}
 	s.uploads.set(uploads, sources)
+	judge := c.Trust.judge()
+	s.judge.Store(&judge)
 	return sources, nil
+}
+
+// judgeMail asks the judge of the current configuration.
+func (s *service) judgeMail(ctx context.Context, mail *unpack.Mail, kind unpack.Kind) ingest.Judgement {
+	if judge := *s.judge.Load(); judge != nil {
+		return judge(ctx, mail, kind)
+	}
+	return ingest.Judgement{}
 }
 
 // run reads the sources until ctx ends.

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDocumentedConfigs loads every example of docs/configuration.md and makes its sources.
+func TestDocumentedConfigs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOOGLE_CLIENT_SECRET", "g")
+	t.Setenv("MAIL_PASSWORD", "m")
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	if len(examples) < 6 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	for i, example := range examples {
+		file := filepath.Join(t.TempDir(), "config.yml")
+		if err := os.WriteFile(file, []byte(example[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := loadConfig(file)
+		if err != nil {
+			t.Errorf("example %d: %v", i+1, err)
+			continue
+		}
+		// The certificates of the example are nowhere.
+		for j := range c.Sources.SMTP {
+			c.Sources.SMTP[j].CertFile, c.Sources.SMTP[j].KeyFile = "", ""
+		}
+		for j := range c.Sources.IMAP {
+			c.Sources.IMAP[j].TLS.CAFile = ""
+		}
+		sources, err := build(&c.Sources, nil, slog.New(slog.DiscardHandler))
+		if err != nil || len(sources) == 0 {
+			t.Errorf("example %d: %d sources, error %v", i+1, len(sources), err)
+		}
+	}
+}
+
+// TestDocumentedKeys makes sure that the page has every key.
+func TestDocumentedKeys(t *testing.T) {
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"config.go", "trust.go"} {
+		code, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range regexp.MustCompile("`yaml:\"([a-z_0-9]+)\"`").FindAllStringSubmatch(string(code), -1) {
+			if !strings.Contains(string(page), key[1]+":") {
+				t.Errorf("the key %s of %s is not in docs/configuration.md", key[1], file)
+			}
+		}
+	}
+}

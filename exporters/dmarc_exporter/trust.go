@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/trust"
+)
+
+// trustConfig says which mails are believed.
+type trustConfig struct {
+	Mode trust.Mode `yaml:"mode"`
+	// AuthServIDs are mail servers whose Authentication-Results are believed.
+	AuthServIDs []string `yaml:"auth_serv_ids"`
+	// NoDKIM does not verify DKIM signatures, which needs DNS.
+	NoDKIM bool `yaml:"no_dkim"`
+	// Resolver is the address of a DNS server instead of those of the system.
+	Resolver string `yaml:"resolver"`
+	// Timeout bounds the check of one mail; 0 means 10 seconds.
+	Timeout model.Duration `yaml:"timeout"`
+}
+
+func (c *trustConfig) validate() error {
+	switch c.Mode {
+	case "", trust.ModeOff:
+		return nil
+	case trust.ModeLabel, trust.ModeRequire:
+	default:
+		return fmt.Errorf("mode: %q is not one of off, label, require", c.Mode)
+	}
+	if c.NoDKIM && len(c.AuthServIDs) == 0 {
+		return errors.New("nothing to judge mails by: no_dkim is set, and there are no auth_serv_ids")
+	}
+	if c.Resolver != "" {
+		if _, _, err := net.SplitHostPort(c.Resolver); err != nil {
+			return fmt.Errorf("resolver: %w", err)
+		}
+	}
+	return nil
+}
+
+// judge makes the judge of mails; nil believes all of them.
+func (c *trustConfig) judge() ingest.Judge {
+	if c.Mode == "" || c.Mode == trust.ModeOff {
+		return nil
+	}
+	policy := trust.Policy{Mode: c.Mode, AuthServIDs: c.AuthServIDs}
+	if !c.NoDKIM {
+		policy.LookupTXT = c.resolver().LookupTXT
+	}
+	timeout := time.Duration(c.Timeout)
+	if timeout == 0 {
+		timeout = 10 * time.Second
+	}
+	return func(ctx context.Context, mail *unpack.Mail, kind unpack.Kind) ingest.Judgement {
+		if mail == nil {
+			// Who can put a file there, or knows the token, is trusted.
+			return ingest.Judgement{Auth: string(trust.None)}
+		}
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		result := policy.Check(ctx, mail, kind)
+		judgement := ingest.Judgement{Auth: string(result.Outcome), Retry: result.Temporary}
+		if policy.Refuses(result) {
+			judgement.Refused = errors.New(result.Reason)
+		}
+		return judgement
+	}
+}
+
+func (c *trustConfig) resolver() *net.Resolver {
+	if c.Resolver == "" {
+		return net.DefaultResolver
+	}
+	return &net.Resolver{
+		PreferGo: true,
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, c.Resolver)
+		},
+	}
+}
