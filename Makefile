@@ -43,8 +43,8 @@ test: go ## Run all tests; REQUIRE_SERVICES=1 fails where a service is missing i
 	$(GO) test $(RACE) -shuffle=on ./...
 
 .PHONY: kill-test
-kill-test: go ## Kill dmarc_exporter 220 times while it reads 2,400 files, per way to dispose of them.
-	KILLS=220 KILL_INPUTS=2400 $(GO) test -count=1 -v -timeout=30m -run='^TestKill$$' ./exporters/dmarc_exporter
+kill-test: go ## Kill dmarc_exporter 220 times per way to dispose of files, and 1,000 times while reports are sent to it.
+	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 $(GO) test -count=1 -v -timeout=30m -run='^TestKill' ./exporters/dmarc_exporter
 
 .PHONY: check
 check: go fmt-check vet lint generate-check ## Format, vet, lint, generated files, floors: the gate besides the tests.
