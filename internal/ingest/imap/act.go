@@ -95,6 +95,7 @@ func (s *session) moveOnce(ctx context.Context, uids imap.UIDSet, folder string)
 
 // remove expunges mails, and no others: without UIDPLUS the server could only
 // expunge everything that anybody marked as deleted, so mails are flagged instead.
+// A mail stays marked as deleted when the process is killed before the expunge.
 func (s *session) remove(ctx context.Context, uids imap.UIDSet) error {
 	if !s.client.Caps().Has(imap.CapUIDPlus) {
 		return s.flag(ctx, uids)

@@ -178,47 +178,53 @@ func (f *folder) stream(ctx context.Context, s *session, uid imap.UID, size int6
 	command := s.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{
 		UID: true, BodySection: []*imap.FetchItemBodySection{{Peek: true}},
 	})
-	finish := sync.OnceValue(func() error {
-		defer stop()
-		return command.Close()
-	})
-	err := f.body(command, size, func(body imap.LiteralReader) error {
-		return read(&literal{r: body, left: body.Size(), end: finish})
-	})
+	body, err := find(command)
 	if err != nil {
-		s.close() // There is no other way past a literal. Then finish frees its reader.
-		_ = finish()
+		s.close()
 		return fmt.Errorf("fetch mail: %w", err)
 	}
-	return finish()
+	l := &literal{r: body, left: body.Size(), end: func() error {
+		defer stop()
+		return command.Close()
+	}}
+	if body.Size() > f.mailbox.config.MaxBytes {
+		err = fmt.Errorf("%d bytes instead of %d", body.Size(), size)
+	} else {
+		err = read(l)
+	}
+	if err != nil {
+		s.close() // There is no other way past a literal.
+		l.drain()
+		return fmt.Errorf("fetch mail: %w", err)
+	}
+	return nil
 }
 
-// body calls read with the literal of the mail that a command fetches.
-func (f *folder) body(command *imapclient.FetchCommand, size int64, read func(imap.LiteralReader) error) error {
-	message := command.Next()
-	if message == nil {
-		return errors.New("the server sent no mail")
-	}
-	for item := message.Next(); item != nil; item = message.Next() {
-		body, ok := item.(imapclient.FetchItemDataBodySection)
-		if !ok || body.Literal == nil {
-			continue
+// find returns the literal of the mail that a command fetches.
+func find(command *imapclient.FetchCommand) (imap.LiteralReader, error) {
+	if message := command.Next(); message != nil {
+		for item := message.Next(); item != nil; item = message.Next() {
+			body, ok := item.(imapclient.FetchItemDataBodySection)
+			if ok && body.Literal != nil {
+				return body.Literal, nil
+			}
 		}
-		if body.Literal.Size() > f.mailbox.config.MaxBytes {
-			return fmt.Errorf("%d bytes instead of %d", body.Literal.Size(), size)
-		}
-		return read(body.Literal)
 	}
-	return errors.New("the server sent no content")
+	if err := command.Close(); err != nil {
+		return nil, err
+	}
+	return nil, errors.New("the server sent no content")
 }
 
 // literal reads a mail. The library ends a literal that was cut off with
-// io.EOF, and tells of errors only at the end of the command.
+// io.EOF, and tells of errors only at the end of the command. After such an end
+// or an error it must not be asked again: its decoder has taken over.
 type literal struct {
-	r    io.Reader
-	left int64
-	end  func() error
-	err  error
+	r     io.Reader
+	left  int64
+	end   func() error
+	ended bool
+	err   error
 }
 
 func (l *literal) Read(p []byte) (int, error) {
@@ -227,16 +233,25 @@ func (l *literal) Read(p []byte) (int, error) {
 	}
 	n, err := l.r.Read(p)
 	l.left -= int64(n)
-	if !errors.Is(err, io.EOF) {
-		return n, err
+	if err == nil {
+		return n, nil
 	}
-	switch ended := l.end(); {
-	case ended != nil:
-		l.err = ended
+	l.ended, l.err = true, err
+	switch {
+	case !errors.Is(err, io.EOF):
 	case l.left != 0:
 		l.err = io.ErrUnexpectedEOF
 	default:
-		l.err = io.EOF
+		if ended := l.end(); ended != nil {
+			l.err = ended
+		}
 	}
 	return n, l.err
+}
+
+// drain frees the decoder of a closed connection, which waits for the literal to be read.
+func (l *literal) drain() {
+	if !l.ended {
+		_, _ = io.Copy(io.Discard, l.r)
+	}
 }

@@ -170,7 +170,8 @@ func (w *interrupted) drain(t *testing.T) {
 	defer store.Close()
 	stop := run(t, source, pipeline.Deliver)
 	ingesttest.Eventually(t, "everything put away", func() bool {
-		return len(w.server.Mails(t, user, "INBOX")) == flagged(t, w.server, "INBOX", "S") && ingesttest.Sum(store, tally.Messages) >= w.messages
+		away := flagged(t, w.server, "INBOX", "S") + flagged(t, w.server, "INBOX", "T")
+		return len(w.server.Mails(t, user, "INBOX")) == away && ingesttest.Sum(store, tally.Messages) >= w.messages
 	})
 	stop()
 	if n := ingesttest.Sum(store, tally.Messages); n != w.messages {
