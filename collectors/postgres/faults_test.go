@@ -24,10 +24,10 @@ const healthy = "q: {query: SELECT 1 AS n, server_label: false, metrics: [{n: {u
 
 // slack is how much later than its deadline a scrape may return on a busy
 // machine.
-const slack = 500 * time.Millisecond
+const slack = 2 * time.Second
 
 // scrapeTime is the time the scrapes of these tests have.
-const scrapeTime = 1500 * time.Millisecond
+const scrapeTime = time.Second
 
 // timed gathers and fails if that takes too long.
 func timed(t *testing.T, c contextCollector, limit time.Duration) map[string]float64 {
@@ -78,8 +78,8 @@ func testFaults(t *testing.T, server *realtest.PostgresServer) {
 					"pg_up": 0, `pg_scrape_collector_success{collector="q"}`: 0,
 					`pg_exporter_scrape_errors_total{reason="` + tt.reason + `"}`: 1, "pg_exporter_last_scrape_error": 1,
 				}
-				if warm && tt.mode == realtest.Drip { // There is time for a sign of life.
-					want["pg_up"] = 1
+				if warm && tt.mode == realtest.Drip { // There may be time for a sign of life.
+					delete(want, "pg_up")
 					delete(want, `pg_exporter_scrape_errors_total{reason="timeout"}`)
 				}
 				for name, value := range want {

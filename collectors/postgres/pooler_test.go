@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,8 +19,27 @@ func testPooler(t *testing.T, server *realtest.PostgresServer) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			address := realtest.PgBouncer(t, server, "transaction", settings...)
-			runCases(t, server, server.DSNVia(address, writableDatabase(t, server)), postgres.SessionsConfig{}, true)
+			dsn := server.DSNVia(address, writableDatabase(t, server))
+			runCases(t, server, dsn, postgres.SessionsConfig{}, true)
+			testRested(t, dsn)
 		})
+	}
+}
+
+// testRested scrapes through a pooler at intervals, on one session that has to
+// show that it lives.
+func testRested(t *testing.T, dsn string) {
+	t.Helper()
+	var d dialer
+	c := postgres.New(openSource(t, d.source(dsn), postgres.SessionsConfig{}), parse(t, healthy), postgres.Config{})
+	for range 3 {
+		if got := gather(t, c, 5*time.Second); got["pg_up"] != 1 || got["q_n"] != 1 {
+			t.Errorf("pg_up = %v, q_n = %v", got["pg_up"], got["q_n"])
+		}
+		time.Sleep(150 * time.Millisecond)
+	}
+	if _, _, total := d.counts(); total > 2 { // one that found out, one that stays
+		t.Errorf("%d sessions", total)
 	}
 }
 
@@ -36,6 +56,9 @@ func runCases(t *testing.T, server *realtest.PostgresServer, dsn string, config 
 	t.Helper()
 	sessions := open(t, dsn, config)
 	for _, tt := range queryCases {
+		if tt.costly && direct {
+			continue
+		}
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, sessions, direct) })
 	}
 	if got := server.SQL(t, "written", "SELECT n FROM written"); !cmp.Equal(got, [][]string{{"41"}}) {

@@ -21,7 +21,7 @@ type Source func(ctx context.Context) (*pgconn.Config, error)
 // SessionsConfig holds what all sessions to a server have in common. Its zero
 // value works.
 type SessionsConfig struct {
-	Max              int           // connections at the same time, those that cancel included; 0: 3
+	Max              int           // connections at the same time, those that cancel included; 0: 3, 1: 2
 	StatementTimeout time.Duration // on the server, for what outlives its scrape; 0: 30 s
 	LockTimeout      time.Duration // on the server; 0: 1 s
 	Lifetime         time.Duration // after which a session is replaced; 0: 1 h
@@ -41,6 +41,7 @@ func (c SessionsConfig) withDefaults() SessionsConfig {
 	if c.Max <= 0 {
 		c.Max = 3
 	}
+	c.Max = max(c.Max, 2) // or nothing could be cancelled
 	if c.ApplicationName == "" {
 		c.ApplicationName = "postgres_queries_exporter"
 	}

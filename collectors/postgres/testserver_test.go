@@ -195,6 +195,7 @@ func logger() (*slog.Logger, *bytes.Buffer) {
 
 // TestServer runs everything that needs a real PostgreSQL against one.
 func TestServer(t *testing.T) {
+	t.Parallel()
 	server := realtest.Postgres(t)
 	tests := []struct {
 		name string

@@ -66,6 +66,7 @@ func (a *authority) sign(t *testing.T, name string, c *x509.Certificate) {
 // TestTLS signs in with a certificate, and finds out about those that are not
 // to be trusted.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "tls")
 	if err != nil {
 		t.Fatal(err)
