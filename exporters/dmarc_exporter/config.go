@@ -31,6 +31,7 @@ type sourcesConfig struct {
 	Maildirs    []folderConfig `yaml:"maildirs"`
 	Mboxes      []folderConfig `yaml:"mboxes"`
 	IMAP        []imapConfig   `yaml:"imap"`
+	POP3        []pop3Config   `yaml:"pop3"`
 	SMTP        []smtpConfig   `yaml:"smtp"`
 	HTTP        *httpConfig    `yaml:"http"`
 }
@@ -68,6 +69,20 @@ type imapConfig struct {
 	Poll     model.Duration `yaml:"poll"`
 	Timeout  model.Duration `yaml:"timeout"`
 	NoIdle   bool           `yaml:"no_idle"`
+	MaxBytes int64          `yaml:"max_bytes"`
+}
+
+// pop3Config is an account on a POP3 server.
+type pop3Config struct {
+	Address  string         `yaml:"address"`
+	Security string         `yaml:"security"`
+	TLS      tlsConfig      `yaml:"tls"`
+	Username string         `yaml:"username"`
+	Password secret         `yaml:"password"`
+	After    ingest.After   `yaml:"after"`
+	Refused  refused        `yaml:"refused"`
+	Poll     model.Duration `yaml:"poll"`
+	Timeout  model.Duration `yaml:"timeout"`
 	MaxBytes int64          `yaml:"max_bytes"`
 }
 
@@ -231,6 +246,11 @@ func (c *config) validate() error {
 			return fmt.Errorf("sources.smtp[%d]: cert_file and key_file belong together", i)
 		}
 	}
+	for i, s := range c.Sources.POP3 {
+		if s.Username == "" || !s.Password.isSet() {
+			return fmt.Errorf("sources.pop3[%d]: give username and password", i)
+		}
+	}
 	for i, s := range c.Sources.IMAP {
 		switch {
 		case s.Username == "":
@@ -279,6 +299,9 @@ func (c *config) resolve(dir string) {
 		if s.OAuth2 != nil {
 			join(&s.OAuth2.ClientSecret.file, &s.OAuth2.RefreshToken.file)
 		}
+	}
+	for i := range c.Sources.POP3 {
+		join(&c.Sources.POP3[i].TLS.CAFile, &c.Sources.POP3[i].Password.file)
 	}
 	for i := range c.Sources.SMTP {
 		join(&c.Sources.SMTP[i].CertFile, &c.Sources.SMTP[i].KeyFile)

@@ -63,8 +63,8 @@ func TestValidConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(sources) != 6 {
-		t.Errorf("%d sources, want 6", len(sources))
+	if len(sources) != 7 {
+		t.Errorf("%d sources, want 7", len(sources))
 	}
 	again, err := build(&c.Sources, nil, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -61,6 +61,15 @@ func build(c *sourcesConfig, marks ingest.Marks, logger *slog.Logger) (map[strin
 			return nil, err
 		}
 	}
+	for i := range c.POP3 {
+		source, err := b.pop3(&c.POP3[i])
+		if err != nil {
+			return nil, err
+		}
+		if err := b.add(&c.POP3[i], source); err != nil {
+			return nil, err
+		}
+	}
 	for i := range c.SMTP {
 		source, err := b.smtp(&c.SMTP[i])
 		if err != nil {
@@ -105,6 +114,9 @@ func digest(name string, config any) string {
 		}
 		plain.OAuth2 = nil
 		text += fmt.Sprintf("%+v", plain)
+	case *pop3Config:
+		reveal(c.Password)
+		text += fmt.Sprintf("%+v", *c)
 	case *smtpConfig:
 		text += fmt.Sprintf("%+v", *c)
 	default:
@@ -137,6 +149,18 @@ func (b *builder) imap(c *imapConfig) (ingest.Source, error) {
 		Counted: action(c.Counted), Known: action(c.Known), Refused: action(c.Refused),
 		Poll: time.Duration(c.Poll), Timeout: time.Duration(c.Timeout), NoIdle: c.NoIdle, MaxBytes: c.MaxBytes,
 		Marks: b.marks, Logger: b.logger,
+	})
+}
+
+func (b *builder) pop3(c *pop3Config) (ingest.Source, error) {
+	config, err := c.TLS.client()
+	if err != nil {
+		return nil, err
+	}
+	return ingest.NewPOP3(ingest.POP3Config{
+		Address: c.Address, Security: c.Security, TLS: config, User: c.Username, Password: c.Password.read,
+		After: c.After, KeepRefused: c.Refused == refusedKeep,
+		Poll: time.Duration(c.Poll), Timeout: time.Duration(c.Timeout), MaxBytes: c.MaxBytes, Marks: b.marks, Logger: b.logger,
 	})
 }
 

@@ -1,0 +1,175 @@
+package ingest_test
+
+import (
+	"bufio"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+func dovecotPassword() (string, error) { return realtest.DovecotPassword, nil }
+
+// TestPOP3Conforms runs the suite over a real Dovecot, with STLS.
+func TestPOP3Conforms(t *testing.T) {
+	server := realtest.Dovecot(t)
+	var users atomic.Int64
+	ingesttest.Run(t, func(t *testing.T) ingesttest.World {
+		user := fmt.Sprintf("pop%d", users.Add(1))
+		server.Seed(t, user, "INBOX")
+		return ingesttest.World{
+			Source: func(t testing.TB, marks ingest.Marks) ingest.Source {
+				config := server.TLS()
+				config.ServerName = "localhost"
+				p, err := ingest.NewPOP3(ingest.POP3Config{
+					Address: server.POP3, Security: "starttls", TLS: config, User: user, Password: dovecotPassword,
+					After: ingest.AfterDelete, Poll: 20 * time.Millisecond, Marks: marks,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return p
+			},
+			Offer:   func(t testing.TB, _ string, content []byte) { server.Seed(t, user, "INBOX", mail(content)) },
+			Pending: func(t testing.TB) int { return len(server.Mails(t, user, "INBOX")) },
+		}
+	})
+}
+
+// TestPOP3Keeps leaves mails in the mailbox and reads each once, and refused ones stay by choice.
+func TestPOP3Keeps(t *testing.T) {
+	server := realtest.Dovecot(t)
+	server.Seed(t, "keeper", "INBOX", mail(ingesttest.Report("a", 1)), mail([]byte("hello")), mail(ingesttest.Report("b", 2)))
+	var source *ingest.POP3
+	store, _ := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
+		var err error
+		source, err = ingest.NewPOP3(ingest.POP3Config{
+			Address: server.POP3, Security: "insecure-none", User: "keeper", Password: dovecotPassword,
+			Poll: 10 * time.Millisecond, Marks: p, Logger: logger,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return source
+	})
+	ingesttest.Eventually(t, "all read", func() bool { return ingesttest.Sum(store, tally.Reports) == 3 })
+	server.Seed(t, "keeper", "INBOX", mail(ingesttest.Report("c", 4)))
+	ingesttest.Eventually(t, "the new one read", func() bool { return ingesttest.Sum(store, tally.Messages) == 7 })
+	if n := ingesttest.Sum(store, tally.Reports); n != 4 {
+		t.Errorf("%d outcomes, want 4", n)
+	}
+	if n := len(server.Mails(t, "keeper", "INBOX")); n != 4 {
+		t.Errorf("%d mails left, want 4", n)
+	}
+	server.Stop()
+	ingesttest.Eventually(t, "down", func() bool { return !source.Status().Up })
+	server.Restart(t)
+	ingesttest.Eventually(t, "up again", func() bool { return source.Status().Up })
+}
+
+// TestPOP3Poison gives up on a mail that a server never sends, and reads the others.
+func TestPOP3Poison(t *testing.T) {
+	address := fakePOP3(t, func(command string) string {
+		switch command {
+		case "UIDL":
+			return "+OK\r\n1 bad\r\n2 good\r\n3 huge\r\n."
+		case "LIST":
+			return "+OK\r\n1 100\r\n2 800\r\n3 99999999999\r\n."
+		case "RETR 1":
+			return "-ERR lost"
+		case "RETR 2":
+			return "+OK\r\n" + string(mail(ingesttest.Report("good", 3))) + "\r\n."
+		case "RETR 3":
+			return "never asked for"
+		}
+		return "+OK"
+	})
+	store, logs := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
+		source, err := ingest.NewPOP3(ingest.POP3Config{
+			Address: address, Security: "insecure-none", User: "u", Password: dovecotPassword,
+			Poll: 10 * time.Millisecond, Attempts: 3, Marks: p, Logger: logger,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return source
+	})
+	ingesttest.Eventually(t, "good one counted, bad one refused", func() bool {
+		return ingesttest.Sum(store, tally.Messages) == 3 && ingesttest.Sum(store, tally.Refusals, "io") == 1 &&
+			ingesttest.Sum(store, tally.Refusals, "too_large") == 1
+	})
+	if n := strings.Count(logs.String(), "giving up on mail"); n != 1 {
+		t.Errorf("gave up %d times, want once", n)
+	}
+	if strings.Contains(logs.String(), realtest.DovecotPassword) {
+		t.Error("the log shows the password")
+	}
+}
+
+// TestPOP3Hostile meets servers that do not speak POP3: the source is down, and says why.
+func TestPOP3Hostile(t *testing.T) {
+	for name, answer := range map[string]func(string) string{
+		"endless line":  func(string) string { return "+OK " + strings.Repeat("x", 1<<20) },
+		"refused":       func(string) string { return "-ERR no" },
+		"another":       func(string) string { return "HTTP/1.1 400 Bad Request" },
+		"cut mail list": func(c string) string { return map[bool]string{true: "", false: "+OK"}[c == "UIDL"] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := fakePOP3(t, answer)
+			var source *ingest.POP3
+			_, logs := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
+				var err error
+				source, err = ingest.NewPOP3(ingest.POP3Config{
+					Address: address, Security: "insecure-none", User: "u", Password: dovecotPassword,
+					Timeout: 200 * time.Millisecond, Marks: p, Logger: logger,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return source
+			})
+			ingesttest.Eventually(t, "told", func() bool { return strings.Contains(logs.String(), "source stopped") })
+			if s := source.Status(); s.Up || s.Err == nil {
+				t.Errorf("status %+v, want down with an error", s)
+			}
+		})
+	}
+}
+
+// fakePOP3 answers commands until the test ends. An empty answer ends the connection.
+func fakePOP3(t *testing.T, answer func(command string) string) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				fmt.Fprintf(conn, "%s\r\n", answer(""))
+				for lines := bufio.NewScanner(conn); lines.Scan(); {
+					text := answer(lines.Text())
+					if text == "" {
+						return
+					}
+					fmt.Fprintf(conn, "%s\r\n", text)
+				}
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
