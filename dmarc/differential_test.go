@@ -207,6 +207,10 @@ func differsByDesign(doc []byte) bool {
 			return true
 		}
 	}
+	if _, declaration, ok := bytes.Cut(doc, []byte("<?xml")); ok { // It ends at its first ">".
+		end := bytes.IndexByte(declaration, '>')
+		return end > 0 && declaration[end-1] != '?'
+	}
 	return false
 }
 
