@@ -121,7 +121,7 @@ func (s *session) exchange(st Statement, visit func([]Field, [][]byte)) (Result,
 	return s.answer(p.fields, st.MaxRows, 0, visit)
 }
 
-// ensureLimit raises or restores the session's statement_timeout.
+// ensureLimit raises the session's statement_timeout to what a statement needs.
 func (s *session) ensureLimit(want time.Duration) error {
 	if s.pooled || want <= s.limit {
 		return nil
