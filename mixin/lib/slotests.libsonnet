@@ -8,7 +8,7 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
       function(all, s) all + s.events.input([p { n: p.n * std.get(s, 'scale', 1) } for p in pieces(s)], born, float), only, {}
     );
     local share(w, s, by) = std.min(1, w.factor * s.budget * by);
-    local enough = { '1h': 20, '6h': 40, '1d': 120, '3d': 260 };
+    local enough = { '1h': 10, '6h': 25, '1d': 70, '3d': 190 };
     local looks(s) = std.get(s.events, 'looks', false);
     local jobs = std.set(['up{job="%s", instance="a"}' % std.split(std.split(s.events.up, '"')[1], '|')[0] for s in slos if s.events.metric != 'up']);
 
@@ -30,13 +30,13 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
       [
         {
           name: '%s: less than %g left' % [p.alert, p.below],
-          series: feed(function(s) [{ n: 1200, m: 30, ratio: s.budget * (1 - p.below) * 1.05 }]),
-          checks: [{ at: 29, alert: p.alert, slos: names }],
+          series: feed(function(s) [{ n: 12000, m: 20, ratio: s.budget * (1 - p.below) * 1.05 }]),
+          checks: [{ at: 19, alert: p.alert, slos: names }],
         },
         {
           name: '%s: more than %g left' % [p.alert, p.below],
-          series: feed(function(s) [{ n: 1200, m: 30, ratio: s.budget * (1 - p.below) * 0.95, below: true }]),
-          checks: [{ at: 29, alert: p.alert, slos: [] }],
+          series: feed(function(s) [{ n: 12000, m: 20, ratio: s.budget * (1 - p.below) * 0.95, below: true }]),
+          checks: [{ at: 19, alert: p.alert, slos: [] }],
         },
       ]
       for p in c.slo.policy
@@ -64,8 +64,8 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
       },
       {
         name: 'counter reset: the exporter restarts',
-        series: feed(function(s) [{ n: 1200, m: 30, ratio: 0 }, { n: 1200, m: 30, ratio: 0, reset: true }]),
-        checks: [{ at: 32, alert: a, slos: [] } for a in burn(c) + ['SLONoData', 'SLOBudgetHalfSpent']],
+        series: feed(function(s) [{ n: 1200, m: 20, ratio: 0 }, { n: 1200, m: 10, ratio: 0, reset: true }]),
+        checks: [{ at: 22, alert: a, slos: [] } for a in burn(c) + ['SLONoData', 'SLOBudgetHalfSpent']],
       },
       {
         name: 'no data: the exporters are up and expose nothing',

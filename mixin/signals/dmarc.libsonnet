@@ -16,7 +16,7 @@ function(c) {
     ['sum(dmarc_window_messages{%s, window="1d", class="unauthenticated"})' % d, 'messages'],
   ], small { noValue: 'no reports of yesterday' }),
   reports: s('Reports counted (24 h)', 'short', 'Reports that were counted in the last 24 hours, of all kinds.', [
-    ['sum(increase(dmarc_reports_total{%(s)s, kind!="", result="counted"}[24h]))', 'reports'],
+    ['sum(increase(dmarc_reports_total{%(s)s, result="counted"}[24h]))', 'reports'],
   ], small { decimals: 0 }),
   domains: s('Domains', 'short', 'Domains that reports told of.', [
     ['count(count by (domain) (dmarc_report_last_end_timestamp_seconds{%s}))' % d, 'domains'],
@@ -68,10 +68,10 @@ function(c) {
     ['sum by (auth_failure) (increase(dmarc_failure_reports_total{%s}[1h]))' % d, '{{auth_failure}}'],
   ], { min: 0, noValue: 'no failure reports' }),
   reportResults: s('Reports by outcome', 'short', 'Reports an hour by outcome.', [
-    ['sum by (result) (increase(dmarc_reports_total{%(s)s, kind!=""}[1h]))', '{{result}}'],
+    ['sum by (result) (increase(dmarc_reports_total{%(s)s}[1h]))', '{{result}}'],
   ], { min: 0, stack: true }),
   reportKinds: s('Reports by kind', 'short', 'Counted reports an hour by kind.', [
-    ['sum by (kind) (increase(dmarc_reports_total{%(s)s, kind!="", result="counted"}[1h]))', '{{kind}}'],
+    ['sum by (kind) (increase(dmarc_reports_total{%(s)s, result="counted"}[1h]))', '{{kind}}'],
   ], { min: 0, stack: true }),
   refused: s('Refused, by reason', 'short', 'Inputs an hour that were refused, by reason; reasons that never occurred are left out.', [
     ['sum by (reason) (increase(dmarc_reports_invalid_total{%(s)s}[1h])) and sum by (reason) (dmarc_reports_invalid_total{%(s)s}) > 0', '{{reason}}'],

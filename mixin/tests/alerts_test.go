@@ -61,17 +61,13 @@ func (s *source) group(t *testing.T, name string) group {
 }
 
 // alertUnitTests runs both tests of each alert and returns them as files for
-// promtool, by subject. What an alert says when it fires is part of the file:
+// promtool, by subject and interval: tests over days are evaluated less often. What an alert says when it fires is part of the file:
 // it is reviewed there.
 func alertUnitTests(t *testing.T) map[string]*unitTests {
 	s := mixin(t)
 	out := map[string]*unitTests{}
 	for _, name := range sortedKeys(s.Tests) {
 		g := s.group(t, name)
-		file := &unitTests{
-			RuleFiles:          []string{"../../rules/prometheus/" + subject(name) + ".yaml"},
-			EvaluationInterval: "1m",
-		}
 		for i, a := range s.Tests[name] {
 			for _, c := range []struct {
 				name  string
@@ -81,10 +77,17 @@ func alertUnitTests(t *testing.T) map[string]*unitTests {
 				if c.test.Never {
 					continue
 				}
-				file.Tests = append(file.Tests, alertUnitTest(t, g.Rules[i], a.Alert+" "+c.name, c.fires, c.test))
+				u := alertUnitTest(t, g.Rules[i], a.Alert+" "+c.name, c.fires, c.test)
+				file := subject(name) + "-" + u.Interval
+				if out[file] == nil {
+					out[file] = &unitTests{
+						RuleFiles:          []string{"../../rules/prometheus/" + subject(name) + ".yaml"},
+						EvaluationInterval: u.Interval,
+					}
+				}
+				out[file].Tests = append(out[file].Tests, u)
 			}
 		}
-		out[subject(name)] = file
 	}
 	return out
 }
@@ -101,7 +104,6 @@ func alertUnitTest(t *testing.T, r rule, name string, fires bool, c alertTest) u
 	if err != nil {
 		t.Fatal(err)
 	}
-	// promtool evaluates once a minute; here the interval of the input is enough.
 	l := look{time.Duration(c.At) * time.Duration(interval), r.Alert}
 	got := firing(t, []group{{Name: "test", Rules: []rule{r}}}, c.Series, time.Duration(interval), []look{l})[l]
 	if (len(got) > 0) != fires {

@@ -1,0 +1,310 @@
+package tests
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// family is a metric that exists, with its labels and their known values.
+type family map[string][]string
+
+// targetLabels are those that Prometheus adds.
+var targetLabels = []string{"job", "instance", "cluster", "__name__"}
+
+// openLabels have values that a golden exposition cannot all have.
+var openLabels = map[string]string{
+	"status":     "codes of HTTP; results of tasks depend on what ran",
+	"key":        "keys of Redis",
+	"reporter":   "organisations",
+	"domain":     "domains of the user",
+	"mountpoint": "of the host", "device": "of the host", "fstype": "of the host", "file": "of the host",
+	"collector": "queries of the user", "task": "tasks of the user", "state": "of sessions",
+	"mode": "of CPUs and locks", "p": "of published policies",
+}
+
+// exposed are all metrics: the references of our exporters, which are generated
+// from them, their goldens for values of labels, what the trunk adds, and what
+// comes from outside.
+func exposed(t *testing.T) map[string]family {
+	t.Helper()
+	out := map[string]family{}
+	references, err := filepath.Glob("../../docs/metrics/*.md")
+	if err != nil || len(references) < 5 {
+		t.Fatalf("%d references of metrics, want those of five exporters: %v", len(references), err)
+	}
+	row := regexp.MustCompile("^\\| `([^`]+)` \\| (\\w+) \\| ([^|]*) \\|")
+	for _, file := range references {
+		for _, line := range lines(t, file) {
+			if m := row.FindStringSubmatch(line); m != nil {
+				add(out, m[1], m[2], strings.NewReplacer("`", "", " ", "").Replace(m[3]))
+			}
+		}
+	}
+	for _, file := range []string{"testdata/outside.tsv", "testdata/node.tsv", "testdata/late.tsv"} {
+		for _, line := range lines(t, file) {
+			if f := strings.Split(line, "\t"); !strings.HasPrefix(line, "#") && len(f) >= 3 {
+				add(out, f[0], f[1], f[2])
+			}
+		}
+	}
+	for _, name := range []string{"dmarc_exporter", "postgres_queries_exporter", "redis_exporter", "nginx_exporter", "node_exporter"} {
+		add(out, name+"_build_info", "gauge", "version,revision,branch,goversion,goos,goarch,tags")
+		add(out, name+"_scrape_collector_success", "gauge", "collector")
+		add(out, name+"_scrape_collector_duration_seconds", "gauge", "collector")
+		add(out, name+"_dropped_metrics_total", "counter", "")
+		add(out, name+"_collector_panics_total", "counter", "")
+		add(out, name+"_config_last_reload_successful", "gauge", "")
+	}
+	for _, g := range mixin(t).Rules.Groups {
+		for _, r := range g.Rules {
+			add(out, r.Record, "gauge", strings.Join(sortedKeys(r.Labels), ","))
+		}
+	}
+	goldens, err := filepath.Glob("../../collectors/*/testdata/*.prom")
+	if err != nil || len(goldens) == 0 {
+		t.Fatalf("no golden expositions: %v", err)
+	}
+	for _, file := range goldens {
+		addValues(t, out, file)
+	}
+	return out
+}
+
+// add adds the series of a metric.
+func add(out map[string]family, name, kind, list string) {
+	all := []string{name}
+	switch kind {
+	case "histogram":
+		all = []string{name + "_bucket", name + "_sum", name + "_count"}
+	case "summary":
+		all = []string{name, name + "_sum", name + "_count"}
+	}
+	for _, n := range all {
+		if out[n] == nil {
+			out[n] = family{}
+		}
+		for _, l := range strings.Split(list, ",") {
+			if l != "" {
+				out[n][l] = nil
+			}
+		}
+		if strings.HasSuffix(n, "_bucket") {
+			out[n]["le"] = nil
+		}
+	}
+}
+
+// addValues adds the values that labels have in a golden exposition.
+func addValues(t *testing.T, out map[string]family, file string) {
+	t.Helper()
+	p := parser.NewParser(parser.Options{})
+	for _, line := range lines(t, file) {
+		series := line[:max(0, strings.LastIndex(line, " "))]
+		if strings.HasPrefix(line, "#") || series == "" {
+			continue
+		}
+		m, err := p.ParseMetric(series)
+		if err != nil {
+			t.Fatalf("%s: %s: %v", file, series, err)
+		}
+		f := out[m.Get("__name__")]
+		if f == nil {
+			continue
+		}
+		m.Range(func(l labels.Label) {
+			if l.Name != "__name__" {
+				f[l.Name] = append(f[l.Name], l.Value)
+			}
+		})
+	}
+}
+
+func lines(t *testing.T, file string) []string {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out []string
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		out = append(out, s.Text())
+	}
+	if err := s.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// expressions are all that the mixin has, by where.
+func expressions(s *source) map[string]string {
+	out := map[string]string{}
+	for file, d := range s.Dashboards {
+		for _, p := range d.Panels {
+			for _, target := range p.Targets {
+				out[file+": "+p.Title+" "+target.RefID] = target.Expr
+			}
+		}
+		for _, a := range d.Annotations.List {
+			out[file+": annotation "+a.Expr] = a.Expr
+		}
+		for _, v := range d.Templating.List {
+			if m := regexp.MustCompile(`label_values\((.+), \w+\)`).FindStringSubmatch(strings.ReplaceAll(string(v.Query), `\"`, `"`)); m != nil && m[1] != "" {
+				out[file+": variable "+v.Name] = m[1]
+			}
+		}
+	}
+	for _, all := range [][]group{s.Rules.Groups, s.Alerts.Groups} {
+		for _, g := range all {
+			for _, r := range g.Rules {
+				out[g.Name+": "+r.Alert+r.Record+" "+r.Labels["severity"]] = r.Expr
+			}
+		}
+	}
+	return out
+}
+
+// TestExpressions holds that every expression parses, and that every metric,
+// label and value of a label in it exists.
+func TestExpressions(t *testing.T) {
+	s := mixin(t)
+	metrics := exposed(t)
+	p := parser.NewParser(parser.Options{})
+	variables := strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h")
+	for where, text := range expressions(s) {
+		expr, err := p.ParseExpr(variables.Replace(text))
+		if err != nil {
+			t.Errorf("%s: %v: %s", where, err, text)
+			continue
+		}
+		parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+			if v, ok := n.(*parser.VectorSelector); ok {
+				checkSelector(t, where, v, metrics)
+			}
+			if a, ok := n.(*parser.AggregateExpr); ok && !a.Without {
+				checkGrouping(t, where, a, metrics)
+			}
+			return nil
+		})
+	}
+}
+
+func checkSelector(t *testing.T, where string, v *parser.VectorSelector, metrics map[string]family) {
+	t.Helper()
+	for _, name := range names(v, metrics) {
+		f, ok := metrics[name]
+		if !ok {
+			t.Errorf("%s: nobody exposes %s", where, name)
+			continue
+		}
+		for _, m := range v.LabelMatchers {
+			if slices.Contains(targetLabels, m.Name) {
+				continue
+			}
+			values, ok := f[m.Name]
+			if !ok && !(m.Type == labels.MatchEqual && m.Value == "") && !(m.Type == labels.MatchNotEqual) {
+				t.Errorf("%s: %s has no label %s", where, name, m.Name)
+				continue
+			}
+			if strings.Contains(m.Value, "$") || openLabels[m.Name] != "" || len(values) == 0 || m.Value == "" {
+				continue
+			}
+			if !slices.ContainsFunc(values, m.Matches) {
+				t.Errorf("%s: no series of %s has %s: %q", where, name, m, values)
+			}
+		}
+	}
+}
+
+// names are the metrics a selector stands for.
+func names(v *parser.VectorSelector, metrics map[string]family) []string {
+	if v.Name != "" {
+		return []string{v.Name}
+	}
+	var out []string
+	for _, m := range v.LabelMatchers {
+		if m.Name != "__name__" {
+			continue
+		}
+		for name := range metrics {
+			if m.Matches(name) {
+				out = append(out, name)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return []string{v.String()}
+	}
+	return out
+}
+
+// checkGrouping holds that labels an aggregation keeps exist somewhere below it.
+func checkGrouping(t *testing.T, where string, a *parser.AggregateExpr, metrics map[string]family) {
+	t.Helper()
+	have := map[string]bool{}
+	parser.Inspect(a.Expr, func(n parser.Node, _ []parser.Node) error {
+		if v, ok := n.(*parser.VectorSelector); ok {
+			for _, name := range names(v, metrics) {
+				for l := range metrics[name] {
+					have[l] = true
+				}
+			}
+		}
+		return nil
+	})
+	for _, l := range a.Grouping {
+		if !have[l] && !slices.Contains(targetLabels, l) {
+			t.Errorf("%s: nothing has the label %s that %s keeps", where, l, a.Op)
+		}
+	}
+}
+
+// TestOutside holds that the list of foreign metrics has none of ours, and none
+// that is not used.
+func TestOutside(t *testing.T) {
+	s := mixin(t)
+	all := strings.Join(append(mapValues(expressions(s)), applicationSources...), "\n")
+	for _, line := range lines(t, "testdata/outside.tsv") {
+		name, _, _ := strings.Cut(line, "\t")
+		if !strings.HasPrefix(line, "#") && !strings.Contains(all, name) {
+			t.Errorf("nothing uses %s", name)
+		}
+	}
+}
+
+// applicationSources are used when _config.slo.sources says application.
+var applicationSources = []string{"http_requests_total", "http_request_duration_seconds", "db_query_duration_seconds", "celery_tasks_total"}
+
+func mapValues(m map[string]string) []string {
+	var out []string
+	for _, v := range m {
+		out = append(out, v)
+	}
+	return out
+}
+
+// TestBuckets holds that the boundaries the SLOs may use are those exposed.
+func TestBuckets(t *testing.T) {
+	metrics := exposed(t)
+	for name, want := range mixin(t).Buckets {
+		values := metrics[name+"_bucket"]["le"]
+		if len(values) == 0 {
+			continue // no golden has it: the application, or SQL
+		}
+		for _, le := range want {
+			if !slices.Contains(values, le) {
+				t.Errorf("%s has no bucket %s: %q", name, le, values)
+			}
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package tests
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// tool finds a program, or skips; with REQUIRE_SERVICES=1 it must be there.
+func tool(t *testing.T, name, pkg string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("REQUIRE_SERVICES") == "1" {
+		t.Fatalf("%s is missing (package %s)", name, pkg)
+	}
+	t.Skipf("%s is missing (package %s)", name, pkg)
+	return ""
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Errorf("%s %v: %v\n%s", filepath.Base(name), args, err, tail(out))
+	}
+}
+
+func tail(b []byte) []byte { return b[max(0, len(b)-4000):] }
+
+// TestPromtool checks the rules and runs their tests as a user would.
+func TestPromtool(t *testing.T) {
+	promtool := tool(t, "promtool", "prometheus")
+	files, err := filepath.Glob("../../rules/prometheus/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no rule files: %v", err)
+	}
+	run(t, promtool, append([]string{"check", "rules", "--lint=all", "--lint-fatal"}, files...)...)
+	tests, err := filepath.Glob("*_test.yaml")
+	if err != nil || len(tests) == 0 {
+		t.Fatalf("no tests of rules: %v", err)
+	}
+	run(t, promtool, append([]string{"test", "rules"}, tests...)...)
+}
+
+// TestAmtool checks the routes: who hears of what.
+func TestAmtool(t *testing.T) {
+	amtool := tool(t, "amtool", "prometheus-alertmanager")
+	const config = "../../rules/alertmanager.yaml"
+	run(t, amtool, "check-config", config)
+	for _, c := range []struct{ receiver, label, severity string }{
+		{"page", "alertname=PostgresDown", "severity=critical"},
+		{"ticket", "alertname=SLOBudgetBurn3d", "severity=warning"},
+		{"null", "alertname=NodeRestarted", "severity=info"},
+		{"watchdog", "alertname=DMARCSuiteWatchdog", "severity=info"},
+		{"default", "alertname=Foreign", "severity=unknown"},
+	} {
+		run(t, amtool, "config", "routes", "test", "--config.file="+config, "--verify.receivers="+c.receiver, c.label, c.severity)
+	}
+}
