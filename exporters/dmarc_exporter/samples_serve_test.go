@@ -88,7 +88,7 @@ func scrape(t *testing.T, address string) map[string]float64 {
 // eventually polls until ok returns true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("not in time: " + what)
 		}

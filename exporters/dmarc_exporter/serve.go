@@ -238,7 +238,7 @@ func newUploads(c *httpConfig, logger *slog.Logger) (openUploads, error) {
 		return openUploads{}, err
 	}
 	config := ingest.UploadConfig{
-		Name: "http:/v1/reports", Token: token, MaxBytes: c.MaxBytes, Timeout: time.Duration(c.Timeout), Logger: logger,
+		Name: "http:/v1/reports", Token: token, MaxBytes: mailBytes(c.MaxBytes), Timeout: time.Duration(c.Timeout), Logger: logger,
 	}
 	open := openUploads{reports: ingest.NewUpload(config)}
 	if c.TLSReports {

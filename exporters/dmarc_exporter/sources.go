@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -147,7 +148,7 @@ func (b *builder) imap(c *imapConfig) (ingest.Source, error) {
 	return imap.New(imap.Config{
 		Address: c.Address, Security: imap.Security(c.Security), TLS: config, Auth: auth, User: c.Username, Folders: c.Folders,
 		Counted: action(c.Counted), Known: action(c.Known), Refused: action(c.Refused),
-		Poll: time.Duration(c.Poll), Timeout: time.Duration(c.Timeout), NoIdle: c.NoIdle, MaxBytes: c.MaxBytes,
+		Poll: time.Duration(c.Poll), Timeout: time.Duration(c.Timeout), NoIdle: c.NoIdle, MaxBytes: mailBytes(c.MaxBytes),
 		Marks: b.marks, Logger: b.logger,
 	})
 }
@@ -160,7 +161,7 @@ func (b *builder) pop3(c *pop3Config) (ingest.Source, error) {
 	return ingest.NewPOP3(ingest.POP3Config{
 		Address: c.Address, Security: c.Security, TLS: config, User: c.Username, Password: c.Password.read,
 		After: c.After, KeepRefused: c.Refused == refusedKeep,
-		Poll: time.Duration(c.Poll), Timeout: time.Duration(c.Timeout), MaxBytes: c.MaxBytes, Marks: b.marks, Logger: b.logger,
+		Poll: time.Duration(c.Poll), Timeout: time.Duration(c.Timeout), MaxBytes: mailBytes(c.MaxBytes), Marks: b.marks, Logger: b.logger,
 	})
 }
 
@@ -181,9 +182,12 @@ func (c *tlsConfig) client() (*tls.Config, error) {
 	return config, nil
 }
 
+// mailBytes is the size of the largest mail: there is no use in fetching one that is not unpacked.
+func mailBytes(n int64) int64 { return cmp.Or(n, ingest.Limits().Memory) }
+
 func (b *builder) smtp(c *smtpConfig) (ingest.Source, error) {
 	config := smtp.Config{
-		Listen: c.Listen, LMTP: c.LMTP, Hostname: c.Hostname, Recipients: c.Recipients, MaxBytes: c.MaxBytes,
+		Listen: c.Listen, LMTP: c.LMTP, Hostname: c.Hostname, Recipients: c.Recipients, MaxBytes: mailBytes(c.MaxBytes),
 		Timeout: time.Duration(c.Timeout), RequireTLS: c.RequireTLS, Logger: b.logger,
 	}
 	if c.CertFile != "" {

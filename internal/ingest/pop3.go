@@ -33,7 +33,7 @@ type POP3Config struct {
 	Poll time.Duration
 	// Timeout bounds each command; 0 means 30 seconds.
 	Timeout time.Duration
-	// MaxBytes is the size of the largest mail that is fetched; 0 means 32 MiB.
+	// MaxBytes is the size of the largest mail that is fetched; 0 means the memory that Limits allow.
 	MaxBytes int64
 	// Attempts is how often a mail is tried that cannot be fetched; 0 means five.
 	Attempts int
@@ -59,7 +59,7 @@ func NewPOP3(c POP3Config) (*POP3, error) {
 	setDefault(&c.After, AfterKeep)
 	setDefault(&c.Poll, time.Minute)
 	setDefault(&c.Timeout, 30*time.Second)
-	setDefault(&c.MaxBytes, 32<<20)
+	setDefault(&c.MaxBytes, Limits().Memory)
 	setDefault(&c.Attempts, 5)
 	switch {
 	case err != nil:

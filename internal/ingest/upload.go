@@ -28,7 +28,7 @@ type UploadConfig struct {
 	Token string
 	// Only accepts a single kind of report; empty accepts all.
 	Only unpack.Kind
-	// MaxBytes is the size of the largest request; 0 means 32 MiB.
+	// MaxBytes is the size of the largest request; 0 means the memory that Limits allow.
 	MaxBytes int64
 	// Timeout is how long a client may take to send a request; 0 means 30 seconds.
 	Timeout time.Duration
@@ -49,7 +49,7 @@ type Upload struct {
 // NewUpload returns an Upload.
 func NewUpload(c UploadConfig) *Upload {
 	setDefault(&c.Name, "http")
-	setDefault(&c.MaxBytes, 32<<20)
+	setDefault(&c.MaxBytes, Limits().Memory)
 	setDefault(&c.Timeout, 30*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -31,7 +31,8 @@ type Kill struct {
 
 // Run writes files in portions, starts the program, and kills it with SIGKILL
 // at a random moment, for each portion. At last it lets the program live until
-// the counts stop changing. It returns what the files hold and what the state has.
+// the counts are right or nothing is left to read. It returns what the files
+// hold and what the state has.
 func (k *Kill) Run(t testing.TB) (want, got Counts) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, uint64(k.Kills)))
@@ -45,17 +46,27 @@ func (k *Kill) Run(t testing.TB) (want, got Counts) {
 		k.kill(t, cmd)
 	}
 	// What is left takes as long as it takes, on a busy machine too.
-	for last, same := k.counts(t), 0; same < 3; {
+	last := Counts{}
+	for life := 4 * k.Longest; life < patience; life *= 2 {
 		cmd := k.start(t)
-		time.Sleep(4 * k.Longest)
+		time.Sleep(life)
 		k.kill(t, cmd)
-		if got = k.counts(t); got == last {
-			same++
-		} else {
-			last, same = got, 0
+		last, got = got, k.counts(t)
+		if got == want || got == last && k.pending(t) == 0 {
+			break
 		}
 	}
 	return want, got
+}
+
+// pending counts the files that wait; where files stay they are all there for ever.
+func (k *Kill) pending(t testing.TB) int {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(k.Dir, "*.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
 }
 
 // write adds one input: every fifth is a report that was there before, every fiftieth none at all.
