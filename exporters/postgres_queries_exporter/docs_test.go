@@ -64,6 +64,12 @@ func TestMetricsDoc(t *testing.T) {
 		q.SQL = fmt.Sprintf("statement %d", i)
 		e.queries[q.SQL] = q
 	}
+	// One that fails: only then there are errors to count.
+	broken, err := postgres.Parse("broken.yaml", []byte("broken: {query: broken, metrics: [{missing: {usage: LABEL}}, {n: {usage: GAUGE}}]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	queries = append(queries, broken.Queries...)
 	metrictest.MetricsDoc(t, "Metrics of "+name, "../../docs/metrics/postgres_queries.md", postgres.New(e, queries, postgres.Config{}))
 }
 
