@@ -39,7 +39,7 @@ type FileConfig struct {
 	Retry time.Duration
 	// Attempts is how often an unreadable input is tried; 0 means five.
 	Attempts int
-	// Parallel is how many files are delivered at once; 0 means eight.
+	// Parallel is how many files are delivered at once, which share transactions; 0 means 32.
 	Parallel int
 	// Marks remembers committed inputs. Nil means none: files that stay are
 	// then read again after each start, which dedupe makes harmless.
@@ -55,7 +55,7 @@ func (c FileConfig) withDefaults() FileConfig {
 	setDefault(&c.Rescan, 30*time.Second)
 	setDefault(&c.Retry, time.Second)
 	setDefault(&c.Attempts, 5)
-	setDefault(&c.Parallel, 8)
+	setDefault(&c.Parallel, 32)
 	if c.Marks == nil {
 		c.Marks = noMarks{}
 	}
