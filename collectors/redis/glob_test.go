@@ -13,11 +13,30 @@ func TestGlob(t *testing.T) {
 		pattern, key string
 		want         bool
 	}{
-		{"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "a/b", true}, {"a*", "ab", true}, {"a*c", "abbc", true},
-		{"a*c", "abbd", false}, {"a?c", "abc", true}, {"a?c", "ac", false}, {"*b*", "abc", true}, {"a**", "a", true},
-		{"[abc]", "b", true}, {"[^abc]", "b", false}, {"[^abc]", "d", true}, {"[a-c]x", "bx", true}, {"[c-a]x", "bx", true},
-		{`\*`, "*", true}, {`\*`, "a", false}, {`[\]]`, "]", true}, {"[abc", "b", true}, {`a\`, `a\`, true},
-		{"h[a-b]llo", "hbllo", true}, {"user:*:name", "user:1:2:name", true}, {"\xff*", "\xff\xfe", true},
+		{"", "", true},
+		{"", "a", false},
+		{"*", "", true},
+		{"*", "a/b", true},
+		{"a*", "ab", true},
+		{"a*c", "abbc", true},
+		{"a*c", "abbd", false},
+		{"a?c", "abc", true},
+		{"a?c", "ac", false},
+		{"*b*", "abc", true},
+		{"a**", "a", true},
+		{"[abc]", "b", true},
+		{"[^abc]", "b", false},
+		{"[^abc]", "d", true},
+		{"[a-c]x", "bx", true},
+		{"[c-a]x", "bx", true},
+		{`\*`, "*", true},
+		{`\*`, "a", false},
+		{`[\]]`, "]", true},
+		{"[abc", "b", true},
+		{`a\`, `a\`, true},
+		{"h[a-b]llo", "hbllo", true},
+		{"user:*:name", "user:1:2:name", true},
+		{"\xff*", "\xff\xfe", true},
 	} {
 		if got := glob(c.pattern, c.key); got != c.want {
 			t.Errorf("glob(%q, %q) = %v, want %v", c.pattern, c.key, got, c.want)

@@ -62,9 +62,17 @@ func TestNumber(t *testing.T) {
 		want float64
 		ok   bool
 	}{
-		{"42", 42, true}, {"-1", -1, true}, {"1.5", 1.5, true}, {"99.50%", 99.5, true},
-		{"ok", 1, true}, {"err", 0, true}, {"up", 1, true}, {"down", 0, true},
-		{"", 0, false}, {"32.00K", 0, false}, {"noeviction", 0, false},
+		{"42", 42, true},
+		{"-1", -1, true},
+		{"1.5", 1.5, true},
+		{"99.50%", 99.5, true},
+		{"ok", 1, true},
+		{"err", 0, true},
+		{"up", 1, true},
+		{"down", 0, true},
+		{"", 0, false},
+		{"32.00K", 0, false},
+		{"noeviction", 0, false},
 	} {
 		if got, ok := number(c.text); got != c.want || ok != c.ok {
 			t.Errorf("number(%q) = %v, %v, want %v, %v", c.text, got, ok, c.want, c.ok)
