@@ -92,6 +92,9 @@ func TestOpenDamaged(t *testing.T) {
 // TestOpenTornAnywhere damages the file in hundreds of places: it opens with
 // the sums it had, or it does not open. It never crashes and never miscounts.
 func TestOpenTornAnywhere(t *testing.T) {
+	if raceDetector {
+		t.Skip("bbolt trusts the counts in its pages: the race detector ends the process at a wrong one, where otherwise its content is refused")
+	}
 	good := filled(t)
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
