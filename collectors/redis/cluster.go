@@ -70,13 +70,16 @@ func parseNodes(text string) []Node {
 		if words[3] != "-" {
 			n.MasterID = words[3]
 		}
-		for _, slots := range words[8:] {
-			n.Slots += countSlots(slots)
+		for _, owned := range words[8:] {
+			n.Slots = min(n.Slots+countSlots(owned), slots)
 		}
 		nodes = append(nodes, n)
 	}
 	return nodes
 }
+
+// slots is how many slots a cluster has.
+const slots = 16384
 
 // countSlots counts "5", "0-5460"; a slot that migrates, "[5->-id]", is counted
 // where it is still owned.
@@ -90,7 +93,7 @@ func countSlots(s string) int {
 		return 1
 	}
 	b, err := strconv.Atoi(last)
-	if err != nil || b < a {
+	if err != nil || a < 0 || b < a || b >= slots {
 		return 0
 	}
 	return b - a + 1

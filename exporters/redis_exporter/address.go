@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"strconv"
@@ -43,7 +42,7 @@ func parseAddress(s string) (address, error) {
 	}
 	tls, known := schemes[scheme]
 	if !known {
-		return address{}, fmt.Errorf("the scheme %q of the address is unknown", scheme)
+		return address{}, errors.New("the scheme of the address is unknown; known are redis, rediss, valkey, valkeys, unix, sentinel and sentinels")
 	}
 	a := address{network: "tcp", tls: tls}
 	rest, query, _ := strings.Cut(rest, "?")

@@ -42,7 +42,7 @@ func TestParseAddress(t *testing.T) {
 func TestParseAddressErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                           "the address is empty",
-		"http://u:s3cret@host":       `the scheme "http" of the address is unknown`,
+		"http://u:s3cret@host":       "the scheme of the address is unknown",
 		"redis://u:s3cret@host/x":    "the database of the address is not a number",
 		"redis://u:s3cret@a,b":       "several hosts",
 		"redis://u:s3cret%zz@a":      "not escaped",

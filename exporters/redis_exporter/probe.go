@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
@@ -81,37 +81,46 @@ func (t *targets) probe(ctx context.Context, name, module string) (exporter.Cont
 	return probed{one.Collector}, func() { t.put(one) }, nil
 }
 
-// get returns a target that put gives back.
+// get returns a target that put gives back. After a reload, probes that began
+// before it are still answered, each by a target of its own.
 func (t *targets) get(c *credentials, name, module string, q url.Values) (*target, error) {
+	q = maps.Clone(q)
 	q.Del("target")
 	q.Del("module")
 	key := module + "\x00" + name + "\x00" + q.Encode()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
-		return nil, errors.New("the configuration is being replaced, try again")
-	}
 	one := t.byKey[key]
 	if one == nil {
-		a, err := parseAddress(name)
-		if err != nil {
-			return nil, fmt.Errorf("target: %w", err)
-		}
-		config := t.service.config
-		if err := t.service.flags.parameters(&config.Keys, q); err != nil {
+		var err error
+		if one, err = t.newTarget(c, name, q); err != nil {
 			return nil, err
 		}
-		config.Logger = config.Logger.With("target", a.hosts[0])
-		config.Scripts = nil
-		config.Keys.Timeout = min(config.Keys.Timeout, 5*time.Second)
-		client := c.client(a, namesOf(name, a))
-		one = &target{Collector: collector.New(client, config), client: client}
-		t.evict()
-		t.byKey[key] = one
+		if one.stale = t.closed; !t.closed {
+			t.evict()
+			t.byKey[key] = one
+		}
 	}
 	one.users++
 	one.used = time.Now()
 	return one, nil
+}
+
+// newTarget prepares the collector of a target.
+func (t *targets) newTarget(c *credentials, name string, q url.Values) (*target, error) {
+	a, err := parseAddress(name)
+	if err != nil {
+		return nil, fmt.Errorf("target: %w", err)
+	}
+	config := t.service.config
+	if err := t.service.flags.parameters(&config.Keys, q); err != nil {
+		return nil, err
+	}
+	config.Logger = config.Logger.With("target", a.hosts[0])
+	config.Scripts = nil
+	config.Keys.Timeout = min(config.Keys.Timeout, 5*time.Second)
+	client := c.client(a, namesOf(name, a))
+	return &target{Collector: collector.New(client, config), client: client}, nil
 }
 
 // put ends one use of a target.
