@@ -122,6 +122,7 @@ func (c *Collector) CollectContext(ctx context.Context, ch chan<- prometheus.Met
 		defer cancel()
 	}
 	w := &writer{families: c.families, config: c.config, now: c.now()}
+	w.metrics = make([]prometheus.Metric, 0, 4*block)
 	w.write(c.snapshot(ctx))
 	w.tasks(&c.background)
 	for _, m := range w.metrics {

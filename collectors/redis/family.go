@@ -19,8 +19,10 @@ type family struct {
 // metric, but a whole collection of them takes few allocations.
 type sample struct {
 	*family
-	value float64
-	pairs []*dto.LabelPair
+	value   float64
+	pairs   []*dto.LabelPair
+	gauge   *dto.Gauge
+	counter *dto.Counter // instead
 }
 
 // Desc implements prometheus.Metric.
@@ -28,34 +30,46 @@ func (s *sample) Desc() *prometheus.Desc { return s.desc }
 
 // Write implements prometheus.Metric.
 func (s *sample) Write(m *dto.Metric) error {
-	m.Label = s.pairs
-	if s.kind == prometheus.CounterValue {
-		m.Counter = &dto.Counter{Value: &s.value}
-	} else {
-		m.Gauge = &dto.Gauge{Value: &s.value}
-	}
+	m.Label, m.Gauge, m.Counter = s.pairs, s.gauge, s.counter
 	return nil
 }
 
 // output collects the metrics of one collection.
 type output struct {
-	metrics []prometheus.Metric
-	samples []sample // the free rest of the current block
-	pairs   []dto.LabelPair
-	labels  []*dto.LabelPair
+	metrics  []prometheus.Metric
+	samples  []sample // the free rest of the current block, as all that follow
+	gauges   []dto.Gauge
+	counters []dto.Counter
+	pairs    []dto.LabelPair
+	labels   []*dto.LabelPair
+	values   []string // of pairs
 }
 
 // block is how many things output allocates at once.
 const block = 256
 
+// take returns the next element of a block, of which it makes a new one if the
+// last is used up.
+func take[T any](rest *[]T) *T {
+	if len(*rest) == 0 {
+		*rest = make([]T, block)
+	}
+	one := &(*rest)[0]
+	*rest = (*rest)[1:]
+	return one
+}
+
 // add adds a sample. values are those of the family's labels, in their order.
 func (o *output) add(f *family, value float64, values ...string) {
-	if len(o.samples) == 0 {
-		o.samples = make([]sample, block)
+	s := take(&o.samples)
+	s.family, s.value, s.pairs = f, value, o.label(f.labels, values)
+	if f.kind == prometheus.CounterValue {
+		s.counter = take(&o.counters)
+		s.counter.Value = &s.value
+	} else {
+		s.gauge = take(&o.gauges)
+		s.gauge.Value = &s.value
 	}
-	s := &o.samples[0]
-	o.samples = o.samples[1:]
-	*s = sample{family: f, value: value, pairs: o.label(f.labels, values)}
 	o.metrics = append(o.metrics, s)
 }
 
@@ -74,16 +88,16 @@ func (o *output) label(names, values []string) []*dto.LabelPair {
 	if n == 0 {
 		return nil
 	}
-	if len(o.pairs) < n {
-		o.pairs = make([]dto.LabelPair, block+n)
+	if len(o.labels) < n {
 		o.labels = make([]*dto.LabelPair, block+n)
 	}
-	pairs, labels := o.pairs[:n], o.labels[:n:n]
-	o.pairs, o.labels = o.pairs[n:], o.labels[n:]
-	for i := range pairs {
-		value := strings.ToValidUTF8(values[i], "\uFFFD")
-		pairs[i].Name, pairs[i].Value = &names[i], &value
-		labels[i] = &pairs[i]
+	labels := o.labels[:n:n]
+	o.labels = o.labels[n:]
+	for i := range labels {
+		value := take(&o.values)
+		*value = strings.ToValidUTF8(values[i], "\uFFFD")
+		labels[i] = take(&o.pairs)
+		labels[i].Name, labels[i].Value = &names[i], value
 	}
 	return labels
 }
