@@ -136,7 +136,8 @@ local windows = ['5m', '30m', '1h', '2h', '6h', '1d', '3d'];
           },
           {
             record: 'slo:error_budget:remaining_ratio',
-            expr: '1 - slo:error_ratio:rate%s{%s} / %.6g' % [c.slo.period, s.selector, s.budget],
+            // Rounded, so that nobody reads 1e-14 % in an alert.
+            expr: 'round(1 - slo:error_ratio:rate%s{%s} / %.6g, 0.0001)' % [c.slo.period, s.selector, s.budget],
             labels: s.labels,
           },
         ]
