@@ -24,7 +24,7 @@ import (
 // TestKillPush kills the exporter while peers send reports over HTTP and LMTP,
 // and send again what was not confirmed. Nothing may be lost or counted twice.
 func TestKillPush(t *testing.T) {
-	t.Parallel()
+	// Not parallel: the port must stay free while the exporter is dead.
 	binary, dir := linkBinary(t), t.TempDir()
 	state, socket := filepath.Join(dir, "state.db"), filepath.Join(dir, "lmtp")
 	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))

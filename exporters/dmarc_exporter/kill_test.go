@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
-	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // linkBinary makes a program of the test binary, which TestMain turns into the exporter.
@@ -40,7 +38,7 @@ func TestKill(t *testing.T) {
 				Dir: dir, State: state, Kills: fromEnv(t, "KILLS", 20), Inputs: fromEnv(t, "KILL_INPUTS", 400), Longest: 200 * time.Millisecond,
 				Command: func() *exec.Cmd {
 					return exec.Command(binary, "serve", "--source.dir="+dir, "--source.after="+after, "--state.file="+state,
-						fmt.Sprintf("--web.listen-address=127.0.0.1:%d", realtest.FreePort(t)), "--log.level=error")
+						"--web.listen-address=127.0.0.1:0", "--log.level=error")
 				},
 			}
 			start := time.Now()
