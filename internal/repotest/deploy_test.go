@@ -80,6 +80,49 @@ func TestCompose(t *testing.T) {
 	}
 }
 
+// TestPrometheusReadsRules holds that the folder mounted for Prometheus has rule
+// files and nothing else: one file of another kind stops its start.
+func TestPrometheusReadsRules(t *testing.T) {
+	const dir = "deploy/compose/"
+	volumes, _ := readYAML(t, dir+"compose.monitoring.yaml").get("services", "prometheus", "volumes").([]any)
+	mounted := ""
+	for _, v := range volumes {
+		if source, ok := strings.CutSuffix(v.(string), ":/etc/prometheus/rules:ro"); ok {
+			mounted = source
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(root, dir, mounted, "*.yaml"))
+	if err != nil || mounted == "" || len(files) == 0 {
+		t.Fatalf("%d rule files in %q, %v", len(files), mounted, err)
+	}
+	for _, file := range files {
+		name, err := filepath.Rel(root, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(readYAML(t, name).list("groups")) == 0 {
+			t.Errorf("%s has no groups: Prometheus refuses it", name)
+		}
+	}
+}
+
+// TestBudgetGate holds that the deployment gate asks for a series that the
+// rules record: an unknown name has no result, which reads as "nothing spent".
+func TestBudgetGate(t *testing.T) {
+	script, err := os.ReadFile(filepath.Join(root, "deploy/ci/budget"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := os.ReadFile(filepath.Join(root, "rules/prometheus/slos.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`BUDGET_QUERY:-'(\S+)`).FindSubmatch(script)
+	if m == nil || !regexp.MustCompile(`record"?: "?` + regexp.QuoteMeta(string(m[1])) + `\b`).Match(rules) {
+		t.Errorf("no rule records %q", m)
+	}
+}
+
 // TestLokiRetention holds what deletes logs after 30 days on Loki 3.
 func TestLokiRetention(t *testing.T) {
 	c := readYAML(t, "deploy/compose/loki/loki.yml")
