@@ -109,6 +109,9 @@ func TestKubernetes(t *testing.T) {
 			all := kustomize(t, "k8s/overlays/"+overlay)
 			workloads := 0
 			for _, o := range all {
+				if kind := o.str("kind"); (kind == "ConfigMap" || kind == "PrometheusRule") && o.str("metadata", "namespace") == "" {
+					t.Errorf("%s %s has no namespace", kind, o.str("metadata", "name"))
+				}
 				if kind := o.str("kind"); kind == "Deployment" || kind == "DaemonSet" {
 					workloads++
 					checkWorkload(t, all, o)
