@@ -46,6 +46,10 @@ test: go ## Run all tests; REQUIRE_SERVICES=1 fails where a service is missing i
 kill-test: go ## Kill dmarc_exporter 220 times per way to dispose of files, and 1,000 times while reports are sent to it.
 	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 $(GO) test -count=1 -v -timeout=30m -run='^TestKill' ./exporters/dmarc_exporter
 
+.PHONY: test-mixin
+test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.
+	$(MAKE) --no-print-directory -C mixin test
+
 .PHONY: check
 check: go fmt-check vet lint generate-check ## Format, vet, lint, generated files, floors: the gate besides the tests.
 	$(GO) test -count=1 ./internal/repotest
@@ -70,14 +74,19 @@ lint: go ## Run staticcheck.
 GENERATED = $(sort $(addprefix ./,$(dir $(shell grep -rlE 'func Test(Flags|Metrics)Doc' --include=*_test.go exporters collectors))))
 
 .PHONY: generate
-generate: go ## Write the generated documents: flags, metrics, sample reports.
+generate: go generate-docs ## Write what is generated: flags, metrics, rules, dashboards, SLOs.
+	$(MAKE) --no-print-directory -C mixin generate
+
+.PHONY: generate-docs
+generate-docs: go
 	$(GO) test $(GENERATED) -run 'TestFlagsDoc|TestMetricsDoc' -update
 
-# Generated files are fresh when generating again changes nothing.
+# Generated documents are fresh when generating again changes nothing; the tests
+# of the mixin say so of rules and dashboards.
 .PHONY: generate-check
 generate-check: go
 	@before="$$(git status --porcelain; git diff | git hash-object --stdin)"; \
-	$(MAKE) --no-print-directory generate >/dev/null; \
+	$(MAKE) --no-print-directory generate-docs >/dev/null; \
 	after="$$(git status --porcelain; git diff | git hash-object --stdin)"; \
 	[ "$$before" = "$$after" ] || { echo "generated files are stale: run make generate and commit"; git status --short; exit 1; }
 
