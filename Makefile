@@ -86,7 +86,7 @@ generate-docs: go
 .PHONY: generate-check
 generate-check: go
 	@before="$$(git status --porcelain; git diff | git hash-object --stdin)"; \
-	$(MAKE) --no-print-directory generate-docs >/dev/null; \
+	$(MAKE) --no-print-directory generate-docs >/dev/null || exit 1; \
 	after="$$(git status --porcelain; git diff | git hash-object --stdin)"; \
 	[ "$$before" = "$$after" ] || { echo "generated files are stale: run make generate and commit"; git status --short; exit 1; }
 
