@@ -88,6 +88,7 @@ func (s *Supervisor) Exchange(ctx context.Context, sources map[string]Source) er
 
 // Sources returns the sources at work, by name.
 func (s *Supervisor) Sources() []Source {
+	s.setup()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var sources []Source
