@@ -72,6 +72,7 @@ type AccessLog struct {
 	mu        sync.Mutex // guards table, dirty and what the inputs count
 	table     *table
 	dirty     bool
+	unsaved   bool   // the last attempt to save failed; used by Run alone
 	committed *state // what was saved last; nil without a state file
 }
 
@@ -203,6 +204,7 @@ func (a *AccessLog) Lines() uint64 { return a.lines.Load() }
 
 // Run reads all inputs until ctx ends, then saves the state and closes them.
 func (a *AccessLog) Run(ctx context.Context) error {
+	a.begin()
 	var wg sync.WaitGroup
 	for _, in := range a.inputs {
 		wg.Go(func() {
@@ -213,16 +215,33 @@ func (a *AccessLog) Run(ctx context.Context) error {
 			}
 		})
 	}
-	var err error
 	if a.config.StateFile != "" {
-		err = a.saveUntil(ctx)
+		a.saveUntil(ctx)
 	}
 	wg.Wait()
+	var err error
 	if a.config.StateFile != "" {
-		err = errors.Join(err, a.save())
+		err = a.save()
 	}
 	a.close()
 	return err
+}
+
+// begin opens the files and saves where reading begins before a line is
+// counted: whenever the process is killed, the next one knows what is unread.
+func (a *AccessLog) begin() {
+	for _, in := range a.inputs {
+		if in.files != nil {
+			in.files.begin()
+		}
+	}
+	if a.config.StateFile == "" {
+		return
+	}
+	a.mu.Lock()
+	a.dirty = true
+	a.mu.Unlock()
+	a.saveOrSay()
 }
 
 func (a *AccessLog) close() {

@@ -81,10 +81,19 @@ func newFileSet(path string, config AccessLogConfig) *fileSet {
 	}
 }
 
+// begin opens what there is to read. It comes before run.
+func (s *fileSet) begin() {
+	if s.known {
+		s.resume()
+	} else {
+		s.passOver()
+	}
+	s.refresh()
+}
+
 // run reads until ctx ends. feed gets whole lines; tooLong is called for each
 // line beyond maxLine. Both are called with mu held.
 func (s *fileSet) run(ctx context.Context, feed func([]byte), tooLong func()) {
-	s.resume()
 	tick := time.NewTicker(s.poll)
 	defer tick.Stop()
 	for {
@@ -160,9 +169,7 @@ func (s *fileSet) retire() {
 	for _, f := range s.open {
 		if f.rotated && time.Since(f.quiet) > drained {
 			_ = f.file.Close()
-			f.Finished = true
-			s.finished = append(s.finished, f.position)
-			s.finished = s.finished[max(len(s.finished)-maxFinished, 0):]
+			s.finish(f.position)
 			continue
 		}
 		if _, _, size, err := identify(f.file); err == nil {

@@ -180,6 +180,53 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestKilledEarly kills a reader before its first second is over, when nothing
+// but the beginning is saved, and rotates the log before the next one starts.
+func TestKilledEarly(t *testing.T) {
+	tests := []struct {
+		name                string
+		existing, fromStart bool
+		want                uint64
+	}{
+		{"no file yet", false, false, 7},
+		{"no file yet, from the start", false, true, 7},
+		{"from the end", true, false, 7},
+		{"from the start", true, true, 10},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "access.log")
+			config := AccessLogConfig{
+				Inputs: []Input{{File: path}}, FromStart: tt.fromStart, Poll: 5 * time.Millisecond, StateFile: filepath.Join(dir, "state"),
+			}
+			if tt.existing {
+				appendTo(t, path, 3)
+			}
+			killed, err := NewAccessLog(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			killed.begin()
+			killed.close()
+			appendTo(t, path, 5)
+			rename(t, path, path+".1")
+			appendTo(t, path, 2)
+			a, err := NewAccessLog(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stop := start(t, a)
+			await(t, a, tt.want)
+			time.Sleep(30 * time.Millisecond)
+			stop()
+			if got := a.Lines(); got != tt.want {
+				t.Errorf("%d lines, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
 // TestExposedIsSaved holds that a scrape never shows what a crash would take back.
 func TestExposedIsSaved(t *testing.T) {
 	a, _ := newLog(t, func(c *AccessLogConfig) { c.StateFile = filepath.Join(filepath.Dir(c.Inputs[0].File), "state") })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -84,12 +85,29 @@ func (s *fileSet) findCopy(old position) (*openFile, error) {
 	return nil, errNoCopy
 }
 
+// passOver notes the rotated files of before the first start as finished, so
+// that a later start tells them from those it has to read.
+func (s *fileSet) passOver() {
+	siblings, err := s.siblings()
+	if err != nil {
+		return // no directory, no siblings; opening the log says the rest
+	}
+	slices.SortFunc(siblings, func(a, b sibling) int { return a.modified.Compare(b.modified) })
+	for _, old := range siblings {
+		s.finish(position{Device: old.device, Inode: old.inode, Offset: old.size})
+	}
+}
+
+// finish remembers a file that is not read any more.
+func (s *fileSet) finish(p position) {
+	p.Finished = true
+	s.finished = append(s.finished, p)
+	s.finished = s.finished[max(len(s.finished)-maxFinished, 0):]
+}
+
 // resume opens the files of the restored positions where they are by now, and
 // those that were begun and rotated away while nobody read.
 func (s *fileSet) resume() {
-	if len(s.restored) == 0 {
-		return
-	}
 	siblings, err := s.siblings()
 	if err != nil {
 		s.logger.Warn("cannot look for rotated files", "input", s.path, "err", err)
@@ -116,11 +134,8 @@ func (s *fileSet) resume() {
 		}
 	}
 	s.restored = nil
-	if newest.IsZero() {
-		return
-	}
 	for _, candidate := range siblings {
-		if candidate.path == s.path || taken[candidate.inode] || !candidate.modified.After(newest) {
+		if candidate.path == s.path || taken[candidate.inode] || candidate.modified.Before(newest) {
 			continue
 		}
 		if file, err := os.Open(candidate.path); err == nil {

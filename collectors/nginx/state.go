@@ -211,25 +211,29 @@ func (a *AccessLog) load() error {
 const saveInterval = time.Second
 
 // saveUntil saves the state every saveInterval until ctx ends.
-func (a *AccessLog) saveUntil(ctx context.Context) error {
+func (a *AccessLog) saveUntil(ctx context.Context) {
 	tick := time.NewTicker(saveInterval)
 	defer tick.Stop()
-	failed := false
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
+			a.saveOrSay()
 		}
-		err := a.save()
-		if err != nil && !failed {
-			a.config.Logger.Error("cannot save the access log state; metrics stand still until it can be", "err", err)
-		}
-		if err == nil && failed {
-			a.config.Logger.Info("the access log state is saved again")
-		}
-		failed = err != nil
 	}
+}
+
+// saveOrSay saves the state and logs when that begins or ceases to fail.
+func (a *AccessLog) saveOrSay() {
+	err := a.save()
+	switch {
+	case err != nil && !a.unsaved:
+		a.config.Logger.Error("cannot save the access log state; metrics stand still until it can be", "err", err)
+	case err == nil && a.unsaved:
+		a.config.Logger.Info("the access log state is saved again")
+	}
+	a.unsaved = err != nil
 }
 
 // save writes the state when it has changed, and lets /metrics see it only then:
