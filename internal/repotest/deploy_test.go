@@ -118,7 +118,7 @@ func TestBudgetGate(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := regexp.MustCompile(`BUDGET_QUERY:-'(\S+)`).FindSubmatch(script)
-	if m == nil || !regexp.MustCompile(`record"?: "?` + regexp.QuoteMeta(string(m[1])) + `\b`).Match(rules) {
+	if m == nil || !regexp.MustCompile(`record"?: "?`+regexp.QuoteMeta(string(m[1]))+`\b`).Match(rules) {
 		t.Errorf("no rule records %q", m)
 	}
 }
