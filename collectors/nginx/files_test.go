@@ -33,6 +33,16 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
+func sameTime(t *testing.T, paths ...string) {
+	t.Helper()
+	now := time.Now()
+	for _, path := range paths {
+		if err := os.Chtimes(path, now, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestRotation(t *testing.T) {
 	a, path := newLog(t, nil)
 	start(t, a)
@@ -141,7 +151,19 @@ func TestRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			appendTo(t, path, 2)
+			sameTime(t, path, path+".1") // clocks of files tick every few milliseconds
 		}, 7},
+		{"copied, not yet truncated", func(t *testing.T, path string) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path+".1", data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			appendTo(t, path, 3)
+			sameTime(t, path, path+".1")
+		}, 3},
 		{"compressed beside", func(t *testing.T, path string) {
 			appendTo(t, path, 1)
 			appendTo(t, path+".2.gz", 9)
@@ -170,7 +192,7 @@ func TestRestart(t *testing.T) {
 				}
 				text := expose(t, a)
 				if line := fmt.Sprintf(`status="200"} %d`, want); !strings.Contains(text, line) {
-					t.Errorf("round %d: no %q in\n%s", round, line, text)
+					t.Errorf("round %d: no %q exposed", round, line)
 				}
 				if round == 0 {
 					tt.while(t, path)
@@ -200,6 +222,7 @@ func TestKilledEarly(t *testing.T) {
 			config := AccessLogConfig{
 				Inputs: []Input{{File: path}}, FromStart: tt.fromStart, Poll: 5 * time.Millisecond, StateFile: filepath.Join(dir, "state"),
 			}
+			appendTo(t, path+".2", 1) // older than everything, and passed over
 			if tt.existing {
 				appendTo(t, path, 3)
 			}

@@ -65,14 +65,14 @@ func (s *fileSet) findCopy(old position) (*openFile, error) {
 		return nil, err
 	}
 	for _, candidate := range siblings {
-		if candidate.size < old.Offset || candidate.inode == old.Inode {
+		if candidate.inode == old.Inode {
 			continue
 		}
 		file, err := os.Open(candidate.path)
 		if err != nil {
 			continue
 		}
-		if old.Offset > 0 && old.matches(file) {
+		if isCopy(candidate, file, []position{old}) {
 			old.Device, old.Inode = candidate.device, candidate.inode
 			return &openFile{position: old, file: file}, nil
 		}
@@ -133,15 +133,35 @@ func (s *fileSet) resume() {
 			newest = modified
 		}
 	}
+	restored := s.restored
 	s.restored = nil
 	for _, candidate := range siblings {
 		if candidate.path == s.path || taken[candidate.inode] || candidate.modified.Before(newest) {
 			continue
 		}
-		if file, err := os.Open(candidate.path); err == nil {
-			s.adopt(&openFile{position: position{Device: candidate.device, Inode: candidate.inode}, file: file})
+		file, err := os.Open(candidate.path)
+		if err != nil {
+			continue
+		}
+		if isCopy(candidate, file, restored) {
+			// Read when the first file turns out to be truncated, and never for itself.
+			_ = file.Close()
+			s.finish(position{Device: candidate.device, Inode: candidate.inode, Offset: candidate.size})
+			continue
+		}
+		s.adopt(&openFile{position: position{Device: candidate.device, Inode: candidate.inode}, file: file})
+	}
+}
+
+// isCopy reports whether a file begins with what was counted of another one:
+// copytruncate made it, within the same tick of the clock perhaps.
+func isCopy(candidate sibling, file *os.File, restored []position) bool {
+	for _, p := range restored {
+		if len(p.Print) > 0 && candidate.size >= p.Offset && p.matches(file) {
+			return true
 		}
 	}
+	return false
 }
 
 // reopen continues one restored position and returns when its file was last written.
