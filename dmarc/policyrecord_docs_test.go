@@ -2,7 +2,6 @@ package dmarc_test
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,17 +10,9 @@ import (
 
 // Every warning of a policy record and every rule of a validation is documented.
 func TestRecordCodesAreDocumented(t *testing.T) {
-	files, err := filepath.Glob("../docs/reports*.md")
+	docs, err := os.ReadFile("../docs/reports.md")
 	if err != nil {
 		t.Fatal(err)
-	}
-	var docs strings.Builder
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		docs.Write(b)
 	}
 	var words []string
 	for _, code := range dmarc.RecordCodes() {
@@ -31,7 +22,7 @@ func TestRecordCodesAreDocumented(t *testing.T) {
 		words = append(words, string(rule))
 	}
 	for _, word := range words {
-		if !strings.Contains(docs.String(), "| `"+word+"` |") {
+		if !strings.Contains(string(docs), "| `"+word+"` |") {
 			t.Errorf("docs/reports.md has no row for %s", word)
 		}
 	}
