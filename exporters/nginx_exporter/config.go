@@ -1,16 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/nginx"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 )
 
 // config is the file of --config.file. Unknown fields are errors.
@@ -76,18 +70,9 @@ var formats = map[string]string{
 
 // loadConfig reads a configuration file; an empty path gives an empty one.
 func loadConfig(path string) (*config, error) {
-	if path == "" {
-		return &config{}, nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
-	}
 	c := &config{}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %s", path, strings.ReplaceAll(err.Error(), "\n  ", " "))
+	if err := exporter.LoadConfig(path, c); err != nil {
+		return nil, err
 	}
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

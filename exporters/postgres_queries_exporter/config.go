@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path"
-	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 )
 
 // config is the file of --config.file. Unknown fields are errors.
@@ -67,37 +63,13 @@ func (secret) MarshalYAML() (any, error) { return "<secret>", nil }
 // loadConfig reads a configuration file; an empty path gives an empty one.
 func loadConfig(file string) (*config, error) {
 	c := &config{}
-	if file == "" {
-		return c, nil
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %s", file, safeYAMLError(err))
+	if err := exporter.LoadConfig(file, c); err != nil {
+		return nil, err
 	}
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return c, nil
-}
-
-// safeYAMLError returns the text of an error without the value it is about,
-// which may be a password.
-func safeYAMLError(err error) string {
-	text := strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n")
-	var lines []string
-	for line := range strings.SplitSeq(text, "\n") {
-		if before, rest, found := strings.Cut(line, "`"); found {
-			_, after, _ := strings.Cut(rest, "`")
-			line = before + "a value" + after
-		}
-		lines = append(lines, strings.TrimSpace(line))
-	}
-	return strings.Join(lines, "; ")
 }
 
 func (c *config) check() error {

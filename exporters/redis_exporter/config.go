@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path"
-	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 )
 
 // config is the file of --config.file. Unknown fields are errors.
@@ -34,17 +29,8 @@ type module struct {
 // loadConfig reads a configuration file; an empty path gives an empty one.
 func loadConfig(file string) (*config, error) {
 	c := &config{}
-	if file == "" {
-		return c, nil
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %s", file, strings.ReplaceAll(err.Error(), "\n  ", " "))
+	if err := exporter.LoadConfig(file, c); err != nil {
+		return nil, err
 	}
 	for i, pattern := range c.Probe.Targets {
 		if _, err := path.Match(pattern, ""); err != nil {

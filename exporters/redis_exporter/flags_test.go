@@ -104,7 +104,7 @@ func TestBadFlagsAreErrors(t *testing.T) {
 		{"--tls-ca-cert-file=/nonexistent", "read CA certificates: open /nonexistent"},
 		{"--tls-ca-cert-file=flags_test.go", "read CA certificates: none in"},
 		{"--tls-client-cert-file=flags_test.go", "needs both its file and that of its key"},
-		{"--config.file=testdata/unknown-field.yml", "testdata/unknown-field.yml: yaml: unmarshal errors: line 2: field target not found"},
+		{"--config.file=testdata/unknown-field.yml", "testdata/unknown-field.yml: line 2: field target not found"},
 		{"--config.file=testdata/bad-pattern.yml", "testdata/bad-pattern.yml: probe.targets[1]: syntax error in pattern"},
 		{"--config.file=testdata/no-password.yml", "testdata/no-password.yml: probe.modules.a: read a password: open /nonexistent"},
 	} {
