@@ -12,11 +12,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"nginx_exporter": main})
+	testscript.Main(m, map[string]func(){"nginx_exporter": main, "null_exporter": exportertest.Null})
 }
 
 const stubStatus = "Active connections: 2 \nserver accepts handled requests\n 5 6 7 \nReading: 1 Writing: 3 Waiting: 4 \n"

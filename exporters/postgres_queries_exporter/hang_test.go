@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -18,9 +19,11 @@ import (
 func testHang(t *testing.T, server *realtest.PostgresServer) {
 	proxy := realtest.NewFaultProxy(t, "tcp", server.Addr())
 	addr := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
-	p := exporterProcess(t, name, []string{"DATA_SOURCE_NAME=" + server.DSNVia(proxy.Addr(), "postgres")}, "--web.listen-address="+addr)
+	cmd := exec.Command(name, "--web.listen-address="+addr)
+	cmd.Env = append(os.Environ(), "DATA_SOURCE_NAME="+server.DSNVia(proxy.Addr(), "postgres"))
+	p := realtest.Start(t, cmd)
+	p.WaitFor(t, realtest.Dial("tcp", addr))
 	url := "http://" + addr + "/metrics"
-	p.WaitFor(t, func() error { return scrape(url) })
 	before := openFiles(t, p.Pid())
 
 	crowd(t, url, "pg_up 1", 30)

@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){name: main, "null": nullMain})
+	testscript.Main(m, map[string]func(){name: main, "null_exporter": exportertest.Null})
 }
 
 func TestFlagsDoc(t *testing.T) {

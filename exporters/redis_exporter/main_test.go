@@ -10,11 +10,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"redis_exporter": main, "null_exporter": nullExporter})
+	testscript.Main(m, map[string]func(){"redis_exporter": main, "null_exporter": exportertest.Null})
 }
 
 // TestScript runs the stories of testdata/script. $REDIS is host:port of a
