@@ -149,7 +149,7 @@ func manyDomains(record string, n int) string {
 	return b.String()
 }
 
-func gzipped(t *testing.T, content []byte) []byte {
+func gzipped(t testing.TB, content []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)

@@ -12,13 +12,16 @@ import (
 )
 
 // linkBinary makes a program of the test binary, which TestMain turns into the exporter.
-func linkBinary(t testing.TB) string {
+func linkBinary(t testing.TB) string { return linkCommand(t, "dmarc_exporter") }
+
+// linkCommand makes a program of a command of TestMain.
+func linkCommand(t testing.TB, name string) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary := filepath.Join(t.TempDir(), "dmarc_exporter")
+	binary := filepath.Join(t.TempDir(), name)
 	if err := os.Symlink(self, binary); err != nil {
 		t.Fatal(err)
 	}

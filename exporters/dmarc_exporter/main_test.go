@@ -17,7 +17,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"dmarc_exporter": main})
+	commands := mistakes()
+	commands["dmarc_exporter"] = main
+	testscript.Main(m, commands)
 }
 
 // TestScript runs the stories of testdata/script. $ADDR is a free address for

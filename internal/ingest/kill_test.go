@@ -1,10 +1,7 @@
 package ingest_test
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"log"
 	"os"
 	"os/exec"
@@ -33,6 +30,9 @@ const (
 	modeNoDedupe = "no dedupe"
 )
 
+// pause is the moment at which a kill shows a mistake.
+const pause = 20 * time.Millisecond
+
 // child reads a directory until it is killed.
 func child(mode, dir, state string) error {
 	t, err := tally.Open(state, tally.Config{})
@@ -41,47 +41,16 @@ func child(mode, dir, state string) error {
 	}
 	var store ingest.Store = t
 	if mode == modeNoDedupe {
-		store = forgetful{t}
+		store = ingesttest.NoDedupe{Tally: t, Pause: pause}
 	}
 	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{})
-	deliver := pipeline.Deliver
+	deliver := ingest.Deliver(pipeline.Deliver)
 	if mode == modeAckFirst {
-		deliver = acknowledgeFirst(pipeline.Deliver)
+		deliver = ingesttest.AcknowledgeFirst(pipeline.Deliver, pause)
 	}
 	source := ingest.NewDir(dir, ingest.FileConfig{After: ingest.AfterMove, Marks: pipeline, Rescan: time.Second})
 	(&ingest.Supervisor{}).Run(context.Background(), deliver, map[string]ingest.Source{"dir": source})
 	return nil
-}
-
-// forgetful is a store without identities and marks.
-type forgetful struct{ *tally.Tally }
-
-// Commit makes each report another one, and takes its time to return.
-func (f forgetful) Commit(ctx context.Context, d *tally.Delivery) ([]tally.Result, error) {
-	for _, e := range d.Entries {
-		e.ReportID = fmt.Sprint(e.ReportID, time.Now().UnixNano())
-	}
-	d.Key = ""
-	results, err := f.Tally.Commit(ctx, d)
-	time.Sleep(20 * time.Millisecond)
-	return results, err
-}
-
-// acknowledgeFirst returns before the reports are counted.
-func acknowledgeFirst(deliver ingest.Deliver) ingest.Deliver {
-	return func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
-		body, err := io.ReadAll(d.Body)
-		if err != nil {
-			return ingest.Result{}, err
-		}
-		later := *d
-		later.Body = bytes.NewReader(body)
-		go func() {
-			time.Sleep(20 * time.Millisecond)
-			_, _ = deliver(context.WithoutCancel(ctx), &later)
-		}()
-		return ingest.Result{Counted: 1}, nil
-	}
 }
 
 // TestKill makes sure that the driver of the kill tests finds what it is for:

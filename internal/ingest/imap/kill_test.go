@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -20,7 +19,8 @@ import (
 
 // TestInterrupted stops everything at random moments, between any two steps,
 // and opens the state anew, until the mailbox is empty: each report counts
-// once. IMAP_INTERRUPTIONS sets how often.
+// once. IMAP_INTERRUPTIONS sets how often. The exporter is killed for good in
+// TestKillIMAP of exporters/dmarc_exporter.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	rounds := 20
@@ -67,50 +67,6 @@ func TestControl(t *testing.T) {
 	if n := ingesttest.Sum(store, tally.Messages); n != 1000 {
 		t.Errorf("%d messages, want 1000: the others were to be lost", n)
 	}
-}
-
-// TestKilled is TestInterrupted with processes that are killed (SIGKILL).
-// IMAP_KILLS sets how many.
-func TestKilled(t *testing.T) {
-	t.Parallel()
-	kills := 8
-	if n, err := strconv.Atoi(os.Getenv("IMAP_KILLS")); err == nil {
-		kills = n
-	}
-	server := realtest.Dovecot(t)
-	w := &interrupted{server: server, path: filepath.Join(t.TempDir(), "state.db")}
-	for range kills {
-		w.offer(t)
-		cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
-		cmd.Env = append(os.Environ(), childState+"="+w.path, childAddress+"="+server.IMAP)
-		child := realtest.Start(t, cmd)
-		child.WaitFor(t, func() error { _, err := os.Stat(w.path); return err })
-		time.Sleep(rand.N(600 * time.Millisecond))
-		child.Kill()
-	}
-	w.drain(t)
-}
-
-// The environment of the process that TestKilled kills.
-const (
-	childState   = "IMAP_TEST_STATE"
-	childAddress = "IMAP_TEST_ADDRESS"
-)
-
-// TestChild reads a mailbox until it is killed.
-func TestChild(t *testing.T) {
-	path := os.Getenv(childState)
-	if path == "" {
-		t.Skip("only for TestKilled")
-	}
-	store, err := tally.Open(path, tally.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{})
-	c := moving(imap.Config{Address: os.Getenv(childAddress), Security: imap.SecurityInsecure, User: user, Auth: password(secret), Marks: pipeline})
-	c.Batch = 4
-	t.Fatal(open(t, c).Run(t.Context(), pipeline.Deliver))
 }
 
 // interrupted is a mailbox that is read by one process after the other.

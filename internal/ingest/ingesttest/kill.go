@@ -17,21 +17,27 @@ type Counts struct {
 	Messages, Counted, Duplicates, Invalid int64
 }
 
-// Kill kills a program again and again while it reads a directory.
+// Kill kills a program again and again while it reads a directory, or whatever
+// else Offer and Pending make of it.
 type Kill struct {
 	// Dir is the directory, State the state file of the program.
 	Dir, State string
+	// Offer puts an input where the program finds it, Pending counts those that
+	// are not acknowledged. Nil ones are about files in Dir.
+	Offer   func(t testing.TB, n int, content []byte)
+	Pending func(t testing.TB) int
 	// Kills is how often the program is killed, Inputs how many files there are in all.
 	Kills, Inputs int
-	// Longest is the longest life of the program between two kills.
+	// Longest is the longest life of the program between two kills; 0 measures
+	// how long the first inputs take and gives it half as much again.
 	Longest time.Duration
-	// Command makes the program. It must read Dir and keep State.
+	// Command makes the program. It must read the inputs and keep State.
 	Command func() *exec.Cmd
 }
 
-// Run writes files in portions, starts the program, and kills it with SIGKILL
+// Run offers inputs in portions, starts the program, and kills it with SIGKILL
 // at a random moment, for each portion. At last it lets the program live until
-// the counts are right or nothing is left to read. It returns what the files
+// the counts are right or nothing is left to read. It returns what the inputs
 // hold and what the state has.
 func (k *Kill) Run(t testing.TB) (want, got Counts) {
 	t.Helper()
@@ -41,13 +47,17 @@ func (k *Kill) Run(t testing.TB) (want, got Counts) {
 		for ; written < k.Inputs*(round+1)/k.Kills; written++ {
 			k.write(t, written, &want)
 		}
+		if k.Longest == 0 {
+			k.Longest = k.measure(t) * 3 / 2
+			continue
+		}
 		cmd := k.start(t)
 		time.Sleep(time.Duration(random.Int64N(int64(k.Longest))))
 		k.kill(t, cmd)
 	}
 	// What is left takes as long as it takes, on a busy machine too.
 	last := Counts{}
-	for life := 4 * k.Longest; life < patience; life *= 2 {
+	for life := 2 * k.Longest; life < patience; life *= 2 {
 		cmd := k.start(t)
 		time.Sleep(life)
 		k.kill(t, cmd)
@@ -59,9 +69,23 @@ func (k *Kill) Run(t testing.TB) (want, got Counts) {
 	return want, got
 }
 
-// pending counts the files that wait; where files stay they are all there for ever.
+// measure kills the program as soon as nothing waits any more, and returns how long that took.
+func (k *Kill) measure(t testing.TB) time.Duration {
+	t.Helper()
+	start := time.Now()
+	cmd := k.start(t)
+	Eventually(t, "all inputs acknowledged", func() bool { return k.pending(t) == 0 })
+	took := time.Since(start)
+	k.kill(t, cmd)
+	return took
+}
+
+// pending counts the inputs that wait; where files stay they are all there for ever.
 func (k *Kill) pending(t testing.TB) int {
 	t.Helper()
+	if k.Pending != nil {
+		return k.Pending(t)
+	}
 	files, err := filepath.Glob(filepath.Join(k.Dir, "*.xml"))
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +108,16 @@ func (k *Kill) write(t testing.TB, n int, want *Counts) {
 		want.Counted++
 		want.Messages += int64(n%7 + 1)
 	}
+	if k.Offer != nil {
+		k.Offer(t, n, content)
+		return
+	}
+	k.file(t, n, content)
+}
+
+// file makes an input a file.
+func (k *Kill) file(t testing.TB, n int, content []byte) {
+	t.Helper()
 	path := filepath.Join(k.Dir, fmt.Sprintf("%05d.xml", n))
 	// A time in the past says that nobody writes it any more.
 	if err := os.WriteFile(path+".tmp", content, 0o600); err != nil {

@@ -1,0 +1,54 @@
+package ingesttest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+)
+
+// The mistakes that a kill test must find, made on purpose: what does not fail
+// with them proves nothing without them.
+
+// NoDedupe is the mistake of a store without identities and marks.
+type NoDedupe struct {
+	*tally.Tally
+	// Pause is how late Commit returns: the moment at which a kill shows the mistake.
+	Pause time.Duration
+}
+
+// Commit makes each report another one.
+func (s NoDedupe) Commit(ctx context.Context, d *tally.Delivery) ([]tally.Result, error) {
+	for _, e := range d.Entries {
+		e.ReportID = fmt.Sprint(e.ReportID, time.Now().UnixNano())
+	}
+	d.Key = ""
+	results, err := s.Tally.Commit(ctx, d)
+	time.Sleep(s.Pause)
+	return results, err
+}
+
+// AcknowledgeFirst is the mistake of returning before the reports are counted,
+// which happens after a pause.
+func AcknowledgeFirst(deliver ingest.Deliver, pause time.Duration) ingest.Deliver {
+	return func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
+		if d.Body == nil {
+			return deliver(ctx, d)
+		}
+		body, err := io.ReadAll(d.Body)
+		if err != nil {
+			return ingest.Result{}, err
+		}
+		later := *d
+		later.Body = bytes.NewReader(body)
+		go func() {
+			time.Sleep(pause)
+			_, _ = deliver(context.WithoutCancel(ctx), &later)
+		}()
+		return ingest.Result{Counted: 1}, nil
+	}
+}
