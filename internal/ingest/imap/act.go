@@ -66,7 +66,10 @@ func (s *session) move(ctx context.Context, uids imap.UIDSet, folder string) err
 	if !errors.As(err, &refused) || refused.Code != imap.ResponseCodeTryCreate {
 		return err
 	}
-	if err := s.do(ctx, "create folder", func() error { return s.client.Create(folder, nil).Wait() }); err != nil {
+	// The reader of another folder may have created it just now, which is a
+	// refusal as well: whether the folder is there is for the move to tell.
+	err = s.do(ctx, "create folder", func() error { return s.client.Create(folder, nil).Wait() })
+	if err != nil && !errors.As(err, &refused) {
 		return err
 	}
 	return s.moveOnce(ctx, uids, folder)
