@@ -33,6 +33,13 @@ run: go ## Build dmarc_exporter and serve the sample reports of this repository.
 	@exec $(BIN)/dmarc_exporter serve --web.listen-address=$(RUN_ADDR) --source.dir=exporters/dmarc_exporter/testdata/reports --source.refused=keep \
 		--state.file=.run/dmarc.db --state.horizon=36500d --log.level=warn
 
+.PHONY: demo demo-check
+demo: go ## Run everything on loopback: databases with moving data, the exporters, Prometheus with our rules.
+	@$(GO) build -o $(BIN)/demo ./internal/demo && exec $(BIN)/demo
+
+demo-check: go ## The same, and check that dashboards have data and that faults raise their alerts; five minutes.
+	@$(GO) build -o $(BIN)/demo ./internal/demo && exec $(BIN)/demo -check
+
 .PHONY: build
 build: go ## Build every binary into bin/.
 	@mkdir -p $(BIN)
@@ -91,8 +98,9 @@ generate-check: go
 	[ "$$before" = "$$after" ] || { echo "generated files are stale: run make generate and commit"; git status --short; exit 1; }
 
 .PHONY: bench
-bench: go ## Run the benchmarks.
-	$(GO) test -run '^$$' -bench . -benchmem ./dmarc/...
+bench: go ## Run the benchmarks; docs/performance.md tells what they compare.
+	$(GO) test -run '^$$' -bench . -benchmem ./dmarc/... ./collectors/nginx
+	$(GO) test -run '^$$' -bench Scrape -benchtime 1000x ./exporters/...
 
 .PHONY: fuzz
 fuzz: go ## Fuzz every target for FUZZTIME each.

@@ -64,6 +64,36 @@ func TestDatagramsAccounted(t *testing.T) {
 	}
 }
 
+// TestDatagramsStalled holds that the default buffer takes what comes in one
+// second at 20,000 lines a second while nobody reads.
+func TestDatagramsStalled(t *testing.T) {
+	const sent = 20_000
+	a, err := NewAccessLog(AccessLogConfig{Inputs: []Input{{Listen: "udp://127.0.0.1:0"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := a.inputs[0].socket
+	if socket.buffer < 8<<20 {
+		t.Skipf("the kernel grants a receive buffer of %d bytes", socket.buffer)
+	}
+	conn, err := net.Dial("udp", socket.conn.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	line := []byte("<190>Nov 24 18:00:00 web1 nginx: " + kv("GET", "200", "0.1", "-"))
+	for range sent {
+		if _, err := conn.Write(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if dropped, ok := socket.drops(); dropped != 0 {
+		t.Errorf("%d datagrams dropped (counted: %t)", dropped, ok)
+	}
+	start(t, a)
+	await(t, a, sent)
+}
+
 func TestUnixgram(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	a, err := NewAccessLog(AccessLogConfig{Inputs: []Input{{Listen: "unixgram://" + path}}})
