@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,10 @@ type fake struct {
 	mails int
 	// size is what RFC822.SIZE says.
 	size int
+	// extensions are capabilities besides IMAP4rev1.
+	extensions string
+	// answer, if not nil, returns what a command is answered with after its tag, or "".
+	answer func(command string) string
 	// fetch writes the answer to the FETCH of a body, without the tagged line.
 	fetch func(w io.Writer, uid string)
 }
@@ -48,10 +53,18 @@ func (f *fake) serve(t testing.TB) string {
 
 func (f *fake) talk(conn net.Conn) {
 	defer conn.Close()
-	fmt.Fprint(conn, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
+	fmt.Fprintf(conn, "* OK [CAPABILITY IMAP4rev1%s] ready\r\n", f.extensions)
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		tag, command, _ := strings.Cut(lines.Text(), " ")
+		if f.answer != nil {
+			if text := f.answer(command); text != "" {
+				fmt.Fprintf(conn, "%s %s\r\n", tag, text)
+				continue
+			}
+		}
 		switch {
+		case command == "CAPABILITY":
+			fmt.Fprintf(conn, "* CAPABILITY IMAP4rev1%s\r\n", f.extensions)
 		case strings.HasPrefix(command, "SELECT"):
 			fmt.Fprintf(conn, "* %d EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n", f.mails)
 		case strings.HasPrefix(command, "UID SEARCH"):
@@ -135,6 +148,29 @@ func TestHostileServer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFolderAppears moves mails to a folder that another client creates between
+// the first try and the own attempt to create it.
+func TestFolderAppears(t *testing.T) {
+	good := report("good", 2)
+	var moves atomic.Int64
+	server := &fake{mails: 1, size: len(good), extensions: " MOVE", answer: func(command string) string {
+		switch {
+		case strings.HasPrefix(command, "CREATE"):
+			return "NO [ALREADYEXISTS] somebody was faster"
+		case strings.HasPrefix(command, "UID MOVE") && moves.Add(1) == 1:
+			return "NO [TRYCREATE] no such folder"
+		}
+		return ""
+	}}
+	server.fetch = func(w io.Writer, uid string) {
+		literalOf(w, uid, len(good), good)
+		fmt.Fprint(w, ")\r\n")
+	}
+	_, pipeline := pipeline(t)
+	run(t, open(t, moving(fakeConfig(server.serve(t), pipeline))), pipeline.Deliver)
+	ingesttest.Eventually(t, "moved at the second try", func() bool { return moves.Load() == 2 })
 }
 
 // TestSilentServer returns from every command that nobody answers, and at once
