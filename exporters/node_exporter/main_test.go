@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"node_exporter": main})
+	testscript.Main(m, map[string]func(){"node_exporter": main, "null_exporter": exportertest.Null})
 }
 
 // TestScript runs the stories of testdata/script. $ADDR is a free address for
