@@ -35,7 +35,7 @@ func newBudget(c Config) budget {
 		b[poolSigner] = free / 2
 		free -= b[poolSigner]
 	}
-	b[poolReporter], b[poolSource] = free/4, free/10
+	b[poolReporter], b[poolSource] = free/4, free/5
 	b[poolDomain] = free - b[poolReporter] - b[poolSource]
 	return b
 }

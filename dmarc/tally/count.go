@@ -83,14 +83,16 @@ func (t *Tally) decide(tx *bolt.Tx, d *delta, e *Entry) (Result, error) {
 	}
 	keys := tx.Bucket(bucketKeys)
 	k := e.key()
+	if err := t.verify(keys, d, dayOf(e.End)); err != nil {
+		return Result{}, err
+	}
 	known := keys.Get(k[:])
 	if known == nil {
 		result := Result{Outcome: OutcomeCounted, Counted: true}
 		if hasTwin(keys, k, e) {
 			result = Result{Outcome: OutcomeTwin, Counted: !t.config.SkipTwins}
 		}
-		d.totals.keys++
-		return result, keys.Put(k[:], e.Digest[:])
+		return result, d.putKey(keys, k, e.Digest[:])
 	}
 	for digest := range slices.Chunk(known, len(e.Digest)) {
 		if bytes.Equal(digest, e.Digest[:]) {
@@ -101,7 +103,7 @@ func (t *Tally) decide(tx *bolt.Tx, d *delta, e *Entry) (Result, error) {
 		return Result{Outcome: OutcomeConflict}, nil
 	}
 	// Its content is remembered beside the first, or a third delivery would count it again.
-	return Result{Outcome: OutcomeConflict, Counted: true}, keys.Put(k[:], append(slices.Clone(known), e.Digest[:]...))
+	return Result{Outcome: OutcomeConflict, Counted: true}, d.putKey(keys, k, append(slices.Clone(known), e.Digest[:]...))
 }
 
 // maxVersions bounds the contents that are counted under one identity.
@@ -139,9 +141,30 @@ func (t *Tally) messages(d *delta, e *Entry) {
 		t.add(d, n, ClassMessages, domain, string(g.Class))
 		d.spread(e.Begin, e.End, domain, g.Class, n)
 		if g.Source != "" {
-			t.add(d, n, SourceMessages, domain, t.sourceLabel(d, g.Source), strconv.FormatBool(g.Class.Aligned()))
+			t.add(d, n, SourceMessages, domain, t.source(d, domain, g.Source), strconv.FormatBool(g.Class.Aligned()))
 		}
 	}
+}
+
+// source makes both sides of a source begin together, so that a ratio never
+// misses one, and returns the source that they are counted under.
+func (t *Tally) source(d *delta, domain, source string) string {
+	label := t.sourceLabel(d, source)
+	if stands(label) {
+		return label
+	}
+	sides := [...]string{"true", "false"}
+	if _, ok := d.sums.get(keyOf(SourceMessages, domain, label, sides[0])); ok {
+		return label
+	}
+	if d.used[poolSource]+len(sides) > t.budget[poolSource] {
+		d.increase(keyOf(Overflow, poolSource.label()), 1)
+		return Other
+	}
+	for _, side := range sides {
+		t.add(d, 0, SourceMessages, domain, label, side)
+	}
+	return label
 }
 
 // classes makes the classes of a domain begin together, so that a ratio never

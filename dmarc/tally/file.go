@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 var (
 	bucketMeta    = []byte("meta")
 	bucketKeys    = []byte("keys")    // key → digests
+	bucketKeyDays = []byte("keydays") // day → keyDay
 	bucketSums    = []byte("sums")    // seriesKey → value, created
 	bucketDays    = []byte("days")    // dayKey → messages
 	bucketDomains = []byte("domains") // domain → domainInfo
@@ -23,12 +25,19 @@ var (
 	bucketCursors = []byte("cursors") // source → cursor
 
 	buckets = [...][]byte{
-		bucketMeta, bucketKeys, bucketSums, bucketDays, bucketDomains, bucketNames, bucketSources, bucketMarks, bucketCursors,
+		bucketMeta, bucketKeys, bucketKeyDays, bucketSums, bucketDays, bucketDomains, bucketNames, bucketSources, bucketMarks, bucketCursors,
 	}
+
+	// rowBuckets are those that live in memory. How many rows each has is kept
+	// with the totals: a checksum cannot tell of a row that is missing.
+	rowBuckets = [...][]byte{bucketSums, bucketDays, bucketDomains, bucketNames, bucketSources, bucketKeyDays}
 
 	keyMeta   = []byte("meta")
 	keyTotals = []byte("totals")
 )
+
+// rowsOfDays is the place of bucketDays among rowBuckets.
+const rowsOfDays = 1
 
 // seal adds a checksum of key and value: bbolt has none for its data pages.
 func seal(key, value []byte) []byte {
@@ -75,46 +84,76 @@ func readVarints(b []byte, numbers ...*int64) error {
 func (t *Tally) load() (*state, error) {
 	s := newState()
 	err := t.db.View(func(tx *bolt.Tx) error {
-		for _, part := range []struct {
-			bucket []byte
-			read   func(s *state, k, v []byte) error
-		}{
-			{bucketSums, readSum},
-			{bucketDays, readDay},
-			{bucketDomains, readDomain},
-			{bucketNames, readName},
-			{bucketSources, readSource},
-		} {
-			err := tx.Bucket(part.bucket).ForEach(func(k, v []byte) error {
+		s.totals.size = tx.Size()
+		if err := t.readTotals(tx, s.totals.numbers()); err != nil {
+			return err
+		}
+		readers := [len(rowBuckets)]func(s *state, k, v []byte) error{readSum, readDay, readDomain, readName, readSource, readKeyDay}
+		for i, name := range rowBuckets {
+			rows := int64(0)
+			err := tx.Bucket(name).ForEach(func(k, v []byte) error {
+				rows++
 				v, err := unseal(k, v)
 				if err != nil {
 					return err
 				}
-				return part.read(s, k, v)
+				return readers[i](s, k, v)
 			})
-			if err != nil {
-				return t.damaged("%s: %w", part.bucket, err)
+			if err == nil && rows != s.totals.rows[i] {
+				err = fmt.Errorf("%d rows of %d", rows, s.totals.rows[i])
 			}
-		}
-		s.totals.size = tx.Size()
-		sealed := tx.Bucket(bucketMeta).Get(keyTotals)
-		if sealed == nil {
-			return nil // nothing was ever committed
-		}
-		v, err := unseal(keyTotals, sealed)
-		if err == nil {
-			err = readVarints(v, &s.totals.keys, &s.totals.expired)
-		}
-		if err != nil {
-			return t.damaged("totals: %w", err)
+			if err != nil {
+				return t.damaged("%s: %w", name, err)
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	keys := int64(0)
+	for _, day := range s.keyDays {
+		keys += day.keys
+	}
+	if keys != s.totals.keys {
+		return nil, t.damaged("%d identities of %d", keys, s.totals.keys)
+	}
 	s.used = t.usage(s)
 	return s, nil
+}
+
+// readTotals reads the totals; there are none before the first commit.
+func (t *Tally) readTotals(tx *bolt.Tx, numbers []*int64) error {
+	sealed := tx.Bucket(bucketMeta).Get(keyTotals)
+	if sealed == nil {
+		return nil
+	}
+	v, err := unseal(keyTotals, sealed)
+	if err == nil {
+		err = readVarints(v, numbers...)
+	}
+	if err != nil {
+		return t.damaged("totals: %w", err)
+	}
+	return nil
+}
+
+// numbers are what is kept of the totals, in order.
+func (t *totals) numbers() []*int64 {
+	all := []*int64{&t.keys, &t.expired}
+	for i := range t.rows {
+		all = append(all, &t.rows[i])
+	}
+	return all
+}
+
+// seal returns the totals as they are kept.
+func (t *totals) seal() []byte {
+	var b []byte
+	for _, n := range t.numbers() {
+		b = binary.AppendVarint(b, *n)
+	}
+	return seal(keyTotals, b)
 }
 
 // usage returns how much of the budget a state uses.
@@ -171,8 +210,51 @@ func readSource(s *state, k, v []byte) error {
 	return err
 }
 
+func readKeyDay(s *state, k, v []byte) error {
+	if len(k) != daySize {
+		return errors.New("a day is cut")
+	}
+	var keys, sum int64
+	err := readVarints(v, &keys, &sum)
+	s.keyDays[binary.BigEndian.Uint32(k)] = keyDay{keys, uint64(sum)}
+	return err
+}
+
+// saveKeyDays writes what the identities of days come to.
+func (d *delta) saveKeyDays(b *bolt.Bucket) error {
+	for day, one := range d.keyDays.changed {
+		k := dayBytes(day)
+		if one.keys == 0 {
+			if err := b.Delete(k); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := b.Put(k, seal(k, varints(one.keys, int64(one.sum)))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countRows notes how many rows there are after the transaction.
+func (d *delta) countRows() {
+	added := [len(rowBuckets)]int64{
+		d.sums.added(), d.days.added(), d.domains.added(), d.names.added(), d.sources.added(), d.keyDays.added(),
+	}
+	for i, n := range added {
+		d.totals.rows[i] += n
+	}
+	for _, one := range d.keyDays.changed {
+		if one.keys == 0 {
+			d.totals.rows[len(added)-1]--
+		}
+	}
+}
+
 // save writes the delta into the transaction.
 func (d *delta) save(tx *bolt.Tx) error {
+	d.countRows()
 	put := func(bucket, k, v []byte) error { return tx.Bucket(bucket).Put(k, seal(k, v)) }
 	for k, s := range d.sums.changed {
 		if err := put(bucketSums, []byte(k), varints(s.value, s.created)); err != nil {
@@ -203,7 +285,10 @@ func (d *delta) save(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	return put(bucketMeta, keyTotals, varints(d.totals.keys, d.totals.expired))
+	if err := d.saveKeyDays(tx.Bucket(bucketKeyDays)); err != nil {
+		return err
+	}
+	return tx.Bucket(bucketMeta).Put(keyTotals, d.totals.seal())
 }
 
 // maxExpired bounds how many keys one transaction deletes, so that none takes long.
@@ -212,27 +297,28 @@ const maxExpired = 500
 // expire deletes identities that no report can ask for any more, and days that
 // no window can.
 func (t *Tally) expire(tx *bolt.Tx, d *delta) error {
-	n, last, err := expireDays(tx.Bucket(bucketKeys), dayOf(d.now.Add(-t.config.Horizon)))
+	last := int64(-1)
+	err := expireDays(tx.Bucket(bucketKeys), dayOf(d.now.Add(-t.config.Horizon)), func(k, v []byte) {
+		last = int64(binary.BigEndian.Uint32(k))
+		d.dropKey(k, v)
+	})
 	if err != nil {
 		return err
 	}
-	d.totals.keys -= int64(n)
 	d.totals.expired = max(d.totals.expired, last)
-	_, _, err = expireDays(tx.Bucket(bucketDays), oldestDay(d.now))
-	return err
+	return expireDays(tx.Bucket(bucketDays), oldestDay(d.now), func(_, _ []byte) { d.totals.rows[rowsOfDays]-- })
 }
 
-// expireDays deletes keys of days before the oldest that is kept. It returns
-// how many, and the day of the last, or -1.
-func expireDays(b *bolt.Bucket, oldest uint32) (n int, last int64, err error) {
-	last = -1
+// expireDays deletes rows of days before the oldest that is kept, after it called gone.
+func expireDays(b *bolt.Bucket, oldest uint32, gone func(k, v []byte)) error {
 	c := b.Cursor()
-	for k, _ := c.First(); k != nil && n < maxExpired && binary.BigEndian.Uint32(k) < oldest; k, _ = c.First() {
-		last = int64(binary.BigEndian.Uint32(k))
+	n := 0
+	for k, v := c.First(); k != nil && n < maxExpired && binary.BigEndian.Uint32(k) < oldest; k, v = c.First() {
+		gone(k, v)
 		if err := c.Delete(); err != nil {
-			return n, last, err
+			return err
 		}
 		n++
 	}
-	return n, last, nil
+	return nil
 }

@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -15,8 +16,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// schema is the version of the file's form.
-const schema = 1
+// schema is the version of the file's form. Version 1 had no keydays and did
+// not count rows; it is brought up to date when it is opened.
+const schema = 2
 
 // meta is what the file says about itself. Every version reads it.
 type meta struct {
@@ -133,6 +135,11 @@ func (t *Tally) start() error {
 	if err := t.db.View(t.check); err != nil {
 		return err
 	}
+	if t.meta.Schema < schema {
+		if err := t.db.Update(t.upgrade); err != nil {
+			return t.writeError(err)
+		}
+	}
 	state, err := t.load()
 	if err != nil {
 		return err
@@ -169,14 +176,14 @@ func (t *Tally) check(tx *bolt.Tx) error {
 	if err := json.Unmarshal(b.Get(keyMeta), &t.meta); err != nil {
 		return t.damaged("%w", err)
 	}
-	if t.meta.Schema != schema {
+	if t.meta.Schema < 1 || t.meta.Schema > schema {
 		return &StateError{
 			Path: t.path, Doing: "read", Advice: "use the version that wrote it, or name another file",
 			Err: fmt.Errorf("%w: its schema is %d, here it is %d", ErrVersion, t.meta.Schema, schema),
 		}
 	}
 	for _, name := range buckets {
-		if tx.Bucket(name) == nil {
+		if tx.Bucket(name) == nil && (t.meta.Schema == schema || !bytes.Equal(name, bucketKeyDays)) {
 			return t.damaged("it has no %s", name)
 		}
 	}

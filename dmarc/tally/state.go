@@ -30,6 +30,7 @@ type totals struct {
 	// recognised and are too old, whatever the clock says.
 	expired int64
 	size    int64 // bytes of the file
+	rows    [len(rowBuckets)]int64
 }
 
 // state is everything committed, but for keys, marks and cursors, which stay in the file.
@@ -39,14 +40,16 @@ type state struct {
 	domains map[string]domainInfo
 	names   map[name]bool
 	sources map[string]time.Time // last delivery
-	used    [pools]int           // dynamic series that exist
+	keyDays map[uint32]keyDay
+	used    [pools]int // dynamic series that exist
 	totals  totals
 }
 
 func newState() *state {
 	return &state{
 		sums: map[seriesKey]sum{}, days: map[dayKey]int64{}, domains: map[string]domainInfo{},
-		names: map[name]bool{}, sources: map[string]time.Time{}, totals: totals{expired: -1},
+		names: map[name]bool{}, sources: map[string]time.Time{},
+		keyDays: map[uint32]keyDay{}, totals: totals{expired: -1},
 	}
 }
 
@@ -67,6 +70,16 @@ func (o overlay[K, V]) get(k K) (V, bool) {
 
 func (o overlay[K, V]) set(k K, v V) { o.changed[k] = v }
 
+// added returns how many keys are not in the base yet.
+func (o overlay[K, V]) added() (n int64) {
+	for k := range o.changed {
+		if _, ok := o.base[k]; !ok {
+			n++
+		}
+	}
+	return n
+}
+
 func (o overlay[K, V]) apply() { maps.Copy(o.base, o.changed) }
 
 // delta is what one transaction changes in a state.
@@ -78,6 +91,7 @@ type delta struct {
 	domains overlay[string, domainInfo]
 	names   overlay[name, bool]
 	sources overlay[string, time.Time]
+	keyDays overlay[uint32, keyDay]
 	used    [pools]int
 	totals  totals
 }
@@ -85,7 +99,7 @@ type delta struct {
 func newDelta(base *state, now time.Time) *delta {
 	return &delta{
 		base: base, now: now, sums: over(base.sums), days: over(base.days), domains: over(base.domains),
-		names: over(base.names), sources: over(base.sources), used: base.used, totals: base.totals,
+		names: over(base.names), sources: over(base.sources), keyDays: over(base.keyDays), used: base.used, totals: base.totals,
 	}
 }
 
@@ -96,6 +110,8 @@ func (d *delta) apply() {
 	d.domains.apply()
 	d.names.apply()
 	d.sources.apply()
+	d.keyDays.apply()
+	maps.DeleteFunc(d.base.keyDays, func(_ uint32, one keyDay) bool { return one.keys == 0 })
 	d.base.used, d.base.totals = d.used, d.totals
 	oldest := oldestDay(d.now)
 	maps.DeleteFunc(d.base.days, func(k dayKey, _ int64) bool { return k.day < oldest })

@@ -88,7 +88,10 @@ func (t *Tally) openError(err error) error {
 // writeError says why a transaction failed.
 func (t *Tally) writeError(err error) error {
 	e := &StateError{Path: t.path, Doing: "write", Err: err}
+	var state *StateError
 	switch {
+	case errors.As(err, &state):
+		return err
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return ErrClosed
 	case errors.Is(err, berrors.ErrMaxSizeReached):

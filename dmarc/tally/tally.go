@@ -69,10 +69,11 @@ type Tally struct {
 
 	// What follows is used by the writer alone.
 	candidates [pools]candidates
-	usual      int           // requests of the last batch
-	took       time.Duration // the last batch
-	stale      bool          // a commit failed in a way that leaves open what is in the file
-	damage     error         // the file turned out to be damaged
+	usual      int             // requests of the last batch
+	took       time.Duration   // the last batch
+	verified   map[uint32]bool // days whose identities were checked
+	stale      bool            // a commit failed in a way that leaves open what is in the file
+	damage     error           // the file turned out to be damaged
 
 	mu      sync.RWMutex // guards what follows
 	state   *state
@@ -96,7 +97,7 @@ const maxBatch = 100
 func Open(path string, config Config) (*Tally, error) {
 	config = config.withDefaults()
 	t := &Tally{
-		config: config, mine: map[string]bool{}, budget: newBudget(config), vocabulary: newVocabulary(), path: path,
+		config: config, mine: map[string]bool{}, budget: newBudget(config), vocabulary: newVocabulary(), path: path, verified: map[uint32]bool{},
 		requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	for _, domain := range config.Domains {
