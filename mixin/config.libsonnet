@@ -30,7 +30,7 @@
     dashboardRefresh: '1m',
     dashboardFrom: 'now-6h',
 
-    // Queues of Celery: lists in Redis, by the names of their keys.
+    // Queues of Celery that alerts look at, of those that --check-queues names.
     queueKeys: 'celery|default|.*_queue',
     // Reporters that must be heard of, a regular expression; '' switches off.
     expectedReporters: '.+',
@@ -73,9 +73,13 @@
       verifyDays: 8,
     },
 
+    // How long an alert waits, from how long its rule says. A demo hurries.
+    wait(duration):: duration,
+
     slo: {
       period: '30d',  // rolling, always
       interval: 60,  // seconds between samples of the recordings
+      periodInterval: 300,  // seconds between looks at the whole period
       minErrors: 5,  // fewer errors in the long window do not burn
       // A window in which share of the budget is spent: factor × long ÷ period.
       windows: [

@@ -211,4 +211,7 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-tool github.com/prometheus/prometheus/cmd/promtool
+tool (
+	github.com/google/go-jsonnet/cmd/jsonnet
+	github.com/prometheus/prometheus/cmd/promtool
+)

@@ -84,7 +84,7 @@ local slo = import 'lib/slo.libsonnet';
       { name: 'ingestion', title: 'Tasks: ingestion', objective: 0.99, of: ' of ingestion', match: ', task=~".*(ingest|fetch).*"', example: 'app.ingest' },
       { name: 'parsing', title: 'Tasks: parsing', objective: 0.995, of: ' of parsing', match: ', task=~".*(parse|process).*"', example: 'app.parse' },
       { name: 'alerting', title: 'Tasks: alerting', objective: 0.999, of: ' of alerting', match: ', task=~".*(alert|notif).*"', example: 'app.alert' },
-      { name: 'ml', title: 'Tasks: machine learning', objective: 0.95, of: ' of machine learning', match: ', task=~".*(ml|model|predict|anomal).*"', example: 'app.ml' },
+      { name: 'ml', title: 'Tasks: machine learning', objective: 0.95, of: ' of machine learning', match: ', task=~"(.*[._])?ml([._].*)?|.*(model|predict|anomal).*"', example: 'app.ml.train' },
     ]
   ] + [
     {

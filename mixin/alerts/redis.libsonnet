@@ -66,8 +66,8 @@ function(c)
       { 'redis_master_link_up{@, master_host="m", master_port="6379"}': '0x50' }, { 'redis_master_link_up{@, master_host="m", master_port="6379"}': '1x50' }, 'critical', '5m'
     ),
     alert(
-      'RedisQueueLong', 'redis_key_size{%(redis)s, key=~"%(queueKeys)s"} > %(queueLength)s', 'A queue of background tasks is long.',
-      '{{ $value | humanize }} tasks wait in {{ $labels.key }} ({{ $labels.db }}) for 15 minutes: workers are down or too slow.',
-      { 'redis_key_size{@, db="db0", key="celery"}': '5000x50' }, { 'redis_key_size{@, db="db0", key="celery"}': '5000x10 3x50' }
+      'RedisQueueLong', 'redis_queue_length{%(redis)s, queue=~"%(queueKeys)s"} > %(queueLength)s', 'A queue of background tasks is long.',
+      '{{ $value | humanize }} tasks wait in {{ $labels.queue }} ({{ $labels.db }}) for 15 minutes: workers are down or too slow.',
+      { 'redis_queue_length{@, db="db0", queue="celery"}': '5000x50' }, { 'redis_queue_length{@, db="db0", queue="celery"}': '5000x10 3x50' }
     ),
   ])]

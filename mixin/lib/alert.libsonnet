@@ -26,8 +26,8 @@ local minutes(d) =
     alert: name,
     local words = if std.objectHasAll(c, 'words') then c.words else $.words(c),
     expr: std.rstripChars($.fill(expr, words), '\n'),
-    'for': wait,
-    [if keep != null then 'keep_firing_for']: keep,
+    'for': c.wait(wait),
+    [if keep != null then 'keep_firing_for']: c.wait(keep),
     labels: { severity: severity },
     annotations: {
       summary: summary,

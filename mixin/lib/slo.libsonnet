@@ -6,7 +6,8 @@
 local minutes = (import 'alert.libsonnet').minutes;
 local labels(l) = std.join(', ', ['%s="%s"' % [k, l[k]] for k in std.objectFields(l)]);
 local job(selector) = 'job="%s"' % std.split(std.split(selector, '"')[1], '|')[0];
-local windows = ['5m', '30m', '1h', '2h', '6h', '1d', '3d'];
+// windows are those that burn rates are measured over, shortest first.
+local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w in c.slo.windows]), minutes));
 
 {
   // status: a counter whose bad events carry the matcher bad; only narrows all
@@ -118,15 +119,16 @@ local windows = ['5m', '30m', '1h', '2h', '6h', '1d', '3d'];
         record('slo:error_ratio:rate5m', 'slo:errors:rate5m{%s} / (slo:events:rate5m{%s} > 0)' % [s.selector, s.selector]),
       ] + [
         record('slo:error_ratio:rate' + w, ratio(s, w))
-        for w in windows[1:]
+        for w in windows(c)
+        if w != '5m'
       ] + [record('slo:objective:ratio', 'vector(%g)' % s.objective)],
     }
     for s in slos
   ] + [
     {
-      // The period is read every five minutes, and from the recordings only.
+      // The period is read less often, and from the recordings only.
       name: 'dmarc-suite-slo-period',
-      interval: '5m',
+      interval: '%ds' % c.slo.periodInterval,
       rules: std.flattenArrays([
         [
           {
@@ -165,8 +167,8 @@ local windows = ['5m', '30m', '1h', '2h', '6h', '1d', '3d'];
           local limit = '%.6g' % (w.factor * s.budget),
           local burns(window) = 'slo:error_ratio:rate' + window + '{' + s.selector + '} > ' + limit,
           expr: burns(w.long) + '\n  and ' + burns(w.short) + '\n  and ' + enough(c, s, w.long),
-          'for': w['for'],
-          keep_firing_for: '5m',
+          'for': c.wait(w['for']),
+          keep_firing_for: c.wait('5m'),
           labels: { severity: w.severity, slo: s.name },
           annotations: annotations(
             c, 'SLOBudgetBurn' + w.name,
@@ -179,7 +181,7 @@ local windows = ['5m', '30m', '1h', '2h', '6h', '1d', '3d'];
         {
           alert: p.alert,
           expr: 'slo:error_budget:remaining_ratio{' + s.selector + '} < ' + p.below + '\n  and ' + enough(c, s, c.slo.period),
-          'for': '10m',
+          'for': c.wait('10m'),
           labels: { severity: p.severity, slo: s.name },
           annotations: annotations(
             c, p.alert,
@@ -192,7 +194,7 @@ local windows = ['5m', '30m', '1h', '2h', '6h', '1d', '3d'];
         {
           alert: 'SLONoData',
           expr: 'absent(slo:events:rate5m{' + s.selector + '})\n  and on () count(up{' + s.events.up + '} == 1) > 0',
-          'for': '15m',
+          'for': c.wait('15m'),
           labels: { severity: 'warning', slo: s.name },
           annotations: annotations(
             c, 'SLONoData',

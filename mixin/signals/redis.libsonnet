@@ -11,7 +11,7 @@ function(c) {
     ['sum(rate(redis_keyspace_hits_total{%(s)s}[1h])) / (sum(rate(redis_keyspace_hits_total{%(s)s}[1h])) + sum(rate(redis_keyspace_misses_total{%(s)s}[1h])) > 0)', 'hits'],
   ], small { decimals: 1, noValue: 'no lookups' }),
   keysCount: s('Keys', 'short', 'Keys in all databases.', [['sum(redis_db_keys{%(s)s})', 'keys']], small),
-  queued: s('Tasks queued', 'short', 'Tasks that wait in the queues of Celery.', [['sum(redis_key_size{%%(s)s, key=~"%s"})' % c.queueKeys, 'tasks']], small { noValue: 'no queue', thresholds: [[null, 'green'], [c.thresholds.queueLength, 'red']] }),
+  queued: s('Tasks queued', 'short', 'Tasks that wait in the queues of Celery.', [['sum(redis_queue_length{%%(s)s, queue=~"%s"})' % c.queueKeys, 'tasks']], small { noValue: 'no queue is watched', thresholds: [[null, 'green'], [c.thresholds.queueLength, 'red']] }),
   memory: s('Memory', 'bytes', 'Memory that Redis uses, holds, and may use.', [
     ['redis_memory_used_bytes{%(s)s}', 'used'],
     ['redis_memory_used_rss_bytes{%(s)s}', 'resident'],
@@ -26,7 +26,7 @@ function(c) {
     ['sum(rate(redis_keyspace_hits_total{%(s)s}[$__rate_interval]))', 'hits'],
     ['sum(rate(redis_keyspace_misses_total{%(s)s}[$__rate_interval]))', 'misses'],
   ], { min: 0 }),
-  queues: s('Queues', 'short', 'Entries of the keys that are watched; queues of Celery are lists.', [['redis_key_size{%(s)s}', '{{key}}']], { min: 0, noValue: 'no watched key exists' }),
+  queues: s('Queues', 'short', 'Tasks that wait in each queue of Celery; --check-queues of the exporter names them.', [['redis_queue_length{%(s)s}', '{{queue}}']], { min: 0, noValue: 'no queue is watched' }),
   keys: s('Keys by database', 'short', 'Keys, and those of them that expire.', [['redis_db_keys{%(s)s} > 0', '{{db}}'], ['redis_db_keys_expiring{%(s)s} > 0', '{{db}} expiring']], { min: 0, noValue: 'no keys' }),
   evictions: s('Expired and evicted keys', 'short', 'Keys an hour that expired, or were evicted for lack of memory.', [
     ['sum(increase(redis_expired_keys_total{%(s)s}[1h]))', 'expired'],
