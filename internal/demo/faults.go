@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// watchdog always fires: its silence means that alerts do not arrive.
+const watchdog = "DMARCSuiteWatchdog"
+
+// fault is what the demo breaks, and the alerts that this raises.
+type fault struct {
+	name   string
+	breaks func(*demo) error
+	alerts []string
+	// within is how long the slowest of them waits, by mixin/demo.jsonnet.
+	within time.Duration
+}
+
+var faults = []fault{
+	{
+		name:   "Redis stops",
+		breaks: func(d *demo) error { d.cache.stop(); return nil },
+		alerts: []string{"RedisDown"},
+		within: 2 * time.Second,
+	},
+	{
+		name:   "a third of the requests is answered with 503",
+		breaks: func(d *demo) error { d.web.broken(true); return nil },
+		alerts: []string{
+			"HTTPErrorRatioHigh",
+			"SLOBudgetBurn1h of availability", "SLOBudgetBurn6h of availability", "SLOBudgetBurn1d of availability", "SLOBudgetBurn3d of availability",
+			"SLOBudgetHalfSpent of availability", "SLOBudgetLow of availability", "SLOBudgetFreeze of availability", "SLOBudgetExhausted of availability",
+		},
+		within: 108 * time.Second,
+	},
+	{
+		name:   "the last backup is 30 hours old",
+		breaks: func(d *demo) error { return d.files.backup(time.Now().Add(-30 * time.Hour)) },
+		alerts: []string{"BackupTooOld"},
+		within: 9 * time.Second,
+	},
+}
+
+// slack is what scrapes, evaluations and a busy machine add to the time that an
+// alert waits.
+const slack = time.Minute
+
+func (d *demo) checkQuiet(ctx context.Context) (string, error) {
+	return "", eventually(ctx, patience, func(ctx context.Context) ([]string, error) {
+		firing, err := d.api.firing(ctx)
+		return compare(firing, []string{watchdog}), err
+	})
+}
+
+// checkFaults breaks everything at once, waits for each alert for as long as it
+// may take, and then wants exactly these alerts.
+func (d *demo) checkFaults(ctx context.Context) (string, error) {
+	want := []string{watchdog}
+	began := time.Now()
+	for _, f := range faults {
+		if err := f.breaks(d); err != nil {
+			return "", fmt.Errorf("%s: %w", f.name, err)
+		}
+		want = append(want, f.alerts...)
+	}
+	said := ""
+	for _, f := range faults {
+		err := eventually(ctx, f.within+slack-time.Since(began), func(ctx context.Context) ([]string, error) {
+			firing, err := d.api.firing(ctx)
+			return lacks(firing, f.alerts), err
+		})
+		if err != nil {
+			return said, fmt.Errorf("%s: %w", f.name, err)
+		}
+		said += fmt.Sprintf("\n  %s: %d alerts after %.0f s", f.name, len(f.alerts), time.Since(began).Seconds())
+	}
+	firing, err := d.api.firing(ctx)
+	if err != nil {
+		return said, err
+	}
+	return said, complaint(compare(firing, want))
+}
+
+// checkRecovery repairs what ends at once, and wants the alerts to end with it;
+// the windows of the objectives take their time.
+func (d *demo) checkRecovery(ctx context.Context) (string, error) {
+	d.cache.start()
+	d.web.broken(false)
+	if err := d.files.backup(time.Now()); err != nil {
+		return "", err
+	}
+	return "", eventually(ctx, patience, func(ctx context.Context) ([]string, error) {
+		firing, err := d.api.firing(ctx)
+		var left []string
+		for _, name := range []string{"RedisDown", "BackupTooOld"} {
+			if firing[name] {
+				left = append(left, name+" still fires")
+			}
+		}
+		return append(left, lacks(firing, []string{"RedisRestarted"})...), err
+	})
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+// demo is all that runs.
+type demo struct {
+	host     *host
+	dir      string // of everything that is written
+	programs string // where the exporters are
+	targets  []target
+	web      *web
+	cache    *cache
+	files    *hostFiles
+	api      api
+}
+
+// target is what Prometheus scrapes.
+type target struct{ job, address string }
+
+// start starts everything in an order in which each finds what it needs.
+func start(ctx context.Context, h *host) *demo {
+	if err := missing(installed); err != nil {
+		h.Fatal(err)
+	}
+	if err := atRoot(); err != nil {
+		h.Fatal(err)
+	}
+	dir := h.TempDir()
+	d := &demo{host: h, dir: dir, programs: filepath.Join(dir, "bin")}
+	build(h, d.programs)
+	compileMixin(h, d.mkdir("rules"))
+	fmt.Println("Starting PostgreSQL, Redis and nginx …")
+	moving := d.movers(ctx)
+
+	database := startDatabase(ctx, h)
+	moving(time.Second, database.move)
+	d.cache = startCache(h)
+	moving(200*time.Millisecond, d.cache.move)
+	application := startApplication(h)
+	moving(time.Second, application.move)
+	d.web = startWeb(h, application)
+	for range clients {
+		moving(100*time.Millisecond, d.web.visit())
+	}
+	reports := newReports(h, d.mkdir("spool"))
+	moving(5*time.Second, reports.move)
+	d.files = newHostFiles(h, d.mkdir("node"))
+	moving(2*time.Second, d.files.move)
+
+	fmt.Println("Starting the exporters …")
+	d.exporter("dmarc-exporter", "dmarc_exporter", nil, "serve", "--source.dir="+reports.dir, "--source.refused=keep",
+		"--source.rescan=5s", "--state.file="+filepath.Join(dir, "dmarc.db"), "--state.horizon=36500d", "--config.file="+d.write("dmarc.yml", dmarcConfig))
+	d.exporter("postgres-queries-exporter", "postgres_queries_exporter", []string{"DATA_SOURCE_NAME=" + database.dsn},
+		"--extend.query-path="+d.write("queries.yaml", hurry(h, queries)))
+	d.exporter("redis-exporter", "redis_exporter", []string{"REDIS_ADDR=" + d.cache.address()},
+		"--check-queues="+strings.Join(queues, ","), "--check-interval=5s")
+	d.exporter("nginx-exporter", "nginx_exporter", nil, "--config.file="+d.write("nginx.yml", d.web.exporterConfig(dir)))
+	d.exporter("node-exporter", "node_exporter", nil, d.files.flags()...)
+	d.targets = append(d.targets, target{"dmarc-dashboard", application.metricsAddress})
+
+	fmt.Println("Starting Prometheus …")
+	d.api = startPrometheus(d)
+	return d
+}
+
+// movers returns what calls a function again and again until the demo ends.
+func (d *demo) movers(ctx context.Context) func(every time.Duration, f func(context.Context)) {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	d.host.Cleanup(func() {
+		cancel()
+		all.Wait()
+	})
+	return func(every time.Duration, f func(context.Context)) {
+		all.Go(func() {
+			tick := time.NewTicker(every)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+					f(ctx)
+				}
+			}
+		})
+	}
+}
+
+// exporter starts an exporter and makes it a target.
+func (d *demo) exporter(job, program string, environment []string, args ...string) {
+	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(d.host))
+	cmd := exec.Command(filepath.Join(d.programs, program), append(args, "--web.listen-address="+address)...)
+	cmd.Dir = d.dir
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environment...)
+	realtest.Start(d.host, cmd).WaitFor(d.host, realtest.Dial("tcp", address))
+	d.targets = append(d.targets, target{job, address})
+}
+
+func (d *demo) mkdir(name string) string {
+	path := filepath.Join(d.dir, name)
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		d.host.Fatal(err)
+	}
+	return path
+}
+
+// write writes a configuration and returns its path.
+func (d *demo) write(name, text string) string {
+	path := filepath.Join(d.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		d.host.Fatal(err)
+	}
+	return path
+}
+
+// addresses is where to look.
+func (d *demo) addresses() string {
+	var b strings.Builder
+	line := func(name, url string) { fmt.Fprintf(&b, "  %-28s %s\n", name, url) }
+	line("prometheus", d.api.url)
+	line("  its alerts", d.api.url+"/alerts")
+	for _, t := range d.targets {
+		line(t.job, "http://"+t.address+"/metrics")
+	}
+	line("nginx", d.web.server.URL("/"))
+	return b.String()
+}
