@@ -1,9 +1,11 @@
 // Command release builds the archives of a release with plain Go: every binary
 // of .promu.yml for every platform, static and reproducible, one tarball a
-// platform, and sha256sums.txt. The same commit gives the same bytes.
+// platform, a bill of materials a binary, and sha256sums.txt. The same commit
+// gives the same bytes. Images and packages are made from these archives.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,17 +16,23 @@ import (
 )
 
 func main() {
-	if err := run("release"); err != nil {
+	platforms := flag.String("platforms", "", "build these only, as linux/amd64,linux/arm64")
+	flag.Parse()
+	if err := run("release", *platforms); err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
 }
 
-// run writes the release of the checkout in the working directory into dir.
-func run(dir string) error {
+// run writes the release of the checkout in the working directory into dir, for
+// the platforms given or all of .promu.yml.
+func run(dir, platforms string) error {
 	config, err := loadConfig(".promu.yml")
 	if err != nil {
 		return err
+	}
+	if platforms != "" {
+		config.Crossbuild.Platforms = strings.Split(platforms, ",")
 	}
 	head, err := readHead()
 	if err != nil {
@@ -33,16 +41,16 @@ func run(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	var archives []string
+	var files []string
 	for _, platform := range config.Crossbuild.Platforms {
-		archive, err := buildPlatform(config, head, platform, dir)
+		made, err := buildPlatform(config, head, platform, dir)
 		if err != nil {
 			return fmt.Errorf("%s: %w", platform, err)
 		}
-		fmt.Println(archive)
-		archives = append(archives, archive)
+		fmt.Println(made[0])
+		files = append(files, made...)
 	}
-	return writeSums(filepath.Join(dir, "sha256sums.txt"), archives)
+	return writeSums(filepath.Join(dir, "sha256sums.txt"), files)
 }
 
 // head is what the checkout says about itself.
@@ -88,18 +96,19 @@ func git(args ...string) (string, error) {
 var linuxOnly = map[string]bool{"node_exporter": true}
 
 // buildPlatform builds every binary for one platform such as linux/amd64 and
-// returns the path of its tarball.
-func buildPlatform(c *config, h head, platform, dir string) (string, error) {
+// returns the paths of its tarball and of the bills of materials.
+func buildPlatform(c *config, h head, platform, dir string) ([]string, error) {
 	goos, goarch, ok := strings.Cut(platform, "/")
 	if !ok {
-		return "", fmt.Errorf("platform wants the form os/arch")
+		return nil, fmt.Errorf("platform wants the form os/arch")
 	}
 	tmp, err := os.MkdirTemp("", "release")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer os.RemoveAll(tmp)
 	name := fmt.Sprintf("dmarc-suite-%s.%s-%s", h.version, goos, goarch)
+	files := []string{filepath.Join(dir, name+".tar.gz")}
 	var members []member
 	for _, binary := range c.Build.Binaries {
 		if linuxOnly[binary.Name] && goos != "linux" {
@@ -110,13 +119,17 @@ func buildPlatform(c *config, h head, platform, dir string) (string, error) {
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch, "GOFLAGS=-buildvcs=false")
 		cmd.Stderr = os.Stderr
 		if err := cmd.Run(); err != nil {
-			return "", fmt.Errorf("build %s: %w", binary.Name, err)
+			return nil, fmt.Errorf("build %s: %w", binary.Name, err)
 		}
+		sbom := filepath.Join(dir, fmt.Sprintf("%s-%s.%s-%s.cdx.json", binary.Name, h.version, goos, goarch))
+		if err := writeSBOM(sbom, binary.Name, h.version, out, h.committed); err != nil {
+			return nil, fmt.Errorf("bill of materials of %s: %w", binary.Name, err)
+		}
+		files = append(files, sbom)
 		members = append(members, member{name: name + "/" + binary.Name, path: out, mode: 0o755})
 	}
 	for _, file := range c.Tarball.Files {
 		members = append(members, member{name: name + "/" + file, path: file, mode: 0o644})
 	}
-	archive := filepath.Join(dir, name+".tar.gz")
-	return archive, writeTarball(archive, members, h.committed)
+	return files, writeTarball(files[0], members, h.committed)
 }
