@@ -1,0 +1,135 @@
+{{/*
+One exporter: account, service, deployment and policy. It takes a dict of root,
+name, binary, port, values and, where they differ, args, env, volumes, mounts
+and recreate.
+*/}}
+{{- define "dmarc-suite.exporter" -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+automountServiceAccountToken: false
+---
+{{ include "dmarc-suite.service" (dict "root" .root "name" .name "namespace" .root.Release.Namespace "port" .port) }}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    app.kubernetes.io/name: {{ .name }}
+spec:
+  replicas: 1
+  revisionHistoryLimit: 5
+  strategy:
+    {{- if .recreate }}
+    type: Recreate
+    {{- else }}
+    type: RollingUpdate
+    rollingUpdate:
+      maxUnavailable: 0
+      maxSurge: 1
+    {{- end }}
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: {{ .name }}
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: {{ .name }}
+        app.kubernetes.io/part-of: dmarc-suite
+    spec:
+      serviceAccountName: {{ .name }}
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      securityContext:
+        {{- include "dmarc-suite.podSecurity" . | nindent 8 }}
+        fsGroup: 65532
+        fsGroupChangePolicy: OnRootMismatch
+      containers:
+        - name: exporter
+          image: {{ include "dmarc-suite.image" . }}
+          imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+          args:
+            {{- toYaml .args | nindent 12 }}
+          {{- with .env }}
+          env:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          ports:
+            - name: metrics
+              containerPort: {{ .port }}
+              protocol: TCP
+          securityContext:
+            {{- include "dmarc-suite.containerSecurity" . | nindent 12 }}
+          startupProbe:
+            httpGet:
+              path: /-/ready
+              port: metrics
+            periodSeconds: 2
+            failureThreshold: 30
+          readinessProbe:
+            httpGet:
+              path: /-/ready
+              port: metrics
+            periodSeconds: 10
+            timeoutSeconds: 2
+          livenessProbe:
+            httpGet:
+              path: /-/healthy
+              port: metrics
+            periodSeconds: 20
+            timeoutSeconds: 2
+            failureThreshold: 3
+          resources:
+            {{- toYaml .values.resources | nindent 12 }}
+          {{- with .mounts }}
+          volumeMounts:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+      terminationGracePeriodSeconds: 30
+      {{- with .volumes }}
+      volumes:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+spec:
+  podSelector:
+    matchLabels:
+      app.kubernetes.io/name: {{ .name }}
+  policyTypes: [Ingress, Egress]
+  ingress:
+    - from:
+        - namespaceSelector:
+            matchLabels:
+              kubernetes.io/metadata.name: {{ .root.Values.prometheus.namespace }}
+          podSelector:
+            matchLabels:
+              {{- toYaml .root.Values.prometheus.podLabels | nindent 14 }}
+      ports:
+        - port: metrics
+          protocol: TCP
+  egress:
+    - to:
+        - namespaceSelector:
+            matchLabels:
+              kubernetes.io/metadata.name: {{ .root.Values.dns.namespace }}
+          podSelector:
+            matchLabels:
+              {{- toYaml .root.Values.dns.podLabels | nindent 14 }}
+      ports:
+        - port: 53
+          protocol: UDP
+        - port: 53
+          protocol: TCP
+    {{- with .values.egress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}

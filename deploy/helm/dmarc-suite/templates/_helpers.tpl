@@ -1,0 +1,70 @@
+{{- define "dmarc-suite.image" -}}
+{{- $repository := printf "%s/%s" .root.Values.image.registry .binary -}}
+{{- if .values.digest -}}
+{{ $repository }}@{{ .values.digest }}
+{{- else -}}
+{{ $repository }}:{{ .root.Values.image.tag | default (printf "v%s" .root.Chart.AppVersion) }}
+{{- end -}}
+{{- end }}
+
+{{- define "dmarc-suite.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "dmarc-suite.containerSecurity" -}}
+allowPrivilegeEscalation: false
+privileged: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* A service; with headless it has no address of its own. */}}
+{{- define "dmarc-suite.service" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ .name }}
+  namespace: {{ .namespace }}
+  labels:
+    app.kubernetes.io/name: {{ .name }}
+  {{- if .root.Values.scrapeAnnotations.enabled }}
+  annotations:
+    prometheus.io/scrape: "true"
+    prometheus.io/port: metrics
+    prometheus.io/path: /metrics
+  {{- end }}
+spec:
+  {{- if .headless }}
+  clusterIP: None
+  {{- end }}
+  selector:
+    app.kubernetes.io/name: {{ .name }}
+  ports:
+    - name: metrics
+      port: {{ .port }}
+      targetPort: metrics
+      protocol: TCP
+{{- end }}
+
+{{/* The volume of an exporter's Secret, readable by its group alone. */}}
+{{- define "dmarc-suite.secretVolume" -}}
+name: secrets
+secret:
+  secretName: {{ . }}
+  defaultMode: 0440
+{{- end }}
+
+{{/* The exporters that are on, as a list of names in JSON. */}}
+{{- define "dmarc-suite.names" -}}
+{{- $names := list -}}
+{{- if .Values.dmarcExporter.enabled }}{{ $names = append $names "dmarc-exporter" }}{{ end -}}
+{{- if .Values.postgresQueriesExporter.enabled }}{{ $names = append $names "postgres-queries-exporter" }}{{ end -}}
+{{- if .Values.redisExporter.enabled }}{{ $names = append $names "redis-exporter" }}{{ end -}}
+{{- if .Values.nginxExporter.enabled }}{{ $names = append $names "nginx-exporter" }}{{ end -}}
+{{- toJson $names -}}
+{{- end }}
