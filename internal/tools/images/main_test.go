@@ -1,0 +1,134 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/tools/archive/archivetest"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+)
+
+func newRelease(t *testing.T) string {
+	return archivetest.Write(t, map[string]string{"redis_exporter": "a static binary", "node_exporter": "another", "LICENSE": "text"})
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestImagesAreReproducible wants the same bytes from the same release.
+func TestImagesAreReproducible(t *testing.T) {
+	first, second := newRelease(t), newRelease(t)
+	for _, dir := range []string{first, second} {
+		if err := run(dir, "registry.example/owner", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"images.txt", "redis_exporter-1.2.3.oci.tar", "node_exporter-1.2.3.oci.tar"} {
+		if !bytes.Equal(read(t, filepath.Join(first, file)), read(t, filepath.Join(second, file))) {
+			t.Errorf("%s differs between two builds", file)
+		}
+	}
+}
+
+// TestPush sends the images to a registry, reads one back and looks into it.
+func TestPush(t *testing.T) {
+	server := httptest.NewServer(registry.New())
+	defer server.Close()
+	repository := strings.TrimPrefix(server.URL, "http://") + "/owner"
+	dir := newRelease(t)
+	if err := run(dir, repository, true); err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(read(t, filepath.Join(dir, "images.txt"))), repository+"/redis_exporter@")
+	digest, _, _ := strings.Cut(line, "\n")
+	tag, err := name.NewTag(repository + "/redis_exporter:v1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := remote.Index(tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := index.Digest(); err != nil || got.String() != digest {
+		t.Errorf("the registry holds %s, %v; images.txt says %q", got, err, digest)
+	}
+	if err := validate.Index(index); err != nil {
+		t.Error(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var platforms []string
+	for _, m := range manifest.Manifests {
+		platforms = append(platforms, m.Platform.String())
+	}
+	if got, want := strings.Join(platforms, " "), "linux/amd64 linux/arm64"; got != want {
+		t.Errorf("platforms %q, want %q", got, want)
+	}
+	image, err := remote.Image(tag, remote.WithPlatform(v1.Platform{OS: "linux", Architecture: "arm64"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkImage(t, image)
+}
+
+// checkImage wants the binary as the entry point of a user that is not root, and
+// certificates that verify.
+func checkImage(t *testing.T, image v1.Image) {
+	t.Helper()
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Config.User != "65532:65532" || config.Config.Entrypoint[0] != "/exporter" || config.Architecture != "arm64" || !config.Created.Equal(archivetest.Stamp) {
+		t.Errorf("configuration %+v", config)
+	}
+	files := map[string]string{}
+	for r := tar.NewReader(mutate.Extract(image)); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[h.Name] = string(data)
+	}
+	if files["exporter"] != "a static binary" {
+		t.Errorf("the exporter is %q", files["exporter"])
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(files["etc/ssl/certs/ca-certificates.crt"])) || strings.Count(files["etc/ssl/certs/ca-certificates.crt"], "BEGIN") < 50 {
+		t.Errorf("the image has no certificates")
+	}
+}
+
+func TestNoRelease(t *testing.T) {
+	if err := run(t.TempDir(), "registry.example/owner", false); err == nil || !strings.Contains(err.Error(), "make release") {
+		t.Errorf("error %v, want one that says what to run", err)
+	}
+}

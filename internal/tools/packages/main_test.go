@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/tools/archive/archivetest"
+)
+
+const root = "../../.."
+
+// program is a small program, linked as the exporters are.
+var program = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "program")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	source, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
+	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o600); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, source)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	return os.ReadFile(binary)
+})
+
+// newRelease makes archives whose binaries are all that program.
+func newRelease(t *testing.T) string {
+	t.Helper()
+	program, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{"LICENSE": "text"}
+	for binary := range descriptions {
+		files[binary] = string(program)
+	}
+	return archivetest.Write(t, files)
+}
+
+// need skips a test, or fails it where CI promised the program.
+func need(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		if os.Getenv("REQUIRE_SERVICES") == "1" {
+			t.Fatalf("not installed: %s (REQUIRE_SERVICES=1)", program)
+		}
+		t.Skipf("not installed: %s", program)
+	}
+}
+
+// output runs a program and returns what it prints.
+func output(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// TestPackagesAreReproducible wants the same bytes from the same release.
+func TestPackagesAreReproducible(t *testing.T) {
+	first, second := newRelease(t), newRelease(t)
+	for _, dir := range []string{first, second} {
+		if err := run(root, dir, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err := filepath.Glob(filepath.Join(first, "*.[dr][ep][bm]"))
+	if err != nil || len(made) != 2*2*len(descriptions) {
+		t.Fatalf("%d packages, %v, want two formats for two platforms of each exporter", len(made), err)
+	}
+	for _, path := range made {
+		a, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(filepath.Join(second, filepath.Base(path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s differs between two builds", filepath.Base(path))
+		}
+	}
+}
+
+// TestInstall installs each package into a root of its own, lets systemd check
+// the unit there, and removes it again.
+func TestInstall(t *testing.T) {
+	need(t, "dpkg")
+	need(t, "systemd-analyze")
+	if os.Getuid() != 0 {
+		t.Skip("dpkg installs as root")
+	}
+	release := newRelease(t)
+	if err := run(root, release, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for binary := range descriptions {
+		t.Run(binary, func(t *testing.T) {
+			dir := newRoot(t)
+			name := strings.ReplaceAll(binary, "_", "-")
+			dpkg := func(args ...string) string {
+				return output(t, "dpkg", append([]string{"--root=" + dir, "--force-script-chrootless", "--log=/dev/null"}, args...)...)
+			}
+			dpkg("--install", filepath.Join(release, name+"_1.2.3-1_amd64.deb"))
+			unit := binary + ".service"
+			if out := output(t, "systemd-analyze", "verify", "--man=no", "--root="+dir, unit); strings.Contains(out, unit) {
+				t.Errorf("systemd-analyze verify: %s", out)
+			}
+			conffiles := output(t, "dpkg-query", "--admindir="+filepath.Join(dir, "var/lib/dpkg"), "--show", "--showformat=${Conffiles}", name)
+			if !strings.Contains(conffiles, "/etc/default/"+binary) {
+				t.Errorf("conffiles %q want /etc/default/%s", conffiles, binary)
+			}
+			if secret := secrets[binary]; secret != "" {
+				info, err := os.Stat(filepath.Join(dir, secret))
+				if err != nil || info.Mode().Perm() != 0o600 || !strings.Contains(conffiles, secret) {
+					t.Errorf("%s: %v, %v, want a conffile that root alone reads", secret, info, err)
+				}
+			}
+			dpkg("--purge", name)
+			for _, gone := range []string{"usr/bin/" + binary, "etc/default/" + binary, "lib/systemd/system/" + unit} {
+				if _, err := os.Stat(filepath.Join(dir, gone)); err == nil {
+					t.Errorf("%s is still there", gone)
+				}
+			}
+		})
+	}
+}
+
+// newRoot makes an empty system: a database for dpkg and systemd's own units.
+func newRoot(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{"var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers", "lib/systemd", "bin", "etc"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"var/lib/dpkg/status", "var/lib/dpkg/available"} {
+		if err := os.WriteFile(filepath.Join(dir, f), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(filepath.Join(dir, "lib/systemd/system"), os.DirFS("/lib/systemd/system")); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bin/kill"), program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestLintian wants no finding of Debian's own checker.
+func TestLintian(t *testing.T) {
+	need(t, "lintian")
+	release := newRelease(t)
+	if err := run(root, release, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	// One with a secret and one with a directory: the others have no more than these.
+	output(t, "lintian", "--allow-root", "--fail-on=error,warning,info",
+		filepath.Join(release, "postgres-queries-exporter_1.2.3-1_amd64.deb"), filepath.Join(release, "node-exporter_1.2.3-1_amd64.deb"))
+}
+
+// TestRPM asks rpm what it would install.
+func TestRPM(t *testing.T) {
+	need(t, "rpm")
+	release := newRelease(t)
+	if err := run(root, release, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	list := output(t, "rpm", "--query", "--package", "--configfiles", filepath.Join(release, "redis-exporter-1.2.3-1.x86_64.rpm"))
+	if list != "/etc/default/redis_exporter\n/etc/redis_exporter/password\n" {
+		t.Errorf("configuration files %q", list)
+	}
+	scripts := output(t, "rpm", "--query", "--package", "--scripts", filepath.Join(release, "redis-exporter-1.2.3-1.x86_64.rpm"))
+	if !strings.Contains(scripts, "try-restart redis_exporter.service") {
+		t.Errorf("scripts %q", scripts)
+	}
+}
