@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 type backfillOptions struct {
 	format  string
 	settled model.Duration
+	config  string
 	domains []string
 	series  int
 	paths   []string
@@ -30,7 +32,8 @@ type backfillOptions struct {
 // backfilled are the metrics that backfill writes: those that say what
 // reports say, and not how they arrived.
 var backfilled = []string{
-	"dmarc_compliant_messages_total", "dmarc_failure_reports_total", "dmarc_messages_by_class_total", "dmarc_messages_total",
+	"dmarc_compliant_messages_total", "dmarc_failure_reports_total", "dmarc_messages_by_class_total",
+	"dmarc_messages_by_source_total", "dmarc_messages_total",
 	"dmarc_reporter_messages_total", "dmarc_reports_total", "dmarc_tls_failures_total", "dmarc_tls_sessions_total",
 }
 
@@ -45,7 +48,19 @@ func (d day) end() time.Time { return time.Unix(int64(d+1)*86400-1, 0).UTC() }
 // runBackfill is the command backfill. It counts the reports as if each had
 // arrived on the day that its period ended, in a state of its own.
 func (a *app) runBackfill(ctx context.Context, o backfillOptions) int {
-	limitHeap()
+	limitHeap(o.series)
+	c := &config{}
+	if o.config != "" {
+		var err error
+		if c, err = loadConfig(o.config); err != nil {
+			return a.fail(err)
+		}
+		o.domains = append(o.domains, c.Domains...)
+	}
+	senders, err := newSenders(c.Senders)
+	if err != nil {
+		return a.fail(err)
+	}
 	days, err := a.findDays(ctx, o.paths, dayOf(time.Now().Add(-time.Duration(o.settled))))
 	if err != nil {
 		return a.fail(err)
@@ -59,6 +74,7 @@ func (a *app) runBackfill(ctx context.Context, o backfillOptions) int {
 	if err != nil {
 		return a.fail(err)
 	}
+	b.sender = senders.Name
 	for _, d := range slices.Sorted(keysOf(days)) {
 		if err := b.count(ctx, a, d, days[d]); err != nil {
 			return a.fail(errors.Join(err, b.tally.Close()))
@@ -89,9 +105,9 @@ type dated struct {
 }
 
 // readEntries reads the reports in files.
-func (a *app) readEntries(ctx context.Context, paths []string, visit func(dated) error) error {
+func (a *app) readEntries(ctx context.Context, paths []string, sender func(netip.Addr) string, visit func(dated) error) error {
 	newWorker := func() func(file, func(dated)) {
-		c := newChecker(a.stdin, false)
+		c := newChecker(a.stdin, false, sender)
 		return func(f file, emit func(dated)) {
 			c.entries(f, func(e *tally.Entry, refused *refusal) { emit(dated{f.path, e, refused}) })
 		}
@@ -105,7 +121,7 @@ func (a *app) findDays(ctx context.Context, paths []string, last day) (map[day][
 	if slices.Contains(paths, "-") {
 		return nil, errors.New("backfill reads its files twice: it cannot read the standard input")
 	}
-	err := a.readEntries(ctx, paths, func(d dated) error {
+	err := a.readEntries(ctx, paths, nil, func(d dated) error {
 		if d.refused != nil {
 			_, err := fmt.Fprintf(a.stderr, "%s: %s\n", d.refused.Path, d.refused.Error.Message)
 			return err
@@ -128,6 +144,7 @@ type backfill struct {
 	registry *prometheus.Registry
 	history  history
 	now      time.Time
+	sender   func(netip.Addr) string
 }
 
 func newBackfill(state string, o *backfillOptions) (*backfill, error) {
@@ -153,7 +170,7 @@ func (b *backfill) count(ctx context.Context, a *app, d day, paths []string) err
 		entries = nil
 		return err
 	}
-	err := a.readEntries(ctx, paths, func(found dated) error {
+	err := a.readEntries(ctx, paths, b.sender, func(found dated) error {
 		if found.entry == nil || dayOf(found.entry.End) != d {
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -89,8 +90,8 @@ type checker struct {
 	reader tally.Reader
 }
 
-func newChecker(stdin io.Reader, strict bool) *checker {
-	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), reader: tally.Reader{Validate: strict}}
+func newChecker(stdin io.Reader, strict bool, sender func(netip.Addr) string) *checker {
+	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), reader: tally.Reader{Validate: strict, Source: sender}}
 }
 
 // read checks one file.
@@ -130,7 +131,7 @@ func (c *checker) entries(f file, visit func(*tally.Entry, *refusal)) {
 func (c *checker) walk(r io.Reader, visit func(*unpack.Document) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			*c = *newChecker(c.stdin, c.reader.Validate)
+			*c = *newChecker(c.stdin, c.reader.Validate, c.reader.Source)
 			err = &dmarc.Error{Reason: dmarc.ReasonUnsupported, Offset: -1, Err: fmt.Errorf("internal error: %v", v)}
 		}
 	}()
@@ -144,19 +145,23 @@ type checkOptions struct {
 	paths  []string
 }
 
-// heapLimit keeps check and parse small when there is much garbage to collect.
-const heapLimit = 40 << 20
+// heapLimit keeps the program small when there is much garbage to collect, as
+// after a large mail, and seriesMemory is room for each series beyond.
+const (
+	heapLimit    = 40 << 20
+	seriesMemory = 1 << 10
+)
 
 // limitHeap sets the soft memory limit unless the user did.
-func limitHeap() {
+func limitHeap(series int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapLimit)
+		debug.SetMemoryLimit(heapLimit + int64(series)*seriesMemory)
 	}
 }
 
 // runCheck is the command check.
 func (a *app) runCheck(ctx context.Context, o checkOptions) int {
-	limitHeap()
+	limitHeap(0)
 	out := bufio.NewWriterSize(a.stdout, 32<<10)
 	progress := newProgress(a.stderr)
 	sum := &summary{}
@@ -165,7 +170,7 @@ func (a *app) runCheck(ctx context.Context, o checkOptions) int {
 	if !o.json {
 		write = table.add
 	}
-	err := readAll(ctx, o.paths, func() func(file, func(finding)) { return newChecker(a.stdin, o.strict).read }, func(f finding) error {
+	err := readAll(ctx, o.paths, func() func(file, func(finding)) { return newChecker(a.stdin, o.strict, nil).read }, func(f finding) error {
 		sum.add(f)
 		progress.show(sum)
 		return write(f)

@@ -20,9 +20,10 @@ import (
 // config is the file of --config.file. Unknown keys are errors. Paths are
 // relative to the file.
 type config struct {
-	Domains []string      `yaml:"domains"`
-	Trust   trustConfig   `yaml:"trust"`
-	Sources sourcesConfig `yaml:"sources"`
+	Domains []string       `yaml:"domains"`
+	Senders []senderConfig `yaml:"senders"`
+	Trust   trustConfig    `yaml:"trust"`
+	Sources sourcesConfig  `yaml:"sources"`
 }
 
 // sourcesConfig lists where reports come from.
@@ -228,6 +229,9 @@ func parseConfig(b []byte) (*config, error) {
 func (c *config) validate() error {
 	if err := c.Trust.validate(); err != nil {
 		return fmt.Errorf("trust: %w", err)
+	}
+	if _, err := newSenders(c.Senders); err != nil {
+		return err
 	}
 	if h := c.Sources.HTTP; h != nil && h.TLSReports && c.Trust.Mode == trust.ModeRequire {
 		return errors.New("sources.http: tls_reports takes reports from everybody, which trust.mode require forbids")

@@ -60,6 +60,7 @@ func newApp() (*kingpin.Application, *flags) {
 	backfill := app.Command("backfill", "Print the counters that reports on disk would have made, with the times of the reports, for promtool tsdb create-blocks-from openmetrics.")
 	backfill.Flag("format", "What to print.").Default("openmetrics").EnumVar(&f.backfill.format, "openmetrics")
 	backfill.Flag("settled", "How old a day must be to be printed: reports about younger ones may still come.").Default("4d").SetValue(&f.backfill.settled)
+	backfill.Flag("config.file", "Configuration file of serve, for its domains and senders.").StringVar(&f.backfill.config)
 	backfill.Flag("domain", "Domain whose reports are mine, as for serve. Repeatable.").StringsVar(&f.backfill.domains)
 	backfill.Flag("budget.series", "How many series domains and reporters may have in all, as for serve.").Default("2000").IntVar(&f.backfill.series)
 	backfill.Arg("path", "Files, and directories with all below them.").Required().StringsVar(&f.backfill.paths)

@@ -176,7 +176,7 @@ func newJSONEncoder(w io.Writer) *json.Encoder {
 
 // runParse is the command parse.
 func (a *app) runParse(ctx context.Context, format string, paths []string) int {
-	limitHeap()
+	limitHeap(0)
 	asCSV := format == "csv"
 	if asCSV {
 		w := csv.NewWriter(a.stdout)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -71,11 +72,13 @@ type service struct {
 	supervisor ingest.Supervisor
 	uploads    uploads
 	judge      atomic.Pointer[ingest.Judge]
+	senders    atomic.Pointer[ingest.Senders]
 	initial    map[string]ingest.Source
 }
 
 // runServe is the command serve.
 func (a *app) runServe(ctx context.Context, f *flags) int {
+	limitHeap(f.serve.series)
 	logger := f.Logger(a.stderr)
 	s, err := newService(&f.serve, logger)
 	if err != nil {
@@ -132,7 +135,7 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.pipeline = ingest.NewPipeline(s.tally, ingest.PipelineConfig{Logger: logger, Signers: o.compat, Judge: s.judgeMail})
+	s.pipeline = ingest.NewPipeline(s.tally, ingest.PipelineConfig{Logger: logger, Signers: o.compat, Judge: s.judgeMail, Sender: s.nameSender})
 	if s.initial, err = s.build(c); err != nil {
 		return nil, errors.Join(&usageError{err}, s.tally.Close())
 	}
@@ -165,7 +168,12 @@ func (s *service) build(c *config) (map[string]ingest.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	senders, err := newSenders(c.Senders)
+	if err != nil {
+		return nil, err
+	}
 	s.uploads.set(uploads, sources)
+	s.senders.Store(senders)
 	judge := c.Trust.judge()
 	s.judge.Store(&judge)
 	return sources, nil
@@ -178,6 +186,9 @@ func (s *service) judgeMail(ctx context.Context, mail *unpack.Mail, kind unpack.
 	}
 	return ingest.Judgement{}
 }
+
+// nameSender asks the senders of the current configuration.
+func (s *service) nameSender(a netip.Addr) string { return s.senders.Load().Name(a) }
 
 // run reads the sources until ctx ends.
 func (s *service) run(ctx context.Context) error {

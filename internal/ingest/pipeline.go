@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"io"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -43,6 +44,9 @@ type PipelineConfig struct {
 	Judge Judge
 	// Signers collects what tally.Config.Signers needs.
 	Signers bool
+	// Sender names the sender at an address; nil names none. It is called by
+	// several goroutines.
+	Sender func(netip.Addr) string
 	// Logger may be nil.
 	Logger *slog.Logger
 }
@@ -70,7 +74,7 @@ type reader struct {
 
 func (p *Pipeline) newReader() *reader {
 	return &reader{
-		walker: unpack.NewWalker(Limits()), tally: tally.Reader{Signers: p.config.Signers}, judged: judged{seed: maphash.MakeSeed()},
+		walker: unpack.NewWalker(Limits()), tally: tally.Reader{Signers: p.config.Signers, Source: p.config.Sender}, judged: judged{seed: maphash.MakeSeed()},
 	}
 }
 
