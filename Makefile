@@ -111,8 +111,26 @@ fuzz: go ## Fuzz every target for FUZZTIME each.
 	done
 
 .PHONY: release
-release: go ## Build reproducible archives and sha256sums.txt into release/.
-	$(GO) run ./internal/release
+release: go ## Build reproducible archives, SBOMs and sha256sums.txt into release/, for PLATFORMS or all.
+	$(GO) run ./internal/release -platforms '$(PLATFORMS)'
+
+.PHONY: images
+images: release ## Build the release's images without an engine: OCI archives and images.txt; PUSH=1 pushes them.
+	$(GO) -C internal/tools run ./images -release '$(CURDIR)/release' $(if $(REPOSITORY),-repository '$(REPOSITORY)') $(if $(PUSH),-push)
+
+.PHONY: packages
+packages: release ## Build the release's deb and rpm packages.
+	$(GO) -C internal/tools run ./packages -root '$(CURDIR)' -release '$(CURDIR)/release'
+
+SCRIPTS = $(shell git ls-files deploy .ci | grep -v /files/ | xargs grep -lE '^\#!/(usr/bin/env bash|bin/sh)')
+
+.PHONY: check-platform
+check-platform: go ## Lint workflows and scripts, test chart, manifests, images and packages against the real formats.
+	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); \
+	elif [ "$(REQUIRE_SERVICES)" = 1 ]; then echo "shellcheck is not installed" >&2; exit 1; \
+	else echo "shellcheck is not installed: scripts are not checked"; fi
+	$(TOOL) actionlint
+	$(GO) -C internal/tools test ./...
 
 .PHONY: clean
 clean: ## Remove what the other targets made.
