@@ -285,3 +285,19 @@ func TestSecretsStayHidden(t *testing.T) {
 		t.Errorf("arguments show in\n%s", logged())
 	}
 }
+
+// TestManyClients holds that clients that are not listed are told of.
+func TestManyClients(t *testing.T) {
+	server := newFakeRedis(t, func(args []string) string {
+		if strings.EqualFold(args[0], "INFO") {
+			return bulk("redis_version:7.0.15\r\nredis_mode:standalone\r\nconnected_clients:5000\r\n")
+		}
+		if len(args) > 1 && strings.EqualFold(args[0]+args[1], "CLIENTLIST") {
+			t.Errorf("%q was asked for", args)
+		}
+		return unknown(args)
+	})
+	c := New(connect(t, redis.Options{Addr: server.addr, Protocol: 2}), Config{MaxClientSeries: 10})
+	text := collect(t, c, 5*time.Second)
+	want(t, text, "redis_connected_clients_dropped", "5000")
+}

@@ -36,5 +36,8 @@ func (w *writer) write(s *snapshot) {
 			databases = configDatabases(a.replies)
 		}
 	}
+	if isData(w.config, w.facts) && !hasClients(w.config, w.facts) && w.config.MaxClientSeries > 0 {
+		w.add(w.clientsDropped, float64(w.facts.clients)) // CLIENT LIST was not asked for
+	}
 	w.keyspace(databases)
 }
