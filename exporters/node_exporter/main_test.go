@@ -16,7 +16,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
-	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 func TestMain(m *testing.M) {
@@ -26,16 +25,7 @@ func TestMain(m *testing.M) {
 // TestScript runs the stories of testdata/script. $ADDR is a free address for
 // the exporter.
 func TestScript(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("ADDR", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
-			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"get": get, "post": post, "scrapes": scrapes, "mkfifo": mkfifo, "unblock": unblock,
-		},
-	})
+	exportertest.Scripts(t, nil, map[string]exportertest.Command{"scrapes": scrapes, "mkfifo": mkfifo, "unblock": unblock})
 }
 
 func TestFlagsDoc(t *testing.T) {
@@ -59,36 +49,6 @@ func fetch(url string, timeout float64) (string, error) {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	return fmt.Sprintf("%d\n%s", resp.StatusCode, b), err
-}
-
-// get URL TEXT… polls a URL until its body holds every text; ! get wants none of them at once.
-func get(ts *testscript.TestScript, neg bool, args []string) {
-	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		body, err := fetch(args[0], 10)
-		for _, text := range args[1:] {
-			if err == nil && strings.Contains(body, text) == neg {
-				err = fmt.Errorf("%q is (not) there", text)
-			}
-		}
-		if err == nil {
-			return
-		}
-		if time.Now().After(limit) {
-			ts.Fatalf("get %s: %v\n%s", args[0], err, body)
-		}
-	}
-}
-
-// post URL STATUS posts nothing and wants a status.
-func post(ts *testscript.TestScript, _ bool, args []string) {
-	resp, err := http.Post(args[0], "", nil)
-	if err != nil {
-		ts.Fatalf("post: %v", err)
-	}
-	defer resp.Body.Close()
-	if got := fmt.Sprint(resp.StatusCode); got != args[1] {
-		ts.Fatalf("post %s: status %s, want %s", args[0], got, args[1])
-	}
 }
 
 // scrapes NUMBER SECONDS URL TEXT… scrapes at the same time and wants every

@@ -2,12 +2,8 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -38,57 +34,11 @@ func TestServer(t *testing.T) {
 // in it, $ADDR a free address for the exporter.
 func testScripts(t *testing.T, server *realtest.PostgresServer) {
 	server.CreateDatabase(t, "app", "CREATE TABLE orders (state text, amount int); INSERT INTO orders VALUES ('new', 3), ('paid', 4)")
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("PG", server.Addr())
-			env.Setenv("DSN", server.DSN("app"))
-			env.Setenv("PASSWORD", realtest.PostgresPassword)
-			env.Setenv("ADDR", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
-			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"get": get, "post": post},
-	})
-}
-
-// get URL TEXT… polls a URL until the status and body hold every text; ! get
-// wants none of them at once.
-func get(ts *testscript.TestScript, neg bool, args []string) {
-	var body string
-	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		resp, err := http.Get(args[0])
-		if err == nil {
-			b, _ := io.ReadAll(resp.Body)
-			_ = resp.Body.Close()
-			body = fmt.Sprintf("%d\n%s", resp.StatusCode, b)
-			missing := ""
-			for _, text := range args[1:] {
-				if strings.Contains(body, text) == neg {
-					missing = text
-				}
-			}
-			if missing == "" {
-				return
-			}
-			err = fmt.Errorf("%q is (not) there", missing)
-		}
-		if time.Now().After(limit) {
-			ts.Fatalf("get %s: %v\n%s", args[0], err, body)
-		}
-	}
-}
-
-// post URL STATUS TEXT posts nothing and wants a status and a text in the body.
-func post(ts *testscript.TestScript, _ bool, args []string) {
-	resp, err := http.Post(args[0], "", nil)
-	if err != nil {
-		ts.Fatalf("post: %v", err)
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	if got := fmt.Sprint(resp.StatusCode); got != args[1] || !strings.Contains(string(body), args[2]) {
-		ts.Fatalf("post %s: status %s, want %s with %q\n%s", args[0], got, args[1], args[2], body)
-	}
+	exportertest.Scripts(t, func(env *testscript.Env) {
+		env.Setenv("PG", server.Addr())
+		env.Setenv("DSN", server.DSN("app"))
+		env.Setenv("PASSWORD", realtest.PostgresPassword)
+	}, nil)
 }
 
 func TestSplitDSNs(t *testing.T) {
