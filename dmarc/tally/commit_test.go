@@ -393,3 +393,31 @@ func TestForgetMany(t *testing.T) {
 		t.Errorf("%d marks seen, %d left, want 2500 and 250", seen, left)
 	}
 }
+
+// TestPeek tells what Commit would say, and changes nothing.
+func TestPeek(t *testing.T) {
+	for _, config := range []Config{{}, {CountConflicts: true, SkipTwins: true}} {
+		tally := open(t, path(t), config)
+		twin := entry(func(e *Entry) { e.ReportID = "twin" })
+		conflict := entry(func(e *Entry) { e.Digest[0]++ })
+		old := entry(func(e *Entry) { e.End = now.AddDate(-2, 0, 0) })
+		future := entry(func(e *Entry) { e.End = now.AddDate(0, 0, 3) })
+		for _, e := range []*Entry{entry(nil), entry(nil), twin, twin, conflict, conflict, old, future, failureEntry()} {
+			before := tally.Snapshot()
+			got, err := tally.Peek(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(before, tally.Snapshot()); diff != "" {
+				t.Errorf("Peek changed the state:\n%s", diff)
+			}
+			want, err := tally.Commit(context.Background(), &Delivery{Entries: []*Entry{e}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != want[0] {
+				t.Errorf("Peek says %+v, Commit %+v", got, want[0])
+			}
+		}
+	}
+}

@@ -75,35 +75,67 @@ func (t *Tally) entry(tx *bolt.Tx, d *delta, e *Entry) (Result, error) {
 
 // decide finds the outcome of an entry and records its identity.
 func (t *Tally) decide(tx *bolt.Tx, d *delta, e *Entry) (Result, error) {
-	switch {
-	case e.End.Before(d.now.Add(-t.config.Horizon)), int64(dayOf(e.End)) <= d.totals.expired, e.End.IsZero():
-		return Result{Outcome: OutcomeTooOld}, nil
-	case e.End.After(d.now.Add(futureSlack)):
-		return Result{Outcome: OutcomeFuture}, nil
+	if outcome := t.untimely(d.now, d.totals.expired, e); outcome != "" {
+		return Result{Outcome: outcome}, nil
 	}
 	keys := tx.Bucket(bucketKeys)
-	k := e.key()
 	if err := t.verify(keys, d, dayOf(e.End)); err != nil {
 		return Result{}, err
 	}
+	result, known := t.recognise(keys, e)
+	switch {
+	case known == nil:
+		return result, d.putKey(keys, e.key(), e.Digest[:])
+	case result.Counted:
+		// Its content is remembered beside the first, or a third delivery would count it again.
+		return result, d.putKey(keys, e.key(), append(slices.Clone(known), e.Digest[:]...))
+	}
+	return result, nil
+}
+
+// untimely returns the outcome of an entry that its date decides, or nothing.
+func (t *Tally) untimely(now time.Time, expired int64, e *Entry) Outcome {
+	switch {
+	case e.End.Before(now.Add(-t.config.Horizon)), int64(dayOf(e.End)) <= expired, e.End.IsZero():
+		return OutcomeTooOld
+	case e.End.After(now.Add(futureSlack)):
+		return OutcomeFuture
+	}
+	return ""
+}
+
+// recognise returns the outcome of an entry and the digests under its identity, nil if it is new.
+func (t *Tally) recognise(keys *bolt.Bucket, e *Entry) (Result, []byte) {
+	k := e.key()
 	known := keys.Get(k[:])
 	if known == nil {
-		result := Result{Outcome: OutcomeCounted, Counted: true}
 		if hasTwin(keys, k, e) {
-			result = Result{Outcome: OutcomeTwin, Counted: !t.config.SkipTwins}
+			return Result{Outcome: OutcomeTwin, Counted: !t.config.SkipTwins}, nil
 		}
-		return result, d.putKey(keys, k, e.Digest[:])
+		return Result{Outcome: OutcomeCounted, Counted: true}, nil
 	}
 	for digest := range slices.Chunk(known, len(e.Digest)) {
 		if bytes.Equal(digest, e.Digest[:]) {
-			return Result{Outcome: OutcomeDuplicate}, nil
+			return Result{Outcome: OutcomeDuplicate}, known
 		}
 	}
-	if !t.config.CountConflicts || len(known) >= maxVersions*len(e.Digest) {
-		return Result{Outcome: OutcomeConflict}, nil
+	room := len(known) < maxVersions*len(e.Digest)
+	return Result{Outcome: OutcomeConflict, Counted: t.config.CountConflicts && room}, known
+}
+
+// Peek returns what Commit would answer for an entry now, and changes nothing.
+func (t *Tally) Peek(e *Entry) (result Result, err error) {
+	t.mu.RLock()
+	expired := t.state.totals.expired
+	t.mu.RUnlock()
+	if outcome := t.untimely(t.config.Now().UTC(), expired, e); outcome != "" {
+		return Result{Outcome: outcome}, nil
 	}
-	// Its content is remembered beside the first, or a third delivery would count it again.
-	return Result{Outcome: OutcomeConflict, Counted: true}, d.putKey(keys, k, append(slices.Clone(known), e.Digest[:]...))
+	err = t.view(func(tx *bolt.Tx) error {
+		result, _ = t.recognise(tx.Bucket(bucketKeys), e)
+		return nil
+	})
+	return result, err
 }
 
 // maxVersions bounds the contents that are counted under one identity.

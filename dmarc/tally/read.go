@@ -21,6 +21,10 @@ type Reader struct {
 	Source func(netip.Addr) string
 	// Signers collects Entry.Signers for Config.Signers; it costs some time.
 	Signers bool
+	// Record is given each record of an aggregate report with the report as far
+	// as it was read, before it is known whether the report is whole. Both are
+	// the Reader's own; nil gives nobody anything.
+	Record func(*dmarc.Report, *dmarc.Record)
 	// Validate collects Entry.Deviations.
 	Validate bool
 
@@ -104,6 +108,9 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 		}
 		if r.Validate {
 			validator.Record(&r.record)
+		}
+		if r.Record != nil {
+			r.Record(report, &r.record)
 		}
 		r.digest.record(&r.record)
 	}
