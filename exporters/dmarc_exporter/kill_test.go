@@ -30,17 +30,17 @@ func linkCommand(t testing.TB, name string) string {
 
 // TestKill kills the exporter at random moments while it reads a directory.
 // Everything must be counted exactly once: messages, reports, duplicates and
-// refusals. KILLS and KILL_INPUTS make it longer; make kill-test does.
+// refusals. What is counted must be in the archive. KILLS and KILL_INPUTS make it longer; make kill-test does.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	binary := linkBinary(t)
 	for _, after := range []string{"move", "keep"} {
 		t.Run(after, func(t *testing.T) {
-			dir, state := t.TempDir(), filepath.Join(t.TempDir(), "state.db")
+			dir, state, archive := t.TempDir(), filepath.Join(t.TempDir(), "state.db"), filepath.Join(t.TempDir(), "records.jsonl")
 			k := ingesttest.Kill{
 				Dir: dir, State: state, Kills: fromEnv(t, "KILLS", 20), Inputs: fromEnv(t, "KILL_INPUTS", 400), Longest: 200 * time.Millisecond,
 				Command: func() *exec.Cmd {
-					return exec.Command(binary, "serve", "--source.dir="+dir, "--source.after="+after, "--state.file="+state,
+					return exec.Command(binary, "serve", "--source.dir="+dir, "--source.after="+after, "--state.file="+state, "--archive.file="+archive,
 						"--web.listen-address=127.0.0.1:0", "--log.level=error")
 				},
 			}
@@ -49,6 +49,17 @@ func TestKill(t *testing.T) {
 			t.Logf("%d kills, %d files in %s: %+v", k.Kills, k.Inputs, time.Since(start).Round(time.Second), got)
 			if got != want {
 				t.Errorf("got %+v, want %+v", got, want)
+			}
+			kept := map[string]int64{}
+			for _, l := range archived(t, archive) {
+				kept[l.ReportID] = l.Count
+			}
+			messages := int64(0)
+			for _, n := range kept {
+				messages += n
+			}
+			if int64(len(kept)) != got.Counted || messages != got.Messages {
+				t.Errorf("%d messages of %d reports are in the archive, want %d of %d", messages, len(kept), got.Messages, got.Counted)
 			}
 		})
 	}

@@ -123,34 +123,46 @@ func join[T any](list []T, text func(T) string) string {
 // heldRecords is how many records wait for a header that comes late.
 const heldRecords = 1000
 
+// recordLines makes lines of the records of a report. Few reports have their
+// header at the end; their first records are held back for it.
+type recordLines struct{ held []dmarc.Record }
+
+// add emits the line of a record and those that waited, or holds it back.
+func (l *recordLines) add(header reportHeader, report *dmarc.Report, record *dmarc.Record, emit func(line)) {
+	if (report.Metadata.End.IsZero() || report.Policy.Domain == "") && len(l.held) < heldRecords {
+		l.held = append(l.held, record.Clone())
+		return
+	}
+	l.flush(header, report, emit)
+	emit(newRecordLine(header, report, record))
+}
+
+// flush emits the lines that waited.
+func (l *recordLines) flush(header reportHeader, report *dmarc.Report, emit func(line)) {
+	for i := range l.held {
+		emit(newRecordLine(header, report, &l.held[i]))
+	}
+	l.drop()
+}
+
+// drop forgets the records that waited.
+func (l *recordLines) drop() { l.held = nil }
+
 // parseAggregate prints the records of an aggregate report as they are read.
-// Few reports have their header at the end; their first records are held back for it.
 func parseAggregate(d *dmarc.Decoder, r io.Reader, header reportHeader, emit func(line)) error {
 	d.Reset(r)
 	var record dmarc.Record
-	var held []dmarc.Record
-	flush := func() {
-		for i := range held {
-			emit(newRecordLine(header, d.Report(), &held[i]))
-		}
-		held = nil
-	}
+	var lines recordLines
 	for {
 		err := d.Next(&record)
 		if err != nil {
-			flush()
+			lines.flush(header, d.Report(), emit)
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
 		}
-		report := d.Report()
-		if (report.Metadata.End.IsZero() || report.Policy.Domain == "") && len(held) < heldRecords {
-			held = append(held, record.Clone())
-			continue
-		}
-		flush()
-		emit(newRecordLine(header, report, &record))
+		lines.add(header, d.Report(), &record, emit)
 	}
 }
 

@@ -39,6 +39,7 @@ type serveOptions struct {
 	twins      string
 	maxBytes   units.Base2Bytes
 	compat     bool
+	archive    archiveOptions
 }
 
 // addFlags declares the flags.
@@ -60,6 +61,7 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("budget.series", "How many series domains and reporters may have in all.").Default("2000").IntVar(&o.series)
 	c.Flag("dedupe.conflicts", "What happens to a report that is known with other content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
 	c.Flag("dedupe.twins", "What happens to a report that differs from a known one only by its id.").Default("count").EnumVar(&o.twins, "skip", "count")
+	o.archive.addFlags(c)
 	c.Flag("compat.dmarc-metrics-exporter", "Serve also the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
 }
 
@@ -68,6 +70,7 @@ type service struct {
 	options    *serveOptions
 	logger     *slog.Logger
 	tally      *tally.Tally
+	archive    *archive // nil without one
 	pipeline   *ingest.Pipeline
 	supervisor ingest.Supervisor
 	uploads    uploads
@@ -101,7 +104,7 @@ func (a *app) runServe(ctx context.Context, f *flags) int {
 		Handlers:   s.uploads.handlers(),
 		Background: s.run,
 	})
-	if err = errors.Join(err, s.tally.Close()); err != nil {
+	if err = errors.Join(err, s.close()); err != nil {
 		logger.Error("stopped", "err", err)
 		return exitRefused
 	}
@@ -126,6 +129,9 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 	if c.Sources.empty() {
 		return nil, &usageError{errors.New("no source of reports: give --source.dir, --source.maildir, --source.mbox or --config.file")}
 	}
+	if err := o.archive.check(&c.Sources); err != nil {
+		return nil, &usageError{err}
+	}
 	s := &service{options: o, logger: logger, supervisor: ingest.Supervisor{Logger: logger}}
 	s.tally, err = tally.Open(o.stateFile, tally.Config{
 		Horizon: time.Duration(o.horizon), Domains: append(c.Domains, o.domains...), Budget: o.series,
@@ -135,11 +141,27 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.pipeline = ingest.NewPipeline(s.tally, ingest.PipelineConfig{Logger: logger, Signers: o.compat, Judge: s.judgeMail, Sender: s.nameSender})
+	config := ingest.PipelineConfig{Logger: logger, Signers: o.compat, Judge: s.judgeMail, Sender: s.nameSender}
+	if o.archive.file != "" {
+		if s.archive, err = o.archive.open(); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		config.Archive = s.archive
+	}
+	s.pipeline = ingest.NewPipeline(s.tally, config)
 	if s.initial, err = s.build(c); err != nil {
-		return nil, errors.Join(&usageError{err}, s.tally.Close())
+		return nil, errors.Join(&usageError{err}, s.close())
 	}
 	return s, nil
+}
+
+// close closes the files.
+func (s *service) close() error {
+	err := s.tally.Close()
+	if s.archive != nil {
+		err = errors.Join(err, s.archive.Close())
+	}
+	return err
 }
 
 // load returns the configuration: the file, if there is one, and the flags.

@@ -22,6 +22,8 @@ type Store interface {
 	// Commit records a delivery. A nil error means that it is durable; the
 	// results are those of the entries, in order.
 	Commit(ctx context.Context, d *tally.Delivery) ([]tally.Result, error)
+	// Peek returns what Commit would answer for an entry.
+	Peek(e *tally.Entry) (tally.Result, error)
 	// Mark returns the mark that was committed last under a key.
 	Mark(source, key string) (mark string, ok bool, err error)
 	// Forget drops the marks of a source for which keep returns false.
@@ -47,6 +49,8 @@ type PipelineConfig struct {
 	// Sender names the sender at an address; nil names none. It is called by
 	// several goroutines.
 	Sender func(netip.Addr) string
+	// Archive keeps the records of what is counted; nil keeps none.
+	Archive Archive
 	// Logger may be nil.
 	Logger *slog.Logger
 }
@@ -70,12 +74,18 @@ type reader struct {
 	walker *unpack.Walker
 	tally  tally.Reader
 	judged judged
+	draft  Draft // nil without an archive
 }
 
 func (p *Pipeline) newReader() *reader {
-	return &reader{
+	r := &reader{
 		walker: unpack.NewWalker(Limits()), tally: tally.Reader{Signers: p.config.Signers, Source: p.config.Sender}, judged: judged{seed: maphash.MakeSeed()},
 	}
+	if p.config.Archive != nil {
+		r.draft = p.config.Archive.Draft()
+		r.tally.Record = r.draft.Record
+	}
+	return r
 }
 
 // NewPipeline returns a Pipeline that counts in store.
@@ -120,7 +130,7 @@ func (p *Pipeline) Forget(source string, keep func(key string) bool) error {
 
 // deliver reads an input and commits what it holds.
 func (p *Pipeline) deliver(ctx context.Context, d *Delivery) (Result, error) {
-	b := &batch{store: p.store, delivery: d}
+	b := &batch{store: p.store, archive: p.config.Archive, delivery: d}
 	switch {
 	case d.Refused != nil:
 		if err := b.refuse(ctx, "", d.Refused, ""); err != nil {
@@ -156,6 +166,9 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 	defer func() { p.readers <- r }()
 	body := &inputReader{r: d.Body}
 	err := p.walk(r, body, func(doc *unpack.Document) error {
+		if r.draft != nil {
+			r.draft.Begin(d.Source + "/" + d.Name)
+		}
 		verdict := p.judge(ctx, r, doc)
 		entry, err := r.tally.Read(doc)
 		if err == nil {
@@ -170,6 +183,9 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 			return again
 		case err != nil:
 			return b.refuse(ctx, doc.Name, err, verdict.Auth)
+		}
+		if err := p.keep(r, entry); err != nil {
+			return err
 		}
 		return b.add(ctx, doc.Name, entry, verdict.Auth)
 	})
@@ -206,6 +222,7 @@ func (p *Pipeline) walk(r *reader, body io.Reader, visit func(*unpack.Document) 
 // batch is what was found in a delivery and is not committed yet.
 type batch struct {
 	store    Store
+	archive  Archive
 	delivery *Delivery
 	entries  []*tally.Entry
 	names    []string
@@ -262,6 +279,11 @@ func (b *batch) commit(ctx context.Context, last bool) error {
 			reason = ""
 		}
 		record.Key, record.Mark = b.delivery.Key, Committed{Value: b.delivery.Mark, Reason: reason}.encode()
+	}
+	if b.archive != nil && len(b.entries) > 0 {
+		if err := b.archive.Sync(); err != nil {
+			return fmt.Errorf("archive records: %w", err)
+		}
 	}
 	results, err := b.store.Commit(ctx, record)
 	if err != nil {
