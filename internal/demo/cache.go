@@ -24,12 +24,18 @@ type cache struct {
 }
 
 func startCache(h *host) *cache {
+	redis.SetLogger(quiet{})
 	c := &cache{host: h, port: realtest.FreePort(h)}
 	c.start()
 	c.client = redis.NewClient(&redis.Options{Addr: c.hostPort(), MaxRetries: -1, DialTimeout: time.Second})
 	h.Cleanup(func() { _ = c.client.Close() })
 	return c
 }
+
+// quiet keeps the client from telling that Redis is away, which it is on purpose.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 // start starts Redis, on the same port each time.
 func (c *cache) start() {

@@ -16,7 +16,7 @@ import (
 )
 
 func TestMissing(t *testing.T) {
-	has := map[string]bool{"postgres": true, "redis-server": true, "redis-cli": true, "nginx": true}
+	has := map[string]bool{"postgres": true, "redis-server": true, "redis-cli": true, "nginx": true, "prometheus-alertmanager": true}
 	err := missing(func(program string) bool { return has[program] })
 	if err == nil || !strings.Contains(err.Error(), "not installed: initdb, prometheus\n") ||
 		!strings.Contains(err.Error(), "apt-get install --no-install-recommends postgresql-15 prometheus\n") {
@@ -187,7 +187,7 @@ func TestConfigurations(t *testing.T) {
 	if format := logFormat(h); !strings.Contains(format, "log_format prometheus ") {
 		t.Errorf("the log format is %q", format)
 	}
-	config := prometheusConfig("/rules", []target{{"redis-exporter", "127.0.0.1:1"}})
+	config := prometheusConfig("/rules", []target{{"redis-exporter", "127.0.0.1:1"}}, "127.0.0.1:2")
 	if !strings.Contains(config, "  - job_name: redis-exporter\n    static_configs: [{targets: [\"127.0.0.1:1\"]}]\n") {
 		t.Error(config)
 	}

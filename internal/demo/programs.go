@@ -20,6 +20,7 @@ var needed = []struct {
 	{"redis-server", []string{"redis-server", "redis-cli"}},
 	{"nginx-light", []string{"nginx"}},
 	{"prometheus", []string{"prometheus"}},
+	{"prometheus-alertmanager", []string{"prometheus-alertmanager"}},
 }
 
 // prometheusVariable names another Prometheus than that of the path.

@@ -18,11 +18,24 @@ import (
 // scrapeInterval is short, so that a few seconds make a rate.
 const scrapeInterval = 5 * time.Second
 
+// startAlertmanager starts Alertmanager with our routes and inhibitions. Its
+// receivers have no address: nobody is notified.
+func startAlertmanager(d *demo) string {
+	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(d.host))
+	cmd := exec.Command(realtest.Need(d.host, "prometheus-alertmanager")["prometheus-alertmanager"], "--config.file=rules/alertmanager.yaml",
+		"--storage.path="+d.mkdir("alertmanager"), "--cluster.listen-address=", "--web.listen-address="+address, "--log.level=warn")
+	p := realtest.Start(d.host, cmd)
+	url := "http://" + address
+	p.WaitFor(d.host, func() error { return api{url}.get(context.Background(), "/-/ready", nil, nil) })
+	d.targets = append(d.targets, target{"alertmanager", address})
+	return url
+}
+
 // startPrometheus starts Prometheus with the targets and rules of the demo.
 func startPrometheus(d *demo) api {
 	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(d.host))
 	d.targets = append(d.targets, target{"prometheus", address})
-	config := d.write("prometheus.yml", prometheusConfig(filepath.Join(d.dir, "rules"), d.targets))
+	config := d.write("prometheus.yml", prometheusConfig(filepath.Join(d.dir, "rules"), d.targets, strings.TrimPrefix(d.alertmanager, "http://")))
 	cmd := exec.Command(prometheusProgram(d.host), "--config.file="+config, "--storage.tsdb.path="+d.mkdir("tsdb"),
 		"--storage.tsdb.retention.time=35d", "--web.listen-address="+address, "--log.level=warn")
 	p := realtest.Start(d.host, cmd)
@@ -31,9 +44,10 @@ func startPrometheus(d *demo) api {
 	return a
 }
 
-func prometheusConfig(rules string, targets []target) string {
+func prometheusConfig(rules string, targets []target, alertmanager string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "global:\n  scrape_interval: %s\n  scrape_timeout: 4s\n  evaluation_interval: %s\n", scrapeInterval, scrapeInterval)
+	fmt.Fprintf(&b, "alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}\n", alertmanager)
 	fmt.Fprintf(&b, "rule_files: [%q]\nscrape_configs:\n", rules+"/*.yaml")
 	for _, t := range targets {
 		fmt.Fprintf(&b, "  - job_name: %s\n    static_configs: [{targets: [%q]}]\n", t.job, t.address)

@@ -23,6 +23,8 @@ type demo struct {
 	cache    *cache
 	files    *hostFiles
 	api      api
+
+	alertmanager string // URL
 }
 
 // target is what Prometheus scrapes.
@@ -69,7 +71,8 @@ func start(ctx context.Context, h *host) *demo {
 	d.exporter("node-exporter", "node_exporter", nil, d.files.flags()...)
 	d.targets = append(d.targets, target{"dmarc-dashboard", application.metricsAddress})
 
-	fmt.Println("Starting Prometheus …")
+	fmt.Println("Starting Alertmanager and Prometheus …")
+	d.alertmanager = startAlertmanager(d)
 	d.api = startPrometheus(d)
 	return d
 }
@@ -131,6 +134,7 @@ func (d *demo) addresses() string {
 	line := func(name, url string) { fmt.Fprintf(&b, "  %-28s %s\n", name, url) }
 	line("prometheus", d.api.url)
 	line("  its alerts", d.api.url+"/alerts")
+	line("alertmanager", d.alertmanager)
 	for _, t := range d.targets {
 		line(t.job, "http://"+t.address+"/metrics")
 	}

@@ -8,7 +8,9 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
       function(all, s) all + s.events.input([p { n: p.n * std.get(s, 'scale', 1) } for p in pieces(s)], born, float), only, {}
     );
     local share(w, s, by) = std.min(1, w.factor * s.budget * by);
-    local enough = { '1h': 10, '6h': 25, '1d': 70, '3d': 190 };
+    // Alerts that wait for hours are evaluated less often, to be quick.
+    local every = { '1h': 1, '6h': 1, '1d': 5, '3d': 10 };
+    local enough = { '1h': 10, '6h': 25, '1d': 100, '3d': 250 };
     local looks(s) = std.get(s.events, 'looks', false);
     local jobs = std.set(['up{job="%s", instance="a"}' % std.split(std.split(s.events.up, '"')[1], '|')[0] for s in slos if s.events.metric != 'up']);
 
@@ -17,12 +19,14 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
         {
           name: '%s: above %g times' % [w.name, w.factor],
           series: feed(function(s) [{ n: 1200, m: enough[w.name], ratio: share(w, s, 1.1) }]),
-          checks: [{ at: enough[w.name] - 1, alert: 'SLOBudgetBurn' + w.name, slos: names }],
+          every: every[w.name],
+          checks: [{ at: enough[w.name] - every[w.name], alert: 'SLOBudgetBurn' + w.name, slos: names }],
         },
         {
           name: '%s: below %g times' % [w.name, w.factor],
           series: feed(function(s) [{ n: 1200, m: enough[w.name], ratio: share(w, s, 0.9), below: true }]),
-          checks: [{ at: enough[w.name] - 1, alert: 'SLOBudgetBurn' + w.name, slos: [] }],
+          every: every[w.name],
+          checks: [{ at: enough[w.name] - every[w.name], alert: 'SLOBudgetBurn' + w.name, slos: [] }],
         },
       ]
       for w in c.slo.windows
@@ -30,13 +34,15 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
       [
         {
           name: '%s: less than %g left' % [p.alert, p.below],
-          series: feed(function(s) [{ n: 12000, m: 20, ratio: s.budget * (1 - p.below) * 1.05 }]),
-          checks: [{ at: 19, alert: p.alert, slos: names }],
+          series: feed(function(s) [{ n: 12000, m: 45, ratio: s.budget * (1 - p.below) * 1.05 }]),
+          every: 5,
+          checks: [{ at: 40, alert: p.alert, slos: names }],
         },
         {
           name: '%s: more than %g left' % [p.alert, p.below],
-          series: feed(function(s) [{ n: 12000, m: 20, ratio: s.budget * (1 - p.below) * 0.95, below: true }]),
-          checks: [{ at: 19, alert: p.alert, slos: [] }],
+          series: feed(function(s) [{ n: 12000, m: 45, ratio: s.budget * (1 - p.below) * 0.95, below: true }]),
+          every: 5,
+          checks: [{ at: 40, alert: p.alert, slos: [] }],
         },
       ]
       for p in c.slo.policy
@@ -51,16 +57,16 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
       },
       {
         name: 'no traffic: the counters stand still',
-        series: feed(function(s) [{ n: 0, m: 60, ratio: 0 }]),
-        checks: [{ at: 59, alert: a, slos: [] } for a in burn(c) + ['SLONoData', 'SLOBudgetHalfSpent']],
+        series: feed(function(s) [{ n: 0, m: 30, ratio: 0 }]),
+        checks: [{ at: 29, alert: a, slos: [] } for a in burn(c) + ['SLONoData', 'SLOBudgetHalfSpent']],
       },
       {
         name: 'first error: the series of errors begins with it',
         series: feed(function(s) [
-          { n: 600, m: 55, ratio: 0 },
+          { n: 600, m: 35, ratio: 0 },
           { n: 600, m: 5, ratio: std.min(1, 2 * c.slo.windows[0].factor * s.budget) },
         ], born=true),
-        checks: [{ at: 59, alert: a, slos: [] } for a in burn(c)],
+        checks: [{ at: 39, alert: a, slos: [] } for a in burn(c)],
       },
       {
         name: 'counter reset: the exporter restarts',
@@ -83,8 +89,8 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
       {
         name: 'le: whole boundaries as Prometheus 3 writes them',
         local whole = [s for s in slos if std.get(s.events, 'whole', false)],
-        series: feed(function(s) [{ n: 1200, m: 40, ratio: 0 }], float=true, only=whole),
-        checks: [{ at: 39, alert: a, slos: [] } for a in burn(c)],
+        series: feed(function(s) [{ n: 1200, m: 20, ratio: 0 }], float=true, only=whole),
+        checks: [{ at: 19, alert: a, slos: [] } for a in burn(c)],
       },
     ],
 }

@@ -61,33 +61,40 @@ func (s *source) group(t *testing.T, name string) group {
 }
 
 // alertUnitTests runs both tests of each alert and returns them as files for
-// promtool, by subject and interval: tests over days are evaluated less often. What an alert says when it fires is part of the file:
-// it is reviewed there.
+// promtool, by subject and interval: tests over days are evaluated less often.
+// What an alert says when it fires is part of the file: it is reviewed there.
 func alertUnitTests(t *testing.T) map[string]*unitTests {
 	s := mixin(t)
-	out := map[string]*unitTests{}
+	type job struct {
+		subject, name string
+		rule          rule
+		fires         bool
+		test          alertTest
+	}
+	var jobs []job
 	for _, name := range sortedKeys(s.Tests) {
 		g := s.group(t, name)
 		for i, a := range s.Tests[name] {
-			for _, c := range []struct {
-				name  string
-				fires bool
-				test  alertTest
-			}{{"fires", true, a.Tests.Fires}, {"is silent", false, a.Tests.Silent}} {
-				if c.test.Never {
-					continue
-				}
-				u := alertUnitTest(t, g.Rules[i], a.Alert+" "+c.name, c.fires, c.test)
-				file := subject(name) + "-" + u.Interval
-				if out[file] == nil {
-					out[file] = &unitTests{
-						RuleFiles:          []string{"../../rules/prometheus/" + subject(name) + ".yaml"},
-						EvaluationInterval: u.Interval,
-					}
-				}
-				out[file].Tests = append(out[file].Tests, u)
+			jobs = append(jobs, job{subject(name), a.Alert + " fires", g.Rules[i], true, a.Tests.Fires})
+			if !a.Tests.Silent.Never {
+				jobs = append(jobs, job{subject(name), a.Alert + " is silent", g.Rules[i], false, a.Tests.Silent})
 			}
 		}
+	}
+	tests := make([]unitTest, len(jobs))
+	parallel(t, len(jobs), func(i int) string { return jobs[i].name }, func(t *testing.T, i int) {
+		tests[i] = alertUnitTest(t, jobs[i].rule, jobs[i].name, jobs[i].fires, jobs[i].test)
+	})
+	out := map[string]*unitTests{}
+	for i, j := range jobs {
+		file := j.subject + "-" + tests[i].Interval
+		if out[file] == nil {
+			out[file] = &unitTests{
+				RuleFiles:          []string{"../../rules/prometheus/" + j.subject + ".yaml"},
+				EvaluationInterval: tests[i].Interval,
+			}
+		}
+		out[file].Tests = append(out[file].Tests, tests[i])
 	}
 	return out
 }
@@ -105,7 +112,7 @@ func alertUnitTest(t *testing.T, r rule, name string, fires bool, c alertTest) u
 		t.Fatal(err)
 	}
 	l := look{time.Duration(c.At) * time.Duration(interval), r.Alert}
-	got := firing(t, []group{{Name: "test", Rules: []rule{r}}}, c.Series, time.Duration(interval), []look{l})[l]
+	got := firing(t, []group{{Name: "test", Rules: []rule{r}}}, c.Series, time.Duration(interval), time.Duration(interval), []look{l})[l]
 	if (len(got) > 0) != fires {
 		t.Errorf("%s: %d alerts fire after %s", name, len(got), l.at)
 	}
@@ -133,44 +140,72 @@ func check(t *testing.T, l look, got []*rules.Alert) alertCheck {
 	return c
 }
 
-// sloUnitTests runs the generated tests of the SLOs and returns them for promtool.
-func sloUnitTests(t *testing.T) *unitTests {
-	s := mixin(t)
+// sloUnitTests runs the generated tests of the SLOs and returns them as files
+// for promtool, by how often rules are evaluated.
+func sloUnitTests(t *testing.T, s *source) map[string]*unitTests {
+	t.Helper()
 	g := sloGroups(s)
-	file := &unitTests{RuleFiles: []string{"../../rules/prometheus/slos.yaml"}, EvaluationInterval: "1m"}
-	for _, group := range g {
-		file.GroupEvalOrder = append(file.GroupEvalOrder, group.Name)
+	tests := make([]unitTest, len(s.SLOTests))
+	parallel(t, len(tests), func(i int) string { return s.SLOTests[i].Name }, func(t *testing.T, i int) {
+		tests[i] = sloUnitTest(t, g, s.SLOTests[i])
+	})
+	out := map[string]*unitTests{}
+	for i, c := range s.SLOTests {
+		name := "slos-" + c.every().String()
+		if out[name] == nil {
+			file := &unitTests{RuleFiles: []string{"../../rules/prometheus/slos.yaml"}, EvaluationInterval: c.every().String()}
+			for _, group := range g {
+				file.GroupEvalOrder = append(file.GroupEvalOrder, group.Name)
+			}
+			out[name] = file
+		}
+		out[name].Tests = append(out[name].Tests, tests[i])
 	}
-	for _, c := range s.SLOTests {
-		var looks []look
-		for _, k := range c.Checks {
-			looks = append(looks, look{time.Duration(k.At) * time.Minute, k.Alert})
-		}
-		got := firing(t, g, c.Series, time.Minute, looks)
-		u := unitTest{Name: c.Name, Interval: "1m"}
-		for _, k := range sortedKeys(c.Series) {
-			u.InputSeries = append(u.InputSeries, series{k, c.Series[k]})
-		}
-		for i, k := range c.Checks {
-			want := map[string]bool{}
-			for _, name := range k.SLOs {
-				want[name] = true
-			}
-			for _, a := range got[looks[i]] {
-				name := a.Labels.Get("slo")
-				if !want[name] {
-					t.Errorf("%s: %s of %s fires after %d minutes", c.Name, k.Alert, name, k.At)
-				}
-				delete(want, name)
-			}
-			for name := range want {
-				t.Errorf("%s: %s of %s is silent after %d minutes", c.Name, k.Alert, name, k.At)
-			}
-			u.AlertRuleTests = append(u.AlertRuleTests, check(t, looks[i], got[looks[i]]))
-		}
-		file.Tests = append(file.Tests, u)
+	return out
+}
+
+func sloUnitTest(t *testing.T, g []group, c sloTest) unitTest {
+	t.Helper()
+	var looks []look
+	for _, k := range c.Checks {
+		looks = append(looks, look{time.Duration(k.At) * time.Minute, k.Alert})
 	}
-	return file
+	got := firing(t, g, c.Series, time.Minute, time.Duration(c.every()), looks)
+	u := unitTest{Name: c.Name, Interval: "1m"}
+	for _, k := range sortedKeys(c.Series) {
+		u.InputSeries = append(u.InputSeries, series{k, c.Series[k]})
+	}
+	for i, k := range c.Checks {
+		want := map[string]bool{}
+		for _, name := range k.SLOs {
+			want[name] = true
+		}
+		for _, a := range got[looks[i]] {
+			name := a.Labels.Get("slo")
+			if !want[name] {
+				t.Errorf("%s: %s of %s fires after %d minutes", c.Name, k.Alert, name, k.At)
+			}
+			delete(want, name)
+		}
+		for name := range want {
+			t.Errorf("%s: %s of %s is silent after %d minutes", c.Name, k.Alert, name, k.At)
+		}
+		u.AlertRuleTests = append(u.AlertRuleTests, check(t, looks[i], got[looks[i]]))
+	}
+	return u
+}
+
+// parallel runs n subtests at the same time and waits for them.
+func parallel(t *testing.T, n int, name func(int) string, f func(t *testing.T, i int)) {
+	t.Helper()
+	t.Run("parallel", func(t *testing.T) {
+		for i := range n {
+			t.Run(name(i), func(t *testing.T) {
+				t.Parallel()
+				f(t, i)
+			})
+		}
+	})
 }
 
 // sloGroups are all groups of the SLOs, recordings first.

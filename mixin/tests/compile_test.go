@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-jsonnet"
+	"github.com/prometheus/common/model"
 )
 
 var update = flag.Bool("update", false, "write the generated files")
@@ -68,11 +69,16 @@ type alertTest struct {
 type sloTest struct {
 	Name   string
 	Series map[string]string
+	Every  int // minutes between evaluations, 1 if 0
 	Checks []struct {
 		At    int // minutes
 		Alert string
 		SLOs  []string
 	}
+}
+
+func (c sloTest) every() model.Duration {
+	return model.Duration(time.Duration(max(c.Every, 1)) * time.Minute)
 }
 
 type slo struct {

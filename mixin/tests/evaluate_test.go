@@ -25,8 +25,9 @@ type look struct {
 	alert string
 }
 
-// firing evaluates rules once an interval over series and returns what fires.
-func firing(t *testing.T, g []group, series map[string]string, interval time.Duration, looks []look) map[look][]*rules.Alert {
+// firing evaluates rules every so often over series, which have a sample each
+// interval, and returns what fires.
+func firing(t *testing.T, g []group, series map[string]string, interval, every time.Duration, looks []look) map[look][]*rules.Alert {
 	t.Helper()
 	var load strings.Builder
 	fmt.Fprintf(&load, "load %s\n", interval)
@@ -49,7 +50,7 @@ func firing(t *testing.T, g []group, series map[string]string, interval time.Dur
 		Logger:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Parser:       p,
 	})
-	loaded, errs := manager.LoadGroups(interval, labels.EmptyLabels(), "", nil, false, ruleFile(t, g))
+	loaded, errs := manager.LoadGroups(every, labels.EmptyLabels(), "", nil, false, ruleFile(t, g))
 	if errs != nil {
 		t.Fatal(errs)
 	}
@@ -66,7 +67,7 @@ func firing(t *testing.T, g []group, series map[string]string, interval time.Dur
 		last = max(last, l.at)
 	}
 	out := map[look][]*rules.Alert{}
-	for at := time.Duration(0); at <= last; at += interval {
+	for at := time.Duration(0); at <= last; at += every {
 		ts := time.Unix(0, 0).UTC().Add(at)
 		suite.WithSamplesTill(ts, func(err error) {
 			if err != nil {

@@ -37,7 +37,9 @@ func TestGenerated(t *testing.T) {
 	for name, u := range alertUnitTests(t) {
 		files[name+"_test.yaml"] = toYAML(t, u)
 	}
-	files["slos_test.yaml"] = toYAML(t, sloUnitTests(t))
+	for name, u := range sloUnitTests(t, s) {
+		files[name+"_test.yaml"] = toYAML(t, u)
+	}
 	if t.Failed() {
 		return
 	}

@@ -42,7 +42,9 @@ func TestPromtool(t *testing.T) {
 	if err != nil || len(tests) == 0 {
 		t.Fatalf("no tests of rules: %v", err)
 	}
-	run(t, promtool, append([]string{"test", "rules"}, tests...)...)
+	parallel(t, len(tests), func(i int) string { return tests[i] }, func(t *testing.T, i int) {
+		run(t, promtool, "test", "rules", tests[i])
+	})
 }
 
 // TestAmtool checks the routes: who hears of what.
