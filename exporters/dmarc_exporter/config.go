@@ -22,6 +22,7 @@ import (
 type config struct {
 	Domains []string       `yaml:"domains"`
 	Senders []senderConfig `yaml:"senders"`
+	DNS     dnsConfig      `yaml:"dns"`
 	Trust   trustConfig    `yaml:"trust"`
 	Sources sourcesConfig  `yaml:"sources"`
 }
@@ -229,6 +230,9 @@ func parseConfig(b []byte) (*config, error) {
 func (c *config) validate() error {
 	if err := c.Trust.validate(); err != nil {
 		return fmt.Errorf("trust: %w", err)
+	}
+	if err := c.DNS.validate(); err != nil {
+		return fmt.Errorf("dns: %w", err)
 	}
 	if _, err := newSenders(c.Senders); err != nil {
 		return err

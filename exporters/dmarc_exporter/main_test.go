@@ -23,17 +23,23 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the stories of testdata/script. $ADDR is a free address for
-// the exporter, $SMTP one for its mail listener, $SAMPLES the sample reports.
+// the exporter, $SMTP one for its mail listener, $SAMPLES the sample reports,
+// $DNS the address of a DNS server with few names.
 func TestScript(t *testing.T) {
 	samples, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
+	dns := startDNS(t, map[string][]string{
+		"_dmarc.example.com.":  {"v=DMARC1; p=quarantine; rua=mailto:reports@example.com", "unrelated"},
+		"_dmarc.shop.example.": nil,
+	})
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("ADDR", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
 			env.Setenv("SMTP", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
+			env.Setenv("DNS", dns)
 			env.Setenv("SAMPLES", samples+"/"+sampleDir)
 			return nil
 		},

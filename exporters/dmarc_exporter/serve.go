@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -70,7 +71,8 @@ type service struct {
 	options    *serveOptions
 	logger     *slog.Logger
 	tally      *tally.Tally
-	archive    *archive // nil without one
+	archive    *archive       // nil without one
+	dns        *collector.DNS // nil when nothing is watched
 	pipeline   *ingest.Pipeline
 	supervisor ingest.Supervisor
 	uploads    uploads
@@ -96,6 +98,9 @@ func (a *app) runServe(ctx context.Context, f *flags) int {
 	collectors := []exporter.ContextCollector{exporter.Named("dmarc", metrics)}
 	if f.serve.compat {
 		collectors = append(collectors, exporter.Named("compat", collector.NewCompat(s.tally)))
+	}
+	if s.dns != nil {
+		collectors = append(collectors, exporter.Named("dns", s.dns))
 	}
 	err = exporter.Serve(ctx, f.Flags, exporter.Options{
 		Name: "dmarc_exporter", Description: "DMARC aggregate, SMTP TLS and failure reports as metrics.", Logger: logger,
@@ -132,9 +137,13 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 	if err := o.archive.check(&c.Sources); err != nil {
 		return nil, &usageError{err}
 	}
+	domains := append(c.Domains, o.domains...)
 	s := &service{options: o, logger: logger, supervisor: ingest.Supervisor{Logger: logger}}
+	if s.dns, err = c.DNS.watch(domains); err != nil {
+		return nil, &usageError{err}
+	}
 	s.tally, err = tally.Open(o.stateFile, tally.Config{
-		Horizon: time.Duration(o.horizon), Domains: append(c.Domains, o.domains...), Budget: o.series,
+		Horizon: time.Duration(o.horizon), Domains: domains, Budget: o.series,
 		CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip",
 		MaxBytes: int64(o.maxBytes), Signers: o.compat,
 	})
@@ -215,7 +224,12 @@ func (s *service) nameSender(a netip.Addr) string { return s.senders.Load().Name
 // run reads the sources until ctx ends.
 func (s *service) run(ctx context.Context) error {
 	s.logger.Info("reading reports", "sources", describe(s.initial), "state", s.options.stateFile)
+	var watch sync.WaitGroup
+	if s.dns != nil {
+		watch.Go(func() { s.dns.Run(ctx) })
+	}
 	s.supervisor.Run(ctx, s.pipeline.Deliver, s.initial)
+	watch.Wait()
 	return nil
 }
 

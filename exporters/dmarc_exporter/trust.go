@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -38,12 +37,7 @@ func (c *trustConfig) validate() error {
 	if c.NoDKIM && len(c.AuthServIDs) == 0 {
 		return errors.New("nothing to judge mails by: no_dkim is set, and there are no auth_serv_ids")
 	}
-	if c.Resolver != "" {
-		if _, _, err := net.SplitHostPort(c.Resolver); err != nil {
-			return fmt.Errorf("resolver: %w", err)
-		}
-	}
-	return nil
+	return checkResolver(c.Resolver)
 }
 
 // judge makes the judge of mails; nil believes all of them.
@@ -53,7 +47,7 @@ func (c *trustConfig) judge() ingest.Judge {
 	}
 	policy := trust.Policy{Mode: c.Mode, AuthServIDs: c.AuthServIDs}
 	if !c.NoDKIM {
-		policy.LookupTXT = c.resolver().LookupTXT
+		policy.LookupTXT = resolver(c.Resolver).LookupTXT
 	}
 	timeout := time.Duration(c.Timeout)
 	if timeout == 0 {
@@ -72,17 +66,5 @@ func (c *trustConfig) judge() ingest.Judge {
 			judgement.Refused = errors.New(result.Reason)
 		}
 		return judgement
-	}
-}
-
-func (c *trustConfig) resolver() *net.Resolver {
-	if c.Resolver == "" {
-		return net.DefaultResolver
-	}
-	return &net.Resolver{
-		PreferGo: true,
-		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, c.Resolver)
-		},
 	}
 }

@@ -1,0 +1,176 @@
+package dmarc
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	reports "github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// DNSConfig configures a DNS. Its zero value works.
+type DNSConfig struct {
+	// Timeout bounds the lookup of one domain; 0 means 10 seconds.
+	Timeout time.Duration
+	// Every is how often Run looks up all domains; 0 means an hour.
+	Every time.Duration
+}
+
+// DNS exposes the policy records that domains publish. A scrape shows what the
+// last lookup found and asks nobody. It is safe for concurrent use.
+type DNS struct {
+	resolver reports.Resolver
+	config   DNSConfig
+	began    time.Time
+	descs    dnsDescs
+
+	mu      sync.Mutex
+	domains []*publication // sorted by name
+}
+
+// publication is what is known of the record of a domain.
+type publication struct {
+	domain  string
+	seen    bool // any lookup was answered
+	text    string
+	record  *reports.PolicyRecord // nil when there is none that is valid
+	changes uint64
+	lookups map[lookup]uint64
+	success time.Time
+}
+
+// lookup is the result of one.
+type lookup string
+
+const (
+	lookupFound   lookup = "found"
+	lookupAbsent  lookup = "absent"
+	lookupInvalid lookup = "invalid" // no policy in it, or several records
+	lookupFailed  lookup = "failed"  // no answer: nothing is known
+)
+
+type dnsDescs struct{ policy, changes, lookups, success *prometheus.Desc }
+
+// NewDNS returns a DNS about domains, which are A-labels. Any *net.Resolver is a resolver.
+func NewDNS(resolver reports.Resolver, domains []string, c DNSConfig) *DNS {
+	if c.Timeout <= 0 {
+		c.Timeout = 10 * time.Second
+	}
+	if c.Every <= 0 {
+		c.Every = time.Hour
+	}
+	d := &DNS{resolver: resolver, config: c, began: time.Now(), descs: dnsDescs{
+		policy: prometheus.NewDesc("dmarc_dns_policy_info",
+			"Policy that a domain publishes in the DNS as far as the last answer said, as labels; absent tags are empty.",
+			list("domain", "p", "sp", "np", "adkim", "aspf", "testing"), nil),
+		changes: prometheus.NewDesc("dmarc_dns_policy_changes_total",
+			"Times that the record of a domain was another one than before, gone or new, since the start of the exporter.", list("domain"), nil),
+		lookups: prometheus.NewDesc("dmarc_dns_lookups_total",
+			"Lookups of the record of a domain by result; failed ones say nothing about the record.", list("domain", "result"), nil),
+		success: prometheus.NewDesc("dmarc_dns_last_success_timestamp_seconds",
+			"When a lookup of the record of a domain was last answered, be it that there is none; 0 when none ever was.", list("domain"), nil),
+	}}
+	for _, name := range domains {
+		name = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(name)), ".")
+		if name != "" && !slices.ContainsFunc(d.domains, func(p *publication) bool { return p.domain == name }) {
+			d.domains = append(d.domains, &publication{domain: name, lookups: map[lookup]uint64{}})
+		}
+	}
+	slices.SortFunc(d.domains, func(a, b *publication) int { return strings.Compare(a.domain, b.domain) })
+	return d
+}
+
+// Run looks up all domains now and again and again until ctx ends.
+func (d *DNS) Run(ctx context.Context) {
+	tick := time.NewTicker(d.config.Every)
+	defer tick.Stop()
+	for {
+		d.Lookup(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Lookup looks up all domains, one after the other.
+func (d *DNS) Lookup(ctx context.Context) {
+	for _, p := range d.domains {
+		limited, cancel := context.WithTimeout(ctx, d.config.Timeout)
+		// The dot at the end keeps the search list of the system out of it.
+		texts, err := d.resolver.LookupTXT(limited, "_dmarc."+p.domain+".")
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		d.mu.Lock()
+		p.answered(texts, err, time.Now())
+		d.mu.Unlock()
+	}
+}
+
+// answered takes down an answer.
+func (p *publication) answered(texts []string, err error, now time.Time) {
+	var dns *net.DNSError
+	if err != nil && (!errors.As(err, &dns) || !dns.IsNotFound) {
+		p.lookups[lookupFailed]++
+		return
+	}
+	var published []string
+	for _, text := range texts {
+		if _, _, err := reports.ParseRecord(text); !errors.Is(err, reports.ErrNotDMARC) {
+			published = append(published, text)
+		}
+	}
+	slices.Sort(published) // servers turn them around
+	text, result := strings.Join(published, "\x00"), lookupInvalid
+	var record *reports.PolicyRecord
+	switch len(published) {
+	case 0:
+		result = lookupAbsent
+	case 1:
+		if record, _, err = reports.ParseRecord(published[0]); err == nil {
+			result = lookupFound
+		}
+	}
+	if p.seen && text != p.text {
+		p.changes++
+	}
+	p.seen, p.text, p.record, p.success = true, text, record, now
+	p.lookups[result]++
+}
+
+// Describe sends the descriptors of every metric.
+func (d *DNS) Describe(ch chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{d.descs.policy, d.descs.changes, d.descs.lookups, d.descs.success} {
+		ch <- desc
+	}
+}
+
+// Collect sends what is known. It does no I/O.
+func (d *DNS) Collect(ch chan<- prometheus.Metric) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	policy, success := output{ch: ch, desc: d.descs.policy, kind: gauge}, output{ch: ch, desc: d.descs.success, kind: gauge}
+	changes, lookups := output{ch: ch, desc: d.descs.changes, kind: counter}, output{ch: ch, desc: d.descs.lookups, kind: counter}
+	for _, p := range d.domains {
+		if r := p.record; r != nil {
+			policy.value(1, p.domain, string(r.P), string(r.SP), string(r.NP), string(r.ADKIM), string(r.ASPF), r.Testing)
+		}
+		changes.counter(int64(p.changes), d.began, p.domain)
+		for _, result := range []lookup{lookupFound, lookupAbsent, lookupInvalid, lookupFailed} {
+			lookups.counter(int64(p.lookups[result]), d.began, p.domain, string(result))
+		}
+		success.timestamp(p.success, p.domain)
+	}
+}
+
+// CollectContext is Collect: nothing in it waits.
+func (d *DNS) CollectContext(_ context.Context, ch chan<- prometheus.Metric) { d.Collect(ch) }
