@@ -30,6 +30,7 @@ func floorOf(folder string) int {
 		{"internal/ingest", trunk},
 		{"exporters", mains},
 		{"deploy/ci", beside},
+		{"deploy/dr", beside},
 		{"internal/metrictest", beside},
 		{"internal/realtest", beside},
 		{"internal/release", beside},
