@@ -173,17 +173,23 @@ func (p *POP3) deliver(ctx context.Context, c *pop3Conn, deliver Deliver, m list
 		p.config.Logger.Error("giving up on mail", "source", p.status.Name, "uid", m.value, "attempts", p.attempts[m.value])
 		d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: errors.New("the mail cannot be fetched")}
 	default:
-		p.attempts[m.value]++
 		spool, err := c.retrieve(m.number, size, p.config.MaxBytes)
 		if err != nil {
+			if ctx.Err() == nil {
+				p.attempts[m.value]++
+			}
 			return Result{}, err
 		}
 		defer spool.Close()
 		d.Body, d.Size = spool, spool.Size
 	}
 	result, err := deliver(ctx, d)
-	if err == nil {
+	var input *InputError
+	switch {
+	case err == nil:
 		delete(p.attempts, m.value)
+	case errors.As(err, &input): // Not when the store is unwell: no mail is to blame for that.
+		p.attempts[m.value]++
 	}
 	return result, err
 }
