@@ -46,9 +46,9 @@ func TestKillIMAPControls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const most = 5 // runs of 8 kills each, a third of which hit
+			const most = 6 // runs of 6 kills each, a third of which hit
 			for range most {
-				want, got := newKillIMAP(t, name, 8).Run(t)
+				want, got := newKillIMAP(t, name, 6).Run(t)
 				if t.Logf("got %+v, want %+v", got, want); noticed(want, got) {
 					return
 				}
@@ -70,13 +70,16 @@ func newKillIMAP(t *testing.T, command string, kills int) *killIMAP {
 	server, dir := realtest.Dovecot(t), t.TempDir()
 	server.Seed(t, mailUser, "INBOX")
 	config, state, binary := mailboxConfig(t, server), filepath.Join(dir, "state.db"), linkCommand(t, command)
+	var offered [][]byte // delivered at once, when the next command starts
 	return &killIMAP{server: server, Kill: ingesttest.Kill{
 		State: state, Kills: kills, Inputs: 10 * kills,
 		Command: func() *exec.Cmd {
+			server.Seed(t, mailUser, "INBOX", offered...)
+			offered = nil
 			return exec.Command(binary, "serve", "--config.file="+config, "--state.file="+state, "--web.listen-address=127.0.0.1:0", "--log.level=error")
 		},
 		Offer: func(t testing.TB, n int, content []byte) {
-			server.Seed(t, mailUser, "INBOX", letter(t, fmt.Sprint(n), content, n%2 == 0))
+			offered = append(offered, letter(t, fmt.Sprint(n), content, n%2 == 0))
 		},
 		Pending: func(t testing.TB) int { return len(server.Mails(t, mailUser, "INBOX")) },
 	}}
