@@ -171,3 +171,38 @@ func TestSystemdUnits(t *testing.T) {
 		}
 	}
 }
+
+// TestInstallIsShort holds each way to install within ten commands, of files
+// that are there.
+func TestInstallIsShort(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/install.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := os.ReadFile(filepath.Join(root, "VERSION"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, section := range strings.Split(string(text), "\n## ")[1:] {
+		name, _, _ := strings.Cut(section, "\n")
+		blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(section, -1)
+		if len(blocks) == 0 {
+			t.Errorf("%s: no commands", name)
+		}
+		for _, block := range blocks {
+			if n := strings.Count(block[1], "\n"); n > 10 {
+				t.Errorf("%s: %d commands, want at most 10", name, n)
+			}
+			for _, path := range regexp.MustCompile(`\b(?:k8s|deploy)/[\w./-]+`).FindAllString(block[1], -1) {
+				if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+	}
+	for _, m := range regexp.MustCompile(`[-_](\d+\.\d+\.\d+)[-._]`).FindAllStringSubmatch(string(text), -1) {
+		if m[1] != strings.TrimSpace(string(version)) {
+			t.Errorf("version %s, VERSION says %s", m[1], version)
+		}
+	}
+}
