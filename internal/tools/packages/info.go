@@ -44,6 +44,9 @@ var secrets = map[string]string{
 	"redis_exporter":            "/etc/redis_exporter/password",
 }
 
+// arguments are the options that a service starts with.
+var arguments = map[string]string{"dmarc_exporter": "--config.file=/etc/dmarc_exporter/config.yml"}
+
 // info describes the package; the files it names are made in tmp.
 func (s source) info(tmp string) (*nfpm.Info, error) {
 	name := archive.Dashed(s.binary)
@@ -88,7 +91,7 @@ func (s source) template(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := strings.NewReplacer("@BINARY@", s.binary, "@UNIT@", s.binary+".service", "@PACKAGE@", archive.Dashed(s.binary))
+	names := strings.NewReplacer("@BINARY@", s.binary, "@UNIT@", s.binary+".service", "@PACKAGE@", archive.Dashed(s.binary), "@ARGS@", arguments[s.binary])
 	return []byte(names.Replace(string(text))), nil
 }
 
@@ -115,7 +118,14 @@ func (s source) contents(tmp string) (files.Contents, error) {
 		b.dir(filepath.Dir(secret), 0o755)
 		b.add(secret, files.TypeConfigNoReplace, 0o600, nil)
 	}
-	if s.binary == "node_exporter" {
+	switch s.binary {
+	case "dmarc_exporter":
+		config, err := s.template("dmarc_exporter.yml")
+		if err != nil {
+			return nil, err
+		}
+		b.add("/etc/dmarc_exporter/config.yml", files.TypeConfigNoReplace, 0o644, config)
+	case "node_exporter":
 		b.dir("/var/lib/node_exporter/textfile", 0o755)
 	}
 	if s.format == "rpm" {

@@ -95,3 +95,12 @@ func text(o object, path ...string) string {
 	s, _ := o[path[len(path)-1]].(string)
 	return s
 }
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -55,8 +55,11 @@ func TestStrict(t *testing.T) {
 		all[overlay] = build(t, "k8s/overlays/"+overlay)
 	}
 	for _, c := range components(t) {
-		all["base with "+c] = with(t, c)
+		if c != "application" { // Its workloads are those of testdata.
+			all["base with "+c] = with(t, c)
+		}
 	}
+	all["application"] = build(t, "internal/tools/platform/testdata/application")
 	decoder := strict(t)
 	decoded := 0
 	for name, objects := range all {
