@@ -41,13 +41,13 @@ function(c, slos)
         kind: 'table',
         by: 'slo',
         span: 24,
-        height: 11,
+        height: 14,
         noValue: '–',
         columns: {
           Objective: percent,
           Measured: percent,
           'Budget left': gauge([0.1, 0.25, 0.5]),
-          'Days left': [{ id: 'unit', value: 'short' }, { id: 'decimals', value: 1 }],
+          'Days left': [{ id: 'unit', value: 'none' }, { id: 'decimals', value: 1 }],
         } + { ['Burn ' + w.long]: burn for w in shown },
         overrides: [{
           matcher: { id: 'byName', options: 'slo' },

@@ -123,7 +123,8 @@ local place(rows) =
           allValue: '.*',
           hide: if c.showMultiCluster then 0 else 2,
         }),
-        variable('job', 'Job', 'label_values(up{%s, %s=~"$cluster"}, job)' % [jobs, c.clusterLabel]),
+        // All is all of the suite, not all that Prometheus knows.
+        variable('job', 'Job', 'label_values(up{%s, %s=~"$cluster"}, job)' % [jobs, c.clusterLabel], { allValue: null }),
         variable('instance', 'Instance', 'label_values(up{%s, %s=~"$cluster", job=~"$job"}, instance)' % [jobs, c.clusterLabel]),
       ] + variables,
     },

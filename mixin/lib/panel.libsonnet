@@ -19,7 +19,7 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
     mappings: [],
     stack: false,
     span: 8,
-    height: 7,
+    height: 8,
     links: [],
   } + more,
 
@@ -79,11 +79,13 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
     fieldConfig: fieldConfig(s, {
       drawStyle: 'line',
       lineWidth: 1,
-      fillOpacity: if s.stack then 30 else 8,
+      fillOpacity: if s.stack then 30 else 0,
       showPoints: 'never',
       spanNulls: false,
       lineInterpolation: 'linear',
       axisPlacement: 'auto',
+      // A line at zero would have an axis up to 100, or 10,000 %.
+      [if s.max == null then 'axisSoftMax']: std.get({ percentunit: 0.01, s: 0.001, Bps: 1000, bytes: 1000 }, s.unit, 1),
       stacking: { mode: if s.stack then 'normal' else 'none', group: 'A' },
       thresholdsStyle: { mode: if s.thresholds == [] then 'off' else 'dashed' },
     }, mode='palette-classic'),
@@ -92,6 +94,8 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
       tooltip: { mode: 'multi', sort: 'desc' },
     },
   },
+
+  local many(s) = std.length(s.targets) > 1 || std.member(s.targets[0][1], '{'),
 
   stat(s, selector):: base(s, 'stat') + {
     targets: targets(s, selector, instant=true),
@@ -102,7 +106,9 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
       graphMode: 'none',
       justifyMode: 'auto',
       orientation: 'auto',
-      textMode: if std.length(s.targets) > 1 || std.member(s.targets[0][1], '{') then 'value_and_name' else 'auto',
+      // Several values are easier to compare in letters of one size.
+      [if many(s) then 'text']: { titleSize: 13, valueSize: if s.height > 5 then 40 else 24 },
+      textMode: if many(s) then 'value_and_name' else 'auto',
       wideLayout: true,
     },
   },
@@ -125,7 +131,7 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
   },
 
   // table shows one row for each value of the label by, and a column for each target.
-  table(s, selector):: base(s, 'table') + {
+  table(s, selector):: base({ noValue: '–' } + s, 'table') + {
     targets: targets(s, selector, instant=true, format='table'),
     fieldConfig: fieldConfig(s, { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: false }, 'text', 'thresholds') + {
       overrides: [
@@ -137,7 +143,7 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
         if std.objectHas(std.get(s, 'columns', {}), s.targets[i][1])
       ] + std.get(s, 'overrides', []),
     },
-    options: { showHeader: true, cellHeight: 'sm', footer: { show: false, reducer: ['sum'], countRows: false, fields: '' } },
+    options: { showHeader: true, cellHeight: 'sm' },
     transformations: [
       { id: 'merge', options: {} },
       {

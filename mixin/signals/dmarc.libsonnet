@@ -57,7 +57,7 @@ function(c) {
   ], { kind: 'table', by: 'reporter', span: 12, height: 8 }),
   policy: s('Published policy', 'short', 'Policy that the latest report about a domain saw.', [
     ['max by (domain, p, sp, adkim, aspf, testing) (dmarc_policy_published_info{%s})' % d, 'Seen'],
-  ], { kind: 'table', by: 'domain', span: 12, height: 8 }),
+  ], { kind: 'table', by: 'domain', span: 12, height: 8, columns: { Seen: [{ id: 'custom.hidden', value: true }] } }),
   tlsSessions: s('TLS sessions', 'short', 'SMTP sessions an hour that TLS reports told of, by result.', [
     ['sum by (result) (increase(dmarc_tls_sessions_total{%s}[1h]))' % d, '{{result}}'],
   ], wide { stack: true, min: 0 }),

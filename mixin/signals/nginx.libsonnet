@@ -19,7 +19,7 @@ function(c) {
   active: s('Connections', 'short', 'Active client connections.', [['sum(nginx_connections_active{%(s)s})', 'active']], small),
   logUp: s('Access log', 'short', 'Whether the access log can be read.', [['min(nginx_access_log_up{%(s)s})', 'access log']], small { mappings: panel.up, noValue: 'no access log is configured' }),
   requestsByRoute: s('Requests by route', 'reqps', 'Requests a second by route, the ten most frequent.', [['topk(10, sum by (route) (rate(nginx_access_requests_total{%(s)s}[$__rate_interval])))', '{{route}}']], { min: 0, stack: true }),
-  requestsByStatus: s('Requests by status', 'reqps', 'Requests a second by status.', [['sum by (status) (rate(nginx_access_requests_total{%(s)s}[$__rate_interval]))', '{{status}}']], { min: 0, stack: true }),
+  requestsByStatus: s('Requests by status', 'reqps', 'Requests a second by status; those that did not occur are left out.', [['sum by (status) (rate(nginx_access_requests_total{%(s)s}[$__rate_interval])) > 0', '{{status}}']], { min: 0, stack: true, noValue: 'no requests' }),
   latency: s('Latency', 's', 'Time within which a share of the requests is answered. The objective is 95 % within 500 ms; P50 200 ms, P99 1 s, P99.9 2 s.', quantiles('nginx_access_request_duration_seconds'), { min: 0, exemplars: true, thresholds: [[null, 'green'], [0.5, 'red']] }),
   latencyByRoute: s('P95 by route', 's', 'Time within which 95 % of the requests of a route are answered.', [
     ['topk(10, histogram_quantile(0.95, sum by (le, route) (rate(nginx_access_request_duration_seconds_bucket{%(s)s}[$__rate_interval]))))', '{{route}}'],
@@ -39,7 +39,7 @@ function(c) {
     ['sum(rate(nginx_access_response_bytes_total{%(s)s}[$__rate_interval]))', 'out'],
   ], { min: 0 }),
   methods: s('Methods', 'reqps', 'Requests a second by method.', [['sum by (method) (rate(nginx_access_requests_total{%(s)s}[$__rate_interval]))', '{{method}}']], { min: 0, stack: true }),
-  cache: s('Upstream cache', 'reqps', 'Requests a second that the cache answered or not.', [['sum by (status) (rate(nginx_access_upstream_cache_total{%(s)s}[$__rate_interval]))', '{{status}}']], { min: 0, stack: true, noValue: 'no cache is configured' }),
+  cache: s('Upstream cache', 'reqps', 'Requests a second that the cache answered or not.', [['sum by (status) (rate(nginx_access_upstream_cache_total{%(s)s}[$__rate_interval])) > 0', '{{status}}']], { min: 0, stack: true, noValue: 'no cache is configured' }),
   logLines: s('Access log lines', 'cps', 'Lines a second, and those of them that were refused.', [
     ['sum(rate(nginx_access_log_lines_total{%(s)s}[$__rate_interval]))', 'lines'],
     ['sum(rate(nginx_access_log_lines_refused_total{%(s)s}[$__rate_interval]))', 'refused'],

@@ -117,9 +117,19 @@ type panel struct {
 }
 
 // compiled is the mixin, compiled once.
-var compiled = sync.OnceValues(func() (*source, error) {
-	vm := jsonnet.MakeVM()
-	text, err := vm.EvaluateFile("../gen.jsonnet")
+var compiled = sync.OnceValues(func() (*source, error) { return compile("{}") })
+
+// compiledForApplication is the mixin of a user whose objectives are measured
+// by the metrics of the application.
+var compiledForApplication = sync.OnceValues(func() (*source, error) { return compile(forApplication) })
+
+const forApplication = `{ _config+:: { slo+: { sources+: {
+  availability: 'application', latency: 'application', errors: 'application', database: 'application', tasks: 'application',
+} } } }`
+
+// compile compiles the mixin with what a user adds to it.
+func compile(more string) (*source, error) {
+	text, err := evaluate("(import 'lib/gen.libsonnet')((import 'mixin.libsonnet') + " + more + ")")
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +143,14 @@ var compiled = sync.OnceValues(func() (*source, error) {
 	}
 	s.raw = whole.Dashboards
 	return s, nil
-})
+}
+
+// evaluate evaluates Jsonnet that imports files of the mixin.
+func evaluate(text string) (string, error) {
+	vm := jsonnet.MakeVM()
+	vm.Importer(&jsonnet.FileImporter{JPaths: []string{".."}})
+	return vm.EvaluateAnonymousSnippet("test", text)
+}
 
 func mixin(t *testing.T) *source {
 	t.Helper()

@@ -19,15 +19,15 @@ type family map[string][]string
 // targetLabels are those that Prometheus adds.
 var targetLabels = []string{"job", "instance", "cluster", "__name__"}
 
-// openLabels have values that a golden exposition cannot all have.
+// openLabels have values that are the user's own. Values of all others are
+// known, from a golden exposition or from testdata/values.tsv.
 var openLabels = map[string]string{
-	"status":     "codes of HTTP; results of tasks depend on what ran",
-	"key":        "keys of Redis",
+	"queue":      "lists of Redis",
 	"reporter":   "organisations",
 	"domain":     "domains of the user",
 	"mountpoint": "of the host", "device": "of the host", "fstype": "of the host", "file": "of the host",
-	"collector": "queries of the user", "task": "tasks of the user", "state": "of sessions",
-	"mode": "of CPUs and locks", "p": "of published policies",
+	"collector": "queries of the user", "task": "tasks of the user", "task_name": "tasks of the user",
+	"slo": "checked by the tests of SLOs",
 }
 
 // exposed are all metrics: the references of our exporters, which are generated
@@ -68,14 +68,73 @@ func exposed(t *testing.T) map[string]family {
 			add(out, r.Record, "gauge", strings.Join(sortedKeys(r.Labels), ","))
 		}
 	}
-	goldens, err := filepath.Glob("../../collectors/*/testdata/*.prom")
-	if err != nil || len(goldens) == 0 {
-		t.Fatalf("no golden expositions: %v", err)
-	}
-	for _, file := range goldens {
+	for _, file := range goldens(t) {
 		addValues(t, out, file)
 	}
+	for _, v := range vocabularies(t) {
+		if out[v.metric] == nil {
+			t.Errorf("testdata/values.tsv: nobody exposes %s", v.metric)
+			continue
+		}
+		out[v.metric][v.label] = append(out[v.metric][v.label], v.values...)
+	}
 	return out
+}
+
+// goldens are the expositions of our collectors, at whatever depth.
+func goldens(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for _, pattern := range []string{"../../collectors/*/testdata/*.prom", "../../collectors/*/testdata/*/*.prom"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no golden expositions in %s: %v", pattern, err)
+		}
+		out = append(out, found...)
+	}
+	return out
+}
+
+// vocabulary is a line of testdata/values.tsv.
+type vocabulary struct {
+	metric, label string
+	values        []string
+	source        string // the file that has them, or who says so
+}
+
+func vocabularies(t *testing.T) []vocabulary {
+	t.Helper()
+	var out []vocabulary
+	for _, line := range lines(t, "testdata/values.tsv") {
+		if f := strings.Split(line, "\t"); !strings.HasPrefix(line, "#") && len(f) == 4 {
+			out = append(out, vocabulary{f[0], f[1], strings.Split(f[2], ","), f[3]})
+		}
+	}
+	return out
+}
+
+// TestVocabularies holds that a file that is named as a source has the values,
+// and that each line is needed.
+func TestVocabularies(t *testing.T) {
+	all := allExpressions(t)
+	for _, v := range vocabularies(t) {
+		if !strings.Contains(all, v.metric) {
+			t.Errorf("nothing uses %s", v.metric)
+		}
+		if !strings.Contains(v.source, "/") {
+			continue
+		}
+		text, err := os.ReadFile("../../" + v.source)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, value := range v.values {
+			if !regexp.MustCompile(`\b` + regexp.QuoteMeta(value) + `\b`).Match(text) {
+				t.Errorf("%s has no %q, a %s of %s", v.source, value, v.label, v.metric)
+			}
+		}
+	}
 }
 
 // add adds the series of a metric.
@@ -177,7 +236,19 @@ func expressions(s *source) map[string]string {
 // TestExpressions holds that every expression parses, and that every metric,
 // label and value of a label in it exists.
 func TestExpressions(t *testing.T) {
-	s := mixin(t)
+	for name, compiled := range map[string]func() (*source, error){"as it is": compiled, "for the application": compiledForApplication} {
+		t.Run(name, func(t *testing.T) {
+			s, err := compiled()
+			if err != nil {
+				t.Fatal(err)
+			}
+			testExpressions(t, s)
+		})
+	}
+}
+
+func testExpressions(t *testing.T, s *source) {
+	t.Helper()
 	metrics := exposed(t)
 	p := parser.NewParser(parser.Options{})
 	variables := strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h")
@@ -212,19 +283,26 @@ func checkSelector(t *testing.T, where string, v *parser.VectorSelector, metrics
 				continue
 			}
 			values, ok := f[m.Name]
-			if !ok && !(m.Type == labels.MatchEqual && m.Value == "") && !(m.Type == labels.MatchNotEqual) {
-				t.Errorf("%s: %s has no label %s", where, name, m.Name)
+			if !ok {
+				if m.Type != labels.MatchEqual || m.Value != "" {
+					t.Errorf("%s: %s has no label %s", where, name, m.Name)
+				}
 				continue
 			}
-			if strings.Contains(m.Value, "$") || openLabels[m.Name] != "" || len(values) == 0 || m.Value == "" {
+			if dashboardVariable.MatchString(m.Value) || openLabels[m.Name] != "" || m.Value == "" {
 				continue
 			}
-			if !slices.ContainsFunc(values, m.Matches) {
+			if len(values) == 0 {
+				t.Errorf("%s: nobody says which values %s of %s has", where, m.Name, name)
+			} else if !slices.ContainsFunc(values, m.Matches) {
 				t.Errorf("%s: no series of %s has %s: %q", where, name, m, values)
 			}
 		}
 	}
 }
+
+// dashboardVariable is one of Grafana's; a $ alone is the end of a regular expression.
+var dashboardVariable = regexp.MustCompile(`\$\{?[a-z_]`)
 
 // names are the metrics a selector stands for.
 func names(v *parser.VectorSelector, metrics map[string]family) []string {
@@ -272,8 +350,7 @@ func checkGrouping(t *testing.T, where string, a *parser.AggregateExpr, metrics 
 // TestOutside holds that the list of foreign metrics has none of ours, and none
 // that is not used.
 func TestOutside(t *testing.T) {
-	s := mixin(t)
-	all := strings.Join(append(mapValues(expressions(s)), applicationSources...), "\n")
+	all := allExpressions(t)
 	for _, line := range lines(t, "testdata/outside.tsv") {
 		name, _, _ := strings.Cut(line, "\t")
 		if !strings.HasPrefix(line, "#") && !strings.Contains(all, name) {
@@ -282,15 +359,20 @@ func TestOutside(t *testing.T) {
 	}
 }
 
-// applicationSources are used when _config.slo.sources says application.
-var applicationSources = []string{"http_requests_total", "http_request_duration_seconds", "db_query_duration_seconds", "celery_tasks_total"}
-
-func mapValues(m map[string]string) []string {
-	var out []string
-	for _, v := range m {
-		out = append(out, v)
+// allExpressions are those of the mixin whatever the sources of its objectives.
+func allExpressions(t *testing.T) string {
+	t.Helper()
+	other, err := compiledForApplication()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
+	var all strings.Builder
+	for _, s := range []*source{mixin(t), other} {
+		for _, text := range expressions(s) {
+			all.WriteString(text + "\n")
+		}
+	}
+	return all.String()
 }
 
 // TestBuckets holds that the boundaries the SLOs may use are those exposed.

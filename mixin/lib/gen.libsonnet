@@ -1,6 +1,5 @@
-// Everything that is generated from the mixin, for tests/.
-local m = import 'mixin.libsonnet';
-{
+// Everything that is generated from a mixin, for tests/.
+function(m) {
   config: { runbookURL: m._config.runbookURL, selectors: m._config.selectors },
   dashboards: m.grafanaDashboards,
   alerts: m.prometheusAlerts,
@@ -12,7 +11,7 @@ local m = import 'mixin.libsonnet';
     if std.length([r for r in g.rules if std.objectHasAll(r, 'tests')]) > 0
   },
   sloTests: m._sloTests,
-  buckets: (import 'lib/slo.libsonnet').buckets,
+  buckets: (import 'slo.libsonnet').buckets,
   slos: [{ name: s.name, alerting: s.alerting, metric: s.events.metric, scaled: std.objectHas(s, 'scale') } for s in m._slos],
   docs: m._sloDocs,
 }
