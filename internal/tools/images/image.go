@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"time"
 
@@ -16,8 +17,8 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// user is the one that the images of distroless call nonroot.
-const user = "65532:65532"
+// nonroot is the user that the images of distroless call so, and its group.
+const nonroot = 65532
 
 // newIndex returns an image for each archive, under one index.
 func newIndex(archives []archive.Archive, binary string) (v1.ImageIndex, error) {
@@ -40,7 +41,12 @@ func newIndex(archives []archive.Archive, binary string) (v1.ImageIndex, error) 
 
 // newImage returns the image of one platform: the base and the binary.
 func newImage(base v1.Layer, a archive.Archive, binary string) (v1.Image, error) {
-	program, err := newLayer([]file{{"exporter", 0o755, a.Files[binary]}}, a.Time)
+	files := []file{{"exporter", 0o755, 0, a.Files[binary]}}
+	if binary == "dmarc_exporter" {
+		// A new volume of Docker's takes its owner from the image.
+		files = append(files, file{"var/lib/dmarc_exporter/", 0o750, nonroot, nil})
+	}
+	program, err := newLayer(files, a.Time)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +65,7 @@ func newImage(base v1.Layer, a archive.Archive, binary string) (v1.Image, error)
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = "linux", a.Arch, created
 	config.Config = v1.Config{
-		User: user, Entrypoint: []string{"/exporter"}, WorkingDir: "/",
+		User: fmt.Sprintf("%d:%d", nonroot, nonroot), Entrypoint: []string{"/exporter"}, WorkingDir: "/",
 		Env: []string{"PATH=/", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"},
 		Labels: map[string]string{
 			"org.opencontainers.image.title":    binary,
@@ -71,11 +77,12 @@ func newImage(base v1.Layer, a archive.Archive, binary string) (v1.Image, error)
 	return mutate.ConfigFile(image, config)
 }
 
-// file is one file of a layer; without data and with a mode of a directory it is one.
+// file is one file of a layer; without data it is a directory.
 type file struct {
-	name string
-	mode int64
-	data []byte
+	name  string
+	mode  int64
+	owner int
+	data  []byte
 }
 
 // baseFiles are what a static binary needs of a system: the certificates of
@@ -87,19 +94,19 @@ func baseFiles() []file {
 		_ = pem.Encode(&roots, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate})
 	}
 	return []file{
-		{"etc/passwd", 0o644, []byte("root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")},
-		{"etc/group", 0o644, []byte("root:x:0:\nnonroot:x:65532:\n")},
-		{"etc/ssl/certs/ca-certificates.crt", 0o644, roots.Bytes()},
-		{"tmp/", 0o1777, nil},
+		{"etc/passwd", 0o644, 0, []byte("root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")},
+		{"etc/group", 0o644, 0, []byte("root:x:0:\nnonroot:x:65532:\n")},
+		{"etc/ssl/certs/ca-certificates.crt", 0o644, 0, roots.Bytes()},
+		{"tmp/", 0o1777, 0, nil},
 	}
 }
 
-// newLayer returns a layer of files that belong to root, in the given order.
+// newLayer returns a layer of files, in the given order.
 func newLayer(files []file, stamp time.Time) (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range files {
-		h := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.data)), ModTime: stamp, Format: tar.FormatUSTAR, Typeflag: tar.TypeReg}
+		h := &tar.Header{Name: f.name, Mode: f.mode, Uid: f.owner, Gid: f.owner, Size: int64(len(f.data)), ModTime: stamp, Format: tar.FormatUSTAR, Typeflag: tar.TypeReg}
 		if f.data == nil {
 			h.Typeflag = tar.TypeDir
 		}

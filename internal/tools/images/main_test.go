@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/tools/archive"
 	"github.com/dmarc-suite/dmarc-suite/internal/tools/archive/archivetest"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -22,7 +23,7 @@ import (
 )
 
 func newRelease(t *testing.T) string {
-	return archivetest.Write(t, map[string]string{"redis_exporter": "a static binary", "node_exporter": "another", "LICENSE": "text"})
+	return archivetest.Write(t, map[string]string{"redis_exporter": "a static binary", "dmarc_exporter": "another", "LICENSE": "text"})
 }
 
 func read(t *testing.T, path string) []byte {
@@ -42,7 +43,7 @@ func TestImagesAreReproducible(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"images.txt", "redis_exporter-1.2.3.oci.tar", "node_exporter-1.2.3.oci.tar"} {
+	for _, file := range []string{"images.txt", "redis_exporter-1.2.3.oci.tar", "dmarc_exporter-1.2.3.oci.tar"} {
 		if !bytes.Equal(read(t, filepath.Join(first, file)), read(t, filepath.Join(second, file))) {
 			t.Errorf("%s differs between two builds", file)
 		}
@@ -124,6 +125,35 @@ func checkImage(t *testing.T, image v1.Image) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(files["etc/ssl/certs/ca-certificates.crt"])) || strings.Count(files["etc/ssl/certs/ca-certificates.crt"], "BEGIN") < 50 {
 		t.Errorf("the image has no certificates")
+	}
+}
+
+// TestStateBelongsToTheUser holds the directory of the state: Docker gives a new
+// volume the owner that it has in the image.
+func TestStateBelongsToTheUser(t *testing.T) {
+	archives, err := archive.Find(newRelease(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := newLayer(baseFiles(), archives[0].Time)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := newImage(base, archives[0], "dmarc_exporter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := tar.NewReader(mutate.Extract(image)); ; {
+		h, err := r.Next()
+		if err != nil {
+			t.Fatalf("no directory for the state: %v", err)
+		}
+		if strings.HasPrefix(h.Name, "var/lib/dmarc_exporter") {
+			if h.Uid != nonroot || h.Gid != nonroot || h.Typeflag != tar.TypeDir {
+				t.Errorf("the state's directory is %+v", h)
+			}
+			return
+		}
 	}
 }
 
