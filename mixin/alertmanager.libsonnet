@@ -32,12 +32,20 @@
         equal: ['slo'],
       }
       for i in std.range(1, std.length(c.slo.policy) - 1)
-    ] + [
-      // What an exporter watches is unknown while it is down.
-      {
-        source_matchers: ['alertname =~ "%sExporter(Down|Absent)"' % p.exporter],
-        target_matchers: ['alertname =~ "%s.*"' % p.alerts, 'alertname !~ "%sExporter.*"' % p.exporter],
-      }
+    ] + std.flattenArrays([
+      // What an exporter watches is unknown while it is down; others of its kind
+      // still see. The watchdog is never muted.
+      [
+        {
+          source_matchers: ['alertname = %sExporterDown' % p.exporter],
+          target_matchers: ['alertname =~ "%s.*"' % p.alerts, 'alertname !~ "%sExporter.*|DMARCSuiteWatchdog"' % p.exporter],
+          equal: ['instance'],
+        },
+        {
+          source_matchers: ['alertname = %sExporterAbsent' % p.exporter],
+          target_matchers: ['alertname =~ "%s.*"' % p.alerts, 'alertname !~ "%sExporter.*|DMARCSuiteWatchdog"' % p.exporter],
+        },
+      ]
       for p in [
         { exporter: 'DMARC', alerts: 'DMARC' },
         { exporter: 'Postgres', alerts: 'Postgres' },
@@ -45,6 +53,9 @@
         { exporter: 'Nginx', alerts: '(Nginx|HTTP)' },
         { exporter: 'Node', alerts: '(Node|Container)' },
       ]
+    ]) + [
+      // The objective of scrapes says the same of it, later.
+      { source_matchers: ['alertname =~ ".+Exporter(Down|Absent)"'], target_matchers: ['alertname =~ "SLOBudgetBurn.*"', 'slo = scrapes'] },
     ] + [
       // And what a system does while it does not answer.
       { source_matchers: ['alertname = %sDown' % n], target_matchers: ['alertname =~ "%s.*"' % n, 'alertname !~ "%s(Down|Exporter.*)"' % n], equal: ['instance'] }

@@ -28,6 +28,7 @@ type reports struct {
 	dir     string
 	host    *host
 	written int
+	moves   int
 }
 
 // senders are the domains of the samples: what they send a day and what share
@@ -67,8 +68,9 @@ func newReports(h *host, dir string) *reports {
 // the windows that alerts look at.
 func (r *reports) move(context.Context) {
 	now := time.Now().UTC().Truncate(time.Second)
-	r.aggregate(r.written%len(senders), now.Add(-time.Hour), now)
-	if r.written%3 == 0 {
+	r.moves++
+	r.aggregate(r.moves%len(senders), now.Add(-time.Hour), now)
+	if r.moves%4 == 0 {
 		r.tls(now.Add(-time.Hour))
 	}
 }

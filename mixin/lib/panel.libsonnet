@@ -14,7 +14,7 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
     max: null,
     decimals: null,
     kind: 'timeseries',
-    noValue: 'no data',
+    noValue: if self.kind == 'table' then '–' else 'no data',
     thresholds: [],  // pairs of value and colour; the first has null
     mappings: [],
     stack: false,
@@ -131,7 +131,7 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
   },
 
   // table shows one row for each value of the label by, and a column for each target.
-  table(s, selector):: base({ noValue: '–' } + s, 'table') + {
+  table(s, selector):: base(s, 'table') + {
     targets: targets(s, selector, instant=true, format='table'),
     fieldConfig: fieldConfig(s, { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: false }, 'text', 'thresholds') + {
       overrides: [

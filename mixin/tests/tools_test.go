@@ -46,19 +46,3 @@ func TestPromtool(t *testing.T) {
 		run(t, promtool, "test", "rules", tests[i])
 	})
 }
-
-// TestAmtool checks the routes: who hears of what.
-func TestAmtool(t *testing.T) {
-	amtool := tool(t, "amtool", "prometheus-alertmanager")
-	const config = "../../rules/alertmanager.yaml"
-	run(t, amtool, "check-config", config)
-	for _, c := range []struct{ receiver, label, severity string }{
-		{"page", "alertname=PostgresDown", "severity=critical"},
-		{"ticket", "alertname=SLOBudgetBurn3d", "severity=warning"},
-		{"null", "alertname=NodeRestarted", "severity=info"},
-		{"watchdog", "alertname=DMARCSuiteWatchdog", "severity=info"},
-		{"default", "alertname=Foreign", "severity=unknown"},
-	} {
-		run(t, amtool, "config", "routes", "test", "--config.file="+config, "--verify.receivers="+c.receiver, c.label, c.severity)
-	}
-}

@@ -1,0 +1,207 @@
+package tests
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const alertmanagerConfig = "../../rules/alertmanager.yaml"
+
+// TestRoutes checks who hears of what.
+func TestRoutes(t *testing.T) {
+	amtool := tool(t, "amtool", "prometheus-alertmanager")
+	run(t, amtool, "check-config", alertmanagerConfig)
+	for _, c := range []struct{ receiver, label, severity string }{
+		{"page", "alertname=PostgresDown", "severity=critical"},
+		{"ticket", "alertname=SLOBudgetBurn3d", "severity=warning"},
+		{"null", "alertname=NodeRestarted", "severity=info"},
+		{"watchdog", "alertname=DMARCSuiteWatchdog", "severity=info"},
+		{"default", "alertname=Foreign", "severity=unknown"},
+	} {
+		run(t, amtool, "config", "routes", "test", "--config.file="+alertmanagerConfig, "--verify.receivers="+c.receiver, c.label, c.severity)
+	}
+}
+
+// TestInhibitions asks a real Alertmanager which alerts it mutes.
+func TestInhibitions(t *testing.T) {
+	url := startAlertmanager(t)
+	amtool := tool(t, "amtool", "prometheus-alertmanager")
+	const page, ticket = "severity=critical", "severity=warning"
+	for _, c := range []struct {
+		name         string
+		heard, muted []string // an alert is its name and labels
+	}{
+		{
+			"a page of an objective mutes its tickets",
+			[]string{"SLOBudgetBurn6h slo=a " + page, "SLOBudgetBurn1d slo=b " + ticket},
+			[]string{"SLOBudgetBurn1d slo=a " + ticket, "SLOBudgetBurn3d slo=a " + ticket},
+		},
+		{
+			"the faster page mutes the slower one",
+			[]string{"SLOBudgetBurn1h slo=a " + page, "SLOBudgetBurn6h slo=b " + page},
+			[]string{"SLOBudgetBurn6h slo=a " + page},
+		},
+		{
+			"the less is left, the fewer speak of it",
+			[]string{"SLOBudgetExhausted slo=a", "SLOBudgetFreeze slo=b", "SLOBudgetLow slo=c", "SLOBudgetHalfSpent slo=d"},
+			[]string{
+				"SLOBudgetFreeze slo=a", "SLOBudgetLow slo=a", "SLOBudgetHalfSpent slo=a",
+				"SLOBudgetLow slo=b", "SLOBudgetHalfSpent slo=b", "SLOBudgetHalfSpent slo=c",
+			},
+		},
+		{
+			"an exporter that is down mutes what it watches, and no other host",
+			[]string{"NodeExporterDown instance=a", "NodeCPUHigh instance=b", "PostgresDown instance=a"},
+			[]string{"NodeCPUHigh instance=a", "ContainerThrottled instance=a"},
+		},
+		{
+			"an exporter that is nowhere mutes all of its kind",
+			[]string{"NginxExporterAbsent", "RedisDown instance=a"},
+			[]string{"HTTPErrorRatioHigh instance=a", "NginxAccessLogDown instance=b"},
+		},
+		{
+			"nothing mutes the watchdog",
+			[]string{"DMARCExporterAbsent", "DMARCExporterDown instance=a", "DMARCSuiteWatchdog"},
+			[]string{"DMARCSourceDown instance=a"},
+		},
+		{
+			"a system that does not answer mutes the rest of it",
+			[]string{"PostgresDown instance=a", "PostgresExporterDown instance=b", "PostgresDeadlocks instance=c"},
+			[]string{"PostgresConnectionsHigh instance=a"},
+		},
+		{
+			"an exporter that is down mutes the objective of scrapes",
+			[]string{"RedisExporterDown instance=a", "SLOBudgetBurn1h slo=latency"},
+			[]string{"SLOBudgetBurn1h slo=scrapes"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			all := slices.Concat(c.heard, c.muted)
+			send(t, url, all, time.Hour)
+			defer send(t, url, all, -time.Second)
+			for state, want := range map[string][]string{"--active": c.heard, "--inhibited": c.muted} {
+				got := queryAlerts(t, amtool, url, state, all)
+				slices.Sort(want)
+				if !slices.Equal(got, want) {
+					t.Errorf("%s: got %q, want %q", state, got, want)
+				}
+			}
+		})
+	}
+}
+
+// startAlertmanager starts one with our configuration and returns its URL.
+func startAlertmanager(t *testing.T) string {
+	t.Helper()
+	program := tool(t, "prometheus-alertmanager", "prometheus-alertmanager")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	var output bytes.Buffer
+	cmd := exec.Command(program, "--config.file="+alertmanagerConfig, "--storage.path="+t.TempDir(),
+		"--cluster.listen-address=", "--web.listen-address="+address)
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait() // It was told to end.
+		if t.Failed() {
+			t.Logf("%s", tail(output.Bytes()))
+		}
+	})
+	url := "http://" + address
+	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		answer, err := http.Get(url + "/-/ready")
+		if err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return url
+			}
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("Alertmanager is not ready: %v", err)
+		}
+	}
+}
+
+// send tells Alertmanager that alerts fire for a time, or have ended if that is
+// negative.
+func send(t *testing.T, url string, alerts []string, lasts time.Duration) {
+	t.Helper()
+	type alert struct {
+		Labels   map[string]string `json:"labels"`
+		StartsAt time.Time         `json:"startsAt"`
+		EndsAt   time.Time         `json:"endsAt"`
+	}
+	var all []alert
+	for _, text := range alerts {
+		words := strings.Fields(text)
+		a := alert{map[string]string{"alertname": words[0]}, time.Now().Add(-time.Minute), time.Now().Add(lasts)}
+		for _, w := range words[1:] {
+			k, v, _ := strings.Cut(w, "=")
+			a.Labels[k] = v
+		}
+		all = append(all, a)
+	}
+	body, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(url+"/api/v2/alerts", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Fatalf("Alertmanager says %s", answer.Status)
+	}
+}
+
+// queryAlerts returns those of all that are in a state, sorted.
+func queryAlerts(t *testing.T, amtool, url, state string, all []string) []string {
+	t.Helper()
+	out, err := exec.Command(amtool, "--alertmanager.url="+url, "alert", "query", state, "--output=json").Output()
+	if err != nil {
+		t.Fatalf("amtool: %v", err)
+	}
+	var alerts []struct{ Labels map[string]string }
+	if err := json.Unmarshal(out, &alerts); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, a := range alerts {
+		i := slices.IndexFunc(all, func(text string) bool { return sameLabels(text, a.Labels) })
+		if i < 0 {
+			t.Fatalf("Alertmanager has a foreign alert: %v", a.Labels)
+		}
+		got = append(got, all[i])
+	}
+	slices.Sort(got)
+	return got
+}
+
+func sameLabels(text string, labels map[string]string) bool {
+	words := strings.Fields(text)
+	if len(words) != len(labels) || words[0] != labels["alertname"] {
+		return false
+	}
+	for _, w := range words[1:] {
+		if k, v, _ := strings.Cut(w, "="); labels[k] != v {
+			return false
+		}
+	}
+	return true
+}
