@@ -10,63 +10,106 @@ function(c)
   local objective(kind) = 'dr_objective_seconds{@, objective="%s"}' % kind;
   [a.group('backup', [
     alert(
-      'BackupTooOld', 'time() - dr_backup_last_success_timestamp_seconds{%(node)s} > %(backupHours)s * 3600', 'The last good backup is too old.',
+      'BackupTooOld',
+      'time() - dr_backup_last_success_timestamp_seconds{%(node)s} > %(backupHours)s * 3600',
+      'The last good backup is too old.',
       'The last good {{ $labels.type }} backup of {{ $labels.stanza }} in {{ $labels.repo }} is {{ $value | humanizeDuration }} old.',
       { 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0x50' },
-      { 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0+3600x50' }, at=40, interval='1h'
+      { 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0+3600x50' },
+      at=40,
+      interval='1h'
     ),
     alert(
-      'BackupAbsent', 'absent(dr_backup_last_success_timestamp_seconds{%(node)s}) and on () count(up{%(node)s} == 1) > 0', 'Nothing says when the last backup was made.',
+      'BackupAbsent',
+      'absent(dr_backup_last_success_timestamp_seconds{%(node)s}) and on () count(up{%(node)s} == 1) > 0',
+      'Nothing says when the last backup was made.',
       'No backup has ever succeeded, or its metrics do not reach the textfile directory of the node exporter.',
-      { 'up{@}': '1x90' }, { 'up{@}': '1x90', 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0x90' }, wait='1h', at=80
+      { 'up{@}': '1x90' },
+      { 'up{@}': '1x90', 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0x90' },
+      wait='1h',
+      at=80
     ),
     alert(
-      'BackupFailed', 'dr_backup_last_run_success{%(node)s} == 0', 'The last backup failed.',
+      'BackupFailed',
+      'dr_backup_last_run_success{%(node)s} == 0',
+      'The last backup failed.',
       'The last run of the backup on {{ $labels.instance }} failed.',
-      { 'dr_backup_last_run_success{@}': '0x50' }, { 'dr_backup_last_run_success{@}': '1x50' }
+      { 'dr_backup_last_run_success{@}': '0x50' },
+      { 'dr_backup_last_run_success{@}': '1x50' }
     ),
     alert(
-      'BackupVerifyFailed', 'dr_repo_verify_success{%(node)s} == 0', 'A backup repository is damaged.',
+      'BackupVerifyFailed',
+      'dr_repo_verify_success{%(node)s} == 0',
+      'A backup repository is damaged.',
       'The verification of repository {{ $labels.repo }} found damaged or missing files: what is in it may not be restorable.',
-      { 'dr_repo_verify_success{@, repo="1"}': '0x50' }, { 'dr_repo_verify_success{@, repo="1"}': '1x50' }
+      { 'dr_repo_verify_success{@, repo="1"}': '0x50' },
+      { 'dr_repo_verify_success{@, repo="1"}': '1x50' }
     ),
     alert(
-      'BackupVerifyTooOld', 'time() - dr_repo_verify_last_success_timestamp_seconds{%(node)s} > %(verifyDays)s * 86400', 'A backup repository was not verified for long.',
+      'BackupVerifyTooOld',
+      'time() - dr_repo_verify_last_success_timestamp_seconds{%(node)s} > %(verifyDays)s * 86400',
+      'A backup repository was not verified for long.',
       'Repository {{ $labels.repo }} was last verified {{ $value | humanizeDuration }} ago.',
       { 'dr_repo_verify_last_success_timestamp_seconds{@, repo="1"}': '0x50' },
-      { 'dr_repo_verify_last_success_timestamp_seconds{@, repo="1"}': '0+21600x50' }, 'warning', at=45, interval='6h'
+      { 'dr_repo_verify_last_success_timestamp_seconds{@, repo="1"}': '0+21600x50' },
+      'warning',
+      at=45,
+      interval='6h'
     ),
     alert(
-      'RestoreTestFailed', 'dr_restore_test_success{%(node)s} == 0', 'A backup could not be restored.',
+      'RestoreTestFailed',
+      'dr_restore_test_success{%(node)s} == 0',
+      'A backup could not be restored.',
       'The last test on {{ $labels.instance }} could not restore the backup: it would not help in a disaster either.',
-      { 'dr_restore_test_success{@}': '0x50' }, { 'dr_restore_test_success{@}': '1x50' }
+      { 'dr_restore_test_success{@}': '0x50' },
+      { 'dr_restore_test_success{@}': '1x50' }
     ),
     alert(
-      'RestoreTestTooOld', 'time() - dr_restore_test_last_success_timestamp_seconds{%(node)s} > %(verifyDays)s * 86400', 'No backup was restored for long.',
+      'RestoreTestTooOld',
+      'time() - dr_restore_test_last_success_timestamp_seconds{%(node)s} > %(verifyDays)s * 86400',
+      'No backup was restored for long.',
       'The last successful test of a restore was {{ $value | humanizeDuration }} ago.',
       { 'dr_restore_test_last_success_timestamp_seconds{@}': '0x50' },
-      { 'dr_restore_test_last_success_timestamp_seconds{@}': '0+21600x50' }, 'warning', at=45, interval='6h'
+      { 'dr_restore_test_last_success_timestamp_seconds{@}': '0+21600x50' },
+      'warning',
+      at=45,
+      interval='6h'
     ),
     alert(
-      'RecoveryTimeExceeded', 'max by (job, instance) (dr_restore_test_duration_seconds{%(node)s}) > on (job, instance) max by (job, instance) (dr_objective_seconds{%(node)s, objective="rto"})', 'A restore takes longer than the objective allows.',
+      'RecoveryTimeExceeded',
+      'max by (job, instance) (dr_restore_test_duration_seconds{%(node)s}) > on (job, instance) max by (job, instance) (dr_objective_seconds{%(node)s, objective="rto"})',
+      'A restore takes longer than the objective allows.',
       'The last test of a restore took {{ $value | humanizeDuration }}, more than the recovery time objective.',
-      { 'dr_restore_test_duration_seconds{@}': '9000x50', [objective('rto')]: '3600x50' }, { 'dr_restore_test_duration_seconds{@}': '60x50', [objective('rto')]: '3600x50' }, 'warning'
+      { 'dr_restore_test_duration_seconds{@}': '9000x50', [objective('rto')]: '3600x50' },
+      { 'dr_restore_test_duration_seconds{@}': '60x50', [objective('rto')]: '3600x50' },
+      'warning'
     ),
     alert(
-      'RecoveryPointExceeded', 'max by (job, instance) (dr_restore_test_recovered_lag_seconds{%(node)s}) > on (job, instance) max by (job, instance) (dr_objective_seconds{%(node)s, objective="rpo"})', 'A restore loses more than the objective allows.',
+      'RecoveryPointExceeded',
+      'max by (job, instance) (dr_restore_test_recovered_lag_seconds{%(node)s}) > on (job, instance) max by (job, instance) (dr_objective_seconds{%(node)s, objective="rpo"})',
+      'A restore loses more than the objective allows.',
       'The last test of a restore lost {{ $value | humanizeDuration }} of data, more than the recovery point objective.',
-      { 'dr_restore_test_recovered_lag_seconds{@}': '900x50', [objective('rpo')]: '300x50' }, { 'dr_restore_test_recovered_lag_seconds{@}': '60x50', [objective('rpo')]: '300x50' }, 'warning'
+      { 'dr_restore_test_recovered_lag_seconds{@}': '900x50', [objective('rpo')]: '300x50' },
+      { 'dr_restore_test_recovered_lag_seconds{@}': '60x50', [objective('rpo')]: '300x50' },
+      'warning'
     ),
     alert(
-      'WALArchiveLate', 'max by (job) (pg_stat_archiver_last_archive_age{%(postgres)s}) > on () group_left () max(dr_objective_seconds{%(node)s, objective="rpo"})', 'WAL is archived too late.',
+      'WALArchiveLate',
+      'max by (job) (pg_stat_archiver_last_archive_age{%(postgres)s}) > on () group_left () max(dr_objective_seconds{%(node)s, objective="rpo"})',
+      'WAL is archived too late.',
       'The last WAL file was archived {{ $value | humanizeDuration }} ago, more than the recovery point objective: a crash now loses that much.',
       { 'pg_stat_archiver_last_archive_age{job="postgres-queries-exporter", instance="p"}': '900x50', [objective('rpo')]: '300x50' },
       { 'pg_stat_archiver_last_archive_age{job="postgres-queries-exporter", instance="p"}': '30x50', [objective('rpo')]: '300x50' }
     ),
     alert(
-      'BackupMetricsStale', 'time() - node_textfile_mtime_seconds{%(node)s, file=~".*dr.*"} > %(backupHours)s * 3600', 'The metrics of the backups are old.',
+      'BackupMetricsStale',
+      'time() - node_textfile_mtime_seconds{%(node)s, file=~".*dr.*"} > %(backupHours)s * 3600',
+      'The metrics of the backups are old.',
       '{{ $labels.file }} of {{ $labels.instance }} was last written {{ $value | humanizeDuration }} ago: the backup does not run.',
       { 'node_textfile_mtime_seconds{@, file="/var/lib/node_exporter/dr_backup.prom"}': '0x50' },
-      { 'node_textfile_mtime_seconds{@, file="/var/lib/node_exporter/dr_backup.prom"}': '0+3600x50' }, 'warning', at=40, interval='1h'
+      { 'node_textfile_mtime_seconds{@, file="/var/lib/node_exporter/dr_backup.prom"}': '0+3600x50' },
+      'warning',
+      at=40,
+      interval='1h'
     ),
   ])]

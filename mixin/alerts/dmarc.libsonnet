@@ -140,7 +140,9 @@ function(c)
       '{{ $labels.instance }} has read no input for {{ $value | humanizeDuration }}; aggregate reports come once a day.',
       { interval: '10m', at: 240, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: '60x250' } },
       { interval: '10m', at: 240, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: '60+600x250' } },
-      severity='critical', wait='1h', dashboard='dmarc-exporters',
+      severity='critical',
+      wait='1h',
+      dashboard='dmarc-exporters',
     ),
     alert(
       'DMARCBacklogHigh',
@@ -149,7 +151,8 @@ function(c)
       '{{ $value | humanize }} inputs of {{ $labels.source }} wait to be read for an hour.',
       { at: 80, series: { ['dmarc_source_backlog{%s, source="dir:/reports"}' % j]: '5000x90' } },
       { at: 80, series: { ['dmarc_source_backlog{%s, source="dir:/reports"}' % j]: '5000x30 0x60' } },
-      wait='1h', dashboard='dmarc-exporters',
+      wait='1h',
+      dashboard='dmarc-exporters',
     ),
     alert(
       'DMARCSeriesOverflow',
@@ -167,6 +170,7 @@ function(c)
       'The state file of {{ $labels.instance }} was replaced: reports that were counted before are counted again when they arrive again.',
       { series: { ['dmarc_state_created_timestamp_seconds{%s}' % j]: '1x10 700x30' } },
       { series: { ['dmarc_state_created_timestamp_seconds{%s}' % j]: '1x40' } },
-      wait='5m', dashboard='dmarc-exporters',
+      wait='5m',
+      dashboard='dmarc-exporters',
     ),
   ])]

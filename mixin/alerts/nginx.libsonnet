@@ -9,25 +9,42 @@ function(c)
   local request(status) = 'nginx_access_requests_total{@, method="GET", route="/api", server="shop.example", status="%s"}' % status;
   [a.group('nginx', [
     alert(
-      'NginxDown', 'nginx_up{%(nginx)s} == 0', 'nginx does not answer.',
+      'NginxDown',
+      'nginx_up{%(nginx)s} == 0',
+      'nginx does not answer.',
       'The exporter at {{ $labels.instance }} is up but nginx does not answer for 2 minutes: nobody reaches the application.',
-      { 'nginx_up{@}': '0x50' }, { 'nginx_up{@}': '1x50' }, 'critical', '2m'
+      { 'nginx_up{@}': '0x50' },
+      { 'nginx_up{@}': '1x50' },
+      'critical',
+      '2m'
     ),
     alert(
-      'NginxAbsent', 'absent(nginx_up{%(nginx)s}) and on () count(up{%(nginx)s} == 1) > 0', 'Nothing says whether nginx is up.',
+      'NginxAbsent',
+      'absent(nginx_up{%(nginx)s}) and on () count(up{%(nginx)s} == 1) > 0',
+      'Nothing says whether nginx is up.',
       'The exporter is up, but exposes no nginx_up: it is misconfigured, or its metrics are relabelled away.',
-      { 'up{@}': '1x50' }, { 'up{@}': '1x50', 'nginx_up{@}': '1x50' }, 'critical', '10m'
+      { 'up{@}': '1x50' },
+      { 'up{@}': '1x50', 'nginx_up{@}': '1x50' },
+      'critical',
+      '10m'
     ),
     alert(
-      'NginxConnectionsDropped', 'increase(nginx_connections_accepted{%(nginx)s}[15m]) - increase(nginx_connections_handled{%(nginx)s}[15m]) > 1', 'nginx drops connections.',
+      'NginxConnectionsDropped',
+      'increase(nginx_connections_accepted{%(nginx)s}[15m]) - increase(nginx_connections_handled{%(nginx)s}[15m]) > 1',
+      'nginx drops connections.',
       '{{ $value | humanize }} connections to {{ $labels.instance }} were dropped in 15 minutes: worker_connections is too low.',
       { 'nginx_connections_accepted{@}': '0+100x50', 'nginx_connections_handled{@}': '0+90x50' },
       { 'nginx_connections_accepted{@}': '0+100x50', 'nginx_connections_handled{@}': '0+100x50' },
     ),
     alert(
-      'NginxAccessLogDown', 'nginx_access_log_up{%(nginx)s} == 0', 'The access log cannot be read.',
+      'NginxAccessLogDown',
+      'nginx_access_log_up{%(nginx)s} == 0',
+      'The access log cannot be read.',
       '{{ $labels.input }} of {{ $labels.instance }} cannot be read: availability and latency are not measured.',
-      { 'nginx_access_log_up{@, input="access.log"}': '0x50' }, { 'nginx_access_log_up{@, input="access.log"}': '1x50' }, 'critical', '10m'
+      { 'nginx_access_log_up{@, input="access.log"}': '0x50' },
+      { 'nginx_access_log_up{@, input="access.log"}': '1x50' },
+      'critical',
+      '10m'
     ),
     alert(
       'NginxAccessLogRefused',
@@ -41,9 +58,13 @@ function(c)
       { 'nginx_access_log_lines_refused_total{@, input="access.log", reason="format"}': '9x50', 'nginx_access_log_lines_total{@, input="access.log"}': '0+100x50' },
     ),
     alert(
-      'NginxAccessLogLost', 'increase(nginx_access_log_lost_files_total{%(nginx)s}[1h]) > 0 or increase(nginx_access_log_datagrams_dropped_total{%(nginx)s}[1h]) > 0', 'Parts of the access log were lost.',
+      'NginxAccessLogLost',
+      'increase(nginx_access_log_lost_files_total{%(nginx)s}[1h]) > 0 or increase(nginx_access_log_datagrams_dropped_total{%(nginx)s}[1h]) > 0',
+      'Parts of the access log were lost.',
       'Lines of {{ $labels.input }} of {{ $labels.instance }} were lost before they were counted: ratios of the last hour may be wrong.',
-      { 'nginx_access_log_lost_files_total{@, input="access.log"}': '0x20 1x40' }, { 'nginx_access_log_lost_files_total{@, input="access.log"}': '1x60' }, wait='5m'
+      { 'nginx_access_log_lost_files_total{@, input="access.log"}': '0x20 1x40' },
+      { 'nginx_access_log_lost_files_total{@, input="access.log"}': '1x60' },
+      wait='5m'
     ),
     alert(
       'HTTPErrorRatioHigh',
@@ -54,7 +75,10 @@ function(c)
       |||,
       'Many requests are answered with 5xx.',
       '{{ $value | humanizePercentage }} of the requests to {{ $labels.server }} are answered with 5xx.',
-      { [request('200')]: '0+900x50', [request('502')]: '0+100x50' }, { [request('200')]: '0+900x50', [request('502')]: '0+1x50' }, dashboard='dmarc-system-health', wait='10m'
+      { [request('200')]: '0+900x50', [request('502')]: '0+100x50' },
+      { [request('200')]: '0+900x50', [request('502')]: '0+1x50' },
+      dashboard='dmarc-system-health',
+      wait='10m'
     ),
     alert(
       'HTTPClientErrorRatioHigh',
@@ -65,6 +89,9 @@ function(c)
       |||,
       'Many requests are answered with 4xx.',
       '{{ $value | humanizePercentage }} of the requests to {{ $labels.server }} are answered with 4xx: a client is broken, or somebody scans.',
-      { [request('200')]: '0+800x50', [request('404')]: '0+200x50' }, { [request('200')]: '0+900x50', [request('404')]: '0+20x50' }, 'info', dashboard='dmarc-system-health'
+      { [request('200')]: '0+800x50', [request('404')]: '0+200x50' },
+      { [request('200')]: '0+900x50', [request('404')]: '0+20x50' },
+      'info',
+      dashboard='dmarc-system-health'
     ),
   ])]

@@ -15,19 +15,30 @@ function(c)
   [
     a.group('node', [
       alert(
-        'NodeCPUHigh', '1 - avg by (job, instance) (rate(node_cpu_seconds_total{%(node)s, mode="idle"}[5m])) > %(nodeCPU)s', 'A host is out of CPU.',
+        'NodeCPUHigh',
+        '1 - avg by (job, instance) (rate(node_cpu_seconds_total{%(node)s, mode="idle"}[5m])) > %(nodeCPU)s',
+        'A host is out of CPU.',
         'The CPUs of {{ $labels.instance }} are {{ $value | humanizePercentage }} busy for 30 minutes.',
-        { 'node_cpu_seconds_total{@, cpu="0", mode="idle"}': '0+1x60' }, { 'node_cpu_seconds_total{@, cpu="0", mode="idle"}': '0+30x60' }, wait='30m', at=50
+        { 'node_cpu_seconds_total{@, cpu="0", mode="idle"}': '0+1x60' },
+        { 'node_cpu_seconds_total{@, cpu="0", mode="idle"}': '0+30x60' },
+        wait='30m',
+        at=50
       ),
       alert(
-        'NodeMemoryHigh', '1 - node_memory_MemAvailable_bytes{%(node)s} / node_memory_MemTotal_bytes{%(node)s} > %(nodeMemory)s', 'A host is out of memory.',
+        'NodeMemoryHigh',
+        '1 - node_memory_MemAvailable_bytes{%(node)s} / node_memory_MemTotal_bytes{%(node)s} > %(nodeMemory)s',
+        'A host is out of memory.',
         '{{ $value | humanizePercentage }} of the memory of {{ $labels.instance }} is in use for 15 minutes.',
-        { 'node_memory_MemAvailable_bytes{@}': '5x50', 'node_memory_MemTotal_bytes{@}': '100x50' }, { 'node_memory_MemAvailable_bytes{@}': '50x50', 'node_memory_MemTotal_bytes{@}': '100x50' }
+        { 'node_memory_MemAvailable_bytes{@}': '5x50', 'node_memory_MemTotal_bytes{@}': '100x50' },
+        { 'node_memory_MemAvailable_bytes{@}': '50x50', 'node_memory_MemTotal_bytes{@}': '100x50' }
       ),
       alert(
-        'NodeFilesystemAlmostFull', '1 - node_filesystem_avail_bytes{%(node)s, %(filesystems)s} / node_filesystem_size_bytes{%(node)s, %(filesystems)s} > %(nodeFilesystem)s', 'A file system is almost full.',
+        'NodeFilesystemAlmostFull',
+        '1 - node_filesystem_avail_bytes{%(node)s, %(filesystems)s} / node_filesystem_size_bytes{%(node)s, %(filesystems)s} > %(nodeFilesystem)s',
+        'A file system is almost full.',
         '{{ $labels.mountpoint }} of {{ $labels.instance }} is {{ $value | humanizePercentage }} full.',
-        { 'node_filesystem_avail_bytes{@f}': '5x50', 'node_filesystem_size_bytes{@f}': '100x50' }, { 'node_filesystem_avail_bytes{@f}': '50x50', 'node_filesystem_size_bytes{@f}': '100x50' }
+        { 'node_filesystem_avail_bytes{@f}': '5x50', 'node_filesystem_size_bytes{@f}': '100x50' },
+        { 'node_filesystem_avail_bytes{@f}': '50x50', 'node_filesystem_size_bytes{@f}': '100x50' }
       ),
       alert(
         'NodeFilesystemFillsUp',
@@ -38,91 +49,149 @@ function(c)
         'A file system will be full within a day.',
         '{{ $labels.mountpoint }} of {{ $labels.instance }} will be full within a day if it goes on as in the last 6 hours.',
         { 'node_filesystem_avail_bytes{@f}': '100000-100x300', 'node_filesystem_size_bytes{@f}': '300000x300' },
-        { 'node_filesystem_avail_bytes{@f}': '100000-1x300', 'node_filesystem_size_bytes{@f}': '300000x300' }, 'critical', '1h', 280
+        { 'node_filesystem_avail_bytes{@f}': '100000-1x300', 'node_filesystem_size_bytes{@f}': '300000x300' },
+        'critical',
+        '1h',
+        280
       ),
       alert(
-        'NodeInodesAlmostGone', 'node_filesystem_files_free{%(node)s, %(filesystems)s} / (node_filesystem_files{%(node)s, %(filesystems)s} > 0) < 0.1', 'A file system has few inodes left.',
+        'NodeInodesAlmostGone',
+        'node_filesystem_files_free{%(node)s, %(filesystems)s} / (node_filesystem_files{%(node)s, %(filesystems)s} > 0) < 0.1',
+        'A file system has few inodes left.',
         'Only {{ $value | humanizePercentage }} of the inodes of {{ $labels.mountpoint }} of {{ $labels.instance }} are free.',
-        { 'node_filesystem_files_free{@f}': '5x50', 'node_filesystem_files{@f}': '100x50' }, { 'node_filesystem_files_free{@f}': '0x50', 'node_filesystem_files{@f}': '0x50' }
+        { 'node_filesystem_files_free{@f}': '5x50', 'node_filesystem_files{@f}': '100x50' },
+        { 'node_filesystem_files_free{@f}': '0x50', 'node_filesystem_files{@f}': '0x50' }
       ),
       alert(
-        'NodeFilesystemReadOnly', 'node_filesystem_readonly{%(node)s, %(filesystems)s} == 1 and max_over_time((node_filesystem_readonly{%(node)s, %(filesystems)s} == bool 0)[1d:5m]) == 1', 'A file system became read-only.',
+        'NodeFilesystemReadOnly',
+        'node_filesystem_readonly{%(node)s, %(filesystems)s} == 1 and max_over_time((node_filesystem_readonly{%(node)s, %(filesystems)s} == bool 0)[1d:5m]) == 1',
+        'A file system became read-only.',
         '{{ $labels.mountpoint }} of {{ $labels.instance }} was writable within the last day and is read-only now: the disk may be broken.',
-        { 'node_filesystem_readonly{@f}': '0x20 1x40' }, { 'node_filesystem_readonly{@f}': '1x60' }, 'critical', '5m'
+        { 'node_filesystem_readonly{@f}': '0x20 1x40' },
+        { 'node_filesystem_readonly{@f}': '1x60' },
+        'critical',
+        '5m'
       ),
       alert(
-        'NodeDiskSaturated', 'rate(node_disk_io_time_seconds_total{%(node)s, %(blockDevices)s}[5m]) > 0.95', 'A disk is always busy.',
+        'NodeDiskSaturated',
+        'rate(node_disk_io_time_seconds_total{%(node)s, %(blockDevices)s}[5m]) > 0.95',
+        'A disk is always busy.',
         '{{ $labels.device }} of {{ $labels.instance }} is busy {{ $value | humanizePercentage }} of the time for 30 minutes.',
-        { 'node_disk_io_time_seconds_total{@, device="sda"}': '0+60x60' }, { 'node_disk_io_time_seconds_total{@, device="sda"}': '0+20x60' }, wait='30m', at=50
+        { 'node_disk_io_time_seconds_total{@, device="sda"}': '0+60x60' },
+        { 'node_disk_io_time_seconds_total{@, device="sda"}': '0+20x60' },
+        wait='30m',
+        at=50
       ),
       alert(
         'NodeNetworkErrors',
-        'rate(node_network_receive_errs_total{%(node)s, %(netDevices)s}[5m]) + rate(node_network_transmit_errs_total{%(node)s, %(netDevices)s}[5m]) > 1', 'A network interface has errors.',
+        'rate(node_network_receive_errs_total{%(node)s, %(netDevices)s}[5m]) + rate(node_network_transmit_errs_total{%(node)s, %(netDevices)s}[5m]) > 1',
+        'A network interface has errors.',
         '{{ $labels.device }} of {{ $labels.instance }} has {{ $value | humanize }} errors a second.',
         { 'node_network_receive_errs_total{@, device="eth0"}': '0+300x50', 'node_network_transmit_errs_total{@, device="eth0"}': '0x50' },
         { 'node_network_receive_errs_total{@, device="eth0"}': '0+3x50', 'node_network_transmit_errs_total{@, device="eth0"}': '0x50' }
       ),
       alert(
-        'NodeClockOff', 'abs(node_timex_offset_seconds{%(node)s}) > 0.05 or node_timex_sync_status{%(node)s} == 0', 'The clock of a host is not synchronised.',
+        'NodeClockOff',
+        'abs(node_timex_offset_seconds{%(node)s}) > 0.05 or node_timex_sync_status{%(node)s} == 0',
+        'The clock of a host is not synchronised.',
         'The clock of {{ $labels.instance }} is off or not synchronised: reports, logs and tokens get wrong times.',
-        { 'node_timex_offset_seconds{@}': '0.5x50', 'node_timex_sync_status{@}': '1x50' }, { 'node_timex_offset_seconds{@}': '0.001x50', 'node_timex_sync_status{@}': '1x50' }
+        { 'node_timex_offset_seconds{@}': '0.5x50', 'node_timex_sync_status{@}': '1x50' },
+        { 'node_timex_offset_seconds{@}': '0.001x50', 'node_timex_sync_status{@}': '1x50' }
       ),
       alert(
-        'NodeRestarted', 'changes(node_boot_time_seconds{%(node)s}[15m]) > 0', 'A host was restarted.',
+        'NodeRestarted',
+        'changes(node_boot_time_seconds{%(node)s}[15m]) > 0',
+        'A host was restarted.',
         '{{ $labels.instance }} was booted in the last 15 minutes.',
-        { 'node_boot_time_seconds{@}': '1x30 700x30' }, { 'node_boot_time_seconds{@}': '1x60' }, 'info', '0m'
+        { 'node_boot_time_seconds{@}': '1x30 700x30' },
+        { 'node_boot_time_seconds{@}': '1x60' },
+        'info',
+        '0m'
       ),
       alert(
-        'NodeOutOfMemoryKill', 'increase(node_vmstat_oom_kill{%(node)s}[15m]) > 0', 'The kernel killed a process for lack of memory.',
+        'NodeOutOfMemoryKill',
+        'increase(node_vmstat_oom_kill{%(node)s}[15m]) > 0',
+        'The kernel killed a process for lack of memory.',
         '{{ $value | humanize }} processes of {{ $labels.instance }} were killed in 15 minutes.',
-        { 'node_vmstat_oom_kill{@}': '0x30 1x30' }, { 'node_vmstat_oom_kill{@}': '1x60' }, 'warning', '0m'
+        { 'node_vmstat_oom_kill{@}': '0x30 1x30' },
+        { 'node_vmstat_oom_kill{@}': '1x60' },
+        'warning',
+        '0m'
       ),
       alert(
-        'NodeFileDescriptorsLow', 'node_filefd_allocated{%(node)s} / node_filefd_maximum{%(node)s} > 0.8', 'A host has few file descriptors left.',
+        'NodeFileDescriptorsLow',
+        'node_filefd_allocated{%(node)s} / node_filefd_maximum{%(node)s} > 0.8',
+        'A host has few file descriptors left.',
         '{{ $value | humanizePercentage }} of the file descriptors of {{ $labels.instance }} are in use.',
-        { 'node_filefd_allocated{@}': '90x50', 'node_filefd_maximum{@}': '100x50' }, { 'node_filefd_allocated{@}': '9x50', 'node_filefd_maximum{@}': '100x50' }
+        { 'node_filefd_allocated{@}': '90x50', 'node_filefd_maximum{@}': '100x50' },
+        { 'node_filefd_allocated{@}': '9x50', 'node_filefd_maximum{@}': '100x50' }
       ),
       alert(
-        'NodeTextfileBroken', 'node_textfile_scrape_error{%(node)s} == 1', 'A file of metrics cannot be read.',
+        'NodeTextfileBroken',
+        'node_textfile_scrape_error{%(node)s} == 1',
+        'A file of metrics cannot be read.',
         'A file in the textfile directory of {{ $labels.instance }} is broken; the metrics of the backups may be missing.',
-        { 'node_textfile_scrape_error{@}': '1x50' }, { 'node_textfile_scrape_error{@}': '0x50' }
+        { 'node_textfile_scrape_error{@}': '1x50' },
+        { 'node_textfile_scrape_error{@}': '0x50' }
       ),
     ]),
     a.group('containers', [
       alert(
-        'ContainerMemoryHigh', 'container_memory_working_set_bytes{%(node)s} / (container_spec_memory_limit_bytes{%(node)s} > 0) > %(containerMemory)s', 'A container is close to its memory limit.',
+        'ContainerMemoryHigh',
+        'container_memory_working_set_bytes{%(node)s} / (container_spec_memory_limit_bytes{%(node)s} > 0) > %(containerMemory)s',
+        'A container is close to its memory limit.',
         '{{ $labels.pod }}{{ $labels.name }} {{ $labels.container }} on {{ $labels.instance }} uses {{ $value | humanizePercentage }} of its memory limit.',
         { 'container_memory_working_set_bytes{@c}': '95x50', 'container_spec_memory_limit_bytes{@c}': '100x50' },
-        { 'container_memory_working_set_bytes{@c}': '95x50', 'container_spec_memory_limit_bytes{@c}': '0x50' }, dashboard='dmarc-infrastructure'
+        { 'container_memory_working_set_bytes{@c}': '95x50', 'container_spec_memory_limit_bytes{@c}': '0x50' },
+        dashboard='dmarc-infrastructure'
       ),
       alert(
         'ContainerThrottled',
-        'rate(container_cpu_cfs_throttled_periods_total{%(node)s}[5m]) / (rate(container_cpu_cfs_periods_total{%(node)s}[5m]) > 0) > %(containerThrottling)s', 'A container is throttled.',
+        'rate(container_cpu_cfs_throttled_periods_total{%(node)s}[5m]) / (rate(container_cpu_cfs_periods_total{%(node)s}[5m]) > 0) > %(containerThrottling)s',
+        'A container is throttled.',
         '{{ $labels.pod }}{{ $labels.name }} {{ $labels.container }} on {{ $labels.instance }} is held back in {{ $value | humanizePercentage }} of its periods: its CPU limit is too low.',
         { 'container_cpu_cfs_throttled_periods_total{@c}': '0+300x50', 'container_cpu_cfs_periods_total{@c}': '0+600x50' },
-        { 'container_cpu_cfs_throttled_periods_total{@c}': '0+3x50', 'container_cpu_cfs_periods_total{@c}': '0+600x50' }, dashboard='dmarc-infrastructure'
+        { 'container_cpu_cfs_throttled_periods_total{@c}': '0+3x50', 'container_cpu_cfs_periods_total{@c}': '0+600x50' },
+        dashboard='dmarc-infrastructure'
       ),
       alert(
-        'ContainerOutOfMemoryKill', 'increase(container_oom_events_total{%(node)s}[15m]) > 0', 'A process of a container was killed for lack of memory.',
+        'ContainerOutOfMemoryKill',
+        'increase(container_oom_events_total{%(node)s}[15m]) > 0',
+        'A process of a container was killed for lack of memory.',
         '{{ $labels.pod }}{{ $labels.name }} {{ $labels.container }} on {{ $labels.instance }} hit its memory limit.',
-        { 'container_oom_events_total{@c}': '0x30 1x30' }, { 'container_oom_events_total{@c}': '1x60' }, wait='0m', dashboard='dmarc-infrastructure'
+        { 'container_oom_events_total{@c}': '0x30 1x30' },
+        { 'container_oom_events_total{@c}': '1x60' },
+        wait='0m',
+        dashboard='dmarc-infrastructure'
       ),
     ]),
     a.group('certificates', [
       alert(
-        'CertificateExpiresSoon', 'node_certificate_not_after_timestamp_seconds{%(node)s} - time() < %(certificateDays)s * 86400', 'A certificate expires within weeks.',
+        'CertificateExpiresSoon',
+        'node_certificate_not_after_timestamp_seconds{%(node)s} - time() < %(certificateDays)s * 86400',
+        'A certificate expires within weeks.',
         '{{ $labels.path }} of {{ $labels.instance }} expires in {{ $value | humanizeDuration }}: its renewal does not work.',
-        { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '864000x90' }, { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '8640000x90' }, wait='1h', at=80
+        { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '864000x90' },
+        { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '8640000x90' },
+        wait='1h',
+        at=80
       ),
       alert(
-        'CertificateExpires', 'node_certificate_not_after_timestamp_seconds{%(node)s} - time() < %(certificateCriticalDays)s * 86400', 'A certificate expires within days.',
+        'CertificateExpires',
+        'node_certificate_not_after_timestamp_seconds{%(node)s} - time() < %(certificateCriticalDays)s * 86400',
+        'A certificate expires within days.',
         '{{ $labels.path }} of {{ $labels.instance }} expires in {{ $value | humanizeDuration }}: clients will refuse to connect.',
-        { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '86400x90' }, { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '864000x90' }, 'critical'
+        { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '86400x90' },
+        { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '864000x90' },
+        'critical'
       ),
       alert(
-        'CertificateUnreadable', 'node_certificate_read_error{%(node)s} == 1', 'A certificate cannot be read.',
+        'CertificateUnreadable',
+        'node_certificate_read_error{%(node)s} == 1',
+        'A certificate cannot be read.',
         '{{ $labels.path }} of {{ $labels.instance }} is missing or holds no certificate: nobody sees when it expires.',
-        { 'node_certificate_read_error{@, path="/etc/ssl/a.pem"}': '1x50' }, { 'node_certificate_read_error{@, path="/etc/ssl/a.pem"}': '0x50' }
+        { 'node_certificate_read_error{@, path="/etc/ssl/a.pem"}': '1x50' },
+        { 'node_certificate_read_error{@, path="/etc/ssl/a.pem"}': '0x50' }
       ),
     ]),
   ]

@@ -14,10 +14,16 @@ function(c)
     alert(name, expr, summary, description, t[0], t[1], severity, wait);
   [a.group('postgres', [
     simple(
-      'PostgresDown', 'pg_up', '', '0x40', '1x40',
+      'PostgresDown',
+      'pg_up',
+      '',
+      '0x40',
+      '1x40',
       'pg_up{%(postgres)s} == 0',
       'PostgreSQL does not answer.',
-      'The exporter at {{ $labels.instance }} is up but cannot query PostgreSQL for 2 minutes.', 'critical', '2m'
+      'The exporter at {{ $labels.instance }} is up but cannot query PostgreSQL for 2 minutes.',
+      'critical',
+      '2m'
     ),
     alert(
       'PostgresAbsent',
@@ -26,13 +32,21 @@ function(c)
       'The exporter is up, but exposes no pg_up: it is misconfigured, or its metrics are relabelled away.',
       { series: { ['up{%s}' % j]: '1x40' }, at: 30 },
       { series: { ['up{%s}' % j]: '1x40', ['pg_up{%s}' % j]: '1x40' }, at: 30 },
-      'critical', '10m'
+      'critical',
+      '10m'
     ),
     simple(
-      'PostgresRestarted', 'pg_postmaster_start_time_seconds', '', '1x10 900x30', '1x40',
+      'PostgresRestarted',
+      'pg_postmaster_start_time_seconds',
+      '',
+      '1x10 900x30',
+      '1x40',
       'changes(pg_postmaster_start_time_seconds{%(postgres)s}[15m]) > 0',
       'PostgreSQL was restarted.',
-      'The server behind {{ $labels.instance }} was started anew in the last 15 minutes.', 'info', '0m', 15
+      'The server behind {{ $labels.instance }} was started anew in the last 15 minutes.',
+      'info',
+      '0m',
+      15
     ),
     alert(
       'PostgresConnectionsHigh',
@@ -46,16 +60,30 @@ function(c)
       { series: { ['pg_stat_activity_count{%s, datname="dmarc", state="idle"}' % j]: '60x40', ['pg_settings_max_connections{%s}' % j]: '100x40' }, at: 30 },
     ),
     simple(
-      'PostgresLongTransaction', 'pg_long_running_transactions_oldest_timestamp_seconds', '', '0+60x90', '0+60x20 0x70',
+      'PostgresLongTransaction',
+      'pg_long_running_transactions_oldest_timestamp_seconds',
+      '',
+      '0+60x90',
+      '0+60x20 0x70',
       'pg_long_running_transactions_oldest_timestamp_seconds{%(postgres)s} > %(pgLongTransactionSeconds)s',
       'A transaction is open for very long.',
-      'The oldest transaction of {{ $labels.instance }} is open for {{ $value | humanizeDuration }}: it holds locks and stops vacuum.', 'warning', '5m', 60
+      'The oldest transaction of {{ $labels.instance }} is open for {{ $value | humanizeDuration }}: it holds locks and stops vacuum.',
+      'warning',
+      '5m',
+      60
     ),
     simple(
-      'PostgresDeadlocks', 'pg_stat_database_deadlocks', ', datname="dmarc", datid="1"', '0+1x60', '5x60',
+      'PostgresDeadlocks',
+      'pg_stat_database_deadlocks',
+      ', datname="dmarc", datid="1"',
+      '0+1x60',
+      '5x60',
       'increase(pg_stat_database_deadlocks{%(postgres)s}[15m]) > 3',
       'Transactions deadlock.',
-      '{{ $value | humanize }} deadlocks in {{ $labels.datname }} in 15 minutes.', 'warning', '5m', 45
+      '{{ $value | humanize }} deadlocks in {{ $labels.datname }} in 15 minutes.',
+      'warning',
+      '5m',
+      45
     ),
     alert(
       'PostgresRollbacksHigh',
@@ -78,7 +106,8 @@ function(c)
       'Only {{ $value | humanizePercentage }} of the blocks of {{ $labels.datname }} come from the cache.',
       { series: { ['pg_stat_database_blks_hit{%s, datname="dmarc", datid="1"}' % j]: '0+7000x120', ['pg_stat_database_blks_read{%s, datname="dmarc", datid="1"}' % j]: '0+7000x120' }, at: 100 },
       { series: { ['pg_stat_database_blks_hit{%s, datname="dmarc", datid="1"}' % j]: '0+7000x120', ['pg_stat_database_blks_read{%s, datname="dmarc", datid="1"}' % j]: '0+70x120' }, at: 100 },
-      severity='info', wait='30m',
+      severity='info',
+      wait='30m',
     ),
     alert(
       'PostgresDeadTuples',
@@ -90,13 +119,19 @@ function(c)
       '{{ $value | humanizePercentage }} of the rows of {{ $labels.schemaname }}.{{ $labels.relname }} in {{ $labels.datname }} are dead.',
       { series: { ['pg_stat_user_tables_n_dead_tup{%s, datname="dmarc", schemaname="public", relname="dmarc_records"}' % j]: '90000x90', ['pg_stat_user_tables_n_live_tup{%s, datname="dmarc", schemaname="public", relname="dmarc_records"}' % j]: '100000x90' }, at: 70 },
       { series: { ['pg_stat_user_tables_n_dead_tup{%s, datname="dmarc", schemaname="public", relname="dmarc_records"}' % j]: '900x90', ['pg_stat_user_tables_n_live_tup{%s, datname="dmarc", schemaname="public", relname="dmarc_records"}' % j]: '1000x90' }, at: 70 },
-      severity='info', wait='1h',
+      severity='info',
+      wait='1h',
     ),
     simple(
-      'PostgresWraparoundNear', 'pg_database_wraparound_age_datfrozenxid_seconds', ', datname="dmarc"', '1800000000x40', '200000000x40',
+      'PostgresWraparoundNear',
+      'pg_database_wraparound_age_datfrozenxid_seconds',
+      ', datname="dmarc"',
+      '1800000000x40',
+      '200000000x40',
       'pg_database_wraparound_age_datfrozenxid_seconds{%(postgres)s} > 1.2e9',
       'Transaction IDs are close to wraparound.',
-      'The oldest unfrozen transaction of {{ $labels.datname }} is {{ $value | humanize }} transactions old; at 2.1 billion the server stops accepting writes.', 'critical'
+      'The oldest unfrozen transaction of {{ $labels.datname }} is {{ $value | humanize }} transactions old; at 2.1 billion the server stops accepting writes.',
+      'critical'
     ),
     alert(
       'PostgresReplicationLag',
@@ -108,19 +143,37 @@ function(c)
       wait='5m',
     ),
     simple(
-      'PostgresReplicationSlotInactive', 'pg_replication_slot_slot_is_active', ', slot_name="standby"', '0x60', '1x20 0x5 1x40',
+      'PostgresReplicationSlotInactive',
+      'pg_replication_slot_slot_is_active',
+      ', slot_name="standby"',
+      '0x60',
+      '1x20 0x5 1x40',
       'pg_replication_slot_slot_is_active{%(postgres)s} == 0',
       'A replication slot has no consumer.',
-      'Nobody reads slot {{ $labels.slot_name }} of {{ $labels.instance }}; PostgreSQL keeps WAL for it until the disk is full.', 'warning', '30m', 45
+      'Nobody reads slot {{ $labels.slot_name }} of {{ $labels.instance }}; PostgreSQL keeps WAL for it until the disk is full.',
+      'warning',
+      '30m',
+      45
     ),
     simple(
-      'PostgresArchiveFailing', 'pg_stat_archiver_failed_count', '', '0+1x60', '8x60',
+      'PostgresArchiveFailing',
+      'pg_stat_archiver_failed_count',
+      '',
+      '0+1x60',
+      '8x60',
       'increase(pg_stat_archiver_failed_count{%(postgres)s}[15m]) > 0',
       'WAL cannot be archived.',
-      '{{ $value | humanize }} attempts of {{ $labels.instance }} to archive WAL failed in 15 minutes: recovery is not possible past the last archived file, and the disk fills.', 'critical', '10m', 45
+      '{{ $value | humanize }} attempts of {{ $labels.instance }} to archive WAL failed in 15 minutes: recovery is not possible past the last archived file, and the disk fills.',
+      'critical',
+      '10m',
+      45
     ),
     simple(
-      'PostgresQueryFailing', 'pg_scrape_collector_success', ', collector="dmarc_ingestion"', '0x40', '1x10 0x3 1x40',
+      'PostgresQueryFailing',
+      'pg_scrape_collector_success',
+      ', collector="dmarc_ingestion"',
+      '0x40',
+      '1x10 0x3 1x40',
       'pg_scrape_collector_success{%(postgres)s} == 0 and on (job, instance) pg_up{%(postgres)s} == 1',
       'A query of the exporter fails.',
       'Query {{ $labels.collector }} of {{ $labels.instance }} fails for 15 minutes while the server is up.'
@@ -150,7 +203,8 @@ function(c)
       '{{ $value | humanize }} critical alerts in the history of the application are not resolved for an hour.',
       { series: { ['dmarc_alerts_unresolved{%s, severity="critical"}' % j]: '2x90' }, at: 80 },
       { series: { ['dmarc_alerts_unresolved{%s, severity="critical"}' % j]: '0x90' }, at: 80 },
-      wait='1h', dashboard='dmarc-overview',
+      wait='1h',
+      dashboard='dmarc-overview',
     ),
     alert(
       'UsersLockedOut',
@@ -159,6 +213,7 @@ function(c)
       '{{ $value | humanize }} users are locked out after failed logins: somebody may try passwords.',
       { series: { ['dmarc_users_locked{%s}' % j]: '9x40' }, at: 30 },
       { series: { ['dmarc_users_locked{%s}' % j]: '1x40' }, at: 30 },
-      dashboard='dmarc-overview', severity='info',
+      dashboard='dmarc-overview',
+      severity='info',
     ),
   ])]

@@ -21,7 +21,7 @@ local minutes(d) =
   // c is _config; expr is formatted with the selectors and thresholds.
   new(c, name, expr, summary, description, dashboard, fires, silent, severity='warning', wait='15m', keep=null):: {
     assert std.length(name) <= 40 : name + ' is longer than 40 characters',
-    assert std.member(['critical', 'warning', 'info'], severity) : severity,
+    assert std.member(['critical', 'warning', 'info'], severity) : severity + ' is no severity',
 
     alert: name,
     local words = if std.objectHasAll(c, 'words') then c.words else $.words(c),
@@ -48,16 +48,28 @@ local minutes(d) =
     local up(v) = { ['up{job="%s", instance="a"}' % job]: v },
     rules: [
       $.new(
-        c, name + 'ExporterDown', 'up{%s} == 0' % c.selectors[key],
+        c,
+        name + 'ExporterDown',
+        'up{%s} == 0' % c.selectors[key],
         title + ' exporter cannot be scraped.',
         'Prometheus cannot scrape {{ $labels.job }} at {{ $labels.instance }} for 5 minutes: nothing that it watches is seen.',
-        dashboard, { series: up('0x20') }, { series: up('1x20') }, 'critical', '5m'
+        dashboard,
+        { series: up('0x20') },
+        { series: up('1x20') },
+        'critical',
+        '5m'
       ),
       $.new(
-        c, name + 'ExporterAbsent', 'absent(up{%s})' % c.selectors[key],
+        c,
+        name + 'ExporterAbsent',
+        'absent(up{%s})' % c.selectors[key],
         title + ' exporter is not a target.',
         'Prometheus has no target of {{ $labels.job }}: it is not deployed, not discovered, or has another job.',
-        dashboard, { series: { 'up{job="another", instance="a"}': '1x30' } }, { series: up('0x30') }, 'critical', '10m'
+        dashboard,
+        { series: { 'up{job="another", instance="a"}': '1x30' } },
+        { series: up('0x30') },
+        'critical',
+        '10m'
       ),
     ],
   }.rules,

@@ -45,10 +45,12 @@ local place(rows) =
 
   new(c, uid, title, description, jobs, rows, variables=[], matchers='', from=null, plain=false):: {
     local selector = std.join(', ', std.prune([
-      '%s=~"$cluster"' % c.clusterLabel, 'job=~"$job"', 'instance=~"$instance"',
+      '%s=~"$cluster"' % c.clusterLabel,
+      'job=~"$job"',
+      'instance=~"$instance"',
     ])) + matchers,
 
-    assert std.length(uid) <= 40 : uid,
+    assert std.length(uid) <= 40 : uid + ' is longer than 40 characters',
     uid: uid,
     title: title,
     description: description,

@@ -76,25 +76,29 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
         at: base + p.n * p.m,
         out: acc.out + ['%.10g+%.10gx%d' % [base + (if acc.out == [] then 0 else p.n), p.n, p.m - 1]],
       },
-    pieces, { at: start, out: [] }
+    pieces,
+    { at: start, out: [] }
   ).out),
 
   // check holds what an SLO must be for its alerts to be able to fire.
-  check(c, slos):: [
-    {
-      alerting: true,
-      budget: 1 - self.objective,
-      allowed: '%g %%' % (self.budget * 100),
-      selector: 'slo="%s"' % self.name,
-      labels: { slo: s.name },
-    } + s + {
-      assert self.objective > 0 && self.objective < 1 : s.name + ': the objective is not a share',
-      assert !self.alerting || std.all([w.factor * self.budget < 1 for w in c.slo.windows]) : s.name + ': a burn rate can never be reached',
-      assert std.all([minutes(w.short) < minutes(w.long) for w in c.slo.windows]) : 'a short window is not shorter than its long one',
-      assert !std.objectHas(s.events, 'le') || std.member($.buckets[s.events.metric], s.events.le) : s.name + ': the threshold is no bucket boundary',
-    }
-    for s in slos
-  ],
+  check(c, slos)::
+    assert std.length(std.set([s.name for s in slos])) == std.length(slos) : 'two objectives have the same name';
+    [
+      {
+        alerting: true,
+        budget: 1 - self.objective,
+        allowed: '%g %%' % (self.budget * 100),
+        selector: 'slo="%s"' % self.name,
+        labels: { slo: s.name },
+      } + s + {
+        assert self.objective > 0 && self.objective < 1 : s.name + ': the objective is not a share',
+        assert !self.alerting || std.all([w.factor * self.budget < 1 for w in c.slo.windows]) : s.name + ': a burn rate can never be reached',
+        assert std.all([minutes(w.short) < minutes(w.long) for w in c.slo.windows]) : 'a short window is not shorter than its long one',
+        assert std.all([minutes(w.long) <= minutes(c.slo.period) for w in c.slo.windows]) : 'a window is longer than the period',
+        assert !std.objectHas(s.events, 'le') || std.member($.buckets[s.events.metric], s.events.le) : s.name + ': the threshold is no bucket boundary',
+      }
+      for s in slos
+    ],
 
   // buckets are the boundaries of the histograms that SLOs use; a test compares
   // them with what the exporters expose.
@@ -171,7 +175,8 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
           keep_firing_for: c.wait('5m'),
           labels: { severity: w.severity, slo: s.name },
           annotations: annotations(
-            c, 'SLOBudgetBurn' + w.name,
+            c,
+            'SLOBudgetBurn' + w.name,
             'An SLO spends its error budget too fast, by the last ' + w.name + '.',
             s.title + ': {{ $value | humanizePercentage }} of the events of the last ' + w.long + ' were bad; the objective allows ' + s.allowed + '. At ' + w.factor + ' times, ' + w.long + ' spend ' + w.spent + ' of the budget of ' + c.slo.period + '.'
           ),
@@ -184,7 +189,8 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
           'for': c.wait('10m'),
           labels: { severity: p.severity, slo: s.name },
           annotations: annotations(
-            c, p.alert,
+            c,
+            p.alert,
             'An SLO has little of its error budget left.',
             s.title + ': {{ $value | humanizePercentage }} of the error budget of the last ' + c.slo.period + ' is left. ' + p.action
           ),
@@ -197,7 +203,8 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
           'for': c.wait('15m'),
           labels: { severity: 'warning', slo: s.name },
           annotations: annotations(
-            c, 'SLONoData',
+            c,
+            'SLONoData',
             'An SLO has no events to measure.',
             s.title + ': the exporter is up, but {{ $labels.slo }} has had no events for 15 minutes: what it measures is not exposed.'
           ),

@@ -37,7 +37,7 @@ function(c) {
   versions: s('Versions', 'short', 'Which build runs where.', [
     [each('max by (job, version, revision) (@_build_info{%(s)s})'), 'Targets'],
   ], { kind: 'table', by: 'job', span: 8, columns: { Targets: [{ id: 'custom.hidden', value: true }] } }),
-  pgErrors: s('Failed queries, by reason', 'short', 'Failed runs of the PostgreSQL exporter\'s queries an hour.', [
+  pgErrors: s('Failed queries, by reason', 'short', "Failed runs of the PostgreSQL exporter's queries an hour.", [
     ['sum by (collector, reason) (increase(pg_scrape_collector_errors_total{%(s)s}[1h])) > 0', '{{collector}} {{reason}}'],
   ], { min: 0, noValue: 'no query failed' }),
   pgDuration: s('Query duration', 's', 'The ten slowest queries of the PostgreSQL exporter.', [
