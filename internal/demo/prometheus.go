@@ -66,7 +66,7 @@ func (a api) get(ctx context.Context, path string, query url.Values, data any) e
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := (&http.Client{}).Do(r) // the context ends it
 	if err != nil {
 		return err
 	}

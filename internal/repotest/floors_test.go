@@ -31,6 +31,7 @@ func floorOf(folder string) int {
 		{"exporters", mains},
 		{"deploy/ci", beside},
 		{"deploy/dr", beside},
+		{"internal/demo", beside},
 		{"internal/metrictest", beside},
 		{"internal/realtest", beside},
 		{"internal/release", beside},
