@@ -92,7 +92,7 @@ func (f *hostFiles) backup(last time.Time) error {
 	gauge(`dr_restore_test_recovered_lag_seconds`, 48)
 	gauge(`dr_objective_seconds{objective="rto"}`, 3600)
 	gauge(`dr_objective_seconds{objective="rpo"}`, 900)
-	return writeWhole(filepath.Join(f.dir, "textfile", "dr.prom"), []byte(b.String()))
+	return writeWhole(filepath.Join(f.dir, "textfile", "dr_backup.prom"), []byte(b.String()))
 }
 
 // move lets the containers work for a while.

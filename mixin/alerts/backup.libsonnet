@@ -103,7 +103,7 @@ function(c)
     ),
     alert(
       'BackupMetricsStale',
-      'time() - node_textfile_mtime_seconds{%(node)s, file=~".*dr.*"} > %(backupHours)s * 3600',
+      'time() - node_textfile_mtime_seconds{%(node)s, file=~".*/dr_backup\\\\.prom"} > %(backupHours)s * 3600',
       'The metrics of the backups are old.',
       '{{ $labels.file }} of {{ $labels.instance }} was last written {{ $value | humanizeDuration }} ago: the backup does not run.',
       { 'node_textfile_mtime_seconds{@, file="/var/lib/node_exporter/dr_backup.prom"}': '0x50' },

@@ -68,6 +68,11 @@ func exposed(t *testing.T) map[string]family {
 			add(out, r.Record, "gauge", strings.Join(sortedKeys(r.Labels), ","))
 		}
 	}
+	for _, g := range mixin(t).Alerts.Groups {
+		for _, r := range g.Rules {
+			out["ALERTS"]["alertname"] = append(out["ALERTS"]["alertname"], r.Alert)
+		}
+	}
 	for _, file := range goldens(t) {
 		addValues(t, out, file)
 	}
@@ -258,16 +263,22 @@ func testExpressions(t *testing.T, s *source) {
 			t.Errorf("%s: %v: %s", where, err, text)
 			continue
 		}
-		parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
-			if v, ok := n.(*parser.VectorSelector); ok {
-				checkSelector(t, where, v, metrics)
-			}
-			if a, ok := n.(*parser.AggregateExpr); ok && !a.Without {
-				checkGrouping(t, where, a, metrics)
-			}
-			return nil
-		})
+		checkExpr(t, where, expr, metrics)
 	}
+}
+
+// checkExpr holds that the metrics, labels and values in an expression exist.
+func checkExpr(t *testing.T, where string, expr parser.Expr, metrics map[string]family) {
+	t.Helper()
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		if v, ok := n.(*parser.VectorSelector); ok {
+			checkSelector(t, where, v, metrics)
+		}
+		if a, ok := n.(*parser.AggregateExpr); ok && !a.Without {
+			checkGrouping(t, where, a, metrics)
+		}
+		return nil
+	})
 }
 
 func checkSelector(t *testing.T, where string, v *parser.VectorSelector, metrics map[string]family) {
@@ -304,12 +315,15 @@ func checkSelector(t *testing.T, where string, v *parser.VectorSelector, metrics
 // dashboardVariable is one of Grafana's; a $ alone is the end of a regular expression.
 var dashboardVariable = regexp.MustCompile(`\$\{?[a-z_]`)
 
-// names are the metrics a selector stands for.
+// names are the metrics a selector stands for; all of a job are none in particular.
 func names(v *parser.VectorSelector, metrics map[string]family) []string {
 	if v.Name != "" {
 		return []string{v.Name}
 	}
 	var out []string
+	if !slices.ContainsFunc(v.LabelMatchers, func(m *labels.Matcher) bool { return m.Name == "__name__" }) {
+		return nil
+	}
 	for _, m := range v.LabelMatchers {
 		if m.Name != "__name__" {
 			continue
@@ -347,16 +361,41 @@ func checkGrouping(t *testing.T, where string, a *parser.AggregateExpr, metrics 
 	}
 }
 
-// TestOutside holds that the list of foreign metrics has none of ours, and none
-// that is not used.
+// TestOutside holds that the list of foreign metrics has none that is not used,
+// and that our own backup scripts have those that are said to be theirs.
 func TestOutside(t *testing.T) {
-	all := allExpressions(t)
+	used := allExpressions(t) + texts(t, "../../docs/runbooks/*.md")
+	scripts := texts(t, "../../deploy/dr/dr-*")
 	for _, line := range lines(t, "testdata/outside.tsv") {
-		name, _, _ := strings.Cut(line, "\t")
-		if !strings.HasPrefix(line, "#") && !strings.Contains(all, name) {
+		name, rest, _ := strings.Cut(line, "\t")
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		if !strings.Contains(used, name) {
 			t.Errorf("nothing uses %s", name)
 		}
+		if strings.HasSuffix(rest, "the backup scripts, by textfile") && !strings.Contains(scripts, name) {
+			t.Errorf("no script of deploy/dr has %s", name)
+		}
 	}
+}
+
+// texts are all files of a pattern.
+func texts(t *testing.T, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in %s: %v", pattern, err)
+	}
+	var out strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(text)
+	}
+	return out.String()
 }
 
 // allExpressions are those of the mixin whatever the sources of its objectives.
