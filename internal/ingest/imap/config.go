@@ -81,7 +81,7 @@ type Config struct {
 	Timeout time.Duration
 	// MaxBytes is the size of the largest mail that is fetched; 0 means 32 MiB.
 	MaxBytes int64
-	// Batch is how many mails are handled together; 0 means 50.
+	// Batch is how many mails are handled together, more when many wait; 0 means 50.
 	Batch int
 	// Attempts is how often a mail is tried that cannot be fetched; 0 means five.
 	Attempts int

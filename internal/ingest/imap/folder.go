@@ -45,7 +45,7 @@ func (f *folder) run(ctx context.Context, deliver ingest.Deliver) error {
 		f.mailbox.set(nil)
 		for len(uids) > 0 {
 			f.mailbox.setBacklog(f, len(uids))
-			n := min(len(uids), c.Batch)
+			n := min(len(uids), batchSize(c.Batch, len(uids)))
 			if err := f.batch(ctx, s, deliver, uids[:n]); err != nil {
 				return err
 			}
@@ -57,6 +57,10 @@ func (f *folder) run(ctx context.Context, deliver ingest.Deliver) error {
 		}
 	}
 }
+
+// batchSize returns how many mails are handled together: up to ten times as
+// many when many wait, because some servers read the whole folder for each move.
+func batchSize(usual, waiting int) int { return max(usual, min(waiting/10, 10*usual)) }
 
 // The keys of a folder in the marks: one for the position, one for each mail
 // between its commit and the end of its batch.
