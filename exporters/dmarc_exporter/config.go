@@ -29,13 +29,15 @@ type config struct {
 
 // sourcesConfig lists where reports come from.
 type sourcesConfig struct {
-	Directories []folderConfig `yaml:"directories"`
-	Maildirs    []folderConfig `yaml:"maildirs"`
-	Mboxes      []folderConfig `yaml:"mboxes"`
-	IMAP        []imapConfig   `yaml:"imap"`
-	POP3        []pop3Config   `yaml:"pop3"`
-	SMTP        []smtpConfig   `yaml:"smtp"`
-	HTTP        *httpConfig    `yaml:"http"`
+	Directories []folderConfig  `yaml:"directories"`
+	Maildirs    []folderConfig  `yaml:"maildirs"`
+	Mboxes      []folderConfig  `yaml:"mboxes"`
+	IMAP        []imapConfig    `yaml:"imap"`
+	POP3        []pop3Config    `yaml:"pop3"`
+	Graph       []webmailConfig `yaml:"graph"`
+	Gmail       []webmailConfig `yaml:"gmail"`
+	SMTP        []smtpConfig    `yaml:"smtp"`
+	HTTP        *httpConfig     `yaml:"http"`
 }
 
 // folderConfig is a directory, a Maildir or an mbox file.
@@ -259,6 +261,13 @@ func (c *config) validate() error {
 			return fmt.Errorf("sources.pop3[%d]: give username and password", i)
 		}
 	}
+	for kind, list := range map[string][]webmailConfig{"graph": c.Sources.Graph, "gmail": c.Sources.Gmail} {
+		for i, s := range list {
+			if s.OAuth2 == nil {
+				return fmt.Errorf("sources.%s[%d]: no oauth2", kind, i)
+			}
+		}
+	}
 	for i, s := range c.Sources.IMAP {
 		switch {
 		case s.Username == "":
@@ -305,6 +314,11 @@ func (c *config) resolve(dir string) {
 		s := &c.Sources.IMAP[i]
 		join(&s.TLS.CAFile, &s.Password.file)
 		if s.OAuth2 != nil {
+			join(&s.OAuth2.ClientSecret.file, &s.OAuth2.RefreshToken.file)
+		}
+	}
+	for _, list := range [][]webmailConfig{c.Sources.Graph, c.Sources.Gmail} {
+		for _, s := range list {
 			join(&s.OAuth2.ClientSecret.file, &s.OAuth2.RefreshToken.file)
 		}
 	}

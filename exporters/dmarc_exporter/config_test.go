@@ -63,8 +63,8 @@ func TestValidConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(sources) != 7 {
-		t.Errorf("%d sources, want 7", len(sources))
+	if len(sources) != 9 {
+		t.Errorf("%d sources, want 9", len(sources))
 	}
 	again, err := build(&c.Sources, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -100,7 +100,7 @@ func TestSecretsHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
-		for _, value := range []any{c, *c, c.Sources, *c.Sources.HTTP, c.Sources.HTTP.Token, *c.Sources.IMAP[1].OAuth2} {
+		for _, value := range []any{c, *c, c.Sources, *c.Sources.HTTP, c.Sources.HTTP.Token, *c.Sources.IMAP[1].OAuth2, c.Sources.Graph[0], *c.Sources.Graph[0].OAuth2} {
 			if text := fmt.Sprintf(format, value); strings.Contains(text, testSecret) {
 				t.Errorf("%s of %T shows the secret: %s", format, value, text)
 			}

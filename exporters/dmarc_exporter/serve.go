@@ -323,7 +323,7 @@ func (u *uploads) handlers() map[string]http.Handler {
 
 // empty reports whether there is nothing to read.
 func (c *sourcesConfig) empty() bool {
-	return len(c.Directories)+len(c.Maildirs)+len(c.Mboxes)+len(c.IMAP)+len(c.POP3)+len(c.SMTP) == 0 && c.HTTP == nil
+	return len(c.Directories)+len(c.Maildirs)+len(c.Mboxes)+len(c.IMAP)+len(c.POP3)+len(c.Graph)+len(c.Gmail)+len(c.SMTP) == 0 && c.HTTP == nil
 }
 
 // runCheckConfig is the command check-config.

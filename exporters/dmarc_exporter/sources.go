@@ -71,6 +71,12 @@ func build(c *sourcesConfig, marks ingest.Marks, logger *slog.Logger) (map[strin
 			return nil, err
 		}
 	}
+	if err := b.webmails(c.Graph, ingest.NewGraph); err != nil {
+		return nil, err
+	}
+	if err := b.webmails(c.Gmail, ingest.NewGmail); err != nil {
+		return nil, err
+	}
 	for i := range c.SMTP {
 		source, err := b.smtp(&c.SMTP[i])
 		if err != nil {
@@ -113,6 +119,12 @@ func digest(name string, config any) string {
 			reveal(c.OAuth2.ClientSecret, c.OAuth2.RefreshToken)
 			text += fmt.Sprintf("%+v", *c.OAuth2)
 		}
+		plain.OAuth2 = nil
+		text += fmt.Sprintf("%+v", plain)
+	case *webmailConfig:
+		plain := *c
+		reveal(c.OAuth2.ClientSecret, c.OAuth2.RefreshToken)
+		text += fmt.Sprintf("%+v", *c.OAuth2)
 		plain.OAuth2 = nil
 		text += fmt.Sprintf("%+v", plain)
 	case *pop3Config:

@@ -1,0 +1,259 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// MailAction is what happens to a mail once its outcome is durable: it is
+// kept, moves to Folder, or is deleted. The zero value keeps it.
+type MailAction struct {
+	Kind   After
+	Folder string
+}
+
+func (a MailAction) check() error {
+	switch {
+	case a.Kind == "", a.Kind == AfterKeep, a.Kind == AfterDelete:
+		if a.Folder != "" {
+			return errors.New("a folder needs the action \"move\"")
+		}
+	case a.Kind != AfterMove:
+		return fmt.Errorf("unknown action %q", a.Kind)
+	case a.Folder == "":
+		return errors.New("no folder to move to")
+	}
+	return nil
+}
+
+// WebmailConfig configures a Webmail.
+type WebmailConfig struct {
+	// URL is the address of the service; empty means the public one. Only on
+	// this machine it may be without TLS.
+	URL string
+	// User is the address of the mailbox.
+	User string
+	// Token returns an access token; renew is true after the last one was
+	// refused, which then must not be returned again.
+	Token func(ctx context.Context, renew bool) (string, error)
+	// Folder is the folder or label that is read; empty means the inbox.
+	Folder string
+	// Counted, Known and Refused are the actions for the classes of mails.
+	Counted, Known, Refused MailAction
+	// Poll is how often the folder is listed; 0 means a minute.
+	Poll time.Duration
+	// Timeout bounds each request; 0 means a minute.
+	Timeout time.Duration
+	// MaxBytes is the size of the largest mail that is read; 0 means the memory that Limits allow.
+	MaxBytes int64
+	// Attempts is how often a mail is tried that cannot be fetched; 0 means five.
+	Attempts int
+	// Marks remembers which mails are done. It must not be nil.
+	Marks Marks
+	// Logger may be nil.
+	Logger *slog.Logger
+}
+
+// Webmail is a source that reads a mailbox over the HTTP interface of its service.
+type Webmail struct {
+	health
+	config   WebmailConfig
+	service  webmailService
+	attempts map[string]int
+}
+
+// webmailService is what differs between services. Mails are known by ids.
+type webmailService interface {
+	// list returns the ids of all mails in a folder.
+	list(ctx context.Context, folder string) ([]string, error)
+	// fetch returns a mail as it was received. The caller closes it.
+	fetch(ctx context.Context, id string) (io.ReadCloser, error)
+	move(ctx context.Context, id, from, to string) error
+	remove(ctx context.Context, id string) error
+}
+
+// The marks of mails: their outcome is durable, and there is nothing left to do with them.
+const (
+	markDone = "done"
+	markKept = "kept"
+)
+
+// newWebmail checks the configuration and returns a Webmail without its service.
+func newWebmail(kind string, c WebmailConfig, public string) (*Webmail, *webmailClient, error) {
+	name := kind + ":" + c.User
+	setDefault(&c.URL, public)
+	setDefault(&c.Folder, "inbox")
+	setDefault(&c.Poll, time.Minute)
+	setDefault(&c.Timeout, time.Minute)
+	setDefault(&c.MaxBytes, Limits().Memory)
+	setDefault(&c.Attempts, 5)
+	for class, action := range map[Class]MailAction{ClassCounted: c.Counted, ClassKnown: c.Known, ClassRefused: c.Refused} {
+		if err := action.check(); err != nil {
+			return nil, nil, fmt.Errorf("%s: %s mails: %w", name, class, err)
+		}
+	}
+	if c.User == "" || c.Token == nil {
+		return nil, nil, fmt.Errorf("%s: no user or no credentials", name)
+	}
+	client, err := newWebmailClient(c.URL, c.Token, c.Timeout)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: url: %w", name, err)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Webmail{health: newHealth(name), config: c, attempts: make(map[string]int)}, client, nil
+}
+
+// Run lists the folder again and again until ctx ends or the service is out of order.
+func (w *Webmail) Run(ctx context.Context, deliver Deliver) error {
+	for {
+		err := w.session(ctx, deliver)
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		w.set(err)
+		pause := w.config.Poll
+		if err != nil {
+			pause = retryAfter(err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// session reads the folder once.
+func (w *Webmail) session(ctx context.Context, deliver Deliver) error {
+	ids, err := w.service.list(ctx, w.config.Folder)
+	if err != nil {
+		return fmt.Errorf("list mails: %w", err)
+	}
+	w.set(nil)
+	there := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		there[id] = true
+	}
+	var failed error
+	for i, id := range ids {
+		w.setBacklog(len(ids) - i)
+		err := w.mail(ctx, deliver, id)
+		var input *InputError
+		switch {
+		case err == nil:
+		case errors.As(err, &input): // The others need not wait for it.
+			failed = err
+		default:
+			return err
+		}
+	}
+	w.setBacklog(0)
+	if failed != nil {
+		return failed
+	}
+	return w.config.Marks.Forget(w.status.Name, func(id string) bool { return there[id] })
+}
+
+// mail delivers one mail, unless that was done before, and does with it what should be done.
+func (w *Webmail) mail(ctx context.Context, deliver Deliver, id string) error {
+	committed, done, err := w.config.Marks.Lookup(w.status.Name, id)
+	if err != nil {
+		return err
+	}
+	if done && committed.Value == markKept {
+		return nil
+	}
+	class := ClassCounted
+	if committed.Reason != "" {
+		class = ClassRefused
+	}
+	if !done {
+		result, err := w.deliver(ctx, deliver, id)
+		if isGone(err) {
+			return nil // Somebody else removed the mail.
+		}
+		if err != nil {
+			return err
+		}
+		class = result.Class()
+	}
+	action := map[Class]MailAction{ClassCounted: w.config.Counted, ClassKnown: w.config.Known, ClassRefused: w.config.Refused}[class]
+	switch action.Kind {
+	case AfterMove:
+		err = w.service.move(ctx, id, w.config.Folder, action.Folder)
+	case AfterDelete:
+		err = w.service.remove(ctx, id)
+	default:
+		// The next list has it again, and its class is not known then.
+		_, err = deliver(ctx, &Delivery{Source: w.status.Name, Name: id, Key: id, Mark: markKept})
+	}
+	if status := statusOf(err); status >= 400 && status < 500 && status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
+		// The mail is counted, its mark says so, and others must not wait behind it.
+		w.config.Logger.Warn("cannot put processed mail away, it stays", "source", w.status.Name, "id", id, "action", action.Kind, "err", err)
+		return nil
+	}
+	return err
+}
+
+// deliver fetches and delivers one mail. What cannot be read after some attempts is refused.
+func (w *Webmail) deliver(ctx context.Context, deliver Deliver, id string) (Result, error) {
+	d := &Delivery{Source: w.status.Name, Name: id, Key: id, Mark: markDone}
+	if w.attempts[id] >= w.config.Attempts {
+		w.config.Logger.Error("giving up on mail", "source", w.status.Name, "id", id, "attempts", w.attempts[id])
+		d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: errors.New("the mail cannot be fetched")}
+	} else {
+		spool, err := w.spool(ctx, id)
+		if err != nil {
+			var input *InputError
+			if ctx.Err() == nil && errors.As(err, &input) {
+				w.attempts[id]++
+			}
+			return Result{}, err
+		}
+		defer spool.Close()
+		d.Body, d.Size = spool, spool.Size
+		if spool.Size > w.config.MaxBytes {
+			d.Body = nil
+			d.Refused = &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: fmt.Errorf("a mail of more than %d bytes", w.config.MaxBytes)}
+		}
+	}
+	result, err := deliver(ctx, d)
+	var input *InputError
+	switch {
+	case err == nil:
+		delete(w.attempts, id)
+	case errors.As(err, &input): // Not when the store is unwell: no mail is to blame for that.
+		w.attempts[id]++
+	}
+	return result, err
+}
+
+// spool fetches a mail whole, or a little more than the largest allowed. An
+// answer that refuses this one mail is its own fault, unlike no answer at all.
+func (w *Webmail) spool(ctx context.Context, id string) (*Spool, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
+	defer cancel()
+	body, err := w.service.fetch(ctx, id)
+	if err != nil {
+		err = fmt.Errorf("fetch mail: %w", err)
+		if status := statusOf(err); status >= 400 && status != http.StatusUnauthorized && status != http.StatusForbidden &&
+			status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable && !isGone(err) {
+			return nil, &InputError{Err: err}
+		}
+		return nil, err
+	}
+	defer body.Close()
+	return NewSpool(io.LimitReader(body, w.config.MaxBytes+1))
+}
