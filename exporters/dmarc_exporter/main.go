@@ -62,7 +62,7 @@ func newApp() (*kingpin.Application, *flags) {
 	backfill.Flag("settled", "How old a day must be to be printed: reports about younger ones may still come.").Default("4d").SetValue(&f.backfill.settled)
 	backfill.Flag("config.file", "Configuration file of serve, for its domains and senders.").StringVar(&f.backfill.config)
 	backfill.Flag("domain", "Domain whose reports are mine, as for serve. Repeatable.").StringsVar(&f.backfill.domains)
-	backfill.Flag("budget.series", "How many series domains and reporters may have in all, as for serve.").Default("2000").IntVar(&f.backfill.series)
+	backfill.Flag("budget.series", "How many series domains, reporters and senders may have in all, as for serve.").Default("2000").IntVar(&f.backfill.series)
 	backfill.Arg("path", "Files, and directories with all below them.").Required().StringsVar(&f.backfill.paths)
 	checkConfig := app.Command("check-config", "Check a configuration file.")
 	checkConfig.Arg("file", "The file.").Required().StringVar(&f.configFile)

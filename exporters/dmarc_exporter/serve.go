@@ -59,7 +59,7 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("state.horizon", "How long reports are remembered; older ones are not counted.").Default("400d").SetValue(&o.horizon)
 	c.Flag("state.max-bytes", "How large the state file may grow, such as 512MB; nothing is counted beyond. 0 means no limit.").Default("0").BytesVar(&o.maxBytes)
 	c.Flag("domain", "Domain whose reports are mine; those of others count as foreign. Repeatable. Without it domains are learnt from reports.").StringsVar(&o.domains)
-	c.Flag("budget.series", "How many series domains and reporters may have in all.").Default("2000").IntVar(&o.series)
+	c.Flag("budget.series", "How many series domains, reporters and senders may have in all.").Default("2000").IntVar(&o.series)
 	c.Flag("dedupe.conflicts", "What happens to a report that is known with other content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
 	c.Flag("dedupe.twins", "What happens to a report that differs from a known one only by its id.").Default("count").EnumVar(&o.twins, "skip", "count")
 	o.archive.addFlags(c)
