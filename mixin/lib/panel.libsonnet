@@ -133,7 +133,7 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
   // table shows one row for each value of the label by, and a column for each target.
   table(s, selector):: base(s, 'table') + {
     targets: targets(s, selector, instant=true, format='table'),
-    fieldConfig: fieldConfig(s, { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: false }, 'text', 'thresholds') + {
+    fieldConfig: fieldConfig(s, { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: false, minWidth: 80 }, 'text', 'thresholds') + {
       overrides: [
         {
           matcher: { id: 'byName', options: s.targets[i][1] },
