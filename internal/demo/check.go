@@ -25,6 +25,7 @@ func (d *demo) check(ctx context.Context) error {
 		{"rules", d.checkRules},
 		{"no alerts without a fault", d.checkQuiet},
 		{"faults", d.checkFaults},
+		{"inhibitions", d.checkInhibitions},
 		{"recovery", d.checkRecovery},
 	} {
 		began := time.Now()

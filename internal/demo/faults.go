@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -81,6 +82,40 @@ func (d *demo) checkFaults(ctx context.Context) (string, error) {
 		return said, err
 	}
 	return said, complaint(compare(firing, want))
+}
+
+// muted are the alerts of the faults that Alertmanager keeps from people, since
+// another of the same fault says more.
+var muted = []string{
+	"SLOBudgetBurn6h of availability", "SLOBudgetBurn1d of availability", "SLOBudgetBurn3d of availability",
+	"SLOBudgetHalfSpent of availability", "SLOBudgetLow of availability", "SLOBudgetFreeze of availability",
+}
+
+// checkInhibitions wants of the alerts of the faults exactly those muted.
+func (d *demo) checkInhibitions(ctx context.Context) (string, error) {
+	var heard int
+	err := eventually(ctx, patience, func(ctx context.Context) ([]string, error) {
+		states, err := alertmanager{d.alertmanager}.inhibited(ctx)
+		heard = 0
+		var left []string
+		for _, f := range faults {
+			for _, name := range f.alerts {
+				inhibited, arrived := states[name]
+				switch want := slices.Contains(muted, name); {
+				case !arrived:
+					left = append(left, name+" has not arrived")
+				case inhibited && !want:
+					left = append(left, name+" is muted")
+				case !inhibited && want:
+					left = append(left, name+" is not muted")
+				case !inhibited:
+					heard++
+				}
+			}
+		}
+		return left, err
+	})
+	return fmt.Sprintf("%d muted, %d heard", len(muted), heard), err
 }
 
 // checkRecovery repairs what ends at once, and wants the alerts to end with it;

@@ -18,19 +18,6 @@ import (
 // scrapeInterval is short, so that a few seconds make a rate.
 const scrapeInterval = 5 * time.Second
 
-// startAlertmanager starts Alertmanager with our routes and inhibitions. Its
-// receivers have no address: nobody is notified.
-func startAlertmanager(d *demo) string {
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(d.host))
-	cmd := exec.Command(realtest.Need(d.host, "prometheus-alertmanager")["prometheus-alertmanager"], "--config.file=rules/alertmanager.yaml",
-		"--storage.path="+d.mkdir("alertmanager"), "--cluster.listen-address=", "--web.listen-address="+address, "--log.level=warn")
-	p := realtest.Start(d.host, cmd)
-	url := "http://" + address
-	p.WaitFor(d.host, func() error { return api{url}.get(context.Background(), "/-/ready", nil, nil) })
-	d.targets = append(d.targets, target{"alertmanager", address})
-	return url
-}
-
 // startPrometheus starts Prometheus with the targets and rules of the demo.
 func startPrometheus(d *demo) api {
 	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(d.host))
@@ -171,11 +158,14 @@ func (a api) firing(ctx context.Context) (map[string]bool, error) {
 		if alert.State != "firing" {
 			continue
 		}
-		name := alert.Labels["alertname"]
-		if slo := alert.Labels["slo"]; slo != "" {
-			name += " of " + slo
-		}
-		out[name] = true
+		out[nameOf(alert.Labels)] = true
 	}
 	return out, err
+}
+
+func nameOf(labels map[string]string) string {
+	if slo := labels["slo"]; slo != "" {
+		return labels["alertname"] + " of " + slo
+	}
+	return labels["alertname"]
 }
