@@ -14,10 +14,10 @@ type dnsServer struct {
 	records map[string][]string
 }
 
-// startDNS starts one and returns its address.
-func startDNS(t *testing.T, records map[string][]string) string {
+// startDNS starts one at an address, which may have the port 0, and returns its address.
+func startDNS(t *testing.T, address string, records map[string][]string) string {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	conn, err := net.ListenPacket("udp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

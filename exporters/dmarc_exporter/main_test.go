@@ -30,7 +30,7 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dns := startDNS(t, map[string][]string{
+	dns := startDNS(t, "127.0.0.1:0", map[string][]string{
 		"_dmarc.example.com.":  {"v=DMARC1; p=quarantine; rua=mailto:reports@example.com", "unrelated"},
 		"_dmarc.shop.example.": nil,
 	})

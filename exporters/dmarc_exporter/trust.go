@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -53,18 +54,33 @@ func (c *trustConfig) judge() ingest.Judge {
 	if timeout == 0 {
 		timeout = 10 * time.Second
 	}
-	return func(ctx context.Context, mail *unpack.Mail, kind unpack.Kind) ingest.Judgement {
+	return func(parent context.Context, mail *unpack.Mail, kind unpack.Kind) ingest.Judgement {
 		if mail == nil {
 			// Who can put a file there, or knows the token, is trusted.
 			return ingest.Judgement{Auth: string(trust.None)}
 		}
-		ctx, cancel := context.WithTimeout(ctx, timeout)
+		ctx, cancel := context.WithTimeout(parent, timeout)
 		defer cancel()
 		result := policy.Check(ctx, mail, kind)
 		judgement := ingest.Judgement{Auth: string(result.Outcome), Retry: result.Temporary}
 		if policy.Refuses(result) {
 			judgement.Refused = errors.New(result.Reason)
+			judgement.Down = result.Temporary && !answers(parent, policy.LookupTXT)
 		}
 		return judgement
 	}
+}
+
+// answers reports whether the DNS works at all. A domain whose servers are out
+// of order is the business of the mail in its name; no DNS is nobody's.
+func answers(ctx context.Context, lookup func(context.Context, string) ([]string, error)) bool {
+	const (
+		known   = "example.com." // RFC 2606: it exists, and nobody else can have it
+		timeout = 5 * time.Second
+	)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	_, err := lookup(ctx, known)
+	var dns *net.DNSError
+	return err == nil || errors.As(err, &dns) && dns.IsNotFound
 }

@@ -23,10 +23,13 @@ type Judgement struct {
 	// Retry says that a refusal may be due to something that passes, such as
 	// a DNS server that does not answer: the input is then offered again.
 	Retry bool
+	// Down says, with Retry, that no mail could be judged: this one is not to
+	// blame, however often it is offered.
+	Down bool
 }
 
-// ErrUnjudged is in the chain of the *InputError for a mail that could not be
-// judged now.
+// ErrUnjudged is in the chain of the error for a mail that could not be judged
+// now: of an *InputError, unless no mail could be.
 var ErrUnjudged = errors.New("the mail cannot be authenticated now")
 
 // judged remembers the last judgement: the reports of one mail share it.
@@ -64,6 +67,8 @@ func (j Judgement) untrusted() error {
 	switch {
 	case j.Refused == nil:
 		return nil
+	case j.Retry && j.Down:
+		return fmt.Errorf("%w: %w", ErrUnjudged, j.Refused)
 	case j.Retry:
 		return &InputError{Err: fmt.Errorf("%w: %w", ErrUnjudged, j.Refused)}
 	}

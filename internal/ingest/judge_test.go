@@ -26,7 +26,7 @@ func mailFrom(sender, id string) []byte {
 // leaves nothing behind.
 func TestJudge(t *testing.T) {
 	var asked []string
-	away := true
+	away, down := true, false
 	judge := func(_ context.Context, mail *unpack.Mail, _ unpack.Kind) ingest.Judgement {
 		if mail == nil {
 			return ingest.Judgement{Auth: "none"}
@@ -35,7 +35,7 @@ func TestJudge(t *testing.T) {
 		asked = append(asked, from)
 		switch {
 		case strings.HasSuffix(from, "@away.example") && away:
-			return ingest.Judgement{Refused: errors.New("no answer"), Retry: true}
+			return ingest.Judgement{Refused: errors.New("no answer"), Retry: true, Down: down}
 		case strings.HasSuffix(from, "@forger.example"):
 			return ingest.Judgement{Auth: "fail", Refused: errors.New("signature does not verify")}
 		}
@@ -75,6 +75,13 @@ func TestJudge(t *testing.T) {
 	var input *ingest.InputError
 	if _, err := deliver(mailFrom("away.example", "away")); !errors.As(err, &input) || !errors.Is(err, ingest.ErrUnjudged) {
 		t.Errorf("error %v, want an InputError with ErrUnjudged", err)
+	}
+	if n := ingesttest.Sum(store, tally.Reports); n != before {
+		t.Errorf("%d outcomes, want the %d from before", n, before)
+	}
+	down = true
+	if _, err := deliver(mailFrom("away.example", "away")); errors.As(err, &input) || !errors.Is(err, ingest.ErrUnjudged) {
+		t.Errorf("error %v, want one with ErrUnjudged that blames no input", err)
 	}
 	if n := ingesttest.Sum(store, tally.Reports); n != before {
 		t.Errorf("%d outcomes, want the %d from before", n, before)

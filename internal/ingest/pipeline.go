@@ -181,6 +181,8 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		switch {
 		case errors.As(err, &again):
 			return again
+		case errors.Is(err, ErrUnjudged):
+			return err
 		case err != nil:
 			return b.refuse(ctx, doc.Name, err, verdict.Auth)
 		}
