@@ -21,8 +21,9 @@ function(c, slos)
   ];
   local rate(window) = 'slo:error_ratio:rate%s{%s} / (1 - slo:objective:ratio{%s})' % [window, chosen, chosen];
   // The windows shown: two that page, and the longest.
-  local shown = [c.slo.windows[0], c.slo.windows[1], c.slo.windows[std.length(c.slo.windows) - 1]];
-  local longest = shown[2].long;
+  local all = c.slo.windows;
+  local shown = if std.length(all) > 3 then all[:2] + [all[std.length(all) - 1]] else all;
+  local longest = all[std.length(all) - 1].long;
   local percent = [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 2 }];
   local wide = { span: 12, height: 9 };
 
