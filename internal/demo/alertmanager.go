@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
-	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
@@ -29,13 +28,11 @@ func startAlertmanager(d *demo) string {
 
 // inhibited returns for each alert that has arrived whether another one mutes it.
 func (a alertmanager) inhibited(ctx context.Context) (map[string]bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url+"/api/v2/alerts", http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := asker.Do(r)
 	if err != nil {
 		return nil, err
 	}

@@ -42,13 +42,14 @@ func prometheusConfig(rules string, targets []target, alertmanager string) strin
 	return b.String()
 }
 
+// asker asks Prometheus and Alertmanager.
+var asker = &http.Client{Timeout: 20 * time.Second}
+
 // api is that of a Prometheus.
 type api struct{ url string }
 
 // get asks and decodes the data of the answer, unless data is nil.
 func (a api) get(ctx context.Context, path string, query url.Values, data any) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url+path+"?"+query.Encode(), http.NoBody)
 	if err != nil {
 		return err
