@@ -240,19 +240,21 @@ func (w *Webmail) deliver(ctx context.Context, deliver Deliver, id string) (Resu
 	return result, err
 }
 
-// spool fetches a mail whole, or a little more than the largest allowed. An
-// answer that refuses this one mail is its own fault, unlike no answer at all.
+// spool fetches a mail whole, or a little more than the largest allowed. What
+// fails although the folder could be listed is the mail's own fault, unless the
+// service says that it is busy or wants another token.
 func (w *Webmail) spool(ctx context.Context, id string) (*Spool, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
 	body, err := w.service.fetch(ctx, id)
 	if err != nil {
 		err = fmt.Errorf("fetch mail: %w", err)
-		if status := statusOf(err); status >= 400 && status != http.StatusUnauthorized && status != http.StatusForbidden &&
-			status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable && !isGone(err) {
-			return nil, &InputError{Err: err}
+		switch status := statusOf(err); {
+		case isGone(err), errors.Is(err, errNoToken),
+			status == http.StatusUnauthorized, status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+			return nil, err
 		}
-		return nil, err
+		return nil, &InputError{Err: err}
 	}
 	defer body.Close()
 	return NewSpool(io.LimitReader(body, w.config.MaxBytes+1))

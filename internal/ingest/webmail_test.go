@@ -286,7 +286,7 @@ func TestWebmailTrouble(t *testing.T) {
 					busy--
 					return http.StatusTooManyRequests
 				case strings.Contains(r.URL.Path, "AA1=") && r.Method == http.MethodGet:
-					return http.StatusInternalServerError
+					return map[string]int{"graph": http.StatusForbidden, "gmail": http.StatusInternalServerError}[kind]
 				}
 				return 0
 			}

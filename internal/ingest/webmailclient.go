@@ -67,6 +67,9 @@ func isGone(err error) bool {
 	return statusOf(err) == http.StatusNotFound || statusOf(err) == http.StatusGone
 }
 
+// errNoToken says that there is no access token, for whatever request.
+var errNoToken = errors.New("get access token")
+
 // retryAfter returns how long the server wants to be left alone.
 func retryAfter(err error) time.Duration {
 	const longest = 5 * time.Minute
@@ -85,7 +88,7 @@ func (c *webmailClient) request(ctx context.Context, method, path string, body a
 		return resp, err
 	}
 	if _, err := c.token(ctx, true); err != nil {
-		return nil, fmt.Errorf("get access token: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNoToken, err)
 	}
 	return c.once(ctx, method, path, body)
 }
@@ -111,7 +114,7 @@ func (c *webmailClient) once(ctx context.Context, method, path string, body any)
 	}
 	token, err := c.token(ctx, false)
 	if err != nil {
-		return nil, fmt.Errorf("get access token: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNoToken, err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Prefer", `IdType="ImmutableId"`) // of Microsoft; others ignore it
