@@ -9,16 +9,20 @@ import (
 	"testing"
 )
 
-// TestDocumentedConfigs loads every example of docs/configuration.md and makes its sources.
+// TestDocumentedConfigs loads every example of the pages and makes its sources.
 func TestDocumentedConfigs(t *testing.T) {
-	page, err := os.ReadFile("../../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
+	var pages []byte
+	for _, name := range []string{"configuration", "migration"} {
+		page, err := os.ReadFile("../../docs/" + name + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, page...)
 	}
 	t.Setenv("GOOGLE_CLIENT_SECRET", "g")
 	t.Setenv("MAIL_PASSWORD", "m")
-	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(examples) < 6 {
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(pages), -1)
+	if len(examples) < 8 {
 		t.Fatalf("%d examples", len(examples))
 	}
 	for i, example := range examples {
@@ -51,7 +55,7 @@ func TestDocumentedKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"config.go", "trust.go"} {
+	for _, file := range []string{"config.go", "trust.go", "senders.go", "dns.go", "webmail.go"} {
 		code, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
