@@ -1,0 +1,64 @@
+package ci
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestBudget asks a Prometheus that answers as the real one does.
+func TestBudget(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("no curl")
+	}
+	const (
+		whole = `{"status":"success","data":{"resultType":"vector","result":[]}}`
+		spent = `{"status":"success","data":{"resultType":"vector","result":[{"metric":{"slo":"availability"},"value":[1764115200,"-0.2"]}]}}`
+	)
+	tests := []struct {
+		name, answer, reason string
+		ok                   bool
+		want                 string
+	}{
+		{"nothing is spent", whole, "", true, "no error budget is spent"},
+		{"a budget is spent", spent, "", false, "give a reason"},
+		{"a budget is spent, for a reason", spent, "this is the fix", true, "deployed because: this is the fix"},
+		{"an error of the query", `{"status":"error","errorType":"bad_data","error":"parse error"}`, "this is the fix", false, "unexpected answer"},
+		{"another server", `<html>`, "", false, "unexpected answer"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var query string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				query = r.URL.Query().Get("query")
+				_, _ = w.Write([]byte(tt.answer)) // A client that has gone sees an error of its own.
+			}))
+			defer server.Close()
+			out, ok := budget(server.URL, tt.reason)
+			if ok != tt.ok || !strings.Contains(out, tt.want) {
+				t.Errorf("ok %t, %q, want %t and …%s…", ok, out, tt.ok, tt.want)
+			}
+			if !strings.Contains(query, "slo:error_budget:remaining_ratio") {
+				t.Errorf("query %q", query)
+			}
+		})
+	}
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for url, want := range map[string]string{gone.URL: "cannot be asked", "": "PROMETHEUS_URL is not set"} {
+		if out, ok := budget(url, ""); ok || !strings.Contains(out, want) {
+			t.Errorf("URL %q: ok %t, %q, want …%s…", url, ok, out, want)
+		}
+	}
+}
+
+// budget runs the gate.
+func budget(url, reason string) (output string, ok bool) {
+	cmd := exec.Command("./budget")
+	cmd.Env = append(os.Environ(), "PROMETHEUS_URL="+url, "OVERRIDE_REASON="+reason, "no_proxy=127.0.0.1")
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
