@@ -3,6 +3,7 @@
 package dr
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,6 +55,7 @@ spool-path=%[1]s/spool
 start-fast=y
 archive-timeout=60
 log-level-file=off
+log-level-stderr=warn
 [main]
 pg1-path=%[2]s/data
 pg1-port=%[3]d
@@ -141,7 +143,7 @@ func (l *lab) copied(script string) string {
 	dir := filepath.Join(l.dir, "bin")
 	if _, err := os.Stat(dir); err != nil {
 		l.mkdir("bin")
-		for _, name := range []string{"lib.sh", "dr-backup", "dr-verify", "dr-restore-test"} {
+		for _, name := range []string{"lib.sh", "dr-backup", "dr-verify", "dr-restore-test", "dr-restore"} {
 			text, err := os.ReadFile(name)
 			if err != nil {
 				l.t.Fatal(err)
@@ -229,6 +231,7 @@ func TestRecovery(t *testing.T) {
 	t.Run("a dump that is cut does not restore", l.cutDump)
 	t.Run("dumps are encrypted and few", l.encryptedDumps)
 	t.Run("damage is found", l.damage)
+	t.Run("the disk is lost", l.lostDisk)
 }
 
 // nothingLeft wants no scratch cluster, and that none has archived: its new
@@ -263,12 +266,11 @@ func (l *lab) metricsAreThoseOfTheAlerts() {
 			l.t.Fatal(err)
 		}
 		written.Write(text)
-		// The alert about stale metrics expects every file with dr in its name daily.
-		if name := filepath.Base(file); strings.Contains(name, "dr") != (name == "dr_backup.prom") {
-			l.t.Errorf("%s: only the daily file has dr in its name", name)
+		if filepath.Base(file) == "dr_backup.prom" && !regexp.MustCompile(`file=~"[^"]*dr_backup`).Match(rules) {
+			l.t.Errorf("no alert watches %s", file)
 		}
 	}
-	for _, name := range regexp.MustCompile(`\bdr_[a-z_]+`).FindAllString(string(rules), -1) {
+	for _, name := range regexp.MustCompile(`\bdr_[a-z_]+`).FindAllString(regexp.MustCompile(`file=~"[^"]*"`).ReplaceAllString(string(rules), ""), -1) {
 		if !strings.Contains(written.String(), "\n"+name+"{") && !strings.Contains(written.String(), "\n"+name+" ") {
 			l.t.Errorf("no script writes %s", name)
 		}
@@ -362,4 +364,42 @@ func (l *lab) damage(t *testing.T) {
 	l.want("backup_verify.prom", `dr_repo_verify_success{repo="1"}`, is(0))
 	l.want("backup_verify.prom", `dr_repo_verify_success{repo="2"}`, is(1))
 	l.want("backup_verify.prom", `dr_repo_verify_last_success_timestamp_seconds{repo="1"}`, func(v float64) bool { return v > 0 })
+}
+
+// lostDisk restores production itself from the repository that is whole.
+func (l *lab) lostDisk(t *testing.T) {
+	data := filepath.Join(l.server.Dir, "data")
+	restore := []string{"--data", data, "--repo", "2"}
+	if out, err := l.run("dr-restore", restore...); err == nil || !strings.Contains(out, "runs: stop it first") {
+		t.Fatalf("a cluster that runs is replaced: %v\n%s", err, out)
+	}
+	l.server.SQL(t, "shop", "CREATE TABLE last_words AS SELECT 'kept' AS what")
+	segment := l.server.SQL(t, "shop", "SELECT pg_walfile_name(pg_switch_wal())")[0][0]
+	l.server.WaitFor(t, func() error {
+		if l.server.SQL(t, "shop", "SELECT COALESCE(last_archived_wal >= '"+segment+"', false) FROM pg_stat_archiver")[0][0] != "t" {
+			return errors.New(segment + " is not archived yet")
+		}
+		return nil
+	})
+	l.server.Stop()
+	if out := l.must("dr-restore", append(restore, "--dry-run")...); !strings.Contains(out, "plan: then keep") {
+		t.Errorf("plan:\n%s", out)
+	}
+	l.must("dr-restore", restore...)
+	if kept, _ := filepath.Glob(data + ".before-*/PG_VERSION"); len(kept) != 1 {
+		t.Errorf("the old cluster is not kept: %v", kept)
+	}
+	programs := realtest.Need(t, "postgres", "psql")
+	cmd := exec.Command(programs["postgres"], "-D", data, "-p", strconv.Itoa(l.server.Port), "-k", l.server.Dir, "-h", "")
+	cmd.Env, cmd.Dir, cmd.SysProcAttr = l.env, l.dir, &syscall.SysProcAttr{Credential: l.user}
+	process := realtest.Start(t, cmd)
+	var out string
+	process.WaitFor(t, func() error {
+		text, err := l.run("psql", "-h", l.server.Dir, "-p", strconv.Itoa(l.server.Port), "-U", "postgres", "-d", "shop", "-Atc", "SELECT count(*) FROM orders, last_words")
+		out = strings.TrimSpace(text)
+		return err
+	})
+	if out != "5000" {
+		t.Errorf("the restored cluster has %s rows, want 5000 and the last words", out)
+	}
 }
