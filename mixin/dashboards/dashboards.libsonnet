@@ -43,6 +43,7 @@ local row = d.row;
       row('Domains', [dmarc.passRate, dmarc.messages, dmarc.unauthenticated, dmarc.reports, dmarc.domains, dmarc.latest, dmarc.domainTable]),
       row('Alignment', [dmarc.byClass, dmarc.alignment, dmarc.byDisposition, dmarc.passRateByDomain]),
       row('Reporters and policy', [dmarc.reporters, dmarc.policy, dmarc.reporterTable, dmarc.failureReports { span: 12, height: 8 }]),
+      row('Senders', [dmarc.senders, dmarc.senderTable]),
       row('TLS', [dmarc.tlsSessions, dmarc.tlsFailures]),
       row('Reading', [dmarc.reportKinds, dmarc.reportResults, dmarc.refused, dmarc.warnings, dmarc.duplicates, dmarc.auth]),
     ], variables=[domain]),

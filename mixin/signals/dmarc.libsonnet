@@ -3,6 +3,8 @@ local s = (import '../lib/panel.libsonnet').signal;
 local pass = 'class=~"aligned_both|dkim_only|spf_only"';
 local d = '%(s)s, domain=~"$domain"';
 local wide = { span: 12, height: 8 };
+// How tables show the share that passes.
+local passed = [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 1 }, { id: 'min', value: 0 }, { id: 'max', value: 1 }, { id: 'custom.cellOptions', value: { type: 'gauge', mode: 'basic' } }, { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'red' }, { value: 0.9, color: 'orange' }, { value: 0.98, color: 'green' }] } }];
 local small = { kind: 'stat', span: 4, height: 4 };
 
 function(c) {
@@ -45,7 +47,7 @@ function(c) {
     ['sum by (domain) (dmarc_window_messages{%s, window="1d", class="unauthenticated"})' % d, 'Unauthenticated, 1 day'],
     ['max by (domain) (dmarc_report_last_end_timestamp_seconds{%s}) * 1000' % d, 'Latest report'],
   ], { kind: 'table', by: 'domain', span: 24, height: 8, columns: {
-    'Passed, 30 days': [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 1 }, { id: 'min', value: 0 }, { id: 'max', value: 1 }, { id: 'custom.cellOptions', value: { type: 'gauge', mode: 'basic' } }, { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'red' }, { value: 0.9, color: 'orange' }, { value: 0.98, color: 'green' }] } }],
+    'Passed, 30 days': passed,
     'Latest report': [{ id: 'unit', value: 'dateTimeAsIso' }],
   } }),
   reporters: s('Reporters', 'short', 'Messages an hour by the organisation that reported them.', [
@@ -55,6 +57,13 @@ function(c) {
     ['sum by (reporter) (dmarc_reports_total{%(s)s, kind="aggregate", result="counted"})', 'Reports'],
     ['sum by (reporter) (dmarc_reporter_messages_total{%(s)s})', 'Messages'],
   ], { kind: 'table', by: 'reporter', span: 12, height: 8 }),
+  senders: s('Senders', 'short', 'Messages an hour by who sent them, as networks tell: well-known services and the senders of the configuration; everyone else is other.', [
+    ['topk(10, sum by (source) (increase(dmarc_messages_by_source_total{%s}[1h])))' % d, '{{source}}'],
+  ], wide { stack: true, min: 0 }),
+  senderTable: s('Senders', 'short', 'Each sender: messages since counting began, and the share that passes DMARC.', [
+    ['sum by (source) (dmarc_messages_by_source_total{%s})' % d, 'Messages'],
+    ['sum by (source) (dmarc_messages_by_source_total{%s, compliant="true"}) / (sum by (source) (dmarc_messages_by_source_total{%s}) > 0)' % [d, d], 'Passed'],
+  ], { kind: 'table', by: 'source', span: 12, height: 8, columns: { Passed: passed } }),
   policy: s('Published policy', 'short', 'Policy that the latest report about a domain saw.', [
     ['max by (domain, p, sp, adkim, aspf, testing) (dmarc_policy_published_info{%s})' % d, 'Seen'],
   ], { kind: 'table', by: 'domain', span: 12, height: 8, columns: { Seen: [{ id: 'custom.hidden', value: true }] } }),
