@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -49,11 +51,18 @@ var faults = []fault{
 // alert waits.
 const slack = time.Minute
 
+// checkQuiet wants silence, and tells what there was before it.
 func (d *demo) checkQuiet(ctx context.Context) (string, error) {
-	return "", eventually(ctx, patience, func(ctx context.Context) ([]string, error) {
+	before := map[string]bool{}
+	err := eventually(ctx, patience, func(ctx context.Context) ([]string, error) {
 		firing, err := d.api.firing(ctx)
-		return compare(firing, []string{watchdog}), err
+		left := compare(firing, []string{watchdog})
+		for _, what := range left {
+			before[what] = true
+		}
+		return left, err
 	})
+	return strings.Join(slices.Sorted(maps.Keys(before)), ", "), err
 }
 
 // checkFaults breaks everything at once, notes when each alert begins to fire,
