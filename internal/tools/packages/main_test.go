@@ -70,14 +70,23 @@ func output(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// TestPackagesAreReproducible wants the same bytes from the same release.
-func TestPackagesAreReproducible(t *testing.T) {
+// TestPackages builds the packages twice and lets the tools of both worlds look
+// at them.
+func TestPackages(t *testing.T) {
 	first, second := newRelease(t), newRelease(t)
 	for _, dir := range []string{first, second} {
 		if err := run(root, dir, io.Discard); err != nil {
 			t.Fatal(err)
 		}
 	}
+	t.Run("reproducible", func(t *testing.T) { reproducible(t, first, second) })
+	t.Run("install", func(t *testing.T) { install(t, first) })
+	t.Run("lintian", func(t *testing.T) { lintian(t, first) })
+	t.Run("rpm", func(t *testing.T) { queryRPM(t, first) })
+}
+
+// reproducible wants the same bytes from the same release.
+func reproducible(t *testing.T, first, second string) {
 	made, err := filepath.Glob(filepath.Join(first, "*.[dr][ep][bm]"))
 	if err != nil || len(made) != 2*2*len(descriptions) {
 		t.Fatalf("%d packages, %v, want two formats for two platforms of each exporter", len(made), err)
@@ -97,17 +106,13 @@ func TestPackagesAreReproducible(t *testing.T) {
 	}
 }
 
-// TestInstall installs each package into a root of its own, lets systemd check
+// install installs each package into a root of its own, lets systemd check
 // the unit there, and removes it again.
-func TestInstall(t *testing.T) {
+func install(t *testing.T, release string) {
 	need(t, "dpkg")
 	need(t, "systemd-analyze")
 	if os.Getuid() != 0 {
 		t.Skip("dpkg installs as root")
-	}
-	release := newRelease(t)
-	if err := run(root, release, io.Discard); err != nil {
-		t.Fatal(err)
 	}
 	for binary := range descriptions {
 		t.Run(binary, func(t *testing.T) {
@@ -168,25 +173,17 @@ func newRoot(t *testing.T) string {
 	return dir
 }
 
-// TestLintian wants no finding of Debian's own checker.
-func TestLintian(t *testing.T) {
+// lintian wants no finding of Debian's own checker.
+func lintian(t *testing.T, release string) {
 	need(t, "lintian")
-	release := newRelease(t)
-	if err := run(root, release, io.Discard); err != nil {
-		t.Fatal(err)
-	}
 	// One with a secret and one with a directory: the others have no more than these.
 	output(t, "lintian", "--allow-root", "--fail-on=error,warning,info",
 		filepath.Join(release, "postgres-queries-exporter_1.2.3-1_amd64.deb"), filepath.Join(release, "node-exporter_1.2.3-1_amd64.deb"))
 }
 
-// TestRPM asks rpm what it would install.
-func TestRPM(t *testing.T) {
+// queryRPM asks rpm what it would install.
+func queryRPM(t *testing.T, release string) {
 	need(t, "rpm")
-	release := newRelease(t)
-	if err := run(root, release, io.Discard); err != nil {
-		t.Fatal(err)
-	}
 	list := output(t, "rpm", "--query", "--package", "--configfiles", filepath.Join(release, "redis-exporter-1.2.3-1.x86_64.rpm"))
 	if list != "/etc/default/redis_exporter\n/etc/redis_exporter/password\n" {
 		t.Errorf("configuration files %q", list)
