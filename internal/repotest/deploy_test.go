@@ -206,3 +206,33 @@ func TestInstallIsShort(t *testing.T) {
 		}
 	}
 }
+
+// TestVersionIsTheSame holds what is deployed to VERSION: the chart, the
+// manifests and the compose stack.
+func TestVersionIsTheSame(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "VERSION"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := strings.TrimSpace(string(text))
+	for name, pattern := range map[string]string{
+		"deploy/helm/dmarc-suite/Chart.yaml":              `(?m)^(?:version|appVersion): (.*)$`,
+		"k8s/base/kustomization.yaml":                     `newTag: v(.*)`,
+		"k8s/components/node-exporter/kustomization.yaml": `newTag: v(.*)`,
+		"deploy/compose/compose.monitoring.yaml":          `dmarc-suite/\w+:v(.*)`,
+	} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1)
+		if len(found) == 0 {
+			t.Errorf("%s names no version", name)
+		}
+		for _, m := range found {
+			if m[1] != version {
+				t.Errorf("%s says %s, VERSION %s", name, m[1], version)
+			}
+		}
+	}
+}

@@ -55,7 +55,7 @@ func render(t *testing.T, values string) ([]object, error) {
 
 // generated matches a name with the suffix that changes with its content: both
 // tools add one, of their own sum.
-var generated = regexp.MustCompile(`^((?:dmarc|postgres-queries|redis)-exporter)-[0-9a-z]{10}$`)
+var generated = regexp.MustCompile(`^((?:dmarc|postgres-queries|redis)-exporter|exporters-web)-[0-9a-z]{10}$`)
 
 // plain takes generated suffixes off, wherever a name is used.
 func plain(v any) any {
@@ -141,6 +141,7 @@ func TestHelmEqualsKustomize(t *testing.T) {
 		{"production", all, build(t, "k8s/overlays/production")},
 		{"node-exporter", "nodeExporter: {enabled: true}", with(t, "node-exporter")},
 		{"cert-manager", "certificate: {enabled: true}", with(t, "cert-manager")},
+		{"mtls", "serviceMonitors: {enabled: true}\nmtls: {enabled: true}", with(t, "prometheus-operator", "mtls")},
 		{"external-secrets-vault", vaultStore, with(t, "external-secrets-vault")},
 		{"external-secrets-gcp", gcpStore, with(t, "external-secrets-gcp")},
 	}

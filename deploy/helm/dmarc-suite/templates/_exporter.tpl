@@ -4,6 +4,18 @@ name, binary, port, values and, where they differ, args, env, volumes, mounts
 and recreate.
 */}}
 {{- define "dmarc-suite.exporter" -}}
+{{- $args := .args }}
+{{- $mounts := .mounts | default list }}
+{{- $volumes := .volumes | default list }}
+{{- if .root.Values.mtls.enabled }}
+{{- $args = append $args "--web.config.file=/etc/web/web.yml" }}
+{{- $mounts = concat (list
+  (dict "name" "web" "mountPath" "/etc/web" "readOnly" true)
+  (dict "name" "web-tls" "mountPath" "/etc/web/tls" "readOnly" true)) $mounts }}
+{{- $volumes = concat (list
+  (dict "name" "web" "configMap" (dict "name" (include "dmarc-suite.webName" .root)))
+  (dict "name" "web-tls" "secret" (dict "secretName" "exporters-tls" "defaultMode" 288))) $volumes }}
+{{- end }}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
@@ -53,7 +65,7 @@ spec:
           image: {{ include "dmarc-suite.image" . }}
           imagePullPolicy: {{ .root.Values.image.pullPolicy }}
           args:
-            {{- toYaml .args | nindent 12 }}
+            {{- toYaml $args | nindent 12 }}
           {{- with .env }}
           env:
             {{- toYaml . | nindent 12 }}
@@ -65,32 +77,26 @@ spec:
           securityContext:
             {{- include "dmarc-suite.containerSecurity" . | nindent 12 }}
           startupProbe:
-            httpGet:
-              path: /-/ready
-              port: metrics
+            {{- include "dmarc-suite.probe" (dict "root" .root "path" "/-/ready") | nindent 12 }}
             periodSeconds: 2
             failureThreshold: 30
           readinessProbe:
-            httpGet:
-              path: /-/ready
-              port: metrics
+            {{- include "dmarc-suite.probe" (dict "root" .root "path" "/-/ready") | nindent 12 }}
             periodSeconds: 10
             timeoutSeconds: 2
           livenessProbe:
-            httpGet:
-              path: /-/healthy
-              port: metrics
+            {{- include "dmarc-suite.probe" (dict "root" .root "path" "/-/healthy") | nindent 12 }}
             periodSeconds: 20
             timeoutSeconds: 2
             failureThreshold: 3
           resources:
             {{- toYaml .values.resources | nindent 12 }}
-          {{- with .mounts }}
+          {{- with $mounts }}
           volumeMounts:
             {{- toYaml . | nindent 12 }}
           {{- end }}
       terminationGracePeriodSeconds: 30
-      {{- with .volumes }}
+      {{- with $volumes }}
       volumes:
         {{- toYaml . | nindent 8 }}
       {{- end }}

@@ -23,6 +23,27 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{/* What a probe asks. With mtls the kubelet, which has no certificate, sees only whether the port answers. */}}
+{{- define "dmarc-suite.probe" -}}
+{{- if .root.Values.mtls.enabled -}}
+tcpSocket:
+  port: metrics
+{{- else -}}
+httpGet:
+  path: {{ .path }}
+  port: metrics
+{{- end -}}
+{{- end }}
+
+{{/* The web configuration of mtls, and the name of its ConfigMap, which changes with it. */}}
+{{- define "dmarc-suite.web" -}}
+{{ .Files.Get "files/mtls/web.yml" | replace "dmarc-monitoring" .Release.Namespace }}
+{{- end }}
+
+{{- define "dmarc-suite.webName" -}}
+exporters-web-{{ include "dmarc-suite.web" . | sha256sum | trunc 10 }}
+{{- end }}
+
 {{/* A service; with headless it has no address of its own. */}}
 {{- define "dmarc-suite.service" -}}
 apiVersion: v1
