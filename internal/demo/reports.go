@@ -16,8 +16,11 @@ import (
 // samples are the reports that make run serves, too.
 const samples = "exporters/dmarc_exporter/testdata/reports"
 
-// dmarcConfig has mails judged, to tell how many are authenticated.
-const dmarcConfig = `trust:
+// dmarcConfig has mails judged, to tell how many are authenticated, and names
+// who sends the good ones.
+const dmarcConfig = `senders:
+  - {name: office, networks: [192.0.2.0/24]}
+trust:
   mode: label
   auth_serv_ids: [mx.example.com]
   no_dkim: true
