@@ -118,10 +118,13 @@ func TestToken(t *testing.T) {
 // introspect answers at address which token is good.
 func introspect(t *testing.T, address, good string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var listener net.Listener
+	// A connection of somebody else may come from that port by chance, and go.
+	ingesttest.Eventually(t, "the port of the introspection is free", func() bool {
+		var err error
+		listener, err = net.Listen("tcp", address)
+		return err == nil
+	})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]string{
