@@ -50,8 +50,9 @@ test: go ## Run all tests; REQUIRE_SERVICES=1 fails where a service is missing i
 	$(GO) test $(RACE) -shuffle=on ./...
 
 .PHONY: kill-test
-kill-test: go ## Kill dmarc_exporter 220 times per way to dispose of files, and 1,000 times while reports are sent to it.
-	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 $(GO) test -count=1 -v -timeout=30m -run='^TestKill' ./exporters/dmarc_exporter
+kill-test: go ## Kill dmarc_exporter 220 times per way to dispose of files, 1,000 times per way to send, and drain 100,000 mails; half an hour.
+	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 IMAP_KILLS=1000 DRAIN_MAILS=100000 \
+		$(GO) test -count=1 -v -timeout=90m -run='^(TestKill|TestDrain)' ./exporters/dmarc_exporter
 
 .PHONY: test-mixin
 test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.
