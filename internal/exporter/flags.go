@@ -53,6 +53,7 @@ func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
 		Default("true").BoolVar(&f.created)
 	app.Flag("web.enable-pprof", "Serve profiles under /debug/pprof/.").
 		BoolVar(&f.pprof)
+	f.addHealthFlag(app)
 	promslogflag.AddFlags(app, &f.log)
 	return f
 }
@@ -66,17 +67,24 @@ func (f *Flags) Logger(w io.Writer) *slog.Logger {
 }
 
 // exit is what a terminating flag such as --help is turned into.
-type exit struct{ code int }
+type exit struct {
+	code int
+	err  error // to be told, or nil
+}
 
 // Parse parses args without ever ending the process. Help and version are
 // written to stdout, usage errors to stderr. If ok is false, the program should
-// end with code: 0 after --help and --version, 2 after a usage error.
+// end with code: 0 after --help and --version, 2 after a usage error, what
+// --web.health-check found.
 func Parse(app *kingpin.Application, args []string, stdout, stderr io.Writer) (command string, code int, ok bool) {
-	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(code int) { panic(exit{code}) })
+	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(code int) { panic(exit{code: code}) })
 	defer func() {
 		switch v := recover().(type) {
 		case nil:
 		case exit:
+			if v.err != nil {
+				fmt.Fprintf(stderr, "%s: %v\n", app.Name, v.err)
+			}
 			command, code, ok = "", v.code, false
 		default:
 			panic(v)
