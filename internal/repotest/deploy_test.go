@@ -244,3 +244,20 @@ func TestVersionIsTheSame(t *testing.T) {
 		}
 	}
 }
+
+// TestLogFormat holds that nginx writes in the compose stack what its exporter
+// reads by default.
+func TestLogFormat(t *testing.T) {
+	format := regexp.MustCompile(`(?s)map \$uri \$route \{.*?r=\$route';`)
+	var found []string
+	for _, name := range []string{"docs/nginx.md", "deploy/compose/nginx/prometheus_log.conf"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, format.FindString(string(text)))
+	}
+	if found[0] == "" || found[0] != found[1] {
+		t.Errorf("docs/nginx.md has\n%s\nand the compose stack\n%s", found[0], found[1])
+	}
+}
