@@ -33,7 +33,7 @@ var _ batcher = (*Sessions)(nil)
 
 // batch implements batcher.
 func (s *Sessions) batch(ctx context.Context, jobs []*job, stall time.Duration) {
-	one, _, err := s.acquire(ctx, "", false)
+	one, _, err := s.acquire(ctx, "", false, trusted)
 	if err != nil {
 		return
 	}

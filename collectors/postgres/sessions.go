@@ -102,9 +102,10 @@ func (s *Sessions) Close() {
 	s.work.Wait()
 }
 
-// Server implements Querier.
+// Server implements Querier. It always asks the server, since pg_up is what it
+// answers.
 func (s *Sessions) Server(ctx context.Context, database string) (Server, error) {
-	one, _, err := s.acquire(ctx, database, false)
+	one, _, err := s.acquire(ctx, database, false, 0)
 	if err != nil {
 		return Server{}, err
 	}
@@ -127,7 +128,7 @@ func (s *Sessions) Query(ctx context.Context, st Statement, visit func(fields []
 }
 
 func (s *Sessions) query(ctx context.Context, st Statement, fresh bool, visit func(fields []Field, values [][]byte)) (result Result, err error, again bool) {
-	one, reused, err := s.acquire(ctx, st.Database, fresh)
+	one, reused, err := s.acquire(ctx, st.Database, fresh, trusted)
 	if err != nil {
 		return Result{}, err, false
 	}
@@ -152,12 +153,13 @@ func isStale(err error) bool {
 	return errors.Is(err, errLost) && ReasonOf(err) == ReasonConnection
 }
 
-// pingAfter is how long a session may rest before it must show that it lives.
-const pingAfter = 100 * time.Millisecond
+// trusted is how long a session may rest before it must show to a query that it
+// lives.
+const trusted = 100 * time.Millisecond
 
-// acquire returns a session to a database that was alive a moment ago, and
-// whether it was used before; never if it must be fresh.
-func (s *Sessions) acquire(ctx context.Context, database string, fresh bool) (one *session, reused bool, err error) {
+// acquire returns a session to a database that was alive less than rest ago,
+// and whether it was used before; never if it must be fresh.
+func (s *Sessions) acquire(ctx context.Context, database string, fresh bool, rest time.Duration) (one *session, reused bool, err error) {
 	select {
 	case s.permits <- struct{}{}:
 	case <-ctx.Done():
@@ -168,7 +170,7 @@ func (s *Sessions) acquire(ctx context.Context, database string, fresh bool) (on
 		if one == nil {
 			break
 		}
-		if !fresh && time.Since(one.since) < s.config.Lifetime && s.alive(ctx, one) {
+		if !fresh && time.Since(one.since) < s.config.Lifetime && s.alive(ctx, one, rest) {
 			return one, true, nil
 		}
 		one.close()
@@ -205,10 +207,11 @@ func (s *Sessions) trim() {
 	}
 }
 
-// alive asks a rested session for a sign of life. It spends a quarter of the
-// time left on that and keeps the rest for opening another one.
-func (s *Sessions) alive(ctx context.Context, one *session) bool {
-	if time.Since(one.idle) < pingAfter {
+// alive asks a session that was not used within rest for a sign of life. It
+// spends a quarter of the time left on that and keeps the others for opening
+// another one.
+func (s *Sessions) alive(ctx context.Context, one *session, rest time.Duration) bool {
+	if time.Since(one.idle) < rest {
 		return true
 	}
 	wait := time.Second
