@@ -48,6 +48,7 @@ type flags struct {
 func newApp() (*kingpin.Application, *flags) {
 	app := kingpin.New("dmarc_exporter", "DMARC aggregate, SMTP TLS and failure reports as metrics.")
 	f := &flags{Flags: exporter.AddFlags(app, ":9797")}
+	app.GetFlag("runtime.gomaxprocs").Default("0") // reports are read side by side
 	serve := app.Command("serve", "Read reports from the sources and serve metrics.").Default()
 	f.serve.addFlags(serve)
 	check := app.Command("check", "Read reports and say what is in them. Exits with 1 when something is refused.")

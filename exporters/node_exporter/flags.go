@@ -19,7 +19,6 @@ type flags struct {
 	*exporter.Flags
 	host            []*hostFlag
 	disableDefaults bool
-	maxProcs        int
 	timeout         time.Duration
 	containers      bool
 	maxContainers   int
@@ -40,8 +39,6 @@ func newApp() (*kingpin.Application, *flags) {
 	app.Flag("collector.container.limit", "Containers that get metrics. Others are counted.").Default("500").IntVar(&f.maxContainers)
 	app.Flag("collector.certificate.files", "PEM or DER file whose expiry to expose, or a pattern of such files, below --path.rootfs. Enables the certificate collector. Repeatable.").
 		StringsVar(&f.certificates)
-	app.Flag("runtime.gomaxprocs", "CPUs the exporter may use at the same time (GOMAXPROCS).").
-		Envar("GOMAXPROCS").Default("1").IntVar(&f.maxProcs)
 	return app, f
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"runtime"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/node"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
@@ -34,7 +33,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	logger.Info("collectors enabled", "collectors", collector.Names())
-	runtime.GOMAXPROCS(f.maxProcs)
 	err = exporter.Serve(context.Background(), f.Flags, exporter.Options{
 		Name:        "node_exporter",
 		Description: "Metrics of a host, of its containers and certificates.",

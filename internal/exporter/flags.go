@@ -28,6 +28,7 @@ type Flags struct {
 	bare          bool
 	created       bool
 	pprof         bool
+	processors    int
 }
 
 // AddFlags declares the flags that every binary has on app, gives it a version
@@ -54,6 +55,10 @@ func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
 	app.Flag("web.enable-pprof", "Serve profiles under /debug/pprof/.").
 		BoolVar(&f.pprof)
 	f.addHealthFlag(app)
+	// What a scrape does is short: handing it from thread to thread costs more
+	// than it gains.
+	app.Flag("runtime.gomaxprocs", "Processors that the exporter may use at the same time; 0 means as many as Go finds.").
+		Envar("GOMAXPROCS").Default("1").IntVar(&f.processors)
 	promslogflag.AddFlags(app, &f.log)
 	return f
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -29,6 +30,7 @@ const (
 func Serve(ctx context.Context, f *Flags, o Options) error {
 	log := o.logger()
 	f.stats.log = log
+	runtime.GOMAXPROCS(f.processors)
 	if err := web.Validate(*f.web.WebConfigFile); err != nil {
 		return fmt.Errorf("read %s of --web.config.file: %w", *f.web.WebConfigFile, err)
 	}
