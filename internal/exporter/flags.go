@@ -52,7 +52,7 @@ func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
 		BoolVar(&f.bare)
 	app.Flag("web.created-timestamps", "Tell in OpenMetrics when each counter began.").
 		Default("true").BoolVar(&f.created)
-	app.Flag("web.enable-pprof", "Serve profiles under /debug/pprof/.").
+	app.Flag("web.enable-pprof", "Serve the profiles of Go under /debug/pprof/.").
 		BoolVar(&f.pprof)
 	f.addHealthFlag(app)
 	// What a scrape does is short: handing it from thread to thread costs more

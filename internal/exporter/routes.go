@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/pprof"
 	"net/url"
 	"strings"
 	"time"
@@ -34,11 +33,7 @@ func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 	}))
 	r.handle("POST /-/reload", reload)
 	if f.pprof {
-		r.handle("/debug/pprof/", http.HandlerFunc(pprof.Index))
-		r.handle("/debug/pprof/cmdline", http.HandlerFunc(pprof.Cmdline))
-		r.handle("/debug/pprof/profile", http.HandlerFunc(pprof.Profile))
-		r.handle("/debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
-		r.handle("/debug/pprof/trace", http.HandlerFunc(pprof.Trace))
+		addProfiles(&r)
 	}
 	for pattern, h := range o.Handlers {
 		r.handle(pattern, h)

@@ -148,8 +148,12 @@ func TestReadyAndPprof(t *testing.T) {
 	if a := get(t, s.URL+"/-/ready"); a.status != http.StatusOK {
 		t.Errorf("got %d, want 200", a.status)
 	}
-	if a := get(t, s.URL+"/debug/pprof/goroutine?debug=1"); a.status != http.StatusOK {
-		t.Errorf("profile: got %d, want 200", a.status)
+	for path, status := range map[string]int{
+		"goroutine?debug=1": http.StatusOK, "heap": http.StatusOK, "profile?seconds=0.05": http.StatusOK, "cmdline": http.StatusNotFound,
+	} {
+		if a := get(t, s.URL+"/debug/pprof/"+path); a.status != status || a.body == "" {
+			t.Errorf("%s: got %d and %d bytes, want %d", path, a.status, len(a.body), status)
+		}
 	}
 }
 
