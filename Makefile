@@ -79,7 +79,7 @@ lint: go ## Run staticcheck.
 	$(TOOL) staticcheck ./...
 
 # The packages whose tests write documents; others do not know -update.
-GENERATED = $(sort $(addprefix ./,$(dir $(shell grep -rlE 'func Test(Flags|Metrics)Doc' --include=*_test.go exporters collectors))))
+GENERATED = $(sort $(addprefix ./,$(dir $(shell grep -rlE 'func Test(Flags|Metrics)Doc' --include=*_test.go exporters collectors internal))))
 
 .PHONY: generate
 generate: go generate-docs ## Write what is generated: flags, metrics, rules, dashboards, SLOs.
