@@ -25,6 +25,22 @@ func TestCutSyslog(t *testing.T) {
 	}
 }
 
+// send sends n lines to a socket.
+func send(t *testing.T, socket *datagrams, n int) {
+	t.Helper()
+	conn, err := net.Dial("udp", socket.conn.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	line := []byte("<190>Nov 24 18:00:00 web1 nginx: " + kv("GET", "200", "0.1", "-"))
+	for range n {
+		if _, err := conn.Write(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestDatagramsAccounted sends more than the socket holds while nobody reads:
 // every line is either counted or counted as dropped.
 func TestDatagramsAccounted(t *testing.T) {
@@ -34,17 +50,7 @@ func TestDatagramsAccounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	socket := a.inputs[0].socket
-	conn, err := net.Dial("udp", socket.conn.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	line := []byte("<190>Nov 24 18:00:00 web1 nginx: " + kv("GET", "200", "0.1", "-"))
-	for range sent {
-		if _, err := conn.Write(line); err != nil {
-			t.Fatal(err)
-		}
-	}
+	send(t, socket, sent)
 	dropped, ok := socket.drops()
 	if !ok {
 		t.Skip("the kernel does not count drops here")
@@ -76,17 +82,7 @@ func TestDatagramsStalled(t *testing.T) {
 	if socket.buffer < 8<<20 {
 		t.Skipf("the kernel grants a receive buffer of %d bytes", socket.buffer)
 	}
-	conn, err := net.Dial("udp", socket.conn.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	line := []byte("<190>Nov 24 18:00:00 web1 nginx: " + kv("GET", "200", "0.1", "-"))
-	for range sent {
-		if _, err := conn.Write(line); err != nil {
-			t.Fatal(err)
-		}
-	}
+	send(t, socket, sent)
 	if dropped, ok := socket.drops(); dropped != 0 {
 		t.Errorf("%d datagrams dropped (counted: %t)", dropped, ok)
 	}

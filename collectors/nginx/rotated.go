@@ -3,6 +3,7 @@ package nginx
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,14 +66,14 @@ func (s *fileSet) findCopy(old position) (*openFile, error) {
 		return nil, err
 	}
 	for _, candidate := range siblings {
-		if candidate.inode == old.Inode {
+		if candidate.size < old.Offset || candidate.inode == old.Inode {
 			continue
 		}
 		file, err := os.Open(candidate.path)
 		if err != nil {
 			continue
 		}
-		if isCopy(candidate, file, []position{old}) {
+		if old.begins(file) {
 			old.Device, old.Inode = candidate.device, candidate.inode
 			return &openFile{position: old, file: file}, nil
 		}
@@ -143,7 +144,7 @@ func (s *fileSet) resume() {
 		if err != nil {
 			continue
 		}
-		if isCopy(candidate, file, restored) {
+		if slices.ContainsFunc(restored, func(p position) bool { return p.begins(file) }) {
 			// Read when the first file turns out to be truncated, and never for itself.
 			_ = file.Close()
 			s.finish(position{Device: candidate.device, Inode: candidate.inode, Offset: candidate.size})
@@ -153,16 +154,9 @@ func (s *fileSet) resume() {
 	}
 }
 
-// isCopy reports whether a file begins with what was counted of another one:
+// begins reports whether a file begins with what was counted of another one:
 // copytruncate made it, within the same tick of the clock perhaps.
-func isCopy(candidate sibling, file *os.File, restored []position) bool {
-	for _, p := range restored {
-		if len(p.Print) > 0 && candidate.size >= p.Offset && p.matches(file) {
-			return true
-		}
-	}
-	return false
-}
+func (f *position) begins(file io.ReaderAt) bool { return len(f.Print) > 0 && f.matches(file) }
 
 // reopen continues one restored position and returns when its file was last written.
 func (s *fileSet) reopen(p position, siblings []sibling) (time.Time, bool) {
