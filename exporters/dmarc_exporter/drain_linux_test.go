@@ -47,9 +47,8 @@ func TestDrain(t *testing.T) {
 			t.Fatalf("stuck for five minutes: %d of %d mails are left", left, mails)
 		}
 	}
-	took, now := time.Since(start), make(chan struct{})
-	close(now)
-	peak := peakMemory(exporter.Pid(), now)
+	took := time.Since(start)
+	_, peak := exporter.Memory(t)
 	exporter.Kill()
 	t.Logf("%d mails, %d of them poisonous, in %s (%.0f/s), peak memory %.1f MiB",
 		mails, refused, took.Round(time.Millisecond), float64(mails)/took.Seconds(), float64(peak)/(1<<20))
