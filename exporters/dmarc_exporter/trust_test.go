@@ -2,15 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"encoding/base64"
 	"fmt"
-	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/emersion/go-msgauth/dkim"
@@ -39,26 +35,9 @@ func TestDNSOutage(t *testing.T) {
 	address := closed.LocalAddr().String()
 	closed.Close()
 	dir := t.TempDir()
-	file := filepath.Join(dir, "config.yml")
 	text := fmt.Sprintf("trust: {mode: require, resolver: %q}\nsources:\n  directories: [{path: in, rescan: 20ms}]\n", address)
-	for name, content := range map[string][]byte{file: []byte(text), filepath.Join(dir, "in", "one.eml"): mail.Bytes()} {
-		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s, err := newService(&serveOptions{configFile: file, stateFile: filepath.Join(dir, "state.db")}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { _ = s.run(ctx) })
-	defer running.Wait()
-	defer cancel()
+	s, stop := runService(t, dir, map[string]string{"config.yml": text, "in/one.eml": mail.String()})
+	defer stop()
 	name := "dir:" + filepath.Join(dir, "in")
 	eventually(t, "some attempts", func() bool { return s.pipeline.Stats(name).Failures[ingest.FailureStore] >= 2 })
 	if n := ingesttest.Sum(s.tally, tally.Refusals); n != 0 {

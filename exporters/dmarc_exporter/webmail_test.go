@@ -1,15 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -49,8 +44,6 @@ func TestGraphConfigured(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "config.yml")
 	text := fmt.Sprintf(`sources:
   graph:
   - url: %[1]s/v1.0
@@ -58,20 +51,7 @@ func TestGraphConfigured(t *testing.T) {
     oauth2: {token_url: "%[1]s/token", client_id: id, client_secret: {file: secret}, scopes: [x]}
     counted: {action: move, folder: archive}
 `, server.URL)
-	for name, content := range map[string]string{file: text, filepath.Join(dir, "secret"): testSecret} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s, err := newService(&serveOptions{configFile: file, stateFile: filepath.Join(dir, "state.db")}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { _ = s.run(ctx) })
+	s, stop := runService(t, t.TempDir(), map[string]string{"config.yml": text, "secret": testSecret})
+	defer stop()
 	eventually(t, "counted and moved", func() bool { return moved.Load() && ingesttest.Sum(s.tally, tally.Messages) == 7 })
-	cancel()
-	running.Wait()
 }
