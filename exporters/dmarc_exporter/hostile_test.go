@@ -19,6 +19,9 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 )
 
+// corpus is a collection of sample reports beside the repository.
+const corpus = "../../../shared/corpus"
+
 // What check may take for any file, however hostile.
 const (
 	mostMemory = 64 << 20

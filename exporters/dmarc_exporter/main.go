@@ -3,13 +3,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -21,27 +24,15 @@ const (
 	exitUsage   = 2
 )
 
-// app is the program with its streams.
-type app struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
-}
-
-// fail prints an error and returns the exit code for it.
-func (a *app) fail(err error) int {
-	fmt.Fprintf(a.stderr, "dmarc_exporter: %v\n", err)
-	return exitRefused
-}
-
 // flags are the flags of all commands.
 type flags struct {
 	*exporter.Flags
-	serve      serveOptions
-	check      checkOptions
-	parse      string
-	parsePaths []string
-	configFile string
-	backfill   backfillOptions
+	serve       serveOptions
+	check       reportfiles.CheckConfig
+	parseFormat string
+	paths       []string // of check, parse or backfill
+	configFile  string   // of check-config
+	backfill    backfillOptions
 }
 
 // newApp declares the commands and their flags.
@@ -52,19 +43,15 @@ func newApp() (*kingpin.Application, *flags) {
 	serve := app.Command("serve", "Read reports from the sources and serve metrics.").Default()
 	f.serve.addFlags(serve)
 	check := app.Command("check", "Read reports and say what is in them. Exits with 1 when something is refused.")
-	check.Flag("json", "Print one JSON object per report and line.").BoolVar(&f.check.json)
-	check.Flag("strict", "List deviations from RFC 9990 with their sections; exit with 1 also for them and for reports that were readable only with repairs.").BoolVar(&f.check.strict)
-	check.Arg("path", "Files, and directories with all below them; - is the standard input.").Required().StringsVar(&f.check.paths)
+	check.Flag("json", "Print one JSON object per report and line.").BoolVar(&f.check.JSON)
+	check.Flag("strict", "List deviations from RFC 9990 with their sections; exit with 1 also for them and for reports that were readable only with repairs.").BoolVar(&f.check.Strict)
+	check.Arg("path", "Files, and directories with all below them; - is the standard input.").Required().StringsVar(&f.paths)
 	parse := app.Command("parse", "Print every record of reports, one per line.")
-	parse.Flag("format", "What to print.").Default("json").EnumVar(&f.parse, "json", "csv")
-	parse.Arg("path", "Files, and directories with all below them; - is the standard input.").Required().StringsVar(&f.parsePaths)
+	parse.Flag("format", "What to print.").Default("json").EnumVar(&f.parseFormat, "json", "csv")
+	parse.Arg("path", "Files, and directories with all below them; - is the standard input.").Required().StringsVar(&f.paths)
 	backfill := app.Command("backfill", "Print the counters that reports on disk would have made, with the times of the reports, for promtool tsdb create-blocks-from openmetrics.")
-	backfill.Flag("format", "What to print.").Default("openmetrics").EnumVar(&f.backfill.format, "openmetrics")
-	backfill.Flag("settled", "How old a day must be to be printed: reports about younger ones may still come.").Default("4d").SetValue(&f.backfill.settled)
-	backfill.Flag("config.file", "Configuration file of serve, for its domains and senders.").StringVar(&f.backfill.config)
-	backfill.Flag("domain", "Domain whose reports are mine, as for serve. Repeatable.").StringsVar(&f.backfill.domains)
-	backfill.Flag("budget.series", "How many series domains, reporters and senders may have in all, as for serve.").Default("2000").IntVar(&f.backfill.series)
-	backfill.Arg("path", "Files, and directories with all below them.").Required().StringsVar(&f.backfill.paths)
+	f.backfill.addFlags(backfill)
+	backfill.Arg("path", "Files, and directories with all below them.").Required().StringsVar(&f.paths)
 	checkConfig := app.Command("check-config", "Check a configuration file.")
 	checkConfig.Arg("file", "The file.").Required().StringVar(&f.configFile)
 	return app, f
@@ -77,23 +64,50 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if !ok {
 		return code
 	}
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
-	for _, paths := range [][]string{f.check.paths, f.parsePaths, f.backfill.paths} {
-		for i, path := range paths {
-			if path == "" {
-				paths[i] = "-" // Kingpin takes the dash off.
-			}
+	for i, path := range f.paths {
+		if path == "" {
+			f.paths[i] = "-" // Kingpin takes the dash off.
 		}
 	}
+	ctx, streams := context.Background(), reportfiles.Streams{In: stdin, Out: stdout, Err: stderr}
 	switch command {
 	case "check":
-		return a.runCheck(context.Background(), f.check)
+		limitHeap(0)
+		return exitCode(stderr, reportfiles.Check(ctx, streams, f.paths, f.check))
 	case "parse":
-		return a.runParse(context.Background(), f.parse, f.parsePaths)
+		limitHeap(0)
+		return exitCode(stderr, reportfiles.Parse(ctx, streams, f.paths, f.parseFormat == "csv"))
 	case "backfill":
-		return a.runBackfill(context.Background(), f.backfill)
+		limitHeap(f.backfill.series)
+		return exitCode(stderr, f.backfill.run(ctx, streams, f.paths))
 	case "check-config":
-		return a.runCheckConfig(f.configFile)
+		return runCheckConfig(f.configFile, stdout, stderr)
 	}
-	return a.runServe(context.Background(), f)
+	limitHeap(f.serve.series)
+	return runServe(ctx, f, stderr)
+}
+
+// exitCode prints the error of a command, unless its output told of it, and returns the code for it.
+func exitCode(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if !errors.Is(err, reportfiles.ErrRefused) {
+		fmt.Fprintf(stderr, "dmarc_exporter: %v\n", err)
+	}
+	return exitRefused
+}
+
+// heapLimit keeps the program small when there is much garbage to collect, as
+// after a large mail, and seriesMemory is room for each series beyond.
+const (
+	heapLimit    = 40 << 20
+	seriesMemory = 1 << 10
+)
+
+// limitHeap sets the soft memory limit unless the user did.
+func limitHeap(series int) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(heapLimit + int64(series)*seriesMemory)
+	}
 }

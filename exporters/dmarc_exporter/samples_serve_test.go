@@ -37,7 +37,7 @@ func serve(t *testing.T, args ...string) string {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int, 1)
-	go func() { done <- stream(nil, io.Discard, testLog{t}).runServe(ctx, f) }()
+	go func() { done <- runServe(ctx, f, testLog{t}) }()
 	t.Cleanup(func() {
 		cancel()
 		if code := <-done; code != exitOK {
@@ -45,10 +45,6 @@ func serve(t *testing.T, args ...string) string {
 		}
 	})
 	return address
-}
-
-func stream(stdin io.Reader, stdout, stderr io.Writer) *app {
-	return &app{stdin: stdin, stdout: stdout, stderr: stderr}
 }
 
 // testLog sends what the exporter logs to the test.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -21,6 +22,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 )
 
 // serveOptions are the flags of serve.
@@ -71,8 +73,8 @@ type service struct {
 	options    *serveOptions
 	logger     *slog.Logger
 	tally      *tally.Tally
-	archive    *archive       // nil without one
-	dns        *collector.DNS // nil when nothing is watched
+	archive    *reportfiles.Archive // nil without one
+	dns        *collector.DNS       // nil when nothing is watched
 	pipeline   *ingest.Pipeline
 	supervisor ingest.Supervisor
 	uploads    uploads
@@ -82,9 +84,8 @@ type service struct {
 }
 
 // runServe is the command serve.
-func (a *app) runServe(ctx context.Context, f *flags) int {
-	limitHeap(f.serve.series)
-	logger := f.Logger(a.stderr)
+func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
+	logger := f.Logger(stderr)
 	s, err := newService(&f.serve, logger)
 	if err != nil {
 		logger.Error("cannot start", "err", err)
@@ -327,15 +328,15 @@ func (c *sourcesConfig) empty() bool {
 }
 
 // runCheckConfig is the command check-config.
-func (a *app) runCheckConfig(path string) int {
+func runCheckConfig(path string, stdout, stderr io.Writer) int {
 	c, err := loadConfig(path)
 	if err == nil {
 		_, err = build(&c.Sources, nil, slog.New(slog.DiscardHandler))
 	}
 	if err != nil {
-		fmt.Fprintln(a.stderr, err)
+		fmt.Fprintln(stderr, err)
 		return exitRefused
 	}
-	fmt.Fprintln(a.stdout, "the configuration is valid")
+	fmt.Fprintln(stdout, "the configuration is valid")
 	return exitOK
 }

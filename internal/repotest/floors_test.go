@@ -12,6 +12,7 @@ const (
 	tallies           // the counts and their storage
 	collectors        // values out, metrics in
 	trunk             // flags, HTTP, sources
+	commands          // what a binary does besides serving
 	mains             // the binaries
 	beside            // test support and tools, which nothing but tests may import
 )
@@ -28,6 +29,7 @@ func floorOf(folder string) int {
 		{"internal/exporter/exportertest", beside},
 		{"internal/exporter", trunk},
 		{"internal/ingest", trunk},
+		{"internal/reportfiles", commands},
 		{"exporters", mains},
 		{"deploy/ci", beside},
 		{"deploy/dr", beside},

@@ -1,4 +1,4 @@
-package main
+package reportfiles
 
 import (
 	"bufio"
@@ -36,7 +36,7 @@ func archived(t testing.TB, path string) (lines []recordLine) {
 func archiving(t *testing.T, maxBytes int64, files int) (path string, deliver func(name string, content []byte)) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "records.jsonl")
-	archive, err := openArchive(path, maxBytes, files)
+	archive, err := OpenArchive(path, maxBytes, files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestArchiveTorn(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tt.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		a, err := openArchive(path, 1<<20, 1)
+		a, err := OpenArchive(path, 1<<20, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestArchiveTorn(t *testing.T) {
 // TestArchiveFails counts nothing that could not be kept.
 func TestArchiveFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.jsonl")
-	archive, err := openArchive(path, 1<<20, 1)
+	archive, err := OpenArchive(path, 1<<20, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

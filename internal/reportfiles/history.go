@@ -1,8 +1,9 @@
-package main
+package reportfiles
 
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,13 +65,13 @@ func labelText(labels []*dto.LabelPair) string {
 // write writes OpenMetrics text: each counter at the end of each day, from 0 at
 // the end of the day before it began, so that increase sees its first reports.
 func (h *history) write(w io.Writer) error {
-	for _, name := range slices.Sorted(keysOf(h.families)) {
+	for _, name := range slices.Sorted(maps.Keys(h.families)) {
 		c := h.families[name]
 		base := strings.TrimSuffix(name, "_total")
 		if _, err := fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s counter\n", base, c.help, base); err != nil {
 			return err
 		}
-		for _, labels := range slices.Sorted(keysOf(c.series)) {
+		for _, labels := range slices.Sorted(maps.Keys(c.series)) {
 			if err := h.writeSeries(w, name+labels, c.series[labels]); err != nil {
 				return err
 			}

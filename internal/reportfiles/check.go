@@ -1,4 +1,4 @@
-package main
+package reportfiles
 
 import (
 	"bufio"
@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -138,54 +136,41 @@ func (c *checker) walk(r io.Reader, visit func(*unpack.Document) error) (err err
 	return c.walker.Walk(r, visit)
 }
 
-// checkOptions are the flags of check.
-type checkOptions struct {
-	json   bool
-	strict bool
-	paths  []string
+// CheckConfig says how Check prints.
+type CheckConfig struct {
+	// JSON prints one object per report and line instead of a table.
+	JSON bool
+	// Strict lists deviations from RFC 9990. Then reports with deviations or
+	// warnings are refused, too.
+	Strict bool
 }
 
-// heapLimit keeps the program small when there is much garbage to collect, as
-// after a large mail, and seriesMemory is room for each series beyond.
-const (
-	heapLimit    = 40 << 20
-	seriesMemory = 1 << 10
-)
-
-// limitHeap sets the soft memory limit unless the user did.
-func limitHeap(series int) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapLimit + int64(series)*seriesMemory)
-	}
-}
-
-// runCheck is the command check.
-func (a *app) runCheck(ctx context.Context, o checkOptions) int {
-	limitHeap(0)
-	out := bufio.NewWriterSize(a.stdout, 32<<10)
-	progress := newProgress(a.stderr)
+// Check reads reports and prints a line for each of them.
+func Check(ctx context.Context, s Streams, paths []string, c CheckConfig) error {
+	out := bufio.NewWriterSize(s.Out, 32<<10)
+	progress := newProgress(s.Err)
 	sum := &summary{}
 	write := jsonFinding(out)
 	table := newTable(out)
-	if !o.json {
+	if !c.JSON {
 		write = table.add
 	}
-	err := readAll(ctx, o.paths, func() func(file, func(finding)) { return newChecker(a.stdin, o.strict, nil).read }, func(f finding) error {
+	err := readAll(ctx, paths, func() func(file, func(finding)) { return newChecker(s.In, c.Strict, nil).read }, func(f finding) error {
 		sum.add(f)
 		progress.show(sum)
 		return write(f)
 	})
 	progress.clear()
-	if err == nil && !o.json {
+	if err == nil && !c.JSON {
 		err = table.finish(sum)
 	}
 	if err = errors.Join(err, out.Flush()); err != nil {
-		return a.fail(err)
+		return err
 	}
-	if sum.refused > 0 || o.strict && sum.warned+sum.deviating > 0 {
-		return exitRefused
+	if sum.refused > 0 || c.Strict && sum.warned+sum.deviating > 0 {
+		return ErrRefused
 	}
-	return exitOK
+	return nil
 }
 
 // jsonFinding prints findings as JSON, one per line.

@@ -1,9 +1,11 @@
-package main
+package reportfiles
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,12 +55,13 @@ type answer struct {
 	Error *problem `json:"error"`
 }
 
-// runCheck runs the command and returns its answers by path.
-func runCheck(t *testing.T, args ...string) map[string][]answer {
+// runCheck checks files and returns the answers by path.
+func runCheck(t *testing.T, paths ...string) map[string][]answer {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	if code := run(append([]string{"check", "--json"}, args...), nil, &stdout, &stderr); code == exitUsage || stderr.Len() > 0 {
-		t.Fatalf("exit code %d, stderr %q", code, stderr.String())
+	err := Check(t.Context(), Streams{Out: &stdout, Err: &stderr}, paths, CheckConfig{JSON: true})
+	if err != nil && !errors.Is(err, ErrRefused) || stderr.Len() > 0 {
+		t.Fatalf("error %v, stderr %q", err, stderr.String())
 	}
 	answers := map[string][]answer{}
 	for d := json.NewDecoder(&stdout); d.More(); {
@@ -71,7 +74,7 @@ func runCheck(t *testing.T, args ...string) map[string][]answer {
 	return answers
 }
 
-// TestCorpus compares check --json with the index and tells the score of each family.
+// TestCorpus compares the answers of Check with the index and tells the score of each family.
 func TestCorpus(t *testing.T) {
 	rows := readIndex(t)
 	var paths []string
@@ -101,20 +104,10 @@ func TestCorpus(t *testing.T) {
 		}
 	}
 	var score strings.Builder
-	for _, family := range slices.Sorted(mapKeys(all)) {
+	for _, family := range slices.Sorted(maps.Keys(all)) {
 		fmt.Fprintf(&score, "\n%4d of %-4d %s", good[family], all[family], family)
 	}
 	t.Log("score by family:" + score.String())
-}
-
-func mapKeys(m map[string]int) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // compareRow returns how the answers differ from what the index wants.

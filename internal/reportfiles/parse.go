@@ -1,4 +1,4 @@
-package main
+package reportfiles
 
 import (
 	"bytes"
@@ -174,37 +174,32 @@ func newJSONEncoder(w io.Writer) *json.Encoder {
 	return e
 }
 
-// runParse is the command parse.
-func (a *app) runParse(ctx context.Context, format string, paths []string) int {
-	limitHeap(0)
-	asCSV := format == "csv"
+// Parse prints every record of reports, one per line: as JSON, or as CSV.
+func Parse(ctx context.Context, s Streams, paths []string, asCSV bool) error {
 	if asCSV {
-		w := csv.NewWriter(a.stdout)
+		w := csv.NewWriter(s.Out)
 		_ = w.Write(slices.Concat(append([][]string{csvHeader}, csvSections[:]...)...))
 		w.Flush()
 		if err := w.Error(); err != nil {
-			return a.fail(fmt.Errorf("write output: %w", err))
+			return fmt.Errorf("write output: %w", err)
 		}
 	}
 	refused := false
-	newWorker := func() func(file, func(output)) { return newParser(asCSV, a.stdin).read }
+	newWorker := func() func(file, func(output)) { return newParser(asCSV, s.In).read }
 	err := readAll(ctx, paths, newWorker, func(o output) error {
 		if o.refused == nil {
-			_, err := a.stdout.Write(o.text)
+			_, err := s.Out.Write(o.text)
 			return err
 		}
 		refused = true
 		if asCSV {
-			_, err := fmt.Fprintf(a.stderr, "%s: %s\n", o.refused.Path, o.refused.Error.Message)
+			_, err := fmt.Fprintf(s.Err, "%s: %s\n", o.refused.Path, o.refused.Error.Message)
 			return err
 		}
-		return newJSONEncoder(a.stdout).Encode(o.refused)
+		return newJSONEncoder(s.Out).Encode(o.refused)
 	})
-	switch {
-	case err != nil:
-		return a.fail(err)
-	case refused:
-		return exitRefused
+	if err == nil && refused {
+		return ErrRefused
 	}
-	return exitOK
+	return err
 }
