@@ -1,14 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/nginx"
-	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
-// config is the file of --config.file. Unknown fields are errors.
-type config struct {
+// fileConfig is the file of --config.file.
+type fileConfig struct {
 	StubStatus []targetConfig `yaml:"stub_status"`
 	AccessLog  *logConfig     `yaml:"access_log"`
 	Probe      probeConfig    `yaml:"probe"`
@@ -19,20 +20,31 @@ type targetConfig struct {
 	URI       string            `yaml:"uri"`
 	Labels    map[string]string `yaml:"labels"`
 	BasicAuth basicAuth         `yaml:"basic_auth"`
-	TLS       tlsConfig         `yaml:"tls"`
+	TLS       config.TLS        `yaml:"tls"`
+}
+
+// Check reports what is wrong with the address.
+func (t *targetConfig) Check() error {
+	if t.URI == "" {
+		return nil // A module of /probe has none.
+	}
+	if _, err := parseURI(t.URI); err != nil {
+		return config.At("uri", err)
+	}
+	return nil
 }
 
 type basicAuth struct {
-	Username     string `yaml:"username"`
-	PasswordFile string `yaml:"password_file"`
+	Username     string      `yaml:"username"`
+	PasswordFile config.Path `yaml:"password_file"`
 }
 
-type tlsConfig struct {
-	CAFile             string `yaml:"ca_file"`
-	CertFile           string `yaml:"cert_file"`
-	KeyFile            string `yaml:"key_file"`
-	ServerName         string `yaml:"server_name"`
-	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+// Check reads the password.
+func (b *basicAuth) Check() error {
+	if err := config.SecretFile(b.PasswordFile).Check(); err != nil {
+		return config.At("password_file", err)
+	}
+	return nil
 }
 
 // logConfig says which access logs are read, and how lines become labels.
@@ -43,15 +55,15 @@ type logConfig struct {
 	Buckets          []float64     `yaml:"buckets"`
 	NativeHistograms bool          `yaml:"native_histograms"`
 	MaxSeries        int           `yaml:"max_series"`
-	StateFile        string        `yaml:"state_file"`
+	StateFile        config.Path   `yaml:"state_file"`
 	FromStart        bool          `yaml:"from_start"`
 	ReceiveBuffer    int           `yaml:"receive_buffer_bytes"`
 }
 
 type inputConfig struct {
-	File   string `yaml:"file"`
-	Listen string `yaml:"listen"`
-	Format string `yaml:"format"`
+	File   config.Path `yaml:"file"`
+	Listen string      `yaml:"listen"`
+	Format string      `yaml:"format"`
 }
 
 // probeConfig allows targets for /probe.
@@ -69,44 +81,37 @@ var formats = map[string]string{
 }
 
 // loadConfig reads a configuration file; an empty path gives an empty one.
-func loadConfig(path string) (*config, error) {
-	c := &config{}
-	if err := exporter.LoadConfig(path, c); err != nil {
-		return nil, err
-	}
-	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return c, nil
+func loadConfig(path string) (*fileConfig, error) {
+	c := &fileConfig{}
+	_, err := config.Load(path, c)
+	return c, err
 }
 
-func (c *config) check() error {
+// Check finds targets without an address.
+func (c *fileConfig) Check() error {
 	for i, t := range c.StubStatus {
-		if _, err := parseURI(t.URI); err != nil {
-			return fmt.Errorf("stub_status[%d].uri: %w", i, err)
+		if t.URI == "" {
+			return config.At(fmt.Sprintf("stub_status[%d]", i), errors.New("uri is missing"))
 		}
-	}
-	if c.AccessLog == nil {
-		return nil
-	}
-	if err := c.AccessLog.collector().Check(); err != nil {
-		return fmt.Errorf("access_log: %w", err)
 	}
 	return nil
 }
+
+// Check finds what the collector would refuse.
+func (l *logConfig) Check() error { return l.collector().Check() }
 
 // collector returns what the access log collector is made from.
 func (l *logConfig) collector() nginx.AccessLogConfig {
 	out := nginx.AccessLogConfig{
 		Servers: l.Servers, Routes: l.Routes, Buckets: l.Buckets, NativeHistograms: l.NativeHistograms,
-		MaxSeries: l.MaxSeries, StateFile: l.StateFile, FromStart: l.FromStart, ReceiveBuffer: l.ReceiveBuffer,
+		MaxSeries: l.MaxSeries, StateFile: string(l.StateFile), FromStart: l.FromStart, ReceiveBuffer: l.ReceiveBuffer,
 	}
 	for _, in := range l.Inputs {
 		format, known := formats[in.Format]
 		if !known {
 			format = in.Format
 		}
-		out.Inputs = append(out.Inputs, nginx.Input{File: in.File, Listen: in.Listen, Format: format})
+		out.Inputs = append(out.Inputs, nginx.Input{File: string(in.File), Listen: in.Listen, Format: format})
 	}
 	return out
 }

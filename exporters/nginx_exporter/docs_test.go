@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
@@ -41,11 +42,7 @@ func TestDocumentedNginx(t *testing.T) {
 
 // TestDocumentedConfig loads the configuration of the page.
 func TestDocumentedConfig(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "config.yml")
-	if err := os.WriteFile(file, []byte(blocks(t, "yaml")[0]), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, err := loadConfig(file)
+	c, err := loadConfig(exportertest.DocumentedConfig(t, blocks(t, "yaml")[0]))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -58,11 +59,11 @@ func newApp() (*kingpin.Application, *flags) {
 const defaultURI = "http://127.0.0.1:8080/stub_status"
 
 // complete fills what the configuration file leaves to the flags.
-func (f *flags) complete(c *config) {
+func (f *flags) complete(c *fileConfig) {
 	if c.AccessLog == nil && len(f.accessLogs) > 0 {
 		c.AccessLog = &logConfig{}
 		for _, file := range f.accessLogs {
-			c.AccessLog.Inputs = append(c.AccessLog.Inputs, inputConfig{File: file})
+			c.AccessLog.Inputs = append(c.AccessLog.Inputs, inputConfig{File: config.Path(file)})
 		}
 	}
 	if len(c.StubStatus) > 0 {
@@ -75,7 +76,7 @@ func (f *flags) complete(c *config) {
 	for _, uri := range uris {
 		c.StubStatus = append(c.StubStatus, targetConfig{
 			URI: uri, Labels: f.constLabels,
-			TLS: tlsConfig{CAFile: f.caFile, CertFile: f.certFile, KeyFile: f.keyFile, InsecureSkipVerify: !f.verify},
+			TLS: config.TLS{CAFile: config.Path(f.caFile), CertFile: config.Path(f.certFile), KeyFile: config.Path(f.keyFile), InsecureSkipVerify: !f.verify},
 		})
 	}
 }

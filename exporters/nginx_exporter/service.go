@@ -19,7 +19,7 @@ type service struct {
 	logger *slog.Logger
 
 	mu     sync.Mutex
-	config *config
+	config *fileConfig
 	prober http.Handler
 	stub   *nginx.StubStatus // nil without targets
 	logs   *runningLog       // nil without access log
@@ -35,7 +35,7 @@ type runningLog struct {
 
 // newService loads the configuration for the first time.
 func newService(f *flags, logger *slog.Logger) (*service, error) {
-	s := &service{flags: f, logger: logger, config: &config{}}
+	s := &service{flags: f, logger: logger, config: &fileConfig{}}
 	return s, s.reload(context.Background())
 }
 

@@ -2,19 +2,17 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/nginx"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 // uri is where a stub_status is: a URL and, for unix sockets, the socket's path.
@@ -47,7 +45,7 @@ func newTarget(c targetConfig) (nginx.Target, error) {
 	if err != nil {
 		return nginx.Target{}, err
 	}
-	tlsConfig, err := newTLS(c.TLS)
+	tlsConfig, err := c.TLS.Client()
 	if err != nil {
 		return nginx.Target{}, err
 	}
@@ -68,38 +66,10 @@ func newTarget(c targetConfig) (nginx.Target, error) {
 		Username: c.BasicAuth.Username,
 		Labels:   prometheus.Labels(c.Labels),
 	}
-	if file := c.BasicAuth.PasswordFile; file != "" {
-		t.Password = func() (string, error) {
-			text, err := os.ReadFile(file)
-			return strings.TrimRight(string(text), "\r\n"), err
-		}
+	if password := config.SecretFile(c.BasicAuth.PasswordFile); password.IsSet() {
+		t.Password = password.Read
 	}
 	return t, nil
-}
-
-func newTLS(c tlsConfig) (*tls.Config, error) {
-	out := &tls.Config{ServerName: c.ServerName, InsecureSkipVerify: c.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the CA: %w", err)
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate", c.CAFile)
-		}
-	}
-	if (c.CertFile == "") != (c.KeyFile == "") {
-		return nil, errors.New("a client certificate needs both its certificate and its key")
-	}
-	if c.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the client certificate: %w", err)
-		}
-		out.Certificates = []tls.Certificate{pair}
-	}
-	return out, nil
 }
 
 // newTargets makes all targets have the same label names: addr, which upstream

@@ -76,7 +76,7 @@ func checkFiles(f *flags, patterns []string, stdout io.Writer) ([]*postgres.Quer
 
 // checkServer runs the queries on the first data source and reports whether
 // all of them work.
-func checkServer(f *flags, c *config, queries []*postgres.Query, logger *slog.Logger, stdout io.Writer) (bool, error) {
+func checkServer(f *flags, c *fileConfig, queries []*postgres.Query, logger *slog.Logger, stdout io.Writer) (bool, error) {
 	all, err := sources(c)
 	if err != nil {
 		return false, err

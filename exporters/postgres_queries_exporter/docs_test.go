@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"testing"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
 )
 
@@ -83,11 +83,7 @@ func TestDocumentedFiles(t *testing.T) {
 	if len(blocks) != 2 {
 		t.Fatalf("%d blocks", len(blocks))
 	}
-	file := filepath.Join(t.TempDir(), "config.yml")
-	if err := os.WriteFile(file, blocks[0][1], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, err := loadConfig(file)
+	c, err := loadConfig(exportertest.DocumentedConfig(t, string(blocks[0][1])))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
@@ -90,7 +91,7 @@ func TestEnvironmentDSNs(t *testing.T) {
 
 func TestProbeSource(t *testing.T) {
 	var m module
-	m.UserPass.Username, m.UserPass.Password = "u", "p@ss"
+	m.UserPass.Username, m.UserPass.Password = "u", config.NewSecret("p@ss")
 	m.Options = map[string]string{"sslmode": "disable"}
 	good := map[string]string{
 		"db.example":                  "postgresql://u:p%40ss@db.example/?sslmode=disable",

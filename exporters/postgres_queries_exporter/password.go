@@ -5,10 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 // password returns the password of the next session.
@@ -18,21 +19,12 @@ type password func(ctx context.Context) (string, error)
 func (c credentials) newPassword() password {
 	switch {
 	case c.PasswordFile != "":
-		return func(context.Context) (string, error) { return readSecret(c.PasswordFile) }
+		return func(context.Context) (string, error) { return config.SecretFile(c.PasswordFile).Read() }
 	case len(c.PasswordCommand) > 0:
 		p := &commandPassword{command: c.PasswordCommand, lifetime: c.PasswordLifetime}
 		return p.get
 	}
 	return nil
-}
-
-// readSecret returns the content of a file without the newline at its end.
-func readSecret(file string) (string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("read a secret: %w", err)
-	}
-	return string(bytes.TrimRight(text, "\r\n")), nil
 }
 
 const (

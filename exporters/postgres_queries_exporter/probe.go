@@ -26,7 +26,7 @@ type probed struct {
 	logger *slog.Logger
 
 	mu      sync.Mutex
-	config  *config
+	config  *fileConfig
 	queries []*postgres.Query
 	handler http.Handler
 	servers map[probeKey]*probedServer
@@ -47,7 +47,7 @@ func newProbed(f *flags, logger *slog.Logger) *probed {
 }
 
 // set makes a configuration the present one. Servers of before are let go.
-func (p *probed) set(c *config, queries []*postgres.Query) {
+func (p *probed) set(c *fileConfig, queries []*postgres.Query) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.config, p.queries = c, queries

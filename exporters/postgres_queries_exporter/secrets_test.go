@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 const hidden = "h1dden"
@@ -17,8 +19,8 @@ const hidden = "h1dden"
 // TestSecretsStayHidden holds that passwords are in no error and no dump.
 func TestSecretsStayHidden(t *testing.T) {
 	var m module
-	m.UserPass.Password = hidden
-	c := config{DataSources: []dataSource{{DSN: "postgres://u:" + hidden + "@h/d"}}, AuthModules: map[string]module{"m": m}}
+	m.UserPass.Password = config.NewSecret(hidden)
+	c := fileConfig{DataSources: []dataSource{{DSN: config.NewSecret("postgres://u:" + hidden + "@h/d")}}, AuthModules: map[string]module{"m": m}}
 	dump, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ type service struct {
 	loads  *loads
 
 	mu      sync.Mutex
-	config  *config
+	config  *fileConfig
 	queries []*postgres.Query
 	servers []*server
 	start   func(*server) // runs the background queries of a server; nil before background

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 // source is a server to scrape and how to reach it.
@@ -26,13 +28,12 @@ type source struct {
 
 // sources returns the servers to scrape at /metrics: those of the configuration
 // file, else those of the DATA_SOURCE_* variables, else the one of libpq's own.
-func sources(c *config) ([]source, error) {
+func sources(c *fileConfig) ([]source, error) {
 	var all []source
 	for _, d := range c.DataSources {
 		s := source{password: d.Credentials.newPassword(), labels: d.Labels, config: d}
-		s.dsn = func() (string, error) { return string(d.DSN), nil }
-		if d.DSNFile != "" {
-			s.dsn = func() (string, error) { return readSecret(d.DSNFile) }
+		if s.dsn = d.DSN.Read; d.DSNFile != "" {
+			s.dsn = config.SecretFile(d.DSNFile).Read
 		}
 		all = append(all, s)
 	}
@@ -44,7 +45,7 @@ func sources(c *config) ([]source, error) {
 		return nil, err
 	}
 	for i := range names {
-		all = append(all, source{config: dataSource{DSN: secret(names[i])}, dsn: func() (string, error) {
+		all = append(all, source{config: dataSource{DSN: config.NewSecret(names[i])}, dsn: func() (string, error) {
 			again, err := environmentDSNs()
 			if err != nil || i >= len(again) {
 				return "", errors.Join(err, errors.New("the data source is gone"))
@@ -89,7 +90,7 @@ func environmentDSNs() ([]string, error) {
 // of the same name with _FILE names.
 func environment(name string) (string, error) {
 	if file := os.Getenv(name + "_FILE"); file != "" {
-		text, err := readSecret(file)
+		text, err := config.SecretFile(config.Path(file)).Read()
 		if err != nil {
 			return "", fmt.Errorf("%s_FILE: %w", name, err)
 		}
@@ -180,7 +181,11 @@ func probeSource(target string, m module) (source, error) {
 	}
 	u := url.URL{Scheme: "postgresql", Host: host, Path: "/" + database, RawQuery: query.Encode()}
 	if m.UserPass.Username != "" {
-		u.User = url.UserPassword(m.UserPass.Username, string(m.UserPass.Password))
+		password, err := m.UserPass.Password.Read()
+		if err != nil {
+			return source{}, err
+		}
+		u.User = url.UserPassword(m.UserPass.Username, password)
 	}
 	dsn := u.String()
 	if _, err := parseDSN(dsn); err != nil {

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 // address is where a server is, taken apart.
@@ -15,7 +17,7 @@ type address struct {
 	master   string   // the name that sentinels know it by, or ""
 	db       int
 	user     string
-	password secret
+	password config.Secret
 	tls      bool
 }
 
@@ -93,7 +95,7 @@ func (a *address) setUser(info string) error {
 	user, password, _ := strings.Cut(info, ":")
 	user, errUser := url.PathUnescape(user)
 	password, errPassword := url.PathUnescape(password)
-	a.user, a.password = user, newSecret(password, "")
+	a.user, a.password = user, config.NewSecret(password)
 	if errUser != nil || errPassword != nil {
 		return errors.New("user or password of the address are not escaped as in a URL")
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 func TestParseAddress(t *testing.T) {
@@ -19,21 +21,21 @@ func TestParseAddress(t *testing.T) {
 		{"redis://[::1]:7000/3", address{network: "tcp", hosts: []string{"[::1]:7000"}, db: 3}},
 		{"redis://[::1]", address{network: "tcp", hosts: []string{"[::1]:6379"}}},
 		{"redis://host?db=2", address{network: "tcp", hosts: []string{"host:6379"}, db: 2}},
-		{"rediss://me:p%40ss@host/1", address{network: "tcp", hosts: []string{"host:6379"}, db: 1, user: "me", password: newSecret("p@ss", ""), tls: true}},
-		{"redis://:secret@host", address{network: "tcp", hosts: []string{"host:6379"}, password: newSecret("secret", "")}},
+		{"rediss://me:p%40ss@host/1", address{network: "tcp", hosts: []string{"host:6379"}, db: 1, user: "me", password: config.NewSecret("p@ss"), tls: true}},
+		{"redis://:secret@host", address{network: "tcp", hosts: []string{"host:6379"}, password: config.NewSecret("secret")}},
 		{"VALKEY://host", address{network: "tcp", hosts: []string{"host:6379"}}},
 		{"/run/redis.sock", address{network: "unix", hosts: []string{"/run/redis.sock"}}},
 		{"unix:///run/redis.sock?db=4", address{network: "unix", hosts: []string{"/run/redis.sock"}, db: 4}},
-		{"unix://me:secret@/run/redis.sock", address{network: "unix", hosts: []string{"/run/redis.sock"}, user: "me", password: newSecret("secret", "")}},
+		{"unix://me:secret@/run/redis.sock", address{network: "unix", hosts: []string{"/run/redis.sock"}, user: "me", password: config.NewSecret("secret")}},
 		{"sentinel://a,b:26380/mymaster/2", address{network: "tcp", hosts: []string{"a:26379", "b:26380"}, master: "mymaster", db: 2}},
-		{"sentinels://u:p@a/m", address{network: "tcp", hosts: []string{"a:26379"}, master: "m", user: "u", password: newSecret("p", ""), tls: true}},
+		{"sentinels://u:p@a/m", address{network: "tcp", hosts: []string{"a:26379"}, master: "m", user: "u", password: config.NewSecret("p"), tls: true}},
 	} {
 		got, err := parseAddress(c.text)
 		if err != nil {
 			t.Errorf("%s: %v", c.text, err)
 			continue
 		}
-		if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(address{}, secret{})); diff != "" {
+		if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(address{}, config.Secret{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.text, diff)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/redis"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 const (
@@ -32,7 +33,7 @@ var errTooLong = errors.New("the server answers more than it may")
 // credentials are how to introduce oneself to servers.
 type credentials struct {
 	user               string
-	password, sentinel secret
+	password, sentinel config.Secret
 	tls                *tlsFiles
 	timeout            time.Duration // of connecting
 	name               string        // of connections, "" for none
@@ -44,14 +45,14 @@ func (c *credentials) options(a address, names []string) *redis.Options {
 	if a.user != "" {
 		user = a.user
 	}
-	if !a.password.empty() {
+	if a.password.IsSet() {
 		password = a.password
 	}
 	return &redis.Options{
 		Network: a.network, Addr: a.hosts[0], DB: a.db, ClientName: c.name,
 		Dialer: c.dialer(a.tls),
 		CredentialsProviderContext: func(context.Context) (string, string, error) {
-			text, err := password.read(names...)
+			text, err := passwordFor(password, names...)
 			if err != nil {
 				return "", "", &collector.CredentialsError{Err: err}
 			}
@@ -71,7 +72,7 @@ func (c *credentials) client(a address, names []string) redis.UniversalClient {
 	if a.master == "" {
 		return redis.NewClient(o)
 	}
-	sentinel, err := c.sentinel.read(a.hosts...)
+	sentinel, err := passwordFor(c.sentinel, a.hosts...)
 	if err != nil {
 		sentinel = "" // The sentinels will say so.
 	}

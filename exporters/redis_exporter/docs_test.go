@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
@@ -27,15 +28,7 @@ func TestDocumentedConfig(t *testing.T) {
 	if block == nil {
 		t.Fatal("no yaml block")
 	}
-	dir := t.TempDir()
-	secret := filepath.Join(dir, "secret")
-	file := filepath.Join(dir, "config.yml")
-	for name, text := range map[string]string{secret: "x", file: strings.ReplaceAll(block[1], "/run/secrets/cache", secret)} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := loadConfig(file)
+	c, err := loadConfig(exportertest.DocumentedConfig(t, block[1]))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 // flags are the flags of this binary. Names and variables of the environment
@@ -24,7 +25,7 @@ type connection struct {
 	addr, user, passwordFile, sentinelPasswordFile string
 	timeout                                        time.Duration
 	cluster, setClientName                         bool
-	tls                                            tlsConfig
+	tls                                            config.TLS
 }
 
 // metricFlags choose among the metrics of a scrape.
@@ -74,9 +75,9 @@ func (c *connection) add(app *kingpin.Application) {
 		Default("5s").DurationVar(&c.timeout)
 	app.Flag("is-cluster", "Look for keys on all nodes of the cluster that the server belongs to.").BoolVar(&c.cluster)
 	app.Flag("set-client-name", "Name connections redis_exporter in the list of clients.").Default("true").BoolVar(&c.setClientName)
-	app.Flag("tls-ca-cert-file", "CA certificates (PEM) that the server is verified with.").StringVar(&c.tls.CAFile)
-	app.Flag("tls-client-cert-file", "Client certificate (PEM).").StringVar(&c.tls.CertFile)
-	app.Flag("tls-client-key-file", "Key (PEM) of the client certificate.").StringVar(&c.tls.KeyFile)
+	app.Flag("tls-ca-cert-file", "CA certificates (PEM) that the server is verified with.").StringVar((*string)(&c.tls.CAFile))
+	app.Flag("tls-client-cert-file", "Client certificate (PEM).").StringVar((*string)(&c.tls.CertFile))
+	app.Flag("tls-client-key-file", "Key (PEM) of the client certificate.").StringVar((*string)(&c.tls.KeyFile))
 	app.Flag("tls-server-name", "Name the certificate of the server is verified for, if it is not that of the address.").StringVar(&c.tls.ServerName)
 	app.Flag("tls-insecure-skip-verify", "Do not verify the certificate of the server.").BoolVar(&c.tls.InsecureSkipVerify)
 }

@@ -100,13 +100,13 @@ func TestBadFlagsAreErrors(t *testing.T) {
 		{"--check-key-groups=%b()", `--check-key-groups: pattern "%b()"`},
 		{"--script=/nonexistent.lua", "--script: open /nonexistent.lua"},
 		{"--redis.addr=http://x", "--redis.addr: the scheme"},
-		{"--redis.password-file=/nonexistent", "read a password: open /nonexistent"},
-		{"--tls-ca-cert-file=/nonexistent", "read CA certificates: open /nonexistent"},
-		{"--tls-ca-cert-file=flags_test.go", "read CA certificates: none in"},
-		{"--tls-client-cert-file=flags_test.go", "needs both its file and that of its key"},
-		{"--config.file=testdata/unknown-field.yml", "testdata/unknown-field.yml: line 2: field target not found"},
-		{"--config.file=testdata/bad-pattern.yml", "testdata/bad-pattern.yml: probe.targets[1]: syntax error in pattern"},
-		{"--config.file=testdata/no-password.yml", "testdata/no-password.yml: probe.modules.a: read a password: open /nonexistent"},
+		{"--redis.password-file=/nonexistent", "read the secret: open /nonexistent"},
+		{"--tls-ca-cert-file=/nonexistent", "read the CA certificates: open /nonexistent"},
+		{"--tls-ca-cert-file=flags_test.go", "read the CA certificates: flags_test.go has none"},
+		{"--tls-client-cert-file=flags_test.go", "needs both its file and the file of its key"},
+		{"--config.file=testdata/unknown-field.yml", `testdata/unknown-field.yml: line 2: probe: unknown key "target", did you mean "targets"?`},
+		{"--config.file=testdata/bad-pattern.yml", "testdata/bad-pattern.yml: line 2: probe.targets[1]: syntax error in pattern"},
+		{"--config.file=testdata/no-password.yml", "testdata/no-password.yml: line 3: probe.modules.a.password_file: read the secret: open /nonexistent"},
 	} {
 		var stderr bytes.Buffer
 		if code := run([]string{"--config.check", c.arg}, io.Discard, &stderr); code != 1 || !strings.Contains(strings.ReplaceAll(stderr.String(), `\"`, `"`), c.want) {

@@ -14,6 +14,7 @@ import (
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/redis"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 // maxTargets is how many targets of probes stay connected.
@@ -45,7 +46,7 @@ func newTargets(s *service, modules map[string]module) (*targets, error) {
 	for name, m := range modules {
 		c := &credentials{
 			user: m.Username, timeout: s.credentials.timeout, name: s.credentials.name,
-			password: newSecret("", m.PasswordFile), sentinel: newSecret("", m.SentinelPasswordFile),
+			password: config.SecretFile(m.PasswordFile), sentinel: config.SecretFile(m.SentinelPasswordFile),
 			tls: &tlsFiles{config: m.TLS},
 		}
 		if err := c.tls.load(); err != nil {
@@ -112,7 +113,7 @@ func (t *targets) newTarget(c *credentials, name string, q url.Values) (*target,
 	if err != nil {
 		return nil, fmt.Errorf("target: %w", err)
 	}
-	config := t.service.config
+	config := t.service.collector
 	if err := t.service.flags.parameters(&config.Keys, q); err != nil {
 		return nil, err
 	}

@@ -1,46 +1,23 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
+	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
-// secret is a password in memory, or in a file if that has a name. Text that is
-// behind a pointer is never printed with what holds it.
-type secret struct {
-	text *string
-	file string
-}
-
-// newSecret returns a secret; an empty text and an empty file are no password.
-func newSecret(text, file string) secret { return secret{text: &text, file: file} }
-
-// empty reports whether there is no password.
-func (s secret) empty() bool { return s.file == "" && (s.text == nil || *s.text == "") }
-
-// read returns the secret for one of the names of a server. A file is read
-// anew, so that a password can be changed under a running exporter.
-func (s secret) read(names ...string) (string, error) {
-	if s.empty() {
-		return "", nil
-	}
-	if s.file == "" {
-		return *s.text, nil
-	}
-	b, err := os.ReadFile(s.file)
-	if err != nil {
-		return "", fmt.Errorf("read a password: %w", err)
-	}
-	b = bytes.TrimRight(b, "\r\n")
-	if !bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
-		return string(b), nil
+// passwordFor returns the password of a server that has these names: a secret,
+// or one of several in a file with a JSON object.
+func passwordFor(s config.Secret, names ...string) (string, error) {
+	text, err := s.Read()
+	if err != nil || !s.FromFile() || !strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return text, err
 	}
 	var byName map[string]string
-	if err := json.Unmarshal(b, &byName); err != nil {
-		return "", errors.New("read a password: " + s.file + " begins with { and is no JSON object of strings")
+	if json.Unmarshal([]byte(text), &byName) != nil { // Its error would hold a part of the file.
+		return "", fmt.Errorf("read the secret: a file that begins with { must be a JSON object of texts")
 	}
 	for _, name := range names {
 		if password, ok := byName[name]; ok {
@@ -48,4 +25,12 @@ func (s secret) read(names ...string) (string, error) {
 		}
 	}
 	return "", nil // As the established exporter: try without a password.
+}
+
+// secretOf returns the secret in a file, or else the one in memory.
+func secretOf(text, file string) config.Secret {
+	if file != "" {
+		return config.SecretFile(config.Path(file))
+	}
+	return config.NewSecret(text)
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 func TestSecretsDoNotPrint(t *testing.T) {
@@ -15,7 +17,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 	t.Setenv("REDIS_PASSWORD", "s3cret")
 	s, _ := serviceFor(t)
-	for _, v := range []any{a, &a, newSecret("s3cret", ""), s.credentials, *s.credentials, s.flags} {
+	for _, v := range []any{a, &a, config.NewSecret("s3cret"), s.credentials, *s.credentials, s.flags} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 			if text := fmt.Sprintf(verb, v); strings.Contains(text, "s3cret") {
 				t.Errorf("%s of %T: %s", verb, v, text)
@@ -31,12 +33,12 @@ func TestSecretFiles(t *testing.T) {
 		{"with spaces \r\n", "with spaces ", ""},
 		{`{"redis://a:1": "one", "b:2": "two"}`, "two", ""},
 		{`{"redis://a:1": "one"}`, "", ""},
-		{`{"a": s3cret}`, "", "is no JSON object of strings"},
+		{`{"a": s3cret}`, "", "must be a JSON object of texts"},
 	} {
 		if err := os.WriteFile(file, []byte(c.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := newSecret("", file).read("redis://b:2", "b:2")
+		got, err := passwordFor(config.SecretFile(config.Path(file)), "redis://b:2", "b:2")
 		if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%q: %q, %v; want %q, %q", c.content, got, err, c.want, c.err)
 		}

@@ -13,13 +13,14 @@ import (
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/redis"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 // service is the server of --redis.addr, and what a reload replaces.
 type service struct {
 	flags       *flags
 	logger      *slog.Logger
-	config      collector.Config // of all collectors
+	collector   collector.Config // of all collectors
 	credentials *credentials     // of --redis.addr, and of probes without a module
 	errors      prometheus.Counter
 
@@ -41,11 +42,11 @@ func newService(f *flags, getenv func(string) string, logger *slog.Logger) (*ser
 	}
 	config.Logger = logger
 	s := &service{
-		flags: f, logger: logger, config: config,
+		flags: f, logger: logger, collector: config,
 		credentials: &credentials{
 			user: f.user, timeout: f.connection.timeout,
-			password: newSecret(getenv("REDIS_PASSWORD"), f.passwordFile),
-			sentinel: newSecret(getenv("REDIS_SENTINEL_PASSWORD"), f.sentinelPasswordFile),
+			password: secretOf(getenv("REDIS_PASSWORD"), f.passwordFile),
+			sentinel: secretOf(getenv("REDIS_SENTINEL_PASSWORD"), f.sentinelPasswordFile),
 			tls:      &tlsFiles{config: f.tls},
 		},
 		errors: prometheus.NewCounter(prometheus.CounterOpts{
@@ -72,7 +73,7 @@ func (s *service) connect() error {
 	}
 	names := namesOf(s.flags.addr, a)
 	s.client = s.credentials.client(a, names)
-	config := s.config
+	config := s.collector
 	if s.flags.cluster {
 		s.cluster = s.credentials.clusterClient(a, names)
 		config.Keys.Client = s.cluster
@@ -98,8 +99,8 @@ func (s *service) reload(context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, one := range []secret{s.credentials.password, s.credentials.sentinel} {
-		if _, err := one.read(); err != nil {
+	for _, one := range []config.Secret{s.credentials.password, s.credentials.sentinel} {
+		if _, err := passwordFor(one); err != nil {
 			return err
 		}
 	}
