@@ -6,7 +6,8 @@ VERSION  := $(shell cat VERSION)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null)
 BRANCH   := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
 VPKG     := github.com/prometheus/common/version
-LDFLAGS  := -s -w -X $(VPKG).Version=$(VERSION) -X $(VPKG).Revision=$(REVISION) -X $(VPKG).Branch=$(BRANCH)
+LDFLAGS   = -s -w -X $(VPKG).Version=$(VERSION) -X $(VPKG).Revision=$(REVISION) -X $(VPKG).Branch=$(BRANCH) \
+	-X $(VPKG).BuildUser=$(shell id -un)@$(shell uname -n) -X $(VPKG).BuildDate=$(shell date -u +%Y%m%d-%H:%M:%S)
 TOOL     := $(GO) tool -modfile=internal/tools/go.mod
 MAINS    := $(notdir $(wildcard exporters/*_exporter))
 # The race detector needs a C compiler; a machine without one still tests.
@@ -45,14 +46,26 @@ build: go ## Build every binary into bin/.
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 $(GO) build -trimpath -tags netgo,osusergo -ldflags '$(LDFLAGS)' -o $(BIN)/ ./exporters/...
 
+# Many packages wait for servers and timers, so more of them run at once than
+# there are processors.
 .PHONY: test
-test: go ## Run all tests; REQUIRE_SERVICES=1 fails where a service is missing instead of skipping.
-	$(GO) test $(RACE) -shuffle=on ./...
+test: go $(if $(filter 1,$(REQUIRE_SERVICES)),test-programs) ## Run all tests; REQUIRE_SERVICES=1 fails where a service is missing instead of skipping.
+	TEST_PROGRAMS=$(if $(filter 1,$(REQUIRE_SERVICES)),$(CURDIR)/.build/programs) $(GO) test $(RACE) -shuffle=on -p 4 ./...
+
+# Tests that measure memory want programs as users build them; they are built once.
+.PHONY: test-programs
+test-programs: go
+	$(GO) build -o .build/programs/ ./exporters/dmarc_exporter
 
 .PHONY: kill-test
-kill-test: go ## Kill dmarc_exporter 220 times per way to dispose of files, 1,000 times per way to send, and drain 100,000 mails; half an hour.
-	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 IMAP_KILLS=1000 DRAIN_MAILS=100000 \
-		$(GO) test -count=1 -v -timeout=90m -run='^(TestKill|TestDrain)' ./exporters/dmarc_exporter
+kill-test: go test-programs ## The long proofs: thousands of kills of every kind, and a mailbox of 100,000 mails; an hour.
+	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 IMAP_KILLS=1000 DRAIN_MAILS=100000 IMAP_INTERRUPTIONS=200 NGINX_KILLS=100 \
+		TEST_PROGRAMS=$(CURDIR)/.build/programs $(GO) test -count=1 -v -timeout=3h -run='^(TestKill|TestDrain|TestInterrupted)' \
+		./exporters/... ./internal/ingest/... ./dmarc/...
+
+.PHONY: flake-hunt
+flake-hunt: go ## Run every package, or PKGS, many times over 1, 2 and 8 processors, half of them on a busy machine; hours.
+	@REQUIRE_SERVICES=$(REQUIRE_SERVICES) RUNS=$(RUNS) .ci/flake-hunt $(or $(PKGS),./...)
 
 .PHONY: test-mixin
 test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.

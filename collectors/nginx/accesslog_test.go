@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // kv returns a line of the shipped key=value format.
@@ -56,11 +57,7 @@ func start(t *testing.T, a *AccessLog) (stop func()) {
 // await waits until a has received n lines.
 func await(t *testing.T, a *AccessLog, n uint64) {
 	t.Helper()
-	for limit := time.Now().Add(20 * time.Second); a.Lines() < n; time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatalf("%d lines after 20 s, want %d", a.Lines(), n)
-		}
-	}
+	realtest.Eventually(t, fmt.Sprintf("%d lines", n), func() bool { return a.Lines() >= n })
 }
 
 func expose(t *testing.T, a *AccessLog) string {

@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // updateFunc is an updater of a test.
@@ -133,7 +135,7 @@ func TestStuck(t *testing.T) {
 		wg.Go(func() {
 			start := time.Now()
 			got := collect(within(t, budget), c)
-			if took := time.Since(start); took > budget+2*time.Second {
+			if took := time.Since(start); took > budget+realtest.Patience/2 {
 				t.Errorf("scrape took %v", took)
 			}
 			if got["test_value"] != 1 || got["node_scrape_collector_success{good}"] != 1 || got["node_scrape_collector_success{hang}"] != 0 {
@@ -148,7 +150,7 @@ func TestStuck(t *testing.T) {
 	if got := runtime.NumGoroutine(); got > before+5 {
 		t.Errorf("%d goroutines, %d before", got, before)
 	}
-	eventually(t, func() bool { // A busy machine may be slow once.
+	realtest.Eventually(t, "it holds", func() bool { // A busy machine may be slow once.
 		start := time.Now()
 		collect(within(t, budget), c)
 		return time.Since(start) < budget/4
@@ -157,7 +159,7 @@ func TestStuck(t *testing.T) {
 		t.Errorf("%d runs of the stuck collector, want 1", got)
 	}
 	close(release)
-	eventually(t, func() bool { return runtime.NumGoroutine() <= before })
+	realtest.Eventually(t, "it holds", func() bool { return runtime.NumGoroutine() <= before })
 	got := collect(within(t, 10*time.Second), c)
 	if _, stuck := got["node_scrape_collector_stuck_seconds{hang}"]; stuck || got["node_scrape_collector_success{hang}"] != 1 {
 		t.Errorf("after the end: %v", got)
@@ -228,16 +230,5 @@ func TestFilter(t *testing.T) {
 				t.Errorf("names (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// eventually polls until ok holds.
-func eventually(t *testing.T, ok func() bool) {
-	t.Helper()
-	for limit := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(limit) {
-			buf := make([]byte, 64<<10)
-			t.Fatalf("it does not hold:\n%s", buf[:runtime.Stack(buf, true)])
-		}
 	}
 }

@@ -23,6 +23,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/node_exporter/collector"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // textfiles is the directory of the only configuration this process can have.
@@ -212,7 +214,7 @@ func TestWedge(t *testing.T) {
 	unblock(t, fifo)
 	server.Close()
 	client.CloseIdleConnections()
-	eventually(t, func() bool { return runtime.NumGoroutine() <= before+5 })
+	realtest.Eventually(t, "it holds", func() bool { return runtime.NumGoroutine() <= before+5 })
 	if got := collect(within(t, 30*time.Second), ours); got["node_scrape_collector_success{textfile}"] != 1 {
 		t.Error("the textfile collector has not come back")
 	}

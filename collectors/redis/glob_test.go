@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestGlob(t *testing.T) {
@@ -45,11 +44,7 @@ func TestGlob(t *testing.T) {
 }
 
 func TestGlobIsNotExponential(t *testing.T) {
-	start := time.Now()
-	glob(strings.Repeat("*a", 50), strings.Repeat("a", 10000)+"b")
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("took %v", took)
-	}
+	glob(strings.Repeat("*a", 50), strings.Repeat("a", 10000)+"b") // An exponential one would never return.
 }
 
 // FuzzGlob holds that patterns without classes and escapes mean what path.Match

@@ -195,14 +195,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	c := New(connect(t, redis.Options{Addr: s.Addr()}), Config{Keys: KeysConfig{Queues: []Key{{0, "q"}}, Interval: time.Millisecond}})
 	ended := make(chan error)
 	go func() { ended <- c.Run(ctx) }()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		if strings.Contains(collect(t, c, 5*time.Second), "redis_queue_length{") {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("no result of a refresh")
-		}
-	}
+	realtest.Eventually(t, "the result of a refresh", func() bool { return strings.Contains(collect(t, c, 5*time.Second), "redis_queue_length{") })
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("Run = %v", err)

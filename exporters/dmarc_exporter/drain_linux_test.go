@@ -24,11 +24,11 @@ const drainMemory = 64 << 20
 // are, one poisonous in a thousand; make kill-test drains 100,000.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	mails := fromEnv(t, "DRAIN_MAILS", 300)
+	mails := realtest.Count(t, "DRAIN_MAILS", 100)
 	every := min(1000, mails/len(poisons(t)))
 	server, state := realtest.Dovecot(t), filepath.Join(t.TempDir(), "state.db")
 	messages, refused := offerDrain(t, server, mails, every)
-	binary, config := buildBinary(t), mailboxConfig(t, server)
+	binary, config := realtest.Program(t, "dmarc_exporter"), mailboxConfig(t, server)
 
 	start := time.Now()
 	exporter := realtest.Start(t, exec.Command(binary, "serve", "--config.file="+config, "--state.file="+state,

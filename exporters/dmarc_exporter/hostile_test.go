@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // corpus is a collection of sample reports beside the repository.
@@ -35,7 +36,7 @@ func TestHostile(t *testing.T) {
 		t.Skip("other systems tell memory in other ways")
 	}
 	t.Parallel()
-	binary, dir := buildBinary(t), t.TempDir()
+	binary, dir := realtest.Program(t, "dmarc_exporter"), t.TempDir()
 	var all []string
 	for name, content := range hostile(t) {
 		path := filepath.Join(dir, name)
@@ -50,16 +51,6 @@ func TestHostile(t *testing.T) {
 		measure(t, binary, mostTime, path)
 	}
 	measure(t, binary, time.Duration(len(all))*mostTime, all...)
-}
-
-// buildBinary builds the exporter as users do: a test binary needs more memory.
-func buildBinary(t testing.TB) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "dmarc_exporter")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return binary
 }
 
 // measure runs check and compares its memory and processor time with what it may take.

@@ -24,7 +24,7 @@ const mailUser = "reports"
 // longer; make kill-test does.
 func TestKillIMAP(t *testing.T) {
 	t.Parallel()
-	k := newKillIMAP(t, "dmarc_exporter", fromEnv(t, "IMAP_KILLS", 10))
+	k := newKillIMAP(t, "dmarc_exporter", realtest.Count(t, "IMAP_KILLS", 4))
 	start := time.Now()
 	want, got := k.Run(t)
 	t.Logf("%d kills within %s, %d mails in %s: %+v", k.Kills, k.Longest.Round(time.Millisecond), k.Inputs, time.Since(start).Round(time.Second), got)
@@ -69,7 +69,7 @@ func newKillIMAP(t *testing.T, command string, kills int) *killIMAP {
 	t.Helper()
 	server, dir := realtest.Dovecot(t), t.TempDir()
 	server.Seed(t, mailUser, "INBOX")
-	config, state, binary := mailboxConfig(t, server), filepath.Join(dir, "state.db"), linkCommand(t, command)
+	config, state, binary := mailboxConfig(t, server), filepath.Join(dir, "state.db"), realtest.Linked(t, command)
 	var offered [][]byte // delivered at once, when the next command starts
 	return &killIMAP{server: server, Kill: ingesttest.Kill{
 		State: state, Kills: kills, Inputs: 10 * kills,

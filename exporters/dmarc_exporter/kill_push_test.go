@@ -25,7 +25,7 @@ import (
 // and send again what was not confirmed. Nothing may be lost or counted twice.
 func TestKillPush(t *testing.T) {
 	// Not parallel: the port must stay free while the exporter is dead.
-	binary, dir := linkBinary(t), t.TempDir()
+	binary, dir := realtest.Linked(t, "dmarc_exporter"), t.TempDir()
 	state, socket := filepath.Join(dir, "state.db"), filepath.Join(dir, "lmtp")
 	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
 	config := filepath.Join(dir, "config.yml")
@@ -33,7 +33,7 @@ func TestKillPush(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	kills := fromEnv(t, "PUSH_KILLS", 20)
+	kills := realtest.Count(t, "PUSH_KILLS", 6)
 	peers := newPeers(t, func(ctx context.Context, n int, report []byte) error {
 		if n%2 == 0 {
 			return sendHTTP(ctx, "http://"+address+"/v1/reports", report)

@@ -6,41 +6,24 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
-
-// linkBinary makes a program of the test binary, which TestMain turns into the exporter.
-func linkBinary(t testing.TB) string { return linkCommand(t, "dmarc_exporter") }
-
-// linkCommand makes a program of a command of TestMain.
-func linkCommand(t testing.TB, name string) string {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary := filepath.Join(t.TempDir(), name)
-	if err := os.Symlink(self, binary); err != nil {
-		t.Fatal(err)
-	}
-	return binary
-}
 
 // TestKill kills the exporter at random moments while it reads a directory.
 // Everything must be counted exactly once: messages, reports, duplicates and
 // refusals. What is counted must be in the archive. KILLS and KILL_INPUTS make it longer; make kill-test does.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	binary := linkBinary(t)
+	binary := realtest.Linked(t, "dmarc_exporter")
 	for _, after := range []string{"move", "keep"} {
 		t.Run(after, func(t *testing.T) {
 			dir, state, archive := t.TempDir(), filepath.Join(t.TempDir(), "state.db"), filepath.Join(t.TempDir(), "records.jsonl")
 			k := ingesttest.Kill{
-				Dir: dir, State: state, Kills: fromEnv(t, "KILLS", 20), Inputs: fromEnv(t, "KILL_INPUTS", 400), Longest: 200 * time.Millisecond,
+				Dir: dir, State: state, Kills: realtest.Count(t, "KILLS", 6), Inputs: realtest.Count(t, "KILL_INPUTS", 150), Longest: 200 * time.Millisecond,
 				Command: func() *exec.Cmd {
 					return exec.Command(binary, "serve", "--source.dir="+dir, "--source.after="+after, "--state.file="+state, "--archive.file="+archive,
 						"--web.listen-address=127.0.0.1:0", "--log.level=error")
@@ -76,17 +59,4 @@ func TestKill(t *testing.T) {
 			}
 		})
 	}
-}
-
-func fromEnv(t *testing.T, name string, value int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return value
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return n
 }

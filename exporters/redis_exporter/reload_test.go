@@ -58,13 +58,7 @@ func TestReloadsCostNoScrape(t *testing.T) {
 	if scrapes.Load() < 8 {
 		t.Errorf("only %d scrapes", scrapes.Load())
 	}
-	for limit := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		clients := strings.Count(server.Do(t, "CLIENT", "LIST"), "name=redis_exporter")
-		if clients <= maxConnections {
-			break
-		}
-		if time.Now().After(limit) {
-			t.Fatalf("%d connections are left", clients)
-		}
-	}
+	realtest.Eventually(t, "few connections are left", func() bool {
+		return strings.Count(server.Do(t, "CLIENT", "LIST"), "name=redis_exporter") <= maxConnections
+	})
 }

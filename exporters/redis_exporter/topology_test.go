@@ -97,7 +97,7 @@ func missing(text string, lines ...string) []string {
 // eventually scrapes until all lines are there.
 func eventually(t *testing.T, s *service, lines ...string) string {
 	t.Helper()
-	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for limit := time.Now().Add(realtest.Patience); ; time.Sleep(50 * time.Millisecond) {
 		text := scrape(t, s, 2*time.Second)
 		lost := missing(text, lines...)
 		if len(lost) == 0 {
@@ -158,15 +158,9 @@ func TestSentinels(t *testing.T) {
 		t.Error("another server than the master is scraped")
 	}
 	master.Kill()
-	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		text := scrape(t, s, time.Second)
-		if strings.Contains(text, fmt.Sprintf(`role="master",run_id="%s"`, runID(t, replica))) {
-			break
-		}
-		if time.Now().After(limit) {
-			t.Fatalf("the replica did not become the master:\n%s", text)
-		}
-	}
+	realtest.Eventually(t, "the replica is the master", func() bool {
+		return strings.Contains(scrape(t, s, time.Second), fmt.Sprintf(`role="master",run_id="%s"`, runID(t, replica)))
+	})
 	eventually(t, own, "redis_sentinel_master_status{")
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // slack is what a busy machine may add to a deadline. Without deadlines the
@@ -44,7 +46,7 @@ func TestConcurrentScrapesShareOneGather(t *testing.T) {
 			a.wantLines(t, "test_up 1")
 		})
 	}
-	eventually(t, "all scrapes wait", func() bool {
+	realtest.Eventually(t, "all scrapes wait", func() bool {
 		scraper.mu.Lock()
 		defer scraper.mu.Unlock()
 		g := scraper.inFlight[""]
@@ -120,7 +122,7 @@ func TestJoinerAnsweredByItsOwnDeadline(t *testing.T) {
 		a, _ := fetch(context.Background(), s.URL+"/metrics", timeoutHeader, "20")
 		leader <- a
 	}()
-	eventually(t, "the leader's gather runs", func() bool { return calls.Load() == 1 })
+	realtest.Eventually(t, "the leader's gather runs", func() bool { return calls.Load() == 1 })
 	joiner := get(t, s.URL+"/metrics", timeoutHeader, "1")
 	joiner.wantLines(t, "test_early 1",
 		`test_exporter_scrape_collector_success{collector="early"} 1`,
@@ -147,7 +149,7 @@ func TestLongScrapeDoesNotShareShortOne(t *testing.T) {
 		a, _ := fetch(context.Background(), s.URL+"/metrics", timeoutHeader, "2")
 		short <- a
 	}()
-	eventually(t, "the short gather runs", func() bool { return calls.Load() == 1 })
+	realtest.Eventually(t, "the short gather runs", func() bool { return calls.Load() == 1 })
 	get(t, s.URL+"/metrics", timeoutHeader, "20").wantLines(t, "test_up 1")
 	a := <-short
 	a.wantLines(t)
@@ -171,7 +173,7 @@ func TestStuckCollectorIsNotStartedAgain(t *testing.T) {
 		t.Errorf("stuck collector was started %d times, want once", n)
 	}
 	close(release)
-	eventually(t, "the collector is used again", func() bool {
+	realtest.Eventually(t, "the collector is used again", func() bool {
 		a := get(t, s.URL+"/metrics")
 		return filter(a.body, "test_stuck 1") != ""
 	})
@@ -196,8 +198,8 @@ func TestScrapeWithoutReaderIsCancelled(t *testing.T) {
 	}
 	select {
 	case <-cancelled:
-	case <-time.After(5 * time.Second):
-		t.Error("collector still runs 5 s after the client has gone")
+	case <-time.After(realtest.Patience):
+		t.Error("the collector still runs after the client has gone")
 	}
 }
 

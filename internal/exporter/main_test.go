@@ -16,6 +16,8 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // childVariable turns the test binary into an exporter.
@@ -199,20 +201,10 @@ func filter(body, prefix string) string {
 	return strings.Join(lines, "")
 }
 
-// eventually polls ok until it holds, for two seconds.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for limit := time.Now().Add(2 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatalf("after 2 s still not: %s", what)
-		}
-	}
-}
-
 // wantGoroutines fails the test unless the number of goroutines returns to a
-// few more than base within two seconds.
+// few more than base.
 func wantGoroutines(t testing.TB, base int) {
 	t.Helper()
 	http.DefaultClient.CloseIdleConnections()
-	eventually(t, fmt.Sprintf("at most %d goroutines", base+5), func() bool { return runtime.NumGoroutine() <= base+5 })
+	realtest.Eventually(t, fmt.Sprintf("at most %d goroutines", base+5), func() bool { return runtime.NumGoroutine() <= base+5 })
 }

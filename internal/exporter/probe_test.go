@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 func TestProbe(t *testing.T) {
@@ -48,7 +50,7 @@ func TestProbe(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "everything opened is freed", func() bool { return opened.Load() == 3 && freed.Load() == 3 })
+	realtest.Eventually(t, "everything opened is freed", func() bool { return opened.Load() == 3 && freed.Load() == 3 })
 }
 
 func TestProbeAllowsNothingByDefault(t *testing.T) {

@@ -85,8 +85,8 @@ func (c *child) wantExit(t testing.TB, code int) {
 	t.Helper()
 	select {
 	case <-c.Done():
-	case <-time.After(10 * time.Second):
-		t.Fatalf("still running after 10 s:\n%s", c.Output())
+	case <-time.After(realtest.Patience):
+		t.Fatalf("still running after %s:\n%s", realtest.Patience, c.Output())
 	}
 	if got := c.ExitCode(); got != code {
 		t.Errorf("exit code %d, want %d:\n%s", got, code, c.Output())
@@ -172,7 +172,7 @@ func TestReloadKeepsLastGood(t *testing.T) {
 	if err := c.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "SIGHUP reloads", func() bool { return strings.Contains(get(t, c.url+"/metrics").body, "\ntest_config 2\n") })
+	realtest.Eventually(t, "SIGHUP reloads", func() bool { return strings.Contains(get(t, c.url+"/metrics").body, "\ntest_config 2\n") })
 	get(t, c.url+"/metrics").wantLines(t, "test_exporter_config_last_reload_successful 1")
 
 	c.write(t, "three")
@@ -260,7 +260,7 @@ func TestStop(t *testing.T) {
 			}
 			return nil
 		})
-		eventually(t, "the second signal ends the process", func() bool {
+		realtest.Eventually(t, "the second signal ends the process", func() bool {
 			_ = c.Signal(syscall.SIGTERM)
 			select {
 			case <-c.Done():

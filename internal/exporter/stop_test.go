@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // urlHandler is a log handler that passes on the URL that is served.
@@ -67,7 +69,7 @@ func TestStopLetsScrapesFinish(t *testing.T) {
 	}()
 	<-running
 	cancel()
-	eventually(t, "no new connection is accepted", func() bool {
+	realtest.Eventually(t, "no new connection is accepted", func() bool {
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
 		res, err := client.Get(target[:len(target)-len("/metrics")] + "/-/healthy")
 		if err == nil {

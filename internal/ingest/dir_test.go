@@ -16,6 +16,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // runSource runs a source until the test ends and returns its pipeline and log.
@@ -82,7 +83,7 @@ func TestDirHalfWritten(t *testing.T) {
 		}
 		time.Sleep(40 * time.Millisecond)
 	}
-	ingesttest.Eventually(t, "counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 9 })
+	realtest.Eventually(t, "counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 9 })
 	if n := ingesttest.Sum(store, tally.Refusals); n != 0 {
 		t.Errorf("%d refusals, want 0", n)
 	}
@@ -106,7 +107,7 @@ func TestDirLeavesForeignFiles(t *testing.T) {
 		return ingest.NewDir(dir, c)
 	})
 	write(t, filepath.Join(dir, "good.xml"), ingesttest.Report("good", 2))
-	ingesttest.Eventually(t, "good.xml done", func() bool { return exists(filepath.Join(dir, "done", "good.xml")) })
+	realtest.Eventually(t, "good.xml done", func() bool { return exists(filepath.Join(dir, "done", "good.xml")) })
 	for _, name := range append(left, "directory/x.xml") {
 		if !exists(filepath.Join(dir, name)) {
 			t.Errorf("%s was touched", name)
@@ -130,7 +131,7 @@ func TestDirSameName(t *testing.T) {
 	})
 	for i, id := range []string{"one", "two", "three"} {
 		write(t, filepath.Join(dir, "report.xml"), ingesttest.Report(id, i+1))
-		ingesttest.Eventually(t, id+" taken", func() bool { return !exists(filepath.Join(dir, "report.xml")) })
+		realtest.Eventually(t, id+" taken", func() bool { return !exists(filepath.Join(dir, "report.xml")) })
 	}
 	for _, name := range []string{"report.xml", "report.xml.1", "report.xml.2"} {
 		if !exists(filepath.Join(dir, "done", name)) {
@@ -151,19 +152,19 @@ func TestDirUnreadable(t *testing.T) {
 		source = ingest.NewDir(dir, quick(p))
 		return source
 	})
-	ingesttest.Eventually(t, "an error in the log", func() bool { return strings.Contains(logs.String(), "no such file or directory") })
+	realtest.Eventually(t, "an error in the log", func() bool { return strings.Contains(logs.String(), "no such file or directory") })
 	for round := range 3 {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(dir, "a.xml"), ingesttest.Report(string(rune('a'+round)), 1))
-		ingesttest.Eventually(t, "counted", func() bool {
+		realtest.Eventually(t, "counted", func() bool {
 			return source.Status().Up && ingesttest.Sum(store, tally.Messages) == int64(round+1)
 		})
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
-		ingesttest.Eventually(t, "down", func() bool { return !source.Status().Up })
+		realtest.Eventually(t, "down", func() bool { return !source.Status().Up })
 	}
 	if err := source.Status().Err; err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("error %v, want one that names %s", err, dir)
@@ -186,7 +187,7 @@ func TestDirPoison(t *testing.T) {
 	if !exists("/proc/self/mem") {
 		t.Skip("no /proc")
 	}
-	ingesttest.Eventually(t, "both done", func() bool {
+	realtest.Eventually(t, "both done", func() bool {
 		return exists(filepath.Join(dir, "invalid", "io", "a-poison.xml")) && exists(filepath.Join(dir, "done", "b-good.xml"))
 	})
 	if n := ingesttest.Sum(store, tally.Refusals, "io"); n != 1 {
@@ -207,7 +208,7 @@ func TestDirStuck(t *testing.T) {
 		c.After, c.KeepRefused, c.Logger = ingest.AfterMove, true, logger
 		return ingest.NewDir(dir, c)
 	})
-	ingesttest.Eventually(t, "told", func() bool { return strings.Contains(logs.String(), "cannot put processed file away") })
+	realtest.Eventually(t, "told", func() bool { return strings.Contains(logs.String(), "cannot put processed file away") })
 	time.Sleep(200 * time.Millisecond) // Several scans.
 	if n := ingesttest.Sum(store, tally.Reports, string(tally.OutcomeCounted)); n != 1 {
 		t.Errorf("%d reports, want 1", n)
@@ -219,7 +220,7 @@ func TestDirStuck(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "done")); err != nil {
 		t.Fatal(err)
 	}
-	ingesttest.Eventually(t, "moved", func() bool { return exists(filepath.Join(dir, "done", "a.xml")) })
+	realtest.Eventually(t, "moved", func() bool { return exists(filepath.Join(dir, "done", "a.xml")) })
 	if n := ingesttest.Sum(store, tally.Reports); n != 2 {
 		t.Errorf("%d outcomes, want 2: one counted, one refused", n)
 	}
@@ -232,11 +233,11 @@ func TestSupervisorExchange(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	group.Go(func() { supervisor.Run(ctx, nil, map[string]ingest.Source{"a": a, "b": b}) })
-	ingesttest.Eventually(t, "two run", func() bool { return a.running.Load() == 1 && b.running.Load() == 1 })
+	realtest.Eventually(t, "two run", func() bool { return a.running.Load() == 1 && b.running.Load() == 1 })
 	if err := supervisor.Exchange(ctx, map[string]ingest.Source{"b": &fakeSource{name: "other b"}, "c": c}); err != nil {
 		t.Fatal(err)
 	}
-	ingesttest.Eventually(t, "c runs", func() bool { return c.running.Load() == 1 })
+	realtest.Eventually(t, "c runs", func() bool { return c.running.Load() == 1 })
 	if a.running.Load() != 0 || b.starts.Load() != 1 {
 		t.Errorf("a runs %d times, b was started %d times, want 0 and 1", a.running.Load(), b.starts.Load())
 	}
@@ -244,7 +245,7 @@ func TestSupervisorExchange(t *testing.T) {
 		t.Errorf("%d sources, want 2", n)
 	}
 	c.fail.Store(true)
-	ingesttest.Eventually(t, "c is started again", func() bool { return c.starts.Load() > 2 })
+	realtest.Eventually(t, "c is started again", func() bool { return c.starts.Load() > 2 })
 	cancel()
 	group.Wait()
 	if n := b.running.Load() + c.running.Load(); n != 0 {

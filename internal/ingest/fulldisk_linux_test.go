@@ -15,6 +15,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // TestFullDisk fills the disk of the state: nothing is acknowledged that is
@@ -43,7 +44,7 @@ func TestFullDisk(t *testing.T) {
 	c.After = ingest.AfterMove
 	source := ingest.NewDir(dir, c)
 	stop := runUntilStopped(t, &ingest.Supervisor{MinPause: 5 * time.Millisecond, MaxPause: 50 * time.Millisecond, Logger: logger}, pipeline, source)
-	ingesttest.Eventually(t, "told that the disk is full", func() bool { return strings.Contains(logs.String(), "no space left on device") })
+	realtest.Eventually(t, "told that the disk is full", func() bool { return strings.Contains(logs.String(), "no space left on device") })
 	if !strings.Contains(logs.String(), "state.db") {
 		t.Errorf("the log does not name the file:\n%s", logs)
 	}
@@ -54,7 +55,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	ingesttest.Eventually(t, "all counted", func() bool { return ingesttest.Sum(store, tally.Messages) == reports && files(t, dir) == 0 })
+	realtest.Eventually(t, "all counted", func() bool { return ingesttest.Sum(store, tally.Messages) == reports && files(t, dir) == 0 })
 	stop()
 	if n := ingesttest.Sum(store, tally.Reports); n != reports {
 		t.Errorf("%d outcomes, want %d", n, reports)

@@ -60,9 +60,9 @@ func TestPOP3Keeps(t *testing.T) {
 		}
 		return source
 	})
-	ingesttest.Eventually(t, "all read", func() bool { return ingesttest.Sum(store, tally.Reports) == 3 })
+	realtest.Eventually(t, "all read", func() bool { return ingesttest.Sum(store, tally.Reports) == 3 })
 	server.Seed(t, "keeper", "INBOX", mail(ingesttest.Report("c", 4)))
-	ingesttest.Eventually(t, "the new one read", func() bool { return ingesttest.Sum(store, tally.Messages) == 7 })
+	realtest.Eventually(t, "the new one read", func() bool { return ingesttest.Sum(store, tally.Messages) == 7 })
 	if n := ingesttest.Sum(store, tally.Reports); n != 4 {
 		t.Errorf("%d outcomes, want 4", n)
 	}
@@ -70,9 +70,9 @@ func TestPOP3Keeps(t *testing.T) {
 		t.Errorf("%d mails left, want 4", n)
 	}
 	server.Stop()
-	ingesttest.Eventually(t, "down", func() bool { return !source.Status().Up })
+	realtest.Eventually(t, "down", func() bool { return !source.Status().Up })
 	server.Restart(t)
-	ingesttest.Eventually(t, "up again", func() bool { return source.Status().Up })
+	realtest.Eventually(t, "up again", func() bool { return source.Status().Up })
 }
 
 // TestPOP3Poison gives up on a mail that a server never sends, and reads the others.
@@ -102,7 +102,7 @@ func TestPOP3Poison(t *testing.T) {
 		}
 		return source
 	})
-	ingesttest.Eventually(t, "good one counted, bad one refused", func() bool {
+	realtest.Eventually(t, "good one counted, bad one refused", func() bool {
 		return ingesttest.Sum(store, tally.Messages) == 3 && ingesttest.Sum(store, tally.Refusals, "io") == 1 &&
 			ingesttest.Sum(store, tally.Refusals, "too_large") == 1
 	})
@@ -136,7 +136,7 @@ func TestPOP3Hostile(t *testing.T) {
 				}
 				return source
 			})
-			ingesttest.Eventually(t, "told", func() bool { return strings.Contains(logs.String(), "source stopped") })
+			realtest.Eventually(t, "told", func() bool { return strings.Contains(logs.String(), "source stopped") })
 			if s := source.Status(); s.Up || s.Err == nil {
 				t.Errorf("status %+v, want down with an error", s)
 			}

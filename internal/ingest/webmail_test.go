@@ -19,6 +19,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // mailService is a mailbox that speaks as much of Microsoft Graph and of Gmail
@@ -254,10 +255,10 @@ func TestWebmailActions(t *testing.T) {
 			s.offer(mail([]byte("no report")))
 			inbox := map[string]string{"graph": "inbox", "gmail": "INBOX"}[kind]
 			store, source, _ := webmail(t, kind, s, func(c *ingest.WebmailConfig) { c.Known = ingest.MailAction{} })
-			ingesttest.Eventually(t, "all read", func() bool { return s.in("Done's") == 5 && ingesttest.Sum(store, tally.Refusals) == 1 })
-			ingesttest.Eventually(t, "only the known one is left", func() bool { return s.in(inbox) == 1 })
+			realtest.Eventually(t, "all read", func() bool { return s.in("Done's") == 5 && ingesttest.Sum(store, tally.Refusals) == 1 })
+			realtest.Eventually(t, "only the known one is left", func() bool { return s.in(inbox) == 1 })
 			polls := s.polled()
-			ingesttest.Eventually(t, "listed more often", func() bool { return s.polled() > polls+20 })
+			realtest.Eventually(t, "listed more often", func() bool { return s.polled() > polls+20 })
 			if done, left := s.in("Done's"), s.in(inbox); done != 5 || left != 1 {
 				t.Errorf("%d mails moved, %d are left; want 5 and the known one", done, left)
 			}
@@ -307,7 +308,7 @@ func TestWebmailTrouble(t *testing.T) {
 					return fmt.Sprint("token-", token), nil
 				}
 			})
-			ingesttest.Eventually(t, "the good one counted, the bad and the large one given up", func() bool {
+			realtest.Eventually(t, "the good one counted, the bad and the large one given up", func() bool {
 				return ingesttest.Sum(store, tally.Messages) == 2 && ingesttest.Sum(store, tally.Refusals, "io") == 1 &&
 					ingesttest.Sum(store, tally.Refusals, "too_large") == 1
 			})
@@ -335,7 +336,7 @@ func TestWebmailStays(t *testing.T) {
 	s.offer(mail(ingesttest.Report("a", 1)))
 	s.offer(mail(ingesttest.Report("b", 2)))
 	store, _, logs := webmail(t, "graph", s, func(*ingest.WebmailConfig) {})
-	ingesttest.Eventually(t, "both counted and told", func() bool {
+	realtest.Eventually(t, "both counted and told", func() bool {
 		return ingesttest.Sum(store, tally.Messages) == 3 && strings.Count(logs.String(), "cannot put processed mail away") >= 4
 	})
 	if n := ingesttest.Sum(store, tally.Reports); n != 2 {

@@ -90,7 +90,7 @@ func TestFaultProxy(t *testing.T) {
 				t.Errorf("got %q, %v, want silence", got, err)
 			}
 			third.Close()
-			within(t, "a client that leaves is noticed", func() bool { return p.Open() == 2 })
+			Eventually(t, "a client that leaves is noticed", func() bool { return p.Open() == 2 })
 
 			p.SetMode(t, Pass)
 			for _, c := range []*client{c, second} {
@@ -146,7 +146,7 @@ func TestFaultProxyRefuse(t *testing.T) {
 	}
 	p.SetMode(t, Pass)
 	mustEcho(t, dial(t, p), "after")
-	within(t, "one connection open", func() bool { return p.Open() == 1 })
+	Eventually(t, "one connection open", func() bool { return p.Open() == 1 })
 }
 
 func TestFaultProxyDrip(t *testing.T) {
@@ -175,5 +175,5 @@ func TestFaultProxyWithoutServer(t *testing.T) {
 	if _, err := c.read(10 * time.Second); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v, want the end of the connection", err)
 	}
-	within(t, "no connection open", func() bool { return p.Open() == 0 })
+	Eventually(t, "no connection open", func() bool { return p.Open() == 0 })
 }

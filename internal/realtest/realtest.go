@@ -4,8 +4,6 @@ package realtest
 
 import (
 	"cmp"
-	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -35,12 +33,17 @@ func Need(t testing.TB, names ...string) map[string]string {
 	if len(missing) == 0 {
 		return paths
 	}
-	reason := "not installed: " + strings.Join(missing, ", ")
+	lacking(t, "not installed: "+strings.Join(missing, ", "))
+	return nil
+}
+
+// lacking skips a test whose ground is missing, or fails it if REQUIRE_SERVICES=1.
+func lacking(t testing.TB, reason string) {
+	t.Helper()
 	if os.Getenv("REQUIRE_SERVICES") == "1" {
 		t.Fatal(reason + " (REQUIRE_SERVICES=1)")
 	}
 	t.Skip(reason)
-	return nil
 }
 
 // serverDirs returns where Debian keeps servers that are not in PATH.
@@ -66,25 +69,6 @@ func find(name string, dirs ...string) string {
 		}
 	}
 	return ""
-}
-
-// FreePort returns a TCP port of 127.0.0.1 that was free a moment ago. It is
-// below those that systems give to outgoing connections, one of which could
-// take it before its server does.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	const lowest, highest = 10_000, 32_000
-	var err error
-	for range 100 {
-		port := lowest + rand.IntN(highest-lowest)
-		var l net.Listener
-		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal(err)
-	return 0
 }
 
 // Process is a server started by Start.
@@ -164,11 +148,11 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// WaitFor calls ready until it returns nil. It fails the test after 30 s, or at
-// once when the process ends.
+// WaitFor calls ready until it returns nil. It fails the test after
+// Patience, or at once when the process ends.
 func (p *Process) WaitFor(t testing.TB, ready func() error) {
 	t.Helper()
-	limit := time.Now().Add(30 * time.Second)
+	limit := time.Now().Add(Patience)
 	for {
 		err := ready()
 		if err == nil {
@@ -183,7 +167,7 @@ func (p *Process) WaitFor(t testing.TB, ready func() error) {
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(limit) {
-			t.Fatalf("%s is not ready after 30 s: %v\n%s", p.cmd.Path, err, p.output)
+			t.Fatalf("%s is not ready after %s: %v\n%s", p.cmd.Path, Patience, err, p.output)
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 func TestNeed(t *testing.T) {
@@ -148,15 +147,5 @@ func TestDial(t *testing.T) {
 	l.Close()
 	if err := check(); err == nil {
 		t.Error("a closed port is said to be open")
-	}
-}
-
-// within fails the test unless ok holds within ten seconds.
-func within(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatalf("still not: %s", what)
-		}
 	}
 }

@@ -47,7 +47,7 @@ var files = sync.OnceValues(func() ([]file, error) {
 			}
 			return nil
 		}
-		if !d.Type().IsRegular() {
+		if !d.Type().IsRegular() || name == ".git" { // A file where the checkout is a work tree.
 			return nil
 		}
 		b, err := os.ReadFile(p)

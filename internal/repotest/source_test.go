@@ -28,19 +28,23 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// forbidden returns what no file may contain. The words are put together here,
-// so that this file does not contain them itself.
-func forbidden() []*regexp.Regexp {
-	var all []*regexp.Regexp
-	for _, words := range []string{
-		`\bTO` + `DO\b`, `\bFIX` + `ME\b`, `\bXX` + `X\b`,
+// forbidden is what no file may contain: a text, and the pattern that finds it
+// as a word. The words are put together here, so that this file does not contain
+// them itself.
+func forbidden() map[string]*regexp.Regexp {
+	words := map[string]*regexp.Regexp{
 		// Places and names of one machine say nothing to a reader elsewhere.
-		`(^|[^\w.-])/wo` + `rk/`, `\.lib` + `rary\b`, `/tmp/br` + `ief`,
-		`proxy\.golang` + `\.org`, `deb\.debian` + `\.org`, `registry\.npm` + `js\.org`,
-	} {
-		all = append(all, regexp.MustCompile(words))
+		"/wo" + "rk/":             regexp.MustCompile(`(^|[^\w.-])/wo` + `rk/`),
+		".lib" + "rary":           regexp.MustCompile(`\.lib` + `rary\b`),
+		"/tmp/br" + "ief":         nil,
+		"proxy.golang" + ".org":   nil,
+		"deb.debian" + ".org":     nil,
+		"registry.npm" + "js.org": nil,
 	}
-	return all
+	for _, note := range []string{"TO" + "DO", "FIX" + "ME", "XX" + "X"} {
+		words[note] = regexp.MustCompile(`\b` + note + `\b`)
+	}
+	return words
 }
 
 func TestWords(t *testing.T) {
@@ -49,11 +53,10 @@ func TestWords(t *testing.T) {
 		if strings.Contains(f.name, "testdata/") && !strings.HasSuffix(f.name, ".go") {
 			continue // Reports and logs of others say what they like.
 		}
-		for i, line := range strings.Split(f.text, "\n") {
-			for _, w := range words {
-				if found := w.FindString(line); found != "" {
-					t.Errorf("%s:%d contains %q", f.name, i+1, found)
-				}
+		for word, pattern := range words {
+			// Looking for a text is a hundred times as fast as matching a pattern.
+			if strings.Contains(f.text, word) && (pattern == nil || pattern.MatchString(f.text)) {
+				t.Errorf("%s contains %q", f.name, word)
 			}
 		}
 	}

@@ -38,9 +38,9 @@ func Scripts(t *testing.T, setup func(*testscript.Env), more map[string]Command)
 }
 
 // Until repeats what returns an error until it returns none, and ends the story
-// with the last one after 30 s.
+// with the last one after realtest.Patience.
 func Until(ts *testscript.TestScript, what string, ok func() error) {
-	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for limit := time.Now().Add(realtest.Patience); ; time.Sleep(20 * time.Millisecond) {
 		err := ok()
 		if err == nil {
 			return

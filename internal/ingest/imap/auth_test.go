@@ -41,6 +41,7 @@ func strange(t testing.TB, server *realtest.DovecotServer, command string) {
 }
 
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	server := realtest.Dovecot(t)
 	_, pipeline := pipeline(t)
 	for _, security := range []imap.Security{imap.SecurityTLS, imap.SecuritySTARTTLS, imap.SecurityInsecure} {
@@ -66,6 +67,7 @@ func TestWrongPassword(t *testing.T) {
 
 // TestUntrusted does not log in to a server whose certificate is not trusted.
 func TestUntrusted(t *testing.T) {
+	t.Parallel()
 	server := realtest.Dovecot(t)
 	_, pipeline := pipeline(t)
 	for _, security := range []imap.Security{imap.SecurityTLS, imap.SecuritySTARTTLS} {
@@ -85,6 +87,7 @@ func TestUntrusted(t *testing.T) {
 
 // TestToken logs in with tokens and renews one that has expired.
 func TestToken(t *testing.T) {
+	t.Parallel()
 	for _, mechanism := range []string{"xoauth2", "oauthbearer"} {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
@@ -107,7 +110,7 @@ func TestToken(t *testing.T) {
 				t.Errorf("error %v, want one of log in without the token", err)
 			}
 			run(t, source, pipeline.Deliver)
-			ingesttest.Eventually(t, "counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 1 })
+			realtest.Eventually(t, "counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 1 })
 			if n := issued.Load(); n != 2 {
 				t.Errorf("%d tokens, want 2", n)
 			}
@@ -120,7 +123,7 @@ func introspect(t *testing.T, address, good string) {
 	t.Helper()
 	var listener net.Listener
 	// A connection of somebody else may come from that port by chance, and go.
-	ingesttest.Eventually(t, "the port of the introspection is free", func() bool {
+	realtest.Eventually(t, "the port of the introspection is free", func() bool {
 		var err error
 		listener, err = net.Listen("tcp", address)
 		return err == nil

@@ -97,6 +97,7 @@ func flagged(t testing.TB, server *realtest.DovecotServer, folder, flag string) 
 }
 
 func TestConforms(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name     string
 		settings []string
@@ -149,17 +150,18 @@ func TestConforms(t *testing.T) {
 // TestKeep leaves mails alone, reads each once all the same, and all of them
 // again when the server renumbers them.
 func TestKeep(t *testing.T) {
+	t.Parallel()
 	server := realtest.Dovecot(t)
 	server.Seed(t, user, "INBOX", report("a", 1), letter([]byte("no report")), report("b", 2))
 	store, pipeline := pipeline(t)
 	stop := run(t, open(t, config(server, pipeline)), pipeline.Deliver)
-	ingesttest.Eventually(t, "all read", func() bool {
+	realtest.Eventually(t, "all read", func() bool {
 		return ingesttest.Sum(store, tally.Messages) == 3 && ingesttest.Sum(store, tally.Refusals) == 1
 	})
 	stop()
 	stop = run(t, open(t, config(server, pipeline)), pipeline.Deliver)
 	server.Seed(t, user, "INBOX", report("c", 4))
-	ingesttest.Eventually(t, "the new one read", func() bool { return ingesttest.Sum(store, tally.Messages) == 7 })
+	realtest.Eventually(t, "the new one read", func() bool { return ingesttest.Sum(store, tally.Messages) == 7 })
 	stop()
 	if n := ingesttest.Sum(store, tally.Reports); n != 4 {
 		t.Errorf("%d reports, want 4: the restart read mails again", n)
@@ -169,7 +171,7 @@ func TestKeep(t *testing.T) {
 	}
 	server.Renumber(t, user, "INBOX")
 	run(t, open(t, config(server, pipeline)), pipeline.Deliver)
-	ingesttest.Eventually(t, "all read again", func() bool { return ingesttest.Sum(store, tally.Reports, string(tally.OutcomeDuplicate)) == 3 })
+	realtest.Eventually(t, "all read again", func() bool { return ingesttest.Sum(store, tally.Reports, string(tally.OutcomeDuplicate)) == 3 })
 	if n := ingesttest.Sum(store, tally.Messages); n != 7 {
 		t.Errorf("%d messages, want 7", n)
 	}
@@ -177,6 +179,7 @@ func TestKeep(t *testing.T) {
 
 // TestStrangers never expunges what somebody else marked as deleted.
 func TestStrangers(t *testing.T) {
+	t.Parallel()
 	for _, settings := range []string{"", bare, bare + " UIDPLUS"} {
 		t.Run(settings, func(t *testing.T) {
 			t.Parallel()
@@ -188,8 +191,8 @@ func TestStrangers(t *testing.T) {
 			c.Counted.Kind, c.Refused.Kind = imap.ActionDelete, imap.ActionDelete
 			stop := run(t, open(t, c), pipeline.Deliver)
 			server.Seed(t, user, "INBOX", report("b", 2))
-			ingesttest.Eventually(t, "both counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 3 })
-			ingesttest.Eventually(t, "both put away", func() bool {
+			realtest.Eventually(t, "both counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 3 })
+			realtest.Eventually(t, "both put away", func() bool {
 				return len(server.Mails(t, user, "INBOX"))-flagged(t, server, "INBOX", "S") == 1
 			})
 			stop()
@@ -205,23 +208,25 @@ func TestStrangers(t *testing.T) {
 
 // TestIdle notices a mail long before the next poll.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	server := realtest.Dovecot(t)
 	server.Seed(t, user, "INBOX", report("a", 1))
 	store, pipeline := pipeline(t)
 	c := moving(config(server, pipeline))
 	c.Poll = time.Hour
 	run(t, open(t, c), pipeline.Deliver)
-	ingesttest.Eventually(t, "the first mail counted", func() bool { return len(server.Mails(t, user, "INBOX")) == 0 })
+	realtest.Eventually(t, "the first mail counted", func() bool { return len(server.Mails(t, user, "INBOX")) == 0 })
 	for i := range 3 {
 		start := time.Now()
 		server.Seed(t, user, "INBOX", report(fmt.Sprint(i), 1))
-		ingesttest.Eventually(t, "a new mail counted", func() bool { return ingesttest.Sum(store, tally.Messages) == int64(i)+2 })
+		realtest.Eventually(t, "a new mail counted", func() bool { return ingesttest.Sum(store, tally.Messages) == int64(i)+2 })
 		t.Logf("a new mail was counted after %s", time.Since(start).Round(time.Millisecond))
 	}
 }
 
 // TestPoll notices a mail without IDLE, and over STARTTLS.
 func TestPoll(t *testing.T) {
+	t.Parallel()
 	server := realtest.Dovecot(t, bare)
 	server.Seed(t, user, "INBOX")
 	store, pipeline := pipeline(t)
@@ -229,13 +234,14 @@ func TestPoll(t *testing.T) {
 	c.Address, c.Security = server.IMAP, imap.SecuritySTARTTLS
 	source := open(t, c)
 	run(t, source, pipeline.Deliver)
-	ingesttest.Eventually(t, "up", func() bool { return source.Status().Up })
+	realtest.Eventually(t, "up", func() bool { return source.Status().Up })
 	server.Seed(t, user, "INBOX", report("a", 1))
-	ingesttest.Eventually(t, "a new mail counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 1 })
+	realtest.Eventually(t, "a new mail counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 1 })
 }
 
 // TestFolders reads several folders, one of which is named like no ASCII text.
 func TestFolders(t *testing.T) {
+	t.Parallel()
 	server := realtest.Dovecot(t)
 	strangeName := "B&APw-cher" // The modified UTF-7 of the name.
 	server.Seed(t, user, "INBOX", report("a", 1))
@@ -245,11 +251,11 @@ func TestFolders(t *testing.T) {
 	c.Folders = []string{"INBOX", "Bücher"}
 	source := open(t, c)
 	run(t, source, pipeline.Deliver)
-	ingesttest.Eventually(t, "all moved", func() bool { return len(server.Mails(t, user, "Done")) == 2 })
+	realtest.Eventually(t, "all moved", func() bool { return len(server.Mails(t, user, "Done")) == 2 })
 	if n := ingesttest.Sum(store, tally.Messages); n != 3 {
 		t.Errorf("%d messages, want 3", n)
 	}
-	ingesttest.Eventually(t, "no backlog", func() bool { return source.Status().Backlog == 0 })
+	realtest.Eventually(t, "no backlog", func() bool { return source.Status().Backlog == 0 })
 	if s := source.Status(); !s.Up || s.Name != "imap:"+user+"@127.0.0.1" {
 		t.Errorf("status %+v", s)
 	}
@@ -257,6 +263,7 @@ func TestFolders(t *testing.T) {
 
 // TestOutage survives a restart of the server, resets and silence.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	server := realtest.Dovecot(t)
 	proxy := realtest.NewFaultProxy(t, "tcp", server.IMAPS)
 	store, pipeline := pipeline(t)
@@ -269,11 +276,11 @@ func TestOutage(t *testing.T) {
 		t.Helper()
 		n++
 		server.Seed(t, user, "INBOX", report(fmt.Sprint(n), 1))
-		ingesttest.Eventually(t, "mail counted", func() bool { return ingesttest.Sum(store, tally.Messages) == n })
+		realtest.Eventually(t, "mail counted", func() bool { return ingesttest.Sum(store, tally.Messages) == n })
 	}
 	expect(t)
 	server.Stop()
-	ingesttest.Eventually(t, "down", func() bool { return !source.Status().Up })
+	realtest.Eventually(t, "down", func() bool { return !source.Status().Up })
 	server.Restart(t)
 	expect(t)
 	for name, mode := range map[string]realtest.Mode{
@@ -282,7 +289,7 @@ func TestOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before, _ := proxy.Connections()
 			proxy.SetMode(t, mode)
-			ingesttest.Eventually(t, "down", func() bool { return !source.Status().Up })
+			realtest.Eventually(t, "down", func() bool { return !source.Status().Up })
 			if err := source.Status().Err; err == nil || strings.Contains(err.Error(), secret) {
 				t.Errorf("error %v", err)
 			}
@@ -297,6 +304,7 @@ func TestOutage(t *testing.T) {
 
 // TestSize refuses a large mail without fetching it.
 func TestSize(t *testing.T) {
+	t.Parallel()
 	server := realtest.Dovecot(t)
 	large := report("large", 1)
 	large = append(large, bytes.Repeat([]byte("0123456789abcde\n"), 4<<10)...)
@@ -305,8 +313,8 @@ func TestSize(t *testing.T) {
 	c := moving(config(server, pipeline))
 	c.MaxBytes = 60 << 10
 	run(t, open(t, c), pipeline.Deliver)
-	ingesttest.Eventually(t, "the large mail put away", func() bool { return len(server.Mails(t, user, "Invalid")) == 1 })
-	ingesttest.Eventually(t, "the small mail put away", func() bool { return len(server.Mails(t, user, "Done")) == 1 })
+	realtest.Eventually(t, "the large mail put away", func() bool { return len(server.Mails(t, user, "Invalid")) == 1 })
+	realtest.Eventually(t, "the small mail put away", func() bool { return len(server.Mails(t, user, "Done")) == 1 })
 	if n := ingesttest.Sum(store, tally.Refusals, string(dmarc.ReasonTooLarge)); n != 1 || ingesttest.Sum(store, tally.Messages) != 2 {
 		t.Errorf("%d too large, %d messages; want 1, 2", n, ingesttest.Sum(store, tally.Messages))
 	}
@@ -314,6 +322,7 @@ func TestSize(t *testing.T) {
 
 // TestStoreTrouble does not blame mails for a store that is unwell.
 func TestStoreTrouble(t *testing.T) {
+	t.Parallel()
 	server := realtest.Dovecot(t)
 	server.Seed(t, user, "INBOX", report("a", 1))
 	store, pipeline := pipeline(t)
@@ -326,7 +335,7 @@ func TestStoreTrouble(t *testing.T) {
 		}
 		return pipeline.Deliver(ctx, d)
 	})
-	ingesttest.Eventually(t, "put away", func() bool { return len(server.Mails(t, user, "INBOX")) == 0 })
+	realtest.Eventually(t, "put away", func() bool { return len(server.Mails(t, user, "INBOX")) == 0 })
 	if ingesttest.Sum(store, tally.Messages) != 1 || ingesttest.Sum(store, tally.Refusals) != 0 {
 		t.Error("the mail was refused")
 	}
@@ -348,8 +357,8 @@ func TestPoison(t *testing.T) {
 		}
 		return pipeline.Deliver(ctx, d)
 	})
-	ingesttest.Eventually(t, "the others counted", func() bool { return len(server.Mails(t, user, "Done")) == 2 })
-	ingesttest.Eventually(t, "one put away", func() bool { return len(server.Mails(t, user, "Invalid")) == 1 })
+	realtest.Eventually(t, "the others counted", func() bool { return len(server.Mails(t, user, "Done")) == 2 })
+	realtest.Eventually(t, "one put away", func() bool { return len(server.Mails(t, user, "Invalid")) == 1 })
 	if n := ingesttest.Sum(store, tally.Refusals, string(dmarc.ReasonIO)); n != 1 || attempts.Load() != 2 {
 		t.Errorf("%d refused after %d attempts, want 1 after 2", n, attempts.Load())
 	}
@@ -357,6 +366,7 @@ func TestPoison(t *testing.T) {
 
 // TestRefusedAction goes on when the server does not let mails move.
 func TestRefusedAction(t *testing.T) {
+	t.Parallel()
 	server := realtest.Dovecot(t)
 	server.Seed(t, user, "INBOX", report("a", 1))
 	store, pipeline := pipeline(t)
@@ -365,9 +375,9 @@ func TestRefusedAction(t *testing.T) {
 	var log lines
 	c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	run(t, open(t, c), pipeline.Deliver)
-	ingesttest.Eventually(t, "a warning", func() bool { return strings.Contains(log.String(), "cannot put processed mails away") })
+	realtest.Eventually(t, "a warning", func() bool { return strings.Contains(log.String(), "cannot put processed mails away") })
 	server.Seed(t, user, "INBOX", report("b", 2))
-	ingesttest.Eventually(t, "both counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 3 })
+	realtest.Eventually(t, "both counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 3 })
 	if n := ingesttest.Sum(store, tally.Reports); n != 2 {
 		t.Errorf("%d reports, want 2", n)
 	}

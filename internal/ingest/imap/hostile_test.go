@@ -16,6 +16,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/imap"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // fake is an IMAP server with one folder of n mails that says what it likes.
@@ -99,6 +100,7 @@ func literalOf(w io.Writer, uid string, size int, mail []byte) {
 // TestHostileServer counts nothing that did not come whole, gives up on a mail
 // after some attempts, and goes on with the others.
 func TestHostileServer(t *testing.T) {
+	t.Parallel()
 	good := report("good", 2)
 	bad := report("bad", 40)
 	for _, test := range []struct {
@@ -140,7 +142,7 @@ func TestHostileServer(t *testing.T) {
 			}
 			store, pipeline := pipeline(t)
 			run(t, open(t, fakeConfig(server.serve(t), pipeline)), pipeline.Deliver)
-			ingesttest.Eventually(t, "the good mail counted and the bad one given up", func() bool {
+			realtest.Eventually(t, "the good mail counted and the bad one given up", func() bool {
 				return ingesttest.Sum(store, tally.Messages) == 2 && ingesttest.Sum(store, tally.Refusals) == 1
 			})
 			if n := ingesttest.Sum(store, tally.Reports); n != 2 {
@@ -153,6 +155,7 @@ func TestHostileServer(t *testing.T) {
 // TestFolderAppears moves mails to a folder that another client creates between
 // the first try and the own attempt to create it.
 func TestFolderAppears(t *testing.T) {
+	t.Parallel()
 	good := report("good", 2)
 	var moves atomic.Int64
 	server := &fake{mails: 1, size: len(good), extensions: " MOVE", answer: func(command string) string {
@@ -170,12 +173,13 @@ func TestFolderAppears(t *testing.T) {
 	}
 	_, pipeline := pipeline(t)
 	run(t, open(t, moving(fakeConfig(server.serve(t), pipeline))), pipeline.Deliver)
-	ingesttest.Eventually(t, "moved at the second try", func() bool { return moves.Load() == 2 })
+	realtest.Eventually(t, "moved at the second try", func() bool { return moves.Load() == 2 })
 }
 
 // TestSilentServer returns from every command that nobody answers, and at once
 // when the context ends.
 func TestSilentServer(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -186,13 +190,13 @@ func TestSilentServer(t *testing.T) {
 		c := fakeConfig(listener.Addr().String(), pipeline)
 		c.Security, c.Timeout = security, 300*time.Millisecond
 		start := time.Now()
-		if err := open(t, c).Run(t.Context(), pipeline.Deliver); err == nil || time.Since(start) > 10*time.Second {
+		if err := open(t, c).Run(t.Context(), pipeline.Deliver); err == nil || time.Since(start) > realtest.Patience/2 {
 			t.Errorf("%s: %v after %s", security, err, time.Since(start))
 		}
 		c.Timeout = time.Hour
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		start = time.Now()
-		if err := open(t, c).Run(ctx, pipeline.Deliver); err == nil || time.Since(start) > 10*time.Second {
+		if err := open(t, c).Run(ctx, pipeline.Deliver); err == nil || time.Since(start) > realtest.Patience/2 {
 			t.Errorf("%s, cancelled: %v after %s", security, err, time.Since(start))
 		}
 		cancel()
@@ -201,6 +205,7 @@ func TestSilentServer(t *testing.T) {
 
 // TestManyMails drains many mails, some of them poison, in little memory.
 func TestManyMails(t *testing.T) {
+	t.Parallel()
 	const mails = 600
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -216,7 +221,7 @@ func TestManyMails(t *testing.T) {
 	}
 	store, pipeline := pipeline(t)
 	run(t, open(t, fakeConfig(server.serve(t), pipeline)), pipeline.Deliver)
-	ingesttest.Eventually(t, "all read", func() bool { return ingesttest.Sum(store, tally.Reports) == mails })
+	realtest.Eventually(t, "all read", func() bool { return ingesttest.Sum(store, tally.Reports) == mails })
 	if n := ingesttest.Sum(store, tally.Messages); n != mails-1 {
 		t.Errorf("%d messages, want %d", n, mails-1)
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -23,10 +21,7 @@ import (
 // TestKillIMAP of exporters/dmarc_exporter.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	rounds := 20
-	if n, err := strconv.Atoi(os.Getenv("IMAP_INTERRUPTIONS")); err == nil {
-		rounds = n
-	}
+	rounds := realtest.Count(t, "IMAP_INTERRUPTIONS", 8)
 	for name, settings := range map[string]string{"move": "", "copy": bare + " UIDPLUS", "bare": bare} {
 		t.Run(name, func(t *testing.T) {
 			server := realtest.Dovecot(t, settings)
@@ -62,7 +57,7 @@ func TestControl(t *testing.T) {
 	defer store.Close()
 	stop := run(t, source, pipeline.Deliver)
 	w.server.Seed(t, user, "INBOX", report("last", 1000))
-	ingesttest.Eventually(t, "the last mail counted", func() bool { return ingesttest.Sum(store, tally.Messages) >= 1000 })
+	realtest.Eventually(t, "the last mail counted", func() bool { return ingesttest.Sum(store, tally.Messages) >= 1000 })
 	stop()
 	if n := ingesttest.Sum(store, tally.Messages); n != 1000 {
 		t.Errorf("%d messages, want 1000: the others were to be lost", n)
@@ -125,7 +120,7 @@ func (w *interrupted) drain(t *testing.T) {
 	store, pipeline, source := w.open(t)
 	defer store.Close()
 	stop := run(t, source, pipeline.Deliver)
-	ingesttest.Eventually(t, "everything put away", func() bool {
+	realtest.Eventually(t, "everything put away", func() bool {
 		away := flagged(t, w.server, "INBOX", "S") + flagged(t, w.server, "INBOX", "T")
 		return len(w.server.Mails(t, user, "INBOX")) == away && ingesttest.Sum(store, tally.Messages) >= w.messages
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // World is where a source reads from.
@@ -30,10 +31,6 @@ type World struct {
 	// stays, and only its mark tells that it is done.
 	Implicit bool
 }
-
-// patience is how long a source may take for anything, on a machine that is
-// busy with other tests. Only a test that fails takes so long.
-const patience = time.Minute
 
 // manyAttempts is more than the attempts of any source at an unreadable input.
 const manyAttempts = 8
@@ -90,16 +87,6 @@ series:
 	return sum
 }
 
-// Eventually polls until ok is true.
-func Eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for limit := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatalf("not after %s: %s", patience, what)
-		}
-	}
-}
-
 // start runs a source under a supervisor until the test, or the returned function, ends it.
 func start(t testing.TB, source ingest.Source, deliver ingest.Deliver) (stop func()) {
 	t.Helper()
@@ -128,9 +115,9 @@ func testCounts(t *testing.T, w World) {
 	w.Offer(t, "before", Report("before", 3))
 	source := w.Source(t, pipeline)
 	stop := start(t, source, pipeline.Deliver)
-	Eventually(t, "first report acknowledged", func() bool { return w.Pending(t) == 0 })
+	realtest.Eventually(t, "first report acknowledged", func() bool { return w.Pending(t) == 0 })
 	w.Offer(t, "after", Report("after", 4))
-	Eventually(t, "second report acknowledged", func() bool {
+	realtest.Eventually(t, "second report acknowledged", func() bool {
 		return w.Pending(t) == 0 && Sum(store, tally.Messages) == 7
 	})
 	if s := source.Status(); !s.Up || s.Name == "" {
@@ -140,7 +127,7 @@ func testCounts(t *testing.T, w World) {
 	// A restart counts nothing again.
 	stop = start(t, w.Source(t, pipeline), pipeline.Deliver)
 	w.Offer(t, "third", Report("third", 1))
-	Eventually(t, "third report acknowledged", func() bool { return w.Pending(t) == 0 && Sum(store, tally.Messages) == 8 })
+	realtest.Eventually(t, "third report acknowledged", func() bool { return w.Pending(t) == 0 && Sum(store, tally.Messages) == 8 })
 	stop()
 	expect(t, "reports", Sum(store, tally.Reports), 3)
 }
@@ -151,7 +138,7 @@ func testTwice(t *testing.T, w World) {
 	w.Offer(t, "one", Report("same", 5))
 	w.Offer(t, "two", Report("same", 5))
 	start(t, w.Source(t, pipeline), pipeline.Deliver)
-	Eventually(t, "both acknowledged", func() bool { return w.Pending(t) == 0 && Sum(store, tally.Reports) == 2 })
+	realtest.Eventually(t, "both acknowledged", func() bool { return w.Pending(t) == 0 && Sum(store, tally.Reports) == 2 })
 	expect(t, "messages", Sum(store, tally.Messages), 5)
 	expect(t, "duplicates", Sum(store, tally.Reports, string(tally.OutcomeDuplicate)), 1)
 }
@@ -170,10 +157,10 @@ func testFailure(t *testing.T, w World) {
 		return pipeline.Deliver(ctx, d)
 	})
 	// More often than a source tries an input that cannot be read: the input is not to blame.
-	Eventually(t, "many attempts", func() bool { return attempts.Load() >= manyAttempts })
+	realtest.Eventually(t, "many attempts", func() bool { return attempts.Load() >= manyAttempts })
 	expect(t, "pending while the store fails", int64(w.Pending(t)), 1)
 	broken.Store(0)
-	Eventually(t, "acknowledged when the store is well", func() bool {
+	realtest.Eventually(t, "acknowledged when the store is well", func() bool {
 		return w.Pending(t) == 0 && Sum(store, tally.Messages) == 5
 	})
 	expect(t, "reports", Sum(store, tally.Reports), 1)
@@ -200,7 +187,7 @@ func testCrash(t *testing.T, w World) {
 	})
 	select {
 	case <-committed:
-	case <-time.After(patience):
+	case <-time.After(realtest.Patience):
 		t.Fatal("nothing was delivered")
 	}
 	pending := w.Pending(t)
@@ -210,7 +197,7 @@ func testCrash(t *testing.T, w World) {
 		expect(t, "pending after the crash", int64(pending), 1)
 	}
 	start(t, w.Source(t, pipeline), pipeline.Deliver)
-	Eventually(t, "acknowledged after the restart", func() bool { return w.Pending(t) == 0 })
+	realtest.Eventually(t, "acknowledged after the restart", func() bool { return w.Pending(t) == 0 })
 	expect(t, "messages", Sum(store, tally.Messages), 5)
 	if !w.Forgetful {
 		expect(t, "reports", Sum(store, tally.Reports), 1)
@@ -223,7 +210,7 @@ func testRefused(t *testing.T, w World) {
 	w.Offer(t, "a-bad", []byte("this is no report\n"))
 	w.Offer(t, "b-good", Report("good", 2))
 	start(t, w.Source(t, pipeline), pipeline.Deliver)
-	Eventually(t, "both done", func() bool {
+	realtest.Eventually(t, "both done", func() bool {
 		return w.Pending(t) == 0 && Sum(store, tally.Refusals) == 1 && Sum(store, tally.Messages) == 2
 	})
 }

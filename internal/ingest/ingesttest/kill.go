@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // Counts is what a state holds, or should hold.
@@ -57,7 +58,7 @@ func (k *Kill) Run(t testing.TB) (want, got Counts) {
 	}
 	// What is left takes as long as it takes, on a busy machine too.
 	last := Counts{}
-	for life := 2 * k.Longest; life < patience; life *= 2 {
+	for life := 2 * k.Longest; life < realtest.Patience; life *= 2 {
 		cmd := k.start(t)
 		time.Sleep(life)
 		k.kill(t, cmd)
@@ -74,7 +75,7 @@ func (k *Kill) measure(t testing.TB) time.Duration {
 	t.Helper()
 	start := time.Now()
 	cmd := k.start(t)
-	Eventually(t, "all inputs acknowledged", func() bool { return k.pending(t) == 0 })
+	realtest.Eventually(t, "all inputs acknowledged", func() bool { return k.pending(t) == 0 })
 	took := time.Since(start)
 	k.kill(t, cmd)
 	return took

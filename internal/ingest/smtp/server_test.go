@@ -26,6 +26,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/smtp"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 const rua = "rua@example.com"
@@ -56,7 +57,7 @@ func run(t testing.TB, s *smtp.Server, deliver ingest.Deliver) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx, deliver) }()
-	ingesttest.Eventually(t, "listening", func() bool { return s.Addr() != nil })
+	realtest.Eventually(t, "listening", func() bool { return s.Addr() != nil })
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
@@ -374,13 +375,13 @@ func TestShutdown(t *testing.T) {
 		defer close(stopped)
 		stop()
 	}()
-	ingesttest.Eventually(t, "not listening", func() bool { return s.Addr() == nil })
+	realtest.Eventually(t, "not listening", func() bool { return s.Addr() == nil })
 	close(finish)
 	if err := <-answer; err != nil {
 		t.Errorf("the mail under way: %v", err)
 	}
 	<-stopped
-	if took := time.Since(start); took > 8*time.Second {
+	if took := time.Since(start); took > realtest.Patience/2 {
 		t.Errorf("the shutdown took %s", took)
 	}
 	if err := idle.Noop(); err == nil {
