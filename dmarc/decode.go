@@ -5,6 +5,8 @@ import (
 	"hash"
 	"io"
 	"iter"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // Decoder reads one aggregate report from a stream, record by record, in
@@ -48,7 +50,7 @@ type progress struct {
 	comment  bool // inside of a comment that is larger than the window
 	trailing bool // behind the report, and it was said
 
-	charset  charset
+	charset  text.Charset
 	unicode  bool // the charset is known from the first bytes
 	declared bool // the XML declaration was seen
 	entities bool // the document type declares entities
@@ -122,12 +124,15 @@ func (d *Decoder) Next(rec *Record) error {
 			return nil
 		case gotEnd:
 			d.err = d.finish()
+			d.boundWarnings()
 			if d.err == nil {
 				d.err = io.EOF
 			}
 		case needMore:
 			d.restore()
 			d.err = d.refill()
+		case failed:
+			d.boundWarnings()
 		}
 	}
 	return d.err

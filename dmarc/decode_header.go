@@ -1,9 +1,10 @@
 package dmarc
 
 import (
-	"bytes"
 	"strings"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // Namespaces of the root element.
@@ -27,7 +28,8 @@ func (d *Decoder) setMetadata(l leaf, b []byte, pos int) {
 	case leafContact:
 		m.ExtraContactInfo = d.text(b)
 	case leafReportID:
-		m.ReportID = d.text(trimAngles(b))
+		// The angle brackets are not part of the id (RFC 9990, section 3.5.1).
+		m.ReportID = text.TrimAngles(d.text(b))
 	case leafError:
 		if len(m.Errors) >= maxEntries {
 			d.warn(CodeElementsDropped, pos, "error")
@@ -43,19 +45,10 @@ func (d *Decoder) setMetadata(l leaf, b []byte, pos int) {
 	}
 }
 
-// trimAngles removes the angle brackets around a message-id-like report id,
-// which are no part of it (RFC 9990, section 3.5.1).
-func trimAngles(b []byte) []byte {
-	if n := len(b); n > 2 && b[0] == '<' && b[n-1] == '>' {
-		return bytes.TrimSpace(b[1 : n-1])
-	}
-	return b
-}
-
 // date reads begin or end. What is unreadable stays the zero time, which
 // refuses the report at its end.
 func (d *Decoder) date(b []byte, pos int) time.Time {
-	t, code, _ := parseDate(b)
+	t, code := parseDate(b)
 	d.note(code, pos, b)
 	return t
 }
@@ -81,7 +74,7 @@ func (d *Decoder) setPolicy(l leaf, b []byte, pos int) {
 	case leafASPF:
 		p.ASPF = Alignment(d.policyWord(b, pos, "r", "s"))
 	case leafPct:
-		n, ok := digits(b)
+		n, ok := text.Digits(b)
 		if !ok || n > 100 {
 			// QUIRK(policy-odd): "100%" and words; nil is not 100.
 			d.note(CodePolicyValueInvalid, pos, b)
@@ -132,14 +125,12 @@ func (d *Decoder) finish() error {
 	if r.Policy.Domain == "" {
 		return d.fail(ReasonNoDomain, d.end, "the report has no policy domain")
 	}
-	if u, ok := d.r.(*utf16Reader); ok && u.replaced {
+	if u, ok := d.r.(*text.UTF16Reader); ok && u.Replaced {
 		d.warn(CodeInvalidText, d.end, "unpaired surrogates of UTF-16")
 	}
 	if m.OrgName == "" {
 		// QUIRK(org-odd): the domain of the address names the reporter as well.
-		if _, domain, ok := strings.Cut(m.Email, "@"); ok {
-			m.OrgName = strings.TrimSuffix(strings.ToLower(strings.Trim(domain, "<> ")), ".")
-		}
+		m.OrgName = text.AddressHost(m.Email)
 		d.warn(CodeOrgMissing, d.end, m.OrgName)
 	}
 	if m.ReportID == "" {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // interner keeps the strings of recent values, so that a value that comes
@@ -97,7 +99,7 @@ func (s *interner) domain(buf []byte, p, end int) (string, bool) {
 		return e[0], true
 	case string(b) == e[1]:
 		return e[1], true
-	case domainState(b) != "":
+	case text.CheckHost(b) != text.HostNormal:
 		return "", false
 	}
 	s.domains.misses++
@@ -117,16 +119,16 @@ func (s *interner) source(buf []byte, p, end int) *source {
 	case string(b) == e[1].text:
 		return &e[1]
 	}
-	a, ok := parseIPv4(buf[p:end])
-	text := s.share(buf[p:end])
+	a, ok := text.IPv4(buf[p:end])
+	sent := s.share(buf[p:end])
 	if !ok {
 		var code Code
-		if a, code = parseSourceText(text); code != "" {
+		if a, code = parseSource(sent); code != "" {
 			return nil
 		}
 	}
 	s.sources.misses++
-	e[0], e[1] = source{text, a}, e[0]
+	e[0], e[1] = source{sent, a}, e[0]
 	return &e[0]
 }
 

@@ -3,6 +3,8 @@ package dmarc
 import (
 	"bytes"
 	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // misc skips what starts with "<!" or "<?" at p: a comment, a CDATA section, a
@@ -22,8 +24,8 @@ func (d *Decoder) misc(p int) (int, outcome) {
 		if n < 0 {
 			return p, needMore
 		}
-		if text := bytes.TrimSpace(rest[len(cdataStart):n]); len(text) > 0 && d.skip == 0 {
-			d.note(CodeStrayText, p, text[:min(len(text), 64)])
+		if stray := bytes.TrimSpace(rest[len(cdataStart):n]); len(stray) > 0 && d.skip == 0 {
+			d.note(CodeStrayText, p, stray[:min(len(stray), 64)])
 		}
 		return p + n + 3, goOn
 	case len(rest) < len(cdataStart):
@@ -71,25 +73,25 @@ func (d *Decoder) instruction(p int) (int, outcome) {
 	if n < 0 {
 		return p, needMore
 	}
-	text := rest[5:n]
-	if len(text) > 0 && text[len(text)-1] == '?' {
-		text = text[:len(text)-1]
+	content := rest[5:n]
+	if len(content) > 0 && content[len(content)-1] == '?' {
+		content = content[:len(content)-1]
 	} else {
 		d.note(CodeMalformedTag, p, rest[:min(n+1, 64)])
 	}
 	if d.root == rootNone && !d.declared {
-		d.declare(p, string(text))
+		d.declare(p, string(content))
 	}
 	return p + n + 1, goOn
 }
 
 // declare reads the content of the XML declaration at p.
-func (d *Decoder) declare(p int, text string) {
+func (d *Decoder) declare(p int, content string) {
 	d.declared = true
 	if d.base+int64(p) > d.bom && d.codes == 0 {
 		d.warn(CodeLeadingSpace, p, "") // QUIRK(lead-space).
 	}
-	_, value, ok := strings.Cut(text, "encoding")
+	_, value, ok := strings.Cut(content, "encoding")
 	if !ok {
 		return
 	}
@@ -99,7 +101,7 @@ func (d *Decoder) declare(p int, text string) {
 			name = name[1 : 1+end]
 		}
 	}
-	c, ok := charsetOf(name)
+	c, ok := text.Named(name)
 	switch {
 	case d.unicode: // A byte order mark or UTF-16 says more than a name.
 	case ok:

@@ -2,7 +2,8 @@ package dmarc
 
 import (
 	"bytes"
-	"unicode/utf8"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // prefix is a namespace prefix that the report declares.
@@ -42,7 +43,7 @@ func (d *Decoder) rootTag(t *tag, p int) (done bool, out outcome) {
 		d.note(CodeMissingRoot, p, t.local)
 		return false, goOn
 	}
-	return true, d.stop(ReasonNotAReport, p, "the root element is %q", cutText(string(t.local), 32))
+	return true, d.stop(ReasonNotAReport, p, "the root element is %q", text.Cut(string(t.local), 32))
 }
 
 // rootNamespace finds the namespace of the root element t at p.
@@ -55,7 +56,7 @@ func (d *Decoder) rootNamespace(t *tag, p int) {
 		}
 		if bytes.Equal(name, t.prefix) {
 			found = true
-			d.doc.report.Namespace = validText(a.value[:min(len(a.value), maxNamespace)])
+			d.doc.report.Namespace, _ = text.Valid(a.value[:min(len(a.value), maxNamespace)])
 		}
 	}
 	switch ns := d.doc.report.Namespace; {
@@ -119,16 +120,4 @@ func (d *Decoder) addPrefix(name []byte, foreign bool) {
 	if foreign && string(name) == d.memo.prefix {
 		d.memo.use(nil) // The report's own prefix is bound to something else as well.
 	}
-}
-
-// validText makes a string of bytes that may be of any charset.
-func validText(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	var s []rune
-	for _, c := range b {
-		s = append(s, charset1252.byteRune(c))
-	}
-	return string(s)
 }

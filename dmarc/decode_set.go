@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // maxEntries bounds the lists of one record and the error elements of one
@@ -237,9 +239,10 @@ func (d *Decoder) source(b []byte, pos int) (s string, a netip.Addr) {
 	if len(b) == 0 {
 		return "", netip.Addr{}
 	}
-	a, code := parseSource(b)
+	s = d.text(b)
+	a, code := parseSource(s)
 	d.note(code, pos, b)
-	return d.text(b), a
+	return s, a
 }
 
 // keyword folds b to lower case, in a buffer that the next call uses again,
@@ -249,7 +252,7 @@ func (d *Decoder) keyword(b []byte, pos int) (low []byte, folded bool) {
 		return b, false
 	}
 	// QUIRK(enum-case-space): PASS, Pass and None.
-	d.folded = appendLower(d.folded[:0], b)
+	d.folded = text.AppendLower(d.folded[:0], b)
 	if bytes.Equal(d.folded, b) {
 		return b, false
 	}
@@ -317,10 +320,12 @@ func (d *Decoder) text(b []byte) string {
 
 // domain makes a string of a domain.
 func (d *Decoder) domain(b []byte, pos int) string {
-	state := domainState(b)
-	d.note(state, pos, b)
-	if state != "" {
-		d.folded = foldDomain(d.folded[:0], b)
+	if len(b) == 0 {
+		return ""
+	}
+	if form := text.CheckHost(b); form != text.HostNormal {
+		d.note(domainCode(form), pos, b)
+		d.folded = text.AppendHost(d.folded[:0], b)
 		b = d.folded
 	}
 	return d.text(b)

@@ -1,6 +1,10 @@
 package dmarc
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
+)
 
 func (d *Decoder) startUnknown(t *tag, p int) outcome {
 	extension := d.open == nodeFeedback && string(t.local) == "extension"
@@ -74,7 +78,7 @@ func (d *Decoder) skipEnd(p int) (int, outcome) {
 		return p, needMore
 	}
 	if len(t.local) == 0 || d.names[d.skip-1] != t.nameHash() {
-		return p, d.stop(ReasonSyntax, p, "end tag of %q does not fit", cutText(string(t.local), 32))
+		return p, d.stop(ReasonSyntax, p, "end tag of %q does not fit", text.Cut(string(t.local), 32))
 	}
 	d.skip--
 	return t.next, goOn

@@ -1,6 +1,10 @@
 package dmarc
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
+)
 
 // structure reads tags from p on, up to the value of the next leaf, the end of
 // a record or the end of the report. It teaches the memo the gap s, which p is in.
@@ -95,10 +99,10 @@ func (d *Decoder) stray(p int) (int, outcome) {
 	if d.root == rootNone && n > windowStart/2 {
 		return p, d.stop(ReasonNotAReport, p, "the document is not XML")
 	}
-	text := bytes.TrimSpace(d.buf[p : p+1+n])
+	dropped := bytes.TrimSpace(d.buf[p : p+1+n])
 	// QUIRK(decl-stray-quote): a quote behind the XML declaration.
 	// QUIRK(broken-sp-tag): sp>none</sp>
-	d.note(CodeStrayText, p, text[:min(len(text), 64)])
+	d.note(CodeStrayText, p, dropped[:min(len(dropped), 64)])
 	return p + 1 + n, goOn
 }
 
@@ -124,7 +128,7 @@ func (d *Decoder) endTag(p int, s *lesson) (int, outcome) {
 		d.note(CodeStrayEndTag, p, t.local)
 		return t.next, goOn
 	}
-	return p, d.stop(ReasonSyntax, p, "end tag of %q inside of %q", cutText(string(t.local), 32), name)
+	return p, d.stop(ReasonSyntax, p, "end tag of %q inside of %q", text.Cut(string(t.local), 32), name)
 }
 
 // closeNode closes the open node; its end tag ends at p.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // value reads the content of leaf l from p to its end tag, whatever it looks
@@ -74,7 +76,7 @@ func (d *Decoder) markup(l leaf, p int) (next int, done bool, out outcome) {
 		case string(t.local) == leaves[l].name:
 			return t.next, true, goOn
 		}
-		return p, false, d.stop(ReasonSyntax, p, "end tag of %q inside of %q", cutText(string(t.local), 32), leaves[l].name)
+		return p, false, d.stop(ReasonSyntax, p, "end tag of %q inside of %q", text.Cut(string(t.local), 32), leaves[l].name)
 	case bytes.HasPrefix(rest, []byte(cdataStart)):
 		n := bytes.Index(rest, []byte("]]>"))
 		if n < 0 {
@@ -154,15 +156,15 @@ func (d *Decoder) control(p int) int {
 // foreignText appends the character at p, which is not ASCII.
 func (d *Decoder) foreignText(p int) (int, outcome) {
 	c := d.buf[p]
-	if d.charset == charset1252 || d.charset == charset8859x15 {
+	if d.charset.SingleByte() {
 		// QUIRK(latin1-declared): AOL and others.
-		d.putRune(d.charset.byteRune(c))
+		d.putRune(d.charset.Rune(c))
 		return p + 1, goOn
 	}
 	if !utf8.FullRune(d.buf[p:d.end]) && !d.eof {
 		return p, needMore
 	}
-	if d.charset == charsetASCII && d.codes&d.codeBit(CodeCharsetMislabelled) == 0 {
+	if d.charset == text.ASCII && d.codes&d.codeBit(CodeCharsetMislabelled) == 0 {
 		// QUIRK(ascii-declared-utf8): ASCII is what the writer believed.
 		d.warn(CodeCharsetMislabelled, p, "us-ascii")
 	}
@@ -171,7 +173,7 @@ func (d *Decoder) foreignText(p int) (int, outcome) {
 	case r == utf8.RuneError && size == 1:
 		// QUIRK(latin1-undeclared): bytes of windows-1252 in a document that says UTF-8.
 		d.warnByte(CodeInvalidText, p, int(c))
-		d.putRune(charset1252.byteRune(c))
+		d.putRune(text.Windows1252.Rune(c))
 	case r == 0xFFFE || r == 0xFFFF:
 		d.warn(CodeControlCharacter, p, "U+FFFE or U+FFFF")
 	default:

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode/utf8"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // warn notes a tolerated deviation that was found at pos in the window.
@@ -47,8 +47,20 @@ func (d *Decoder) keep(code Code, pos int, value string) {
 		Code:   code,
 		Line:   d.lines + 1,
 		Offset: d.base + int64(pos),
-		Value:  cutText(value, 64),
+		Value:  text.Cut(value, 64),
 	})
+}
+
+// boundWarnings makes room for the first warning of each code, which is kept
+// even if there are MaxWarnings of others. It waits for a place that nothing
+// is taken back from.
+func (d *Decoder) boundWarnings() {
+	r := &d.doc.report
+	if len(r.Warnings) > MaxWarnings {
+		dropped := 0
+		r.Warnings, dropped = text.Bound(r.Warnings, MaxWarnings, Warning.code)
+		r.WarningsDropped += dropped
+	}
 }
 
 // codeBit gives each code a bit of Decoder.codes. A flood of warnings is one
@@ -58,25 +70,6 @@ func (d *Decoder) codeBit(code Code) uint64 {
 		d.lastCode, d.lastBit = code, 1<<slices.Index(codes[:], code)
 	}
 	return d.lastBit
-}
-
-// cutText makes s valid UTF-8 of at most n bytes.
-func cutText(s string, n int) string {
-	// What replaces a byte is longer, so both the input and the output are cut.
-	return cutBytes(strings.ToValidUTF8(cutBytes(s, n), "\uFFFD"), n)
-}
-
-// cutBytes cuts s before the character that reaches past n bytes.
-func cutBytes(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for i := n; i > n-utf8.UTFMax && i >= 0; i-- {
-		if utf8.RuneStart(s[i]) {
-			return s[:i]
-		}
-	}
-	return s[:n]
 }
 
 // fail makes the error that refuses the report at pos in the window.
@@ -97,6 +90,9 @@ func (d *Decoder) stop(reason Reason, pos int, format string, args ...any) outco
 
 // commit makes p the place where parsing resumes when the window ends.
 func (d *Decoder) commit(p int) {
+	if len(d.doc.report.Warnings) > MaxWarnings {
+		d.boundWarnings()
+	}
 	m := &d.mark
 	m.at, m.leaf, m.open, m.skip, m.comment = p, leafNone, d.open, d.skip, d.comment
 	m.warnings, m.dropped, m.prefixes = len(d.doc.report.Warnings), d.doc.report.WarningsDropped, len(d.prefixes)

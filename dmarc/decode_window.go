@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // Sizes of the window: it starts small for small reports and doubles up to
@@ -169,27 +171,23 @@ func (w *window) countLines(p int) {
 
 // detectCharset looks at the first bytes of the document.
 func (d *Decoder) detectCharset() error {
-	b := d.buf[:d.end]
-	if isUTF32(b) {
+	e, mark := text.Detect(d.buf[:d.end])
+	switch {
+	case e == text.UTF32:
 		return d.fail(ReasonEncoding, 0, "UTF-32 is not supported")
-	}
-	big, bom, ok := utf16Order(b)
-	if !ok {
-		if bytes.HasPrefix(b, []byte("\ufeff")) { // QUIRK(bom): Microsoft.
-			d.mark.at, d.bom, d.unicode = 3, 3, true
+	case e == text.Single:
+		if mark > 0 { // QUIRK(bom): Microsoft.
+			d.mark.at, d.bom, d.unicode = mark, int64(mark), true
 		}
 		return nil
-	}
-	if !bom {
+	case mark == 0:
 		d.warn(CodeCharsetMislabelled, 0, "UTF-16 without a byte order mark")
 		d.commit(0)
-	} else {
-		b = b[2:]
 	}
 	// QUIRK(utf16): converted on the way into the window.
-	raw := io.MultiReader(bytes.NewReader(bytes.Clone(b)), &endReader{d.r, d.eof, d.readE})
+	raw := io.MultiReader(bytes.NewReader(bytes.Clone(d.buf[mark:d.end])), &endReader{d.r, d.eof, d.readE})
 	d.unicode = true
-	d.r, d.end, d.eof, d.readE = &utf16Reader{r: raw, big: big}, 0, false, nil
+	d.r, d.end, d.eof, d.readE = text.NewUTF16Reader(raw, e), 0, false, nil
 	d.read()
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // A Resolver looks up TXT records. *net.Resolver is one: each string is a
@@ -107,10 +109,10 @@ func PublicSuffix(ctx context.Context, r Resolver, domain string, suffix func(do
 }
 
 func newDiscovery(domain string) (*Discovery, error) {
-	name, code := normalizeDomain([]byte(strings.TrimSpace(domain)))
+	name, form := text.Host(domain)
 	ascii := strings.IndexFunc(name, func(r rune) bool { return r >= 0x80 }) < 0
-	if name == "" || code == CodeDomainInvalid || !ascii || len(name) > 253 {
-		return nil, fmt.Errorf("discover policy: %q is no domain name", cutText(domain, 64))
+	if form == text.HostInvalid || !ascii {
+		return nil, fmt.Errorf("discover policy: %q is no domain name", text.Cut(domain, 64))
 	}
 	return &Discovery{Domain: name}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // Encode writes r as a report that is valid by RFC 9990.
@@ -94,7 +96,7 @@ func (c *checker) encodable(r *Report) {
 	head.Namespace = namespace2
 	c.head(&head)
 	for _, t := range []time.Time{r.Metadata.Begin, r.Metadata.End} {
-		if _, _, ok := unixDate(t.Unix(), ""); !ok || t.Nanosecond() != 0 {
+		if _, form := text.DateOf(t.Unix()); form != text.DateSeconds || t.Nanosecond() != 0 {
 			c.add(RuleValue, "report_metadata/date_range", c.schema, "%s is no whole second since 1970", t)
 		}
 	}

@@ -160,7 +160,7 @@ func TestWarningLimit(t *testing.T) {
 		if got := len(r.Warnings) + r.WarningsDropped; got != n+1 {
 			t.Errorf("%d warnings: got %d", n+1, got)
 		}
-		if last := r.Warnings[len(r.Warnings)-1]; last.Code != CodeTrailingData || len(r.Warnings) > MaxWarnings+1 {
+		if last := r.Warnings[len(r.Warnings)-1]; last.Code != CodeTrailingData || len(r.Warnings) > MaxWarnings {
 			t.Errorf("%d warnings: kept %d, the last is %v", n+1, len(r.Warnings), last)
 		}
 	}

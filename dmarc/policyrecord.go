@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // ErrNotDMARC says that a TXT record is not a DMARC policy record and has to
@@ -125,9 +127,8 @@ type recordParser struct {
 }
 
 func (p *recordParser) warn(code Code, value string) {
-	if len(p.warnings) < MaxWarnings {
-		p.warnings = append(p.warnings, Warning{Code: code, Offset: p.offset, Value: cutText(value, 64)})
-	}
+	w := Warning{Code: code, Offset: p.offset, Value: text.Cut(value, 64)}
+	p.warnings, _ = text.Add(p.warnings, w, MaxWarnings, Warning.code)
 }
 
 // parse reads all tags. It returns false when txt is no DMARC record.
@@ -149,27 +150,27 @@ func (p *recordParser) parse(txt string) bool {
 	return true
 }
 
-func (p *recordParser) tag(text string) {
-	if text == "" {
+func (p *recordParser) tag(sent string) {
+	if sent == "" {
 		return
 	}
-	name, value, ok := strings.Cut(text, "=")
+	name, value, ok := strings.Cut(sent, "=")
 	if !ok {
-		p.warn(CodeRecordSyntax, text)
+		p.warn(CodeRecordSyntax, sent)
 		return
 	}
 	name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
 	if slices.Contains(p.seen, name) {
-		p.warn(CodeRecordRepeated, text)
+		p.warn(CodeRecordRepeated, sent)
 		return
 	}
 	if len(p.seen) == maxRecordList {
-		p.warn(CodeRecordCut, text)
+		p.warn(CodeRecordCut, sent)
 		return
 	}
 	p.seen = append(p.seen, name)
 	if !p.current(name, value) && !p.historic(name, value) {
-		p.warn(CodeRecordUnknownTag, text)
+		p.warn(CodeRecordUnknownTag, sent)
 		p.record.Unknown = append(p.record.Unknown, Tag{name, value})
 	}
 }
@@ -257,21 +258,21 @@ func (p *recordParser) word(value string, words ...string) string {
 }
 
 func (p *recordParser) uris(value string) (list []ReportURI) {
-	for text := range strings.SplitSeq(value, ",") {
-		text = strings.TrimSpace(text)
-		u, err := parseReportURI(text)
+	for element := range strings.SplitSeq(value, ",") {
+		element = strings.TrimSpace(element)
+		u, err := parseReportURI(element)
 		switch {
 		case err != nil:
-			p.warn(CodeRecordURI, text)
+			p.warn(CodeRecordURI, element)
 			continue
 		case len(list) == maxRecordList:
-			p.warn(CodeRecordCut, text)
+			p.warn(CodeRecordCut, element)
 			continue
 		case u.Scheme != "mailto":
-			p.warn(CodeRecordScheme, text)
+			p.warn(CodeRecordScheme, element)
 		}
 		if u.MaxBytes > 0 {
-			p.warn(CodeRecordSize, text)
+			p.warn(CodeRecordSize, element)
 		}
 		list = append(list, u)
 	}

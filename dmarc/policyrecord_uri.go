@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // ReportURI is a destination of reports: an element of rua or ruf.
@@ -27,9 +29,9 @@ type ReportURI struct {
 var errNoDestination = errors.New("the URI has no destination")
 
 // parseReportURI reads a URI with an optional limit such as "!10m".
-func parseReportURI(text string) (ReportURI, error) {
-	u := ReportURI{URI: text}
-	if uri, limit, ok := strings.Cut(text, "!"); ok {
+func parseReportURI(element string) (ReportURI, error) {
+	u := ReportURI{URI: element}
+	if uri, limit, ok := strings.Cut(element, "!"); ok {
 		n, ok := parseSize(limit)
 		if !ok {
 			return ReportURI{}, errNoDestination
@@ -56,8 +58,8 @@ func parseReportURI(text string) (ReportURI, error) {
 	} else if parsed, err := url.Parse(u.URI); err == nil {
 		host = parsed.Hostname()
 	}
-	var code Code
-	if u.Host, code = normalizeDomain([]byte(host)); u.Host == "" || code == CodeDomainInvalid {
+	var form text.HostForm
+	if u.Host, form = text.Host(host); form == text.HostInvalid {
 		return ReportURI{}, errNoDestination
 	}
 	return u, nil

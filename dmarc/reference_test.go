@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // reference is an aggregate report as encoding/xml sees it: every list is
@@ -230,7 +232,7 @@ func checkReport(r *Report) string {
 		texts = append(texts, w.Value)
 	}
 	for _, rec := range r.Records {
-		if rec.Count < 0 || rec.Count > maxCount {
+		if rec.Count < 0 || rec.Count > text.MaxCount {
 			return "a count is out of range"
 		}
 		if rec.SourceIP.IsValid() && (rec.SourceIP.Zone() != "" || rec.SourceIP.Is4In6()) {

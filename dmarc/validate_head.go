@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // checker holds the rules of one standard, shared by Validator and Encoder.
@@ -102,13 +104,13 @@ func (c *checker) policy(p *Policy) {
 	c.require("policy_published/p", string(p.P))
 	for _, v := range []Disposition{p.P, p.SP, p.NP} {
 		if v != "" && v != DispositionNone && v != DispositionQuarantine && v != DispositionReject {
-			c.add(RuleValue, "policy_published", c.schema, "%q is no policy", cutText(string(v), 32))
+			c.add(RuleValue, "policy_published", c.schema, "%q is no policy", text.Cut(string(v), 32))
 		}
 	}
 	c.words("policy_published/adkim", string(p.ADKIM), "", "r", "s")
 	c.words("policy_published/aspf", string(p.ASPF), "", "r", "s")
 	if p.Fo != "" && !isFailureOptions(p.Fo) {
-		c.add(RuleValue, "policy_published/fo", c.schema, "%q is no list of 0, 1, d and s", cutText(p.Fo, 32))
+		c.add(RuleValue, "policy_published/fo", c.schema, "%q is no list of 0, 1, d and s", text.Cut(p.Fo, 32))
 	}
 	if !c.old() {
 		c.words("policy_published/testing", p.Testing, "", "y", "n")
@@ -130,10 +132,10 @@ func (c *checker) version(r *Report) {
 	if c.old() {
 		c.require("version", r.Version)
 		if r.Namespace != "" && r.Namespace != namespace1 {
-			c.add(RuleValue, "feedback", c.schema, "the namespace is %q", cutText(r.Namespace, 64))
+			c.add(RuleValue, "feedback", c.schema, "the namespace is %q", text.Cut(r.Namespace, 64))
 		}
 	} else if r.Namespace != namespace2 {
-		c.add(RuleValue, "feedback", "RFC 9990, section 6.1", "the namespace is %q, not %q", cutText(r.Namespace, 64), namespace2)
+		c.add(RuleValue, "feedback", "RFC 9990, section 6.1", "the namespace is %q, not %q", text.Cut(r.Namespace, 64), namespace2)
 	}
 	c.words("version", r.Version, "", "1.0")
 }
@@ -146,14 +148,14 @@ func (c *checker) reportID(id string) {
 	}
 	left, right, at := strings.Cut(id, "@")
 	if !c.old() && (!isDotAtom(left) || at && !isDotAtom(right)) {
-		c.add(RuleValue, path, "RFC 9990, section 3.5.1", "%q is no report id", cutText(id, 64))
+		c.add(RuleValue, path, "RFC 9990, section 3.5.1", "%q is no report id", text.Cut(id, 64))
 	}
 }
 
 // words checks a value of a closed vocabulary.
 func (c *checker) words(path, value string, words ...string) {
 	if !slices.Contains(words, value) {
-		c.add(RuleValue, path, c.schema, "%q is none of the values", cutText(value, 32))
+		c.add(RuleValue, path, c.schema, "%q is none of the values", text.Cut(value, 32))
 	}
 }
 

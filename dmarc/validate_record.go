@@ -3,6 +3,8 @@ package dmarc
 import (
 	"fmt"
 	"slices"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 func (c *checker) recordCount(n int) {
@@ -19,9 +21,9 @@ func (c *checker) record(rec *Record, n int) {
 	case rec.Source == "" && !rec.SourceIP.IsValid():
 		c.add(RuleMissing, "row/source_ip", c.schema, "the element is required")
 	case !rec.SourceIP.IsValid() || rec.SourceIP.Zone() != "":
-		c.add(RuleValue, "row/source_ip", c.schema, "%q is no address", cutText(rec.Source, 64))
+		c.add(RuleValue, "row/source_ip", c.schema, "%q is no address", text.Cut(rec.Source, 64))
 	}
-	if rec.Count < 0 || rec.Count > maxCount {
+	if rec.Count < 0 || rec.Count > text.MaxCount {
 		c.add(RuleValue, "row/count", c.schema, "%d is no count", rec.Count)
 	}
 	c.disposition(rec)
@@ -55,9 +57,9 @@ func (c *checker) disposition(rec *Record) {
 			c.add(RuleMissing, path, c.schema, "the element is required")
 			return
 		}
-		c.add(RuleValue, path, c.schema, "%q is no disposition", cutText(rec.RawDisposition, 32))
+		c.add(RuleValue, path, c.schema, "%q is no disposition", text.Cut(rec.RawDisposition, 32))
 	default:
-		c.add(RuleValue, path, c.schema, "%q is no disposition", cutText(string(rec.Disposition), 32))
+		c.add(RuleValue, path, c.schema, "%q is no disposition", text.Cut(string(rec.Disposition), 32))
 	}
 }
 
@@ -67,9 +69,9 @@ func (c *checker) evaluation(path string, v Evaluation, raw string) {
 	case v == EvaluationAbsent && raw == "":
 		c.add(RuleMissing, path, c.schema, "the element is required")
 	case v == EvaluationAbsent:
-		c.add(RuleValue, path, c.schema, "%q is neither pass nor fail", cutText(raw, 32))
+		c.add(RuleValue, path, c.schema, "%q is neither pass nor fail", text.Cut(raw, 32))
 	default:
-		c.add(RuleValue, path, c.schema, "%q is neither pass nor fail", cutText(string(v), 32))
+		c.add(RuleValue, path, c.schema, "%q is neither pass nor fail", text.Cut(string(v), 32))
 	}
 }
 
@@ -90,7 +92,7 @@ func (c *checker) reason(kind string, n int) {
 		}
 	}
 	c.add(RuleValue, fmt.Sprintf("row/policy_evaluated/reason[%d]/type", n), c.schema,
-		"%q is no reason of %s", cutText(kind, 32), c.standard)
+		"%q is no reason of %s", text.Cut(kind, 32), c.standard)
 }
 
 func (c *checker) authDKIM(list []DKIMAuth) {
@@ -133,7 +135,7 @@ func (c *checker) authSPF(list []SPFAuth) {
 		case a.Scope == "":
 			c.add(RuleMissing, entryPath("spf", i, "scope"), c.schema, "the element is required")
 		default:
-			c.add(RuleValue, entryPath("spf", i, "scope"), c.schema, "%q is no scope of %s", cutText(a.Scope, 32), c.standard)
+			c.add(RuleValue, entryPath("spf", i, "scope"), c.schema, "%q is no scope of %s", text.Cut(a.Scope, 32), c.standard)
 		}
 		foreign := AuthResultAbsent
 		if c.old() {
@@ -159,7 +161,7 @@ func (c *checker) result(mechanism string, i int, v AuthResult, raw string, fore
 		if raw == "" {
 			raw = string(v)
 		}
-		c.add(RuleValue, entryPath(mechanism, i, "result"), c.schema, "%q is no result of this mechanism", cutText(raw, 32))
+		c.add(RuleValue, entryPath(mechanism, i, "result"), c.schema, "%q is no result of this mechanism", text.Cut(raw, 32))
 	}
 }
 

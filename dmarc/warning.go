@@ -17,6 +17,9 @@ type Warning struct {
 	Value string
 }
 
+// code is the key by which a list of warnings is bounded.
+func (w Warning) code() Code { return w.Code }
+
 // MaxWarnings bounds the warnings that one report carries, so that a hostile
 // report cannot grow memory with them. Warnings beyond the bound are counted
 // in Report.WarningsDropped, and the first of each code is always kept.

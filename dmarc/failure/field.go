@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/lenient"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // maxValue is the number of bytes of a value that are kept.
@@ -74,12 +74,12 @@ func unfold(value []byte, warn func(dmarc.Code, string)) string {
 			break
 		}
 	}
-	t, repaired := lenient.Text(joined)
+	t, repaired := text.Valid(joined)
 	if repaired {
 		warn(CodeInvalidText, t)
 	}
 	if len(t) > maxValue {
-		t = lenient.Cut(t, maxValue)
+		t = text.Cut(t, maxValue)
 		warn(CodeValueCut, t)
 	}
 	return t

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/lenient"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // maxRepeats bounds the fields that may be repeated.
@@ -33,7 +33,7 @@ func (d *decoder) fill(fields []field) {
 		}
 		seen = append(seen, f.name)
 	}
-	if r.AuthFailure == AuthFailureAbsent && d.source != text {
+	if r.AuthFailure == AuthFailureAbsent && d.source != plainText {
 		d.warn(CodeAuthFailureMissing, "")
 	}
 	if len(r.ReportedDomains) > 0 {
@@ -143,17 +143,17 @@ func (r *Report) text(name string) *string {
 func (d *decoder) unknown(name string) {
 	list := &d.report.UnknownFields
 	if len(*list) < 32 && !slices.Contains(*list, name) {
-		*list = append(*list, lenient.Cut(name, 64))
+		*list = append(*list, text.Cut(name, 64))
 	}
 }
 
 func (d *decoder) domain(s string) string {
-	domain, folded, ok := lenient.Domain(strings.Trim(s, "<>[]\"'"))
+	domain, form := text.Host(strings.Trim(s, "<>[]\"'"))
 	switch {
-	case !ok:
+	case form == text.HostInvalid:
 		d.warn(CodeDomainInvalid, s)
 		return ""
-	case folded || domain != s:
+	case domain != s:
 		d.warn(CodeDomainNormalized, s)
 	}
 	return domain
@@ -162,7 +162,7 @@ func (d *decoder) domain(s string) string {
 // sourceIP finds the address in forms such as "[2001:db8::1] (host)".
 func (d *decoder) sourceIP(s string) netip.Addr {
 	// QUIRK(fail-source-ip): OpenDMARC adds brackets and the name of the host.
-	a, repaired := lenient.Addr(s)
+	a, repaired := text.Addr(s)
 	switch {
 	case !a.IsValid() && s != "":
 		d.warn(CodeSourceInvalid, s)
@@ -185,11 +185,12 @@ func (d *decoder) arrival(s string) time.Time {
 	if s == "" {
 		return time.Time{}
 	}
-	t, odd, ok := parseDate(s)
-	switch {
-	case !ok:
+	t, form := parseDate(s)
+	switch form {
+	case text.DateMail:
+	case text.DateInvalid:
 		d.warn(CodeDateInvalid, s)
-	case odd:
+	default:
 		d.warn(CodeDateForm, s)
 	}
 	return t

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/lenient"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // Parser reads reports within bounds. A bound that is zero or negative stands
@@ -58,7 +58,6 @@ func (p Parser) Parse(r io.Reader) (*Report, error) {
 	if err := d.complete(); err != nil {
 		return nil, err
 	}
-	d.report.Warnings, d.report.WarningsDropped = d.warnings.List, d.warnings.Dropped
 	return &d.report, nil
 }
 
@@ -66,16 +65,15 @@ func (p Parser) Parse(r io.Reader) (*Report, error) {
 type source int
 
 const (
-	nowhere  source = iota
-	text            // the plain text of Exim
-	untyped         // a part of another media type
-	declared        // a message/feedback-report
+	nowhere   source = iota
+	plainText        // of Exim
+	untyped          // a part of another media type
+	declared         // a message/feedback-report
 )
 
 // decoder is the state of one Parse.
 type decoder struct {
 	report   Report
-	warnings lenient.Warnings
 	mail     []field // the header of the mail
 	source   source
 	feedback []byte // the decoded feedback report, or the plain text
@@ -85,7 +83,12 @@ type decoder struct {
 	found    bool   // there is evidence
 }
 
-func (d *decoder) warn(code dmarc.Code, value string) { d.warnings.Add(code, 0, -1, value) }
+func (d *decoder) warn(code dmarc.Code, value string) {
+	w := dmarc.Warning{Code: code, Offset: -1, Value: text.Cut(value, 64)}
+	list, dropped := text.Add(d.report.Warnings, w, dmarc.MaxWarnings, func(w dmarc.Warning) dmarc.Code { return w.Code })
+	d.report.Warnings = list
+	d.report.WarningsDropped += dropped
+}
 
 // part looks at a leaf of the mail.
 func (d *decoder) part(p *part) {
@@ -152,8 +155,8 @@ func (d *decoder) otherPart(p *part) {
 		d.source, d.feedback = untyped, append(joinFields(p.header), b...)
 	case isFeedback(b) && d.source < untyped:
 		d.source, d.feedback = untyped, b
-	case isPlainText(b) && d.source < text:
-		d.source, d.feedback = text, b
+	case isPlainText(b) && d.source < plainText:
+		d.source, d.feedback = plainText, b
 	default:
 		return
 	}
@@ -199,9 +202,9 @@ func (d *decoder) complete() error {
 		return refusal(dmarc.ReasonTruncated, "the mail ends inside of the feedback report")
 	}
 	var fields []field
-	if d.source == text {
+	if d.source == plainText {
 		d.warn(CodePlainText, "")
-		fields = d.plainText()
+		fields = d.readPlainText()
 	} else {
 		fields = parseFields(d.feedback, d.warn)
 		if d.source == untyped {
@@ -230,8 +233,8 @@ func (d *decoder) checkType(fields []field) error {
 	case kind == "auth-failure":
 		return nil
 	case kind != "":
-		return refusal(dmarc.ReasonNotDMARC, "feedback of type %q", lenient.Cut(kind, 32))
-	case d.source == text:
+		return refusal(dmarc.ReasonNotDMARC, "feedback of type %q", text.Cut(kind, 32))
+	case d.source == plainText:
 		return nil
 	case has(fields, "auth-failure"):
 		d.warn(CodeTypeMissing, "")
@@ -246,7 +249,7 @@ func (d *decoder) readMail() {
 	from := get(d.mail, "from")
 	r.ReporterAddress, r.Reporter = address(from), addressDomain(from)
 	r.ReportID = trimAngles(get(d.mail, "message-id"))
-	r.Sent, _, _ = parseDate(get(d.mail, "date"))
+	r.Sent, _ = parseDate(get(d.mail, "date"))
 }
 
 // readEvidence takes three fields from the header of the failed message.
@@ -266,7 +269,7 @@ func (d *decoder) readEvidence() {
 	e.Found = true
 	e.HeaderFrom = addressDomain(get(fields, "from"))
 	e.MessageID = trimAngles(get(fields, "message-id"))
-	e.Date, _, _ = parseDate(get(fields, "date"))
+	e.Date, _ = parseDate(get(fields, "date"))
 }
 
 // substitute fills in what has a substitute and refuses what has none.
@@ -309,7 +312,7 @@ func resultDomain(results []string) string {
 		if i := strings.IndexAny(rest, "; \t)\">"); i >= 0 {
 			rest = rest[:i]
 		}
-		if domain, _, ok := lenient.Domain(rest[strings.LastIndexByte(rest, '@')+1:]); ok {
+		if domain, form := text.Host(rest[strings.LastIndexByte(rest, '@')+1:]); form != text.HostInvalid {
 			return domain
 		}
 	}

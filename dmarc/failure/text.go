@@ -15,9 +15,9 @@ func isPlainText(b []byte) bool {
 		(bytes.Contains(b, []byte("Sender IP Address:")) || bytes.Contains(b, []byte("Sender Domain:")))
 }
 
-// plainText reads the lines up to the copy of the failed message, and takes
+// readPlainText reads the lines up to the copy of the failed message, and takes
 // the copy for evidence unless there is a part for it.
-func (d *decoder) plainText() []field {
+func (d *decoder) readPlainText() []field {
 	b := d.feedback
 	var fields []field
 	for len(b) > 0 {

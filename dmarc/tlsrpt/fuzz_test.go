@@ -111,7 +111,7 @@ func FuzzScanner(f *testing.F) {
 	})
 }
 
-func codesOf(d *decoder) []dmarc.Code { return codes(&Report{Warnings: d.warnings.List}) }
+func codesOf(d *decoder) []dmarc.Code { return codes(&d.report) }
 
 // TestScannerText compares strings with encoding/json.
 func TestScannerText(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/lenient"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // Parser reads reports within bounds. A bound that is zero or negative stands
@@ -44,7 +44,6 @@ func (p Parser) Parse(r io.Reader) (*Report, error) {
 	if err := d.complete(); err != nil {
 		return nil, err
 	}
-	d.report.Warnings, d.report.WarningsDropped = d.warnings.List, d.warnings.Dropped
 	return &d.report, nil
 }
 
@@ -68,7 +67,7 @@ type decoder struct {
 	Parser
 	scanner
 	report   Report
-	warnings lenient.Warnings
+	utf16    *text.UTF16Reader // nil for a report in UTF-8
 	digest   hash.Hash
 	known    bool // a key of RFC 8460 was seen
 	policies bool // the key policies was seen
@@ -83,7 +82,10 @@ func newDecoder(p Parser, r io.Reader) *decoder {
 }
 
 func (d *decoder) warning(code dmarc.Code, value string) {
-	d.warnings.Add(code, d.line, d.offset, value)
+	w := dmarc.Warning{Code: code, Line: d.line, Offset: d.offset, Value: text.Cut(value, 64)}
+	list, dropped := text.Add(d.report.Warnings, w, dmarc.MaxWarnings, func(w dmarc.Warning) dmarc.Code { return w.Code })
+	d.report.Warnings = list
+	d.report.WarningsDropped += dropped
 }
 
 // limitedReader refuses the byte after the last of left. It repeats an error
@@ -127,20 +129,23 @@ func (d *decoder) document() error {
 	return d.rest()
 }
 
-// start looks for a byte order mark.
+// start looks at the first bytes for a byte order mark and for UTF-16.
 func (d *decoder) start() error {
-	const mark = "\uFEFF"
-	head, _ := d.r.Peek(3)
+	head, _ := d.r.Peek(4)
+	encoding, mark := text.Detect(head)
+	// What was peeked is there.
+	_, _ = d.r.Discard(mark)
 	switch {
-	case string(head) == mark:
+	case encoding == text.UTF32:
+		return d.fail(dmarc.ReasonEncoding, "UTF-32 is not supported")
+	case encoding != text.Single:
+		d.warning(CodeCharset, "")
+		d.utf16 = text.NewUTF16Reader(d.r, encoding)
+		d.r = bufio.NewReader(d.utf16)
+	case mark > 0:
 		// QUIRK(tls-bom): RFC 8259 forbids it and allows to ignore it.
 		d.warning(CodeBOM, "")
-		d.offset = int64(len(mark))
-		_, err := d.r.Discard(len(mark))
-		return err
-	case len(head) >= 2 && (string(head[:2]) == "\xff\xfe" || string(head[:2]) == "\xfe\xff"):
-		d.warning(CodeCharset, "")
-		d.scanner.r = bufio.NewReader(newUTF16Reader(d.scanner.r))
+		d.offset = int64(mark)
 	}
 	return nil
 }
@@ -184,7 +189,7 @@ func (d *decoder) rest() error {
 			// QUIRK(tls-bom): NUL bytes after the report, and mail footers.
 			junk = true
 			ahead, _ := d.r.Peek(31)
-			t, _ := lenient.Text(append([]byte{b}, ahead...))
+			t, _ := text.Valid(append([]byte{b}, ahead...))
 			d.warning(CodeTrailingData, t)
 		}
 	}
@@ -258,7 +263,7 @@ func (d *decoder) fields(name string, known func(key string) (bool, error)) erro
 
 // unknown remembers a key outside RFC 8460. Receivers must ignore it.
 func (d *decoder) unknown(name, key string) {
-	path := lenient.Cut(key, 64)
+	path := text.Cut(key, 64)
 	if name != "" {
 		path = name + "." + path
 	}
@@ -298,6 +303,9 @@ func (d *decoder) wrong(name string) error {
 // complete checks the whole report and fills in what has a substitute.
 func (d *decoder) complete() error {
 	r := &d.report
+	if d.utf16 != nil && d.utf16.Replaced {
+		d.warning(CodeInvalidText, "unpaired surrogates of UTF-16")
+	}
 	if !d.known {
 		return d.fail(dmarc.ReasonNotAReport, "an object without a key of RFC 8460")
 	}
@@ -308,19 +316,10 @@ func (d *decoder) complete() error {
 		d.warning(CodePoliciesMissing, "")
 	}
 	if r.OrganizationName == "" {
-		if i := strings.LastIndexByte(r.ContactInfo, '@'); i >= 0 {
-			if domain, _, ok := lenient.Domain(strings.Trim(r.ContactInfo[i+1:], "<> ")); ok {
-				r.OrganizationName = domain
-			}
-		}
+		r.OrganizationName = text.AddressHost(r.ContactInfo)
 		d.warning(CodeOrgMissing, r.OrganizationName)
 	}
-	if id, ok := strings.CutPrefix(r.ReportID, "<"); ok {
-		if id, ok = strings.CutSuffix(id, ">"); ok {
-			r.ReportID = strings.TrimSpace(id)
-		}
-	}
-	if r.ReportID == "" {
+	if r.ReportID = text.TrimAngles(r.ReportID); r.ReportID == "" {
 		r.ReportID = "sha256." + hex.EncodeToString(d.digest.Sum(nil)[:16])
 		d.warning(CodeReportIDMissing, r.ReportID)
 	}

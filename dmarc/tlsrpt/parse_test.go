@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 var compareAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
@@ -290,7 +291,7 @@ func TestCounts(t *testing.T) {
 		code dmarc.Code
 	}{
 		{"0", 0, ""},
-		{"1000000000000", maxCount, ""},
+		{"1000000000000", text.MaxCount, ""},
 		{"1000000000001", 0, CodeCountRange},
 		{"99999999999999999999999", 0, CodeCountRange},
 		{"1e400", 0, CodeCountRange},

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/lenient"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // maxText is the number of bytes of a string that are kept.
@@ -195,7 +195,7 @@ func (s *scanner) literal() (string, error) {
 	case t == "":
 		return "", s.unexpected(b)
 	default:
-		return "", s.fail(dmarc.ReasonSyntax, "%q is no value", lenient.Cut(t, 16))
+		return "", s.fail(dmarc.ReasonSyntax, "%q is no value", text.Cut(t, 16))
 	}
 }
 
@@ -263,16 +263,10 @@ func (s *scanner) keep(b ...byte) {
 
 // finish turns the bytes of a string into valid UTF-8 of at most maxText bytes.
 func (s *scanner) finish(controls bool) string {
-	long := len(s.buf) > maxText
-	if long {
-		n := maxText
-		for n > maxText-utf8.UTFMax && !utf8.RuneStart(s.buf[n]) {
-			n--
-		}
-		s.buf = s.buf[:n]
-	}
 	// QUIRK(tls-charset): encoding/json and others replace such bytes in silence.
-	t, repaired := lenient.Text(s.buf)
+	t, repaired := text.Valid([]byte(text.Truncate(string(s.buf), maxText)))
+	long := len(s.buf) > maxText || len(t) > maxText
+	t = text.Cut(t, maxText)
 	if controls {
 		s.warn(CodeControlCharacter, t)
 	}

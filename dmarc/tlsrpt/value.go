@@ -1,24 +1,17 @@
 package tlsrpt
 
 import (
-	"math"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/lenient"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
-const (
-	// maxCount bounds one count: no reporter sees a trillion sessions a day,
-	// and a bound lets sums of counts never overflow.
-	maxCount = 1_000_000_000_000
-	// maxStrings bounds policy-string and mx-host of one policy.
-	maxStrings = 1000
-)
+// maxStrings bounds policy-string and mx-host of one policy.
+const maxStrings = 1000
 
 // string reads a text without white space around it. Numbers and booleans are
 // kept as text, null is empty.
@@ -101,37 +94,16 @@ func parseCount(t string) (int64, dmarc.Code) {
 	if t == "" || t == "null" {
 		return 0, CodeCountMissing
 	}
-	if n, err := strconv.ParseUint(t, 10, 64); err == nil {
-		if n > maxCount {
-			return 0, CodeCountRange
-		}
-		return int64(n), ""
-	}
-	f, err := strconv.ParseFloat(t, 64)
-	switch {
-	case math.IsNaN(f), err != nil && !math.IsInf(f, 0), strings.ContainsAny(t, "xX_nN"):
+	n, form := text.Count(t)
+	switch form {
+	case text.CountRepaired:
+		return n, CodeCountRepaired
+	case text.CountInvalid:
 		return 0, CodeCountInvalid
-	case f < 0, f > maxCount:
+	case text.CountRange:
 		return 0, CodeCountRange
-	case f != math.Trunc(f):
-		return 0, CodeCountInvalid
 	}
-	return int64(f), CodeCountRepaired
-}
-
-// dateLayouts are the forms of RFC 3339 and their neighbours, as seen in
-// reports. A date without a zone is UTC.
-var dateLayouts = [...]string{
-	time.RFC3339,
-	"2006-01-02T15:04:05",
-	"2006-01-02T15:04:05-0700",
-	"2006-01-02T15:04Z07:00",
-	"2006-01-02 15:04:05",
-	"2006-01-02 15:04:05Z07:00",
-	"2006-01-02 15:04:05 -0700",
-	"2006-01-02 15:04:05 UTC",
-	"2006-01-02",
-	time.RFC1123Z,
+	return n, ""
 }
 
 // date reads a date; what is unreadable stays the zero time, which refuses the
@@ -142,39 +114,11 @@ func (d *decoder) date() (time.Time, error) {
 		return time.Time{}, err
 	}
 	// QUIRK(tls-date-odd): no zone (Microsoft), fractions, offsets, lower case.
-	upper := strings.ToUpper(t)
-	date, ok := parseDate(upper)
-	if !ok && upper != t {
-		date, ok = parseDate(t)
-	}
-	if ok && t != date.Format("2006-01-02T15:04:05Z") {
+	date, form := text.Date(t)
+	if form != text.DateInvalid && t != date.Format(time.RFC3339) {
 		d.warning(CodeDateForm, t)
 	}
 	return date, nil
-}
-
-func parseDate(t string) (time.Time, bool) {
-	for _, layout := range dateLayouts {
-		if date, err := time.Parse(layout, t); err == nil {
-			return plausible(date.Unix())
-		}
-	}
-	if n, err := strconv.ParseInt(t, 10, 64); err == nil {
-		for n > 1e11 {
-			n /= 1000
-		}
-		return plausible(n)
-	}
-	return time.Time{}, false
-}
-
-// plausible takes whole seconds after 1970 and before the year 10000.
-func plausible(seconds int64) (time.Time, bool) {
-	const year10000 = 253402300800
-	if seconds <= 0 || seconds >= year10000 {
-		return time.Time{}, false
-	}
-	return time.Unix(seconds, 0).UTC(), true
 }
 
 // domain reads a domain and folds it.
@@ -183,11 +127,11 @@ func (d *decoder) domain() (string, error) {
 	if t == "" || err != nil {
 		return "", err
 	}
-	domain, folded, ok := lenient.Domain(t)
-	switch {
-	case !ok:
+	domain, form := text.Host(t)
+	switch form {
+	case text.HostInvalid:
 		d.warning(CodeDomainInvalid, t)
-	case folded:
+	case text.HostFolded:
 		d.warning(CodeDomainNormalized, t)
 	}
 	return domain, nil
@@ -199,7 +143,7 @@ func (d *decoder) address() (netip.Addr, string, error) {
 	if t == "" || err != nil {
 		return netip.Addr{}, "", err
 	}
-	a, repaired := lenient.Addr(t)
+	a, repaired := text.Addr(t)
 	switch {
 	case !a.IsValid():
 		d.warning(CodeAddressInvalid, t)

@@ -1,6 +1,10 @@
 package unpack
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
+)
 
 // splitter cuts the body of a multipart at its boundary lines (RFC 2046,
 // section 5.1). It is lenient: a missing end is tolerated, and so are parts
@@ -101,7 +105,7 @@ func guessBoundary(b []byte) []byte {
 	for len(b) > 0 {
 		line, rest := cutLine(b)
 		if bytes.HasPrefix(line, []byte("--")) && len(line) > 2 && len(line) <= longest+4 {
-			if name, _ := cutField(rest); name != nil && hasPrefixFold(name, "content") {
+			if name, _ := cutField(rest); name != nil && text.HasPrefixFold(name, "content") {
 				return bytes.TrimRight(line[2:], " \t")
 			}
 		}

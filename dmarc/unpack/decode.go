@@ -2,22 +2,24 @@ package unpack
 
 import (
 	"bytes"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // decode undoes the transfer encoding of a part. known is false when that is
 // not possible.
 func (w *Walker) decode(p *part) (b []byte, known bool) {
 	switch enc := p.encoding; {
-	case equalFold(enc, "base64"):
+	case text.EqualFold(enc, "base64"):
 		if isPlain(p.body) {
 			// QUIRK(encoding-lies): the part says base64 and is not.
 			w.warn(CodeEncodingLies, enc)
 			return p.body, true
 		}
 		return w.base64(p.body), true
-	case equalFold(enc, "quoted-printable"):
+	case text.EqualFold(enc, "quoted-printable"):
 		return w.quotedPrintable(p.body), true
-	case len(enc) == 0, equalFold(enc, "7bit"), equalFold(enc, "8bit"), equalFold(enc, "binary"):
+	case len(enc) == 0, text.EqualFold(enc, "7bit"), text.EqualFold(enc, "8bit"), text.EqualFold(enc, "binary"):
 		return p.body, true
 	default:
 		w.warn(CodeEncodingUnknown, enc)

@@ -1,6 +1,10 @@
 package unpack
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
+)
 
 // isFailure looks at the leaves of a mail for a feedback report that is not
 // declared as one.
@@ -16,16 +20,16 @@ func (w *Walker) isFailure(t *tree) bool {
 // isFeedback reports whether a leaf holds a feedback report (RFC 5965), or the
 // text that mail servers send instead.
 func isFeedback(p *part) bool {
-	if !hasPrefixFold(p.mediaType, "text/") && !hasPrefixFold(p.mediaType, "message/") &&
-		!hasPrefixFold(p.mediaType, "application/octet-stream") && len(p.mediaType) > 0 {
+	if !text.HasPrefixFold(p.mediaType, "text/") && !text.HasPrefixFold(p.mediaType, "message/") &&
+		!text.HasPrefixFold(p.mediaType, "application/octet-stream") && len(p.mediaType) > 0 {
 		return false
 	}
-	if hasPrefixFold(p.mediaType, "message/rfc822") || hasPrefixFold(p.mediaType, "text/rfc822") {
+	if text.HasPrefixFold(p.mediaType, "message/rfc822") || text.HasPrefixFold(p.mediaType, "text/rfc822") {
 		return false
 	}
 	const look = 2 << 10
 	b := bytes.TrimLeft(p.body[:min(len(p.body), look)], " \t\r\n")
-	if equalFold(p.encoding, "base64") {
+	if text.EqualFold(p.encoding, "base64") {
 		for _, prefix := range []string{"H4sI", "UEsDB"} {
 			if bytes.HasPrefix(b, []byte(prefix)) {
 				return false

@@ -3,6 +3,8 @@ package unpack
 import (
 	"bytes"
 	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // cutField splits the first line of b into the name and the value of a header
@@ -117,7 +119,7 @@ func param(value []byte, name string) []byte {
 		}
 		key, v, ok := bytes.Cut(value[:end], []byte("="))
 		key = bytes.TrimSpace(key)
-		if !ok || !hasPrefixFold(key, name) {
+		if !ok || !text.HasPrefixFold(key, name) {
 			continue
 		}
 		suffix := key[len(name):]
@@ -180,7 +182,7 @@ func fieldIs(name []byte, want string) bool {
 		if c == '-' || c == '_' {
 			continue
 		}
-		if i == len(want) || lower(c) != want[i] {
+		if i == len(want) || text.Lower(c) != want[i] {
 			return false
 		}
 		i++
@@ -199,7 +201,7 @@ var mailFields = []string{
 // isMailField reports whether a field belongs to a mail.
 func isMailField(name []byte) bool {
 	for _, f := range mailFields {
-		if lower(name[0]) == f[0] && fieldIs(name, f) {
+		if text.Lower(name[0]) == f[0] && fieldIs(name, f) {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 const (
@@ -117,9 +118,5 @@ func printable(b []byte, limit int) string {
 		}
 		return utf8.RuneError
 	}, string(b[:min(len(b), limit)]))
-	for len(s) > limit {
-		_, n := utf8.DecodeLastRuneInString(s)
-		s = s[:len(s)-n]
-	}
-	return s
+	return text.Cut(s, limit)
 }

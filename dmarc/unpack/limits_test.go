@@ -230,7 +230,7 @@ func TestWarningsAreBounded(t *testing.T) {
 	files = append(files, file{"a", cat(gz(report("A")), []byte("\r\n")), false})
 	err := unpack.Walk(bytes.NewReader(zipped(files...)), unpack.Limits{Members: 200}, func(d *unpack.Document) error {
 		_, _ = io.Copy(io.Discard, d.Reader)
-		if len(d.Warnings) != dmarc.MaxWarnings+1 || d.Warnings[dmarc.MaxWarnings].Code != unpack.CodeGzipTrailingJunk || d.WarningsDropped != 150-dmarc.MaxWarnings {
+		if len(d.Warnings) != dmarc.MaxWarnings || d.Warnings[dmarc.MaxWarnings-1].Code != unpack.CodeGzipTrailingJunk || d.WarningsDropped != 151-dmarc.MaxWarnings {
 			t.Errorf("%d warnings, %d dropped", len(d.Warnings), d.WarningsDropped)
 		}
 		for _, w := range d.Warnings {

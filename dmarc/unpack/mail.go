@@ -5,6 +5,8 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // Mail is a mail around a document: what a judge of its authenticity needs. It
@@ -46,7 +48,7 @@ func (m *Mail) fields(name string) func(func([]byte) bool) {
 			if n == nil {
 				return
 			}
-			if equalFold(n, name) && !yield(v) {
+			if text.EqualFold(n, name) && !yield(v) {
 				return
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // part is a leaf of a mail's MIME tree.
@@ -107,7 +108,7 @@ func (w *Walker) scan(t *tree, head, body []byte, multiparts int) {
 		if name == nil {
 			break
 		}
-		switch c := lower(name[0]); {
+		switch c := text.Lower(name[0]); {
 		case c == 'f' && multiparts == 0 && fieldIs(name, "feedbacktype"):
 			t.feedback = true // a bare feedback report
 		case c != 'c':
@@ -122,14 +123,14 @@ func (w *Walker) scan(t *tree, head, body []byte, multiparts int) {
 		}
 	}
 	switch {
-	case hasPrefixFold(p.mediaType, "multipart/"):
+	case text.HasPrefixFold(p.mediaType, "multipart/"):
 		if w.scanMultipart(t, &p) {
 			return
 		}
-	case equalFold(p.mediaType, "message/feedback-report"):
+	case text.EqualFold(p.mediaType, "message/feedback-report"):
 		t.feedback = true
-	case equalFold(p.mediaType, "message/delivery-status"), equalFold(p.mediaType, "message/global-delivery-status"),
-		equalFold(p.mediaType, "message/disposition-notification"):
+	case text.EqualFold(p.mediaType, "message/delivery-status"), text.EqualFold(p.mediaType, "message/global-delivery-status"),
+		text.EqualFold(p.mediaType, "message/disposition-notification"):
 		t.bounce = true
 	}
 	w.meter.parts++
@@ -144,9 +145,9 @@ func (w *Walker) scan(t *tree, head, body []byte, multiparts int) {
 // none and has to be read as a leaf.
 func (w *Walker) scanMultipart(t *tree, p *part) bool {
 	switch kind := param(p.contentType, "report-type"); {
-	case equalFold(kind, "feedback-report"):
+	case text.EqualFold(kind, "feedback-report"):
 		t.feedback = true
-	case equalFold(kind, "delivery-status"), equalFold(kind, "disposition-notification"):
+	case text.EqualFold(kind, "delivery-status"), text.EqualFold(kind, "disposition-notification"):
 		t.bounce = true
 	}
 	if w.depth+p.multiparts >= w.limits.Depth {
@@ -197,15 +198,15 @@ func (w *Walker) openPart(i, number int) error {
 		return w.refuse(refusal(dmarc.ReasonTooDeep, "more than %d containers around it", w.limits.Depth))
 	}
 	switch {
-	case equalFold(p.mediaType, "message/partial"):
+	case text.EqualFold(p.mediaType, "message/partial"):
 		return w.refuse(refusal(dmarc.ReasonUnsupported, "a mail in pieces (message/partial)"))
-	case hasPrefixFold(p.mediaType, "text/rfc822"):
+	case text.HasPrefixFold(p.mediaType, "text/rfc822"):
 		return nil // headers of a message that is not there
 	}
 	b, known := w.decode(&p)
 	switch f, _ := sniff(b[:min(len(b), sniffSize)], len(b) <= sniffSize); f {
 	case formatOther, formatEmpty:
-		if isCMS(b, 2) && containsFold(p.mediaType, "pkcs7-mime") {
+		if isCMS(b, 2) && text.ContainsFold(p.mediaType, "pkcs7-mime") {
 			return w.refuse(refusal(dmarc.ReasonUnsupported, "a mail inside its own signature (S/MIME)"))
 		}
 		if !known {

@@ -2,7 +2,8 @@ package unpack
 
 import (
 	"bytes"
-	"encoding/binary"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // format is what the first bytes of a thing say it is.
@@ -38,28 +39,28 @@ func sniff(head []byte, whole bool) (f format, skip int) {
 	if f := sniffMagic(head); f != formatOther {
 		return f, 0
 	}
-	if text, ok := narrow(head); ok {
+	if ascii, ok := text.Narrow(head); ok {
 		// The decoders read UTF-16 themselves: nothing is skipped.
-		f, _ = sniffText(bytes.TrimLeft(text, blank), whole)
+		f, _ = sniffText(bytes.TrimLeft(ascii, blank), whole)
 		if f == formatXML || f == formatJSON {
 			return f, 0
 		}
 		return formatOther, 0
 	}
-	text := bytes.TrimLeft(head, blank)
-	skip = len(head) - len(text)
-	if len(text) == 0 {
+	rest := bytes.TrimLeft(head, blank)
+	skip = len(head) - len(rest)
+	if len(rest) == 0 {
 		return formatEmpty, 0
 	}
-	if f := sniffMagic(text); f != formatOther {
+	if f := sniffMagic(rest); f != formatOther {
 		return f, skip
 	}
-	f, junk := sniffText(text, whole)
+	f, junk := sniffText(rest, whole)
 	switch {
 	case f == formatXML && junk == 0, f == formatJSON:
 		return f, 0 // leading white space is the decoders' to judge
 	case f == formatOther:
-		if i := bytes.Index(text, []byte(zipLocal)); i >= 0 {
+		if i := bytes.Index(rest, []byte(zipLocal)); i >= 0 {
 			return formatZip, 0 // QUIRK(zip-prefix): the directory knows where it starts
 		}
 	}
@@ -147,33 +148,4 @@ func isEnveloped(b []byte) bool { return isCMS(b, 3) }
 func isCMS(b []byte, content byte) bool {
 	oid := []byte{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, content}
 	return len(b) > 2 && b[0] == 0x30 && bytes.Contains(b[:min(len(b), 32)], oid)
-}
-
-// narrow turns UTF-16 into bytes, which is enough to recognise a document.
-func narrow(b []byte) ([]byte, bool) {
-	if len(b) < 4 {
-		return nil, false
-	}
-	var order binary.ByteOrder
-	switch {
-	case b[0] == 0xff && b[1] == 0xfe:
-		order, b = binary.LittleEndian, b[2:]
-	case b[0] == 0xfe && b[1] == 0xff:
-		order, b = binary.BigEndian, b[2:]
-	case b[0] != 0 && b[1] == 0 && b[2] != 0 && b[3] == 0:
-		order = binary.LittleEndian
-	case b[0] == 0 && b[1] != 0 && b[2] == 0 && b[3] != 0:
-		order = binary.BigEndian
-	default:
-		return nil, false
-	}
-	out := make([]byte, 0, len(b)/2)
-	for ; len(b) >= 2; b = b[2:] {
-		c := order.Uint16(b)
-		if c > 0x7f {
-			c = '?'
-		}
-		out = append(out, byte(c))
-	}
-	return out, true
 }

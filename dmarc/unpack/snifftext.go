@@ -1,6 +1,10 @@
 package unpack
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
+)
 
 // sniffText decides what text is that starts with neither white space nor the
 // magic of a binary format. skip is the number of leading bytes of junk.
@@ -59,7 +63,7 @@ var reportMarks = []string{"<feedback", ":feedback", "report_metadata", "policy_
 // aggregate report. It errs on the side of yes: the decoder has the last word.
 func isReportXML(b []byte, whole bool) bool {
 	for _, m := range reportMarks {
-		if containsFold(b, m) {
+		if text.ContainsFold(b, m) {
 			return true
 		}
 	}
@@ -78,7 +82,7 @@ func inProlog(b []byte) bool {
 			end = "-->"
 		case bytes.HasPrefix(b, []byte("<?")):
 			end = "?>"
-		case hasPrefixFold(b, "<!doctype html"):
+		case text.HasPrefixFold(b, "<!doctype html"):
 			return false
 		case bytes.HasPrefix(b, []byte("<!")):
 			if i := bytes.IndexByte(b, '['); i >= 0 && i < max(bytes.IndexByte(b, '>'), 0) {
@@ -99,7 +103,7 @@ func inProlog(b []byte) bool {
 // of a TLS report: it names a key of one, or no key comes into sight.
 func isReportJSON(b []byte, whole bool) bool {
 	for _, key := range []string{`"organization-name"`, `"report-id"`, `"date-range"`, `"policies"`, `"contact-info"`} {
-		if containsFold(b, key) {
+		if text.ContainsFold(b, key) {
 			return true
 		}
 	}
@@ -139,44 +143,4 @@ func cutLine(b []byte) (line, rest []byte) {
 		return b, nil
 	}
 	return bytes.TrimSuffix(b[:i], []byte("\r")), b[i+1:]
-}
-
-// lower folds an ASCII letter.
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		c += 'a' - 'A'
-	}
-	return c
-}
-
-// hasPrefixFold is bytes.HasPrefix with ASCII case folded; prefix is lower case.
-func hasPrefixFold(b []byte, prefix string) bool {
-	return len(b) >= len(prefix) && equalFold(b[:len(prefix)], prefix)
-}
-
-// equalFold compares with ASCII case folded; s is lower case.
-func equalFold(b []byte, s string) bool {
-	if len(b) != len(s) {
-		return false
-	}
-	for i := range b {
-		if lower(b[i]) != s[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// containsFold is bytes.Contains with ASCII case folded; sub is lower case and
-// starts with a byte that has no case, or is looked for at each of its bytes.
-func containsFold(b []byte, sub string) bool {
-	if bytes.Contains(b, []byte(sub)) {
-		return true
-	}
-	for i := 0; i+len(sub) <= len(b); i++ {
-		if lower(b[i]) == sub[0] && equalFold(b[i:i+len(sub)], sub) {
-			return true
-		}
-	}
-	return false
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // Kind is the kind of a report document.
@@ -72,7 +73,10 @@ type Walker struct {
 	parts   []part   // MIME parts of the mails around the current position
 	cutOff  bool     // the failure report or bounce that was just visited has no end
 	found   bool     // visit was called
-	weak    weak     // what to say when nothing is found
+	// The warnings of the containers around the current position.
+	warnings []dmarc.Warning
+	dropped  int
+	weak     weak // what to say when nothing is found
 }
 
 // NewWalker makes a Walker.
@@ -89,7 +93,7 @@ func NewWalker(limits Limits) *Walker {
 // it is, or a *dmarc.Error with dmarc.ReasonIO when r failed.
 func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 	w.visit = visit
-	w.doc.Warnings, w.doc.WarningsDropped = w.doc.Warnings[:0], 0
+	w.warnings, w.dropped = w.warnings[:0], 0
 	w.meter = meter{}
 	w.root = root{w: w, r: r}
 	w.path, w.mail, w.depth, w.held = w.path[:0], nil, 0, 0
@@ -127,9 +131,13 @@ func (w *Walker) release() {
 }
 
 // emit gives a document to visit.
-func (w *Walker) emit(kind Kind, r io.Reader) error {
+func (w *Walker) emit(kind Kind, r io.Reader) error { return w.show(kind, r, nil) }
+
+// show calls visit for the current position.
+func (w *Walker) show(kind Kind, r io.Reader, err error) error {
 	w.found = true
-	w.doc.Name, w.doc.Kind, w.doc.Reader, w.doc.Err, w.doc.Mail = w.name(), kind, r, nil, w.mail
+	w.showWarnings()
+	w.doc.Name, w.doc.Kind, w.doc.Reader, w.doc.Err, w.doc.Mail = w.name(), kind, r, err, w.mail
 	return w.visit(&w.doc)
 }
 
@@ -145,9 +153,7 @@ func (w *Walker) refuse(err error) error {
 	if e.Reason == dmarc.ReasonIO {
 		return e // the input itself failed: no use in going on
 	}
-	w.found = true
-	w.doc.Name, w.doc.Kind, w.doc.Reader, w.doc.Err, w.doc.Mail = w.name(), KindUnknown, nil, e, w.mail
-	return w.visit(&w.doc)
+	return w.show(KindUnknown, nil, e)
 }
 
 // weak is why something was passed over.
@@ -179,11 +185,20 @@ func weight(r dmarc.Reason) int {
 // warn adds a warning to the current document.
 func (w *Walker) warn(code dmarc.Code, value []byte) {
 	seen := func(o dmarc.Warning) bool { return o.Code == code }
-	if len(w.doc.Warnings) >= dmarc.MaxWarnings && slices.ContainsFunc(w.doc.Warnings, seen) {
-		w.doc.WarningsDropped++
-		return
+	if len(w.warnings) >= dmarc.MaxWarnings && slices.ContainsFunc(w.warnings, seen) {
+		w.dropped++
+	} else {
+		w.warnings = append(w.warnings, dmarc.Warning{Code: code, Offset: -1, Value: printable(value, 64)})
 	}
-	w.doc.Warnings = append(w.doc.Warnings, dmarc.Warning{Code: code, Offset: -1, Value: printable(value, 64)})
+	w.showWarnings()
+}
+
+// showWarnings gives the document its warnings. Those of the walk may be a few
+// more, because leave takes back what was added since enter.
+func (w *Walker) showWarnings() {
+	list, dropped := append(w.doc.Warnings[:0], w.warnings...), 0
+	w.doc.Warnings, dropped = text.Bound(list, dmarc.MaxWarnings, func(w dmarc.Warning) dmarc.Code { return w.Code })
+	w.doc.WarningsDropped = w.dropped + dropped
 }
 
 // mark is the state that a container or member ends with.
@@ -191,7 +206,7 @@ type mark struct{ path, warnings, dropped, depth int }
 
 // push goes to a member called name. It returns what leave needs.
 func (w *Walker) push(name []byte) mark {
-	m := mark{len(w.path), len(w.doc.Warnings), w.doc.WarningsDropped, w.depth}
+	m := mark{len(w.path), len(w.warnings), w.dropped, w.depth}
 	if len(name) > 0 && len(w.path) < maxPath {
 		if len(w.path) > 0 {
 			w.path = append(w.path, '/')
@@ -211,7 +226,7 @@ func (w *Walker) enter(name []byte) mark {
 // leave returns to where push or enter was called.
 func (w *Walker) leave(m mark) {
 	w.path = w.path[:m.path]
-	w.doc.Warnings, w.doc.WarningsDropped = w.doc.Warnings[:m.warnings], m.dropped
+	w.warnings, w.dropped = w.warnings[:m.warnings], m.dropped
 	w.depth = m.depth
 }
 
