@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/mime"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
@@ -48,7 +49,7 @@ func (d *decoder) repeatable(f field) bool {
 	case "authentication-results":
 		d.add(&r.AuthenticationResults, f.value)
 	case "reported-domain":
-		for _, s := range strings.FieldsFunc(withoutComments(f.value), func(c rune) bool { return c == ',' || c == ';' }) {
+		for _, s := range strings.FieldsFunc(mime.WithoutComments(f.value), func(c rune) bool { return c == ',' || c == ';' }) {
 			if domain := d.domain(strings.TrimSpace(s)); domain != "" {
 				d.add(&r.ReportedDomains, domain)
 			}
@@ -173,7 +174,7 @@ func (d *decoder) sourceIP(s string) netip.Addr {
 }
 
 func (d *decoder) port(s string) uint16 {
-	n, err := strconv.ParseUint(withoutComments(s), 10, 16)
+	n, err := strconv.ParseUint(mime.WithoutComments(s), 10, 16)
 	if err != nil || n == 0 {
 		d.warn(CodePortInvalid, s)
 		return 0
@@ -197,7 +198,7 @@ func (d *decoder) arrival(s string) time.Time {
 }
 
 func (d *decoder) incidents(s string) int64 {
-	n, err := strconv.ParseUint(withoutComments(s), 10, 32)
+	n, err := strconv.ParseUint(mime.WithoutComments(s), 10, 32)
 	if err != nil {
 		// The report itself is about one message at least.
 		d.warn(CodeIncidentsInvalid, s)
@@ -209,7 +210,7 @@ func (d *decoder) incidents(s string) int64 {
 // keyword reads a word of a closed vocabulary: the word, or other. The text is
 // kept when it is not the word itself.
 func keyword[T ~string](d *decoder, s string, words []T, other T, unknown dmarc.Code) (word T, raw string) {
-	bare := withoutComments(s)
+	bare := mime.WithoutComments(s)
 	if bare == "" {
 		return "", s
 	}

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/mime"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
@@ -33,33 +36,61 @@ func Parse(r io.Reader) (*Report, error) { return Parser{}.Parse(r) }
 // of a feedback report alone.
 // The error is of type *dmarc.Error; the report is then nil.
 func (p Parser) Parse(r io.Reader) (*Report, error) {
+	for _, v := range []struct {
+		bound     *int
+		otherwise int
+	}{{&p.MaxParts, 1000}, {&p.MaxDepth, 10}} {
+		if *v.bound <= 0 {
+			*v.bound = v.otherwise
+		}
+	}
 	if p.MaxBytes <= 0 {
 		p.MaxBytes = 64 << 20
 	}
-	if p.MaxParts <= 0 {
-		p.MaxParts = 1000
-	}
-	if p.MaxDepth <= 0 {
-		p.MaxDepth = 10
-	}
+	w := mime.Walker{MaxHeader: 4 * maxPart, MaxParts: p.MaxParts, MaxDepth: p.MaxDepth, MaxBody: maxPart}
 	d := &decoder{}
-	w := &walker{
-		lineReader: newLineReader(r, p.MaxBytes), maxDepth: p.MaxDepth, maxParts: p.MaxParts,
-		visit: d.part, warn: d.warn,
+	if err := w.Read(r, p.MaxBytes, d); err != nil {
+		return nil, p.refused(err)
 	}
-	w.entity()
 	switch {
-	case w.err != nil:
-		return nil, w.err
-	case w.blank:
+	case d.blank:
 		return nil, refusal(dmarc.ReasonEmpty, "no mail")
+	case d.tooDeep:
+		return nil, refusal(dmarc.ReasonTooDeep, "more than %d multiparts around a part", p.MaxDepth)
 	}
-	d.mail = w.top
+	d.mail = parseFields(w.Header, nil)
 	if err := d.complete(); err != nil {
 		return nil, err
 	}
 	return &d.report, nil
 }
+
+// refused makes the error of a mail that cannot be read to its end.
+func (p Parser) refused(err error) error {
+	var refused *dmarc.Error
+	switch {
+	case errors.As(err, &refused):
+		return err
+	case errors.Is(err, mime.ErrTooLong):
+		return refusal(dmarc.ReasonTooLarge, "the mail is larger than %d bytes", p.MaxBytes)
+	case errors.Is(err, mime.ErrHeaderTooLong):
+		return refusal(dmarc.ReasonTooLarge, "a header of more than %d bytes", 4*maxPart)
+	case errors.Is(err, mime.ErrTooManyParts):
+		return refusal(dmarc.ReasonTooMany, "more than %d parts", p.MaxParts)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return refusal(dmarc.ReasonTruncated, "the mail ends too early: %w", err)
+	}
+	return refusal(dmarc.ReasonIO, "read the mail: %w", err)
+}
+
+// refusal makes the errors of this package. Lines of a mail are no help in
+// finding a mistake, so there are none.
+func refusal(reason dmarc.Reason, format string, args ...any) error {
+	return &dmarc.Error{Reason: reason, Offset: -1, Err: fmt.Errorf(format, args...)}
+}
+
+// maxPart is the number of bytes of a part that are held in memory.
+const maxPart = 256 << 10
 
 // source says where the fields of the report come from; a greater one wins.
 type source int
@@ -81,6 +112,8 @@ type decoder struct {
 	encoding bool   // the transfer encoding was not the declared one
 	evidence []byte // the decoded header of the failed message, and more
 	found    bool   // there is evidence
+	tooDeep  bool   // a part is
+	blank    bool   // the mail is nothing but white space
 }
 
 func (d *decoder) warn(code dmarc.Code, value string) {
@@ -90,107 +123,115 @@ func (d *decoder) warn(code dmarc.Code, value string) {
 	d.report.WarningsDropped += dropped
 }
 
-// part looks at a leaf of the mail.
-func (d *decoder) part(p *part) {
-	switch p.mediaType {
-	case "message/feedback-report":
+// Multipart implements mime.Visitor.
+func (d *decoder) Multipart(*mime.Part) {}
+
+// Repaired implements mime.Visitor.
+func (d *decoder) Repaired(r mime.Repair, value []byte) {
+	switch r {
+	case mime.BoundaryGuessed:
+		d.warn(CodeBoundaryGuessed, string(value))
+	case mime.NoEndBoundary:
+		d.warn(CodeNoEndBoundary, string(value))
+	case mime.BrokenHeader: // Such a part is a document, and not read here.
+	}
+}
+
+// Part implements mime.Visitor.
+func (d *decoder) Part(p *mime.Part) {
+	d.tooDeep = d.tooDeep || p.TooDeep
+	d.blank = p.Top && len(p.Header) == 0 && len(bytes.TrimSpace(p.Body)) == 0
+	switch {
+	case text.EqualFold(p.Type, "message/feedback-report"):
 		d.feedbackPart(p)
-	case "message/rfc822", "message/global", "message/partial", "message/external-body",
-		"text/rfc822-headers", "message/rfc822-headers", "message/global-headers":
-		// Evidence. It is decoded for its header, and never looked at as a report.
+	case p.IsEvidence():
+		// It is decoded for its header, and never looked at as a report.
 		if !d.found {
-			d.found, d.evidence = true, p.decode()
+			d.found, d.evidence = true, decode(p)
 		}
-	default:
+	case p.Feedback || p.MayBeText():
 		d.otherPart(p)
 	}
 }
 
 // decode undoes the transfer encoding.
-func (p *part) decode() []byte {
-	switch p.encoding {
-	case "base64":
-		return decodeBase64(p.body)
-	case "quoted-printable":
-		return decodeQuoted(p.body)
+func decode(p *mime.Part) []byte {
+	switch {
+	case text.EqualFold(p.Encoding, "base64"):
+		return decodeBase64(p)
+	case text.EqualFold(p.Encoding, "quoted-printable"):
+		b, _ := mime.Quoted(nil, p.Body)
+		return b
 	}
-	return p.body
+	return p.Body
+}
+
+func decodeBase64(p *mime.Part) []byte {
+	b, _ := mime.Base64(nil, p.Body)
+	return b
 }
 
 // feedbackPart takes a part that is declared to be the feedback report.
-func (d *decoder) feedbackPart(p *part) {
+func (d *decoder) feedbackPart(p *mime.Part) {
 	if d.source == declared {
-		d.warn(CodePartSkipped, p.mediaType)
+		d.warn(CodePartSkipped, string(p.Type))
 		return
 	}
 	d.source = declared
-	d.feedback, d.encoding = p.decode(), false
-	if !isFeedback(d.feedback) {
+	d.feedback, d.encoding = decode(p), false
+	if !mime.IsFeedback(d.feedback) {
 		// QUIRK(fail-base64): the encoding is not declared, or declared wrongly.
-		for _, b := range [][]byte{p.body, decodeBase64(p.body)} {
-			if isFeedback(b) {
+		for _, b := range [][]byte{p.Body, decodeBase64(p)} {
+			if mime.IsFeedback(b) {
 				d.feedback, d.encoding = b, true
 				break
 			}
 		}
 	}
-	if has(p.header, "feedback-type") {
+	if p.Feedback {
 		// QUIRK(fail-no-empty-line): the fields follow the header of the part at once.
-		d.feedback = append(joinFields(p.header), d.feedback...)
+		d.feedback = append(headerFields(p), d.feedback...)
 	}
-	d.cut = !p.closed && !bytes.HasSuffix(p.body, []byte("\n"))
-	if p.cut {
+	d.cut = !p.Closed && !bytes.HasSuffix(p.Body, []byte("\n"))
+	if p.Cut {
 		d.warn(CodePartCut, "")
 	}
 }
 
 // otherPart looks whether any other part is the feedback report.
-func (d *decoder) otherPart(p *part) {
-	b := p.decode()
+func (d *decoder) otherPart(p *mime.Part) {
+	b := decode(p)
 	switch {
-	case has(p.header, "feedback-type") && p.top && p.mediaType == "":
+	case p.Feedback && p.Top && len(p.Type) == 0:
 		// The fields of a feedback report without a mail around them.
-		d.source, d.feedback = declared, append(joinFields(p.header), b...)
-	case has(p.header, "feedback-type") && d.source < untyped:
-		d.source, d.feedback = untyped, append(joinFields(p.header), b...)
-	case isFeedback(b) && d.source < untyped:
+		d.source, d.feedback = declared, append(headerFields(p), b...)
+	case p.Feedback && d.source < untyped:
+		d.source, d.feedback = untyped, append(headerFields(p), b...)
+	case mime.IsFeedback(b) && d.source < untyped:
 		d.source, d.feedback = untyped, b
-	case isPlainText(b) && d.source < plainText:
+	case mime.IsFailureText(b) && d.source < plainText:
 		d.source, d.feedback = plainText, b
 	default:
 		return
 	}
 	d.cut = false
-	if p.cut {
+	if p.Cut {
 		d.warn(CodePartCut, "")
 	}
 }
+
+// headerFields returns the fields of the header of a part that are not of MIME.
+func headerFields(p *mime.Part) []byte { return joinFields(parseFields(p.Header, nil)) }
 
 // joinFields writes fields as a block, apart from those of MIME.
 func joinFields(fields []field) []byte {
 	var b []byte
 	for _, f := range fields {
-		if !strings.HasPrefix(f.name, "content-") && f.name != "mime-version" {
+		if !strings.HasPrefix(f.name, "content") && f.name != "mime-version" {
 			b = append(b, f.name+": "+f.value+"\n"...)
 		}
 	}
 	return b
-}
-
-// isFeedback reports whether b starts with header fields of which one is Feedback-Type.
-func isFeedback(b []byte) bool {
-	for b = bytes.TrimLeft(b, " \t\r\n"); len(b) > 0; {
-		var line []byte
-		line, b = cutField(b)
-		name, _, ok := bytes.Cut(line, []byte(":"))
-		if name = bytes.TrimSpace(name); !ok || !isName(name) {
-			return false
-		}
-		if strings.EqualFold(string(name), "feedback-type") {
-			return true
-		}
-	}
-	return false
 }
 
 // complete makes the report of what the walk found.
@@ -228,7 +269,7 @@ func (d *decoder) checkType(fields []field) error {
 	if len(fields) == 0 {
 		return refusal(dmarc.ReasonNotAReport, "the feedback report has no fields")
 	}
-	kind := strings.ToLower(withoutComments(get(fields, "feedback-type")))
+	kind := strings.ToLower(mime.WithoutComments(get(fields, "feedback-type")))
 	switch {
 	case kind == "auth-failure":
 		return nil

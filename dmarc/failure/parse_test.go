@@ -116,6 +116,7 @@ func quirks() []quirk {
 		}},
 		{"auth-failure-missing", []dmarc.Code{CodeAuthFailureMissing}, func(r *Report) { r.AuthFailure = "" }},
 		{"type-missing", []dmarc.Code{CodeTypeMissing}, nil},
+		{"content-type-typo", nil, nil},
 		{"media-type", []dmarc.Code{CodeMediaType}, nil},
 		{"no-empty-line", nil, nil},
 		{"boundary-missing", []dmarc.Code{CodeBoundaryGuessed}, nil},
@@ -205,7 +206,7 @@ func TestLimits(t *testing.T) {
 		reason dmarc.Reason
 	}{
 		{"bytes", func(n int64) Parser { return Parser{MaxBytes: n} }, size, dmarc.ReasonTooLarge},
-		{"parts", func(n int64) Parser { return Parser{MaxParts: int(n)} }, 5, dmarc.ReasonTooMany},
+		{"parts", func(n int64) Parser { return Parser{MaxParts: int(n)} }, 3, dmarc.ReasonTooMany},
 		{"depth", func(n int64) Parser { return Parser{MaxDepth: int(n)} }, 2, dmarc.ReasonTooDeep},
 	} {
 		for _, n := range []int64{test.at + 1, test.at} {

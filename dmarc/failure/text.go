@@ -5,16 +5,6 @@ import (
 	"strings"
 )
 
-// isPlainText recognises the failure report that Exim sends: sentences, then
-// lines such as "Sender Domain: example.org".
-//
-// QUIRK(fail-plain-text): Exim, and Baruwa and antispamcloud which use it.
-func isPlainText(b []byte) bool {
-	b = b[:min(len(b), 8<<10)]
-	return bytes.Contains(b, []byte("has failed")) && bytes.Contains(b, []byte("DMARC")) &&
-		(bytes.Contains(b, []byte("Sender IP Address:")) || bytes.Contains(b, []byte("Sender Domain:")))
-}
-
 // readPlainText reads the lines up to the copy of the failed message, and takes
 // the copy for evidence unless there is a part for it.
 func (d *decoder) readPlainText() []field {
@@ -28,7 +18,7 @@ func (d *decoder) readPlainText() []field {
 		}
 		key, value, ok := strings.Cut(string(line), ":")
 		if name := plainName(strings.ToLower(strings.TrimSpace(key))); ok && name != "" {
-			fields = append(fields, field{name, unfold([]byte(value), d.warn)})
+			fields = append(fields, field{name, cleanValue([]byte(value), d.warn)})
 		}
 	}
 	if !d.found {

@@ -4,13 +4,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/mime"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // addressDomain returns the domain of the first address of a From field or of
 // an address, normalised; empty when there is none.
 func addressDomain(s string) string {
-	s = withoutComments(s)
+	s = mime.WithoutComments(s)
 	if _, rest, ok := strings.Cut(s, "<"); ok {
 		s = rest
 	}
@@ -26,7 +27,7 @@ func addressDomain(s string) string {
 
 // address returns the first address of a From field.
 func address(s string) string {
-	s = withoutComments(s)
+	s = mime.WithoutComments(s)
 	if _, rest, ok := strings.Cut(s, "<"); ok {
 		s, _, _ = strings.Cut(rest, ">")
 	}
@@ -37,34 +38,10 @@ func address(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// withoutComments removes comments and display names in quotation marks, which
-// may hold angle brackets (RFC 5322, section 3.2).
-func withoutComments(s string) string {
-	var t strings.Builder
-	depth, quoted := 0, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\' && (quoted || depth > 0):
-			i++
-		case quoted:
-			quoted = c != '"'
-		case c == '"' && depth == 0 && strings.Contains(s[i:], "<"):
-			quoted = true
-		case c == '(':
-			depth++
-		case c == ')' && depth > 0:
-			depth--
-		case depth == 0:
-			t.WriteByte(c)
-		}
-	}
-	return strings.TrimSpace(t.String())
-}
-
 // trimAngles removes the angle brackets around an address or a message id.
 func trimAngles(s string) string {
 	return text.TrimAngles(strings.TrimSpace(strings.TrimRight(s, "; ")))
 }
 
 // parseDate reads the date of a field.
-func parseDate(s string) (time.Time, text.DateForm) { return text.Date(withoutComments(s)) }
+func parseDate(s string) (time.Time, text.DateForm) { return text.Date(mime.WithoutComments(s)) }

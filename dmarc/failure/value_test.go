@@ -1,11 +1,6 @@
 package failure
 
 import (
-	"bytes"
-	"encoding/base64"
-	"io"
-	"mime/quotedprintable"
-	"strings"
 	"testing"
 	"time"
 
@@ -41,50 +36,4 @@ func TestAddress(t *testing.T) {
 			t.Errorf("address(%q) = %q, want %q", test.in, got, test.address)
 		}
 	}
-}
-
-func TestParam(t *testing.T) {
-	for _, test := range []struct{ in, want string }{
-		{`multipart/report; boundary=b1`, "b1"},
-		{`multipart/report; report-type="a;b=c"; Boundary="b 1"`, "b 1"},
-		{`multipart/report; boundary=b1; x=y`, "b1"},
-		{`multipart/report; flag; boundary = "b1"`, "b1"},
-		{`multipart/report; boundary="b1`, "b1"},
-		{`multipart/report; boundary=`, ""},
-		{`multipart/report`, ""},
-		{`boundary=b1`, ""},
-	} {
-		if got := param(test.in, "boundary"); got != test.want {
-			t.Errorf("param(%q) = %q, want %q", test.in, got, test.want)
-		}
-	}
-}
-
-// The lenient decoders agree with the standard library on what is correct.
-func FuzzEncodings(f *testing.F) {
-	f.Add([]byte("a=b\r\n \xff\x00 end "))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if got := decodeBase64([]byte(base64.StdEncoding.EncodeToString(b))); !bytes.Equal(got, b) {
-			t.Errorf("base64: got %q, want %q", got, b)
-		}
-		var encoded strings.Builder
-		w := quotedprintable.NewWriter(&encoded)
-		w.Binary = true
-		if _, err := w.Write(b); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if got := decodeQuoted([]byte(encoded.String())); !bytes.Equal(got, b) {
-			t.Errorf("quoted-printable: got %q, want %q", got, b)
-		}
-		// Whatever comes in, decoding never grows.
-		if n := len(decodeQuoted(b)); n > len(b) {
-			t.Errorf("%d bytes became %d", len(b), n)
-		}
-		if want, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(b))); err == nil && len(want) > len(b)+1 {
-			t.Errorf("the standard library made %d bytes of %d", len(want), len(b))
-		}
-	})
 }

@@ -1,7 +1,6 @@
 package unpack
 
 import (
-	"bytes"
 	"hash/crc32"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -114,11 +113,6 @@ func (m *member) verify(size int64, crc uint32) error {
 		return refusal(dmarc.ReasonCorrupt, "zip checksum is wrong")
 	}
 	return nil
-}
-
-// baseName returns what follows the last slash of either kind.
-func baseName(name []byte) []byte {
-	return name[bytes.LastIndexAny(name, `/\`)+1:]
 }
 
 // addMember keeps a member for openMembers.

@@ -1,14 +1,18 @@
 package unpack
 
-import "io"
+import (
+	"io"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/mime"
+)
 
 // Balanced reports whether a walk left nothing behind that the next one would see.
 func (w *Walker) Balanced() bool {
 	return w.depth == 0 && w.held == 0 && w.mail == nil && len(w.path) == 0 && len(w.parts) == 0 && len(w.members) == 0
 }
 
-// Base64 is decodeBase64 into a new slice.
-func Base64(b []byte) (out, junk []byte) { return decodeBase64(nil, b) }
+// Base64 is mime.Base64 into a new slice.
+func Base64(b []byte) (out, junk []byte) { return mime.Base64(nil, b) }
 
 // Inflate unpacks the deflate stream at the start of r and returns what it
 // left in r. size is that of the look-ahead buffer.

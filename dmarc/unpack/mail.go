@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/mime"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
@@ -25,7 +26,7 @@ type Mail struct {
 // Field returns the first field called name, unfolded and trimmed. Case does not matter.
 func (m *Mail) Field(name string) string {
 	for v := range m.fields(name) {
-		return unfold(v)
+		return mime.Unfold(v)
 	}
 	return ""
 }
@@ -35,7 +36,7 @@ func (m *Mail) Field(name string) string {
 func (m *Mail) Fields(name string) []string {
 	var out []string
 	for v := range m.fields(name) {
-		out = append(out, unfold(v))
+		out = append(out, mime.Unfold(v))
 	}
 	return out
 }
@@ -43,12 +44,9 @@ func (m *Mail) Fields(name string) []string {
 func (m *Mail) fields(name string) func(func([]byte) bool) {
 	name = strings.ToLower(name)
 	return func(yield func([]byte) bool) {
-		for h := (header{m.Header}); ; {
-			n, v := h.next()
-			if n == nil {
-				return
-			}
-			if text.EqualFold(n, name) && !yield(v) {
+		for h := mime.Header(m.Header); ; {
+			n, v, ok := h.Next()
+			if !ok || n != nil && text.EqualFold(n, name) && !yield(v) {
 				return
 			}
 		}
@@ -82,11 +80,8 @@ func looseAddress(f string) string {
 
 // Date returns the Date field in UTC, the zero Time when it is missing or unreadable.
 func (m *Mail) Date() time.Time {
-	t, err := mail.ParseDate(m.Field("Date"))
-	if err != nil {
-		return time.Time{}
-	}
-	return t.UTC()
+	t, _ := text.Date(mime.WithoutComments(m.Field("Date")))
+	return t
 }
 
 // MessageID returns the Message-ID field without its angle brackets.
@@ -115,9 +110,9 @@ func (w *Walker) newMail(raw, head []byte) *Mail {
 func trimEnvelope(b []byte) []byte {
 	for {
 		b = bytes.TrimLeft(b, blank)
-		if !bytes.HasPrefix(b, []byte("From ")) && !bytes.HasPrefix(b, []byte(">From ")) {
+		if !mime.IsEnvelope(b) {
 			return b
 		}
-		_, b = cutLine(b)
+		_, b = mime.CutLine(b)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strconv"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/mime"
 )
 
 // openMbox goes through the mails of an mbox one by one: it may be of any
@@ -110,8 +112,8 @@ func (r *mboxReader) find() int {
 			r.scan = at - 1
 			return -1
 		}
-		line, rest := cutLine(b[at:])
-		if name, _ := cutField(rest); name != nil && (emptyLineBefore(b[:at]) || hasTime(line)) {
+		line, rest := mime.CutLine(b[at:])
+		if name, _ := mime.CutField(rest); name != nil && (emptyLineBefore(b[:at]) || hasTime(line)) {
 			return at
 		}
 		r.scan = at
@@ -160,7 +162,7 @@ func (r *mboxReader) more() {
 // the start of lines.
 func unquote(b []byte) []byte {
 	if bytes.HasPrefix(b, separator[1:]) {
-		_, b = cutLine(b)
+		_, b = mime.CutLine(b)
 	}
 	quoted := []byte("From ")
 	if !bytes.Contains(b, []byte(">From ")) {

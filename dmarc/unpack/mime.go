@@ -2,31 +2,60 @@ package unpack
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/mime"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
-// part is a leaf of a mail's MIME tree.
-type part struct {
-	body        []byte
-	mediaType   []byte // as sent
-	encoding    []byte // as sent
-	contentType []byte // the whole field
-	disposition []byte // the whole field
-	multiparts  int    // around it, within the mail
-	tooDeep     bool
-}
-
-// tree is what is known about the mail that is scanned.
+// tree is what is known about the mail that is scanned. It visits its parts.
 type tree struct {
-	first    int // w.parts[first:] are its leaves
-	tooMany  bool
-	tooLong  bool // a header is
+	w        *Walker
+	first    int  // w.parts[first:] are its leaves
 	unclosed bool // a multipart has no end
 	feedback bool // a failure report
 	bounce   bool // a delivery status or disposition notification
+}
+
+// Multipart implements mime.Visitor.
+func (t *tree) Multipart(p *mime.Part) {
+	t.feedback = t.feedback || p.Top && p.Feedback
+	switch kind := mime.Param(p.ContentType, "report-type"); {
+	case text.EqualFold(kind, "feedback-report"):
+		t.feedback = true
+	case text.EqualFold(kind, "delivery-status"), text.EqualFold(kind, "disposition-notification"):
+		t.bounce = true
+	}
+}
+
+// Part implements mime.Visitor.
+func (t *tree) Part(p *mime.Part) {
+	switch {
+	case p.Top && p.Feedback: // a bare feedback report
+		t.feedback = true
+	case text.EqualFold(p.Type, "message/feedback-report"):
+		t.feedback = true
+	case text.EqualFold(p.Type, "message/delivery-status"), text.EqualFold(p.Type, "message/global-delivery-status"),
+		text.EqualFold(p.Type, "message/disposition-notification"):
+		t.bounce = true
+	}
+	t.w.meter.parts++
+	t.w.parts = append(t.w.parts, *p)
+}
+
+// Repaired implements mime.Visitor.
+func (t *tree) Repaired(r mime.Repair, value []byte) {
+	switch r {
+	case mime.BoundaryGuessed:
+		t.w.warn(CodeBoundaryGuessed, value)
+	case mime.NoEndBoundary:
+		t.unclosed = true
+		t.w.warn(CodeNoEndBoundary, value)
+	case mime.BrokenHeader:
+		t.w.warn(CodeBrokenHeader, value)
+	}
 }
 
 // openMail goes through the parts of a mail. raw may start with an envelope line.
@@ -34,37 +63,37 @@ func (w *Walker) openMail(raw []byte) error {
 	m := w.enter(nil)
 	defer w.leave(m)
 	raw = w.trimBroken(trimEnvelope(raw))
-	head, body, ok := cutHeader(raw, w.limits.Header)
-	if !ok {
+	t := &tree{w: w, first: len(w.parts)}
+	defer func() { w.parts = w.parts[:t.first] }()
+	w.mime.MaxHeader, w.mime.MaxParts, w.mime.MaxDepth = w.limits.Header, w.limits.Parts-w.meter.parts, w.limits.Depth-w.depth
+	err := w.mime.Memory(raw, t)
+	tooLong := errors.Is(err, mime.ErrHeaderTooLong)
+	if tooLong && w.mime.Header == nil {
 		return w.refuse(refusal(dmarc.ReasonTooLarge, "mail header of more than %d bytes", w.limits.Header))
 	}
 	outer := w.mail
-	w.mail = w.newMail(raw, head)
+	w.mail = w.newMail(raw, w.mime.Header)
 	defer func() { w.mail = outer }()
 	w.cutOff = false
-
-	t := tree{first: len(w.parts)}
-	defer func() { w.parts = w.parts[:t.first] }()
-	w.scan(&t, head, body, 0)
 	switch {
-	case t.feedback || w.isFailure(&t):
+	case t.feedback || w.isFailure(t):
 		// Nothing else of this mail is visited: the rest is evidence, written
 		// by whoever sent the message that failed.
-		w.cutOff = t.unclosed
+		w.cutOff = t.unclosed || err != nil
 		l := w.layer(w.depth)
 		l.in = memory(raw)
 		return w.emit(KindFailure, &l.in)
 	case t.bounce:
 		// The same holds for what a bounce returns.
-		w.cutOff = t.unclosed
+		w.cutOff = t.unclosed || err != nil
 		w.pass(dmarc.ReasonNotAReport, "a bounce or notification")
 		return nil
-	case t.tooLong:
+	case tooLong:
 		return w.refuse(refusal(dmarc.ReasonTooLarge, "part header of more than %d bytes", w.limits.Header))
-	case t.tooMany:
+	case err != nil:
 		return w.refuse(refusal(dmarc.ReasonTooMany, "mail with more than %d parts", w.limits.Parts))
 	}
-	return w.openParts(&t)
+	return w.openParts(t)
 }
 
 // openParts goes through the leaves of a mail.
@@ -89,124 +118,36 @@ func (w *Walker) openParts(t *tree) error {
 func (w *Walker) trimBroken(b []byte) []byte {
 	rest := b
 	for range 3 {
-		if name, _ := cutField(rest); name != nil {
+		if name, _ := mime.CutField(rest); name != nil {
 			if len(rest) < len(b) {
 				w.warn(CodeBrokenHeader, b[:len(b)-len(rest)])
 			}
 			return rest
 		}
-		_, rest = cutLine(rest)
+		_, rest = mime.CutLine(rest)
 	}
 	return b
-}
-
-// scan adds the leaves of an entity to w.parts.
-func (w *Walker) scan(t *tree, head, body []byte, multiparts int) {
-	p := part{body: body, multiparts: multiparts}
-	for h := (header{head}); ; {
-		name, value := h.next()
-		if name == nil {
-			break
-		}
-		switch c := text.Lower(name[0]); {
-		case c == 'f' && multiparts == 0 && fieldIs(name, "feedbacktype"):
-			t.feedback = true // a bare feedback report
-		case c != 'c':
-		case p.contentType == nil && fieldIs(name, "contenttype"):
-			p.contentType = value
-			p.mediaType, _, _ = bytes.Cut(value, []byte(";"))
-			p.mediaType = bytes.TrimSpace(p.mediaType)
-		case p.encoding == nil && fieldIs(name, "contenttransferencoding"):
-			p.encoding = bytes.Trim(value, " \t\r\n\"';")
-		case p.disposition == nil && fieldIs(name, "contentdisposition"):
-			p.disposition = value
-		}
-	}
-	switch {
-	case text.HasPrefixFold(p.mediaType, "multipart/"):
-		if w.scanMultipart(t, &p) {
-			return
-		}
-	case text.EqualFold(p.mediaType, "message/feedback-report"):
-		t.feedback = true
-	case text.EqualFold(p.mediaType, "message/delivery-status"), text.EqualFold(p.mediaType, "message/global-delivery-status"),
-		text.EqualFold(p.mediaType, "message/disposition-notification"):
-		t.bounce = true
-	}
-	w.meter.parts++
-	if w.meter.parts > w.limits.Parts {
-		t.tooMany = true
-		return
-	}
-	w.parts = append(w.parts, p)
-}
-
-// scanMultipart scans the parts of a multipart. It returns false when p is
-// none and has to be read as a leaf.
-func (w *Walker) scanMultipart(t *tree, p *part) bool {
-	switch kind := param(p.contentType, "report-type"); {
-	case text.EqualFold(kind, "feedback-report"):
-		t.feedback = true
-	case text.EqualFold(kind, "delivery-status"), text.EqualFold(kind, "disposition-notification"):
-		t.bounce = true
-	}
-	if w.depth+p.multiparts >= w.limits.Depth {
-		p.tooDeep = true
-		return false
-	}
-	var line [128]byte
-	s := splitter{line: line[:0]}
-	boundary := param(p.contentType, "boundary")
-	if !s.start(p.body, boundary) {
-		boundary = guessBoundary(p.body)
-		if !s.start(p.body, boundary) {
-			return false
-		}
-		w.warn(CodeBoundaryGuessed, boundary)
-	}
-	for !t.tooMany && !t.tooLong {
-		raw, more := s.next()
-		head, body, ok := cutHeader(raw, w.limits.Header)
-		if len(raw) > 0 && (raw[0] == '<' || raw[0] == '{') {
-			// QUIRK(mail-part-header): not even the empty line of an empty header.
-			w.warn(CodeBrokenHeader, nil)
-			head, body, ok = nil, raw, true
-		}
-		if !ok {
-			t.tooLong = true
-			break
-		}
-		w.scan(t, head, body, p.multiparts+1)
-		if !more {
-			break
-		}
-	}
-	if !s.closed {
-		t.unclosed = true
-		w.warn(CodeNoEndBoundary, boundary)
-	}
-	return true
 }
 
 // openPart decodes a leaf and goes into it.
 func (w *Walker) openPart(i, number int) error {
 	p := w.parts[i]
-	m := w.push(p.name(number))
+	m := w.push(partName(&p, number))
 	defer w.leave(m)
-	w.depth += p.multiparts
-	if p.tooDeep {
+	w.depth += p.Multiparts
+	if p.TooDeep {
 		return w.refuse(refusal(dmarc.ReasonTooDeep, "more than %d containers around it", w.limits.Depth))
 	}
 	switch {
-	case text.EqualFold(p.mediaType, "message/partial"):
+	case text.EqualFold(p.Type, "message/partial"):
 		return w.refuse(refusal(dmarc.ReasonUnsupported, "a mail in pieces (message/partial)"))
-	case text.HasPrefixFold(p.mediaType, "text/rfc822"):
+	case text.HasPrefixFold(p.Type, "text/rfc822"):
 		return nil // headers of a message that is not there
 	}
 	b, known := w.decode(&p)
 	switch f, _ := sniff(b[:min(len(b), sniffSize)], len(b) <= sniffSize); f {
 	case formatOther, formatEmpty:
-		if isCMS(b, 2) && text.ContainsFold(p.mediaType, "pkcs7-mime") {
+		if isCMS(b, 2) && text.ContainsFold(p.Type, "pkcs7-mime") {
 			return w.refuse(refusal(dmarc.ReasonUnsupported, "a mail inside its own signature (S/MIME)"))
 		}
 		if !known {
@@ -225,14 +166,19 @@ func (w *Walker) openPart(i, number int) error {
 	return w.open(&l.in)
 }
 
-// name returns what to call a part: the base of its file name, or its number.
-func (p *part) name(number int) []byte {
-	name := param(p.disposition, "filename")
+// partName returns what to call a part: the base of its file name, or its number.
+func partName(p *mime.Part, number int) []byte {
+	name := mime.Param(p.Disposition, "filename")
 	if name == nil {
-		name = param(p.contentType, "name")
+		name = mime.Param(p.ContentType, "name")
 	}
 	if name = baseName(name); len(name) > 0 {
 		return name
 	}
 	return strconv.AppendInt([]byte("part "), int64(number), 10)
+}
+
+// baseName returns what follows the last slash of either kind.
+func baseName(name []byte) []byte {
+	return name[bytes.LastIndexAny(name, `/\`)+1:]
 }

@@ -3,6 +3,7 @@ package unpack
 import (
 	"bytes"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/mime"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
@@ -25,8 +26,8 @@ func sniffText(b []byte, whole bool) (f format, skip int) {
 			return formatJSON, 0
 		}
 		return formatOther, 0
-	case bytes.HasPrefix(b, []byte("From ")) || bytes.HasPrefix(b, []byte(">From ")):
-		if _, rest := cutLine(b); isMail(rest) {
+	case mime.IsEnvelope(b):
+		if _, rest := mime.CutLine(b); isMail(rest) {
 			return formatMbox, 0
 		}
 	}
@@ -127,20 +128,9 @@ func isBase64(b []byte) bool {
 		"eyJvcmdhbml6", // {"organiz
 	} {
 		if bytes.HasPrefix(b, []byte(p)) {
-			line, _ := cutLine(b)
-			return bytes.IndexFunc(bytes.TrimSpace(line), func(r rune) bool {
-				return r >= 0x80 || base64Values[byte(r)] == base64Invalid && r != '=' && r != ' '
-			}) < 0
+			line, _ := mime.CutLine(b)
+			return mime.IsBase64Line(bytes.TrimSpace(line))
 		}
 	}
 	return false
-}
-
-// cutLine splits b behind its first line. The line is without its end.
-func cutLine(b []byte) (line, rest []byte) {
-	i := bytes.IndexByte(b, '\n')
-	if i < 0 {
-		return b, nil
-	}
-	return bytes.TrimSuffix(b[:i], []byte("\r")), b[i+1:]
 }

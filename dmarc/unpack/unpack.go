@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/mime"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
@@ -63,16 +64,17 @@ type Walker struct {
 	doc     Document
 	meter   meter
 	root    root
-	path    []byte   // names of the containers, joined by slashes
-	mail    *Mail    // the innermost mail
-	depth   int      // containers around the current position
-	held    int64    // bytes of mails and archives in memory
-	layers  []*layer // buffers, by depth
-	mails   []*Mail  // by nesting, for reuse
-	members []member // of the archives around the current position
-	parts   []part   // MIME parts of the mails around the current position
-	cutOff  bool     // the failure report or bounce that was just visited has no end
-	found   bool     // visit was called
+	path    []byte      // names of the containers, joined by slashes
+	mail    *Mail       // the innermost mail
+	depth   int         // containers around the current position
+	held    int64       // bytes of mails and archives in memory
+	layers  []*layer    // buffers, by depth
+	mails   []*Mail     // by nesting, for reuse
+	members []member    // of the archives around the current position
+	parts   []mime.Part // MIME parts of the mails around the current position
+	mime    mime.Walker
+	cutOff  bool // the failure report or bounce that was just visited has no end
+	found   bool // visit was called
 	// The warnings of the containers around the current position.
 	warnings []dmarc.Warning
 	dropped  int
@@ -126,7 +128,7 @@ func (w *Walker) release() {
 		}
 	}
 	if large { // nothing may keep them alive
-		w.parts, w.members, w.mails = nil, nil, nil
+		w.parts, w.members, w.mails, w.mime = nil, nil, nil, mime.Walker{}
 	}
 }
 

@@ -1,4 +1,4 @@
-package unpack
+package mime
 
 // Values of base64Values that are no digits.
 const (
@@ -22,16 +22,16 @@ var base64Values = func() (t [256]byte) {
 	return t
 }()
 
-// decodeBase64 appends the decoded b to dst. Padding may be missing or stand
+// Base64 appends the decoded b to dst. Padding may be missing or stand
 // in the middle, white space may stand anywhere. A line with characters
 // outside the alphabet is dropped as text, unless it is long and nearly all
 // base64: then only the characters are dropped. junk is the first of them.
-func decodeBase64(dst, b []byte) (out, junk []byte) {
+func Base64(dst, b []byte) (out, junk []byte) {
 	if need := len(dst) + len(b)/4*3 + 3; cap(dst) < need {
 		dst = append(make([]byte, 0, need), dst...)
 	}
 	d := base64Decoder{dst: dst}
-	d.mark(b)
+	d.startLine(b)
 	for len(b) > 0 {
 		n := d.quads(b)
 		if b = b[n:]; len(b) == 0 {
@@ -44,7 +44,7 @@ func decodeBase64(dst, b []byte) (out, junk []byte) {
 			b = b[1:]
 		case c == '\n':
 			b = b[1:]
-			d.mark(b)
+			d.startLine(b)
 		case v == base64Space:
 			b = b[1:]
 		case v == base64Pad:
@@ -52,7 +52,7 @@ func decodeBase64(dst, b []byte) (out, junk []byte) {
 			b = b[1:]
 		default:
 			if junk == nil {
-				junk, _ = cutLine(d.line[:min(len(d.line), 64)])
+				junk, _ = CutLine(d.line[:min(len(d.line), 64)])
 			}
 			b = d.invalid(b)
 		}
@@ -70,7 +70,7 @@ type base64Decoder struct {
 	lineDst  int
 	lineAcc  uint32
 	lineBits int
-	judged   bool // the line was found to be base64 but for some characters
+	damaged  bool // the line was found to be base64 but for some characters
 }
 
 // quads decodes full groups of four digits and returns how many bytes it took.
@@ -108,23 +108,23 @@ func (d *base64Decoder) flush() {
 	d.acc, d.bits = 0, 0
 }
 
-// mark remembers the state at the start of a line.
-func (d *base64Decoder) mark(line []byte) {
-	d.line, d.lineDst, d.lineAcc, d.lineBits, d.judged = line, len(d.dst), d.acc, d.bits, false
+// startLine remembers the state at the start of a line.
+func (d *base64Decoder) startLine(line []byte) {
+	d.line, d.lineDst, d.lineAcc, d.lineBits, d.damaged = line, len(d.dst), d.acc, d.bits, false
 }
 
 // invalid drops the character at the start of b, or the whole line around it.
 func (d *base64Decoder) invalid(b []byte) (rest []byte) {
-	if d.judged {
+	if d.damaged {
 		return b[1:]
 	}
-	line, rest := cutLine(d.line)
+	line, rest := CutLine(d.line)
 	if mostlyBase64(line) {
-		d.judged = true
+		d.damaged = true
 		return b[1:]
 	}
 	d.dst, d.acc, d.bits = d.dst[:d.lineDst], d.lineAcc, d.lineBits
-	d.mark(rest)
+	d.startLine(rest)
 	return rest
 }
 
@@ -138,4 +138,14 @@ func mostlyBase64(line []byte) bool {
 		}
 	}
 	return len(line) >= shortest && bad*10 <= len(line)
+}
+
+// IsBase64Line reports whether a line holds nothing but base64 and white space.
+func IsBase64Line(line []byte) bool {
+	for _, c := range line {
+		if base64Values[c] == base64Invalid || c == 0 || c == '\v' || c == '\f' {
+			return false
+		}
+	}
+	return true
 }

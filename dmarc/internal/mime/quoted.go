@@ -1,0 +1,69 @@
+package mime
+
+import "bytes"
+
+// Quoted appends the decoded quoted-printable text b to dst (RFC 2045, section
+// 6.7). invalid is the first sequence that had to be kept as it is.
+func Quoted(dst, b []byte) (out, invalid []byte) {
+	for len(b) > 0 {
+		line := b
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			line = b[:i+1]
+		}
+		b = b[len(line):]
+		text := bytes.TrimRight(line, " \t\r\n")
+		soft := len(text) > 0 && text[len(text)-1] == '='
+		if soft {
+			text = text[:len(text)-1]
+		}
+		for {
+			i := bytes.IndexByte(text, '=')
+			if i < 0 {
+				dst = append(dst, text...)
+				break
+			}
+			dst = append(dst, text[:i]...)
+			text = text[i:]
+			hi, lo := -1, -1
+			if len(text) >= 3 {
+				hi, lo = unhex(text[1]), unhex(text[2])
+			}
+			if hi < 0 || lo < 0 {
+				if invalid == nil {
+					invalid = text[:min(len(text), 3)]
+				}
+				dst = append(dst, '=')
+				text = text[1:]
+				continue
+			}
+			dst = append(dst, byte(hi<<4|lo))
+			text = text[3:]
+		}
+		if !soft {
+			dst = append(dst, lineEnd(line)...)
+		}
+	}
+	return dst, invalid
+}
+
+func lineEnd(line []byte) []byte {
+	switch {
+	case bytes.HasSuffix(line, []byte("\r\n")):
+		return line[len(line)-2:]
+	case bytes.HasSuffix(line, []byte("\n")):
+		return line[len(line)-1:]
+	}
+	return nil
+}
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
+}
