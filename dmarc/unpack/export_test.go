@@ -34,15 +34,3 @@ func inflate(in *input) (out, rest []byte, err error) {
 	rest, _ = io.ReadAll(in)
 	return out, rest, err
 }
-
-// InflateOften unpacks b n times with one inflater.
-func InflateOften(b []byte, n int) {
-	f := new(inflater)
-	for range n {
-		in := memory(b)
-		f.reset(&in)
-		if _, err := io.Copy(io.Discard, f); err != nil {
-			panic(err)
-		}
-	}
-}
