@@ -10,6 +10,7 @@ import (
 const (
 	reports    = iota // reports in, values out
 	tallies           // the counts and their storage
+	shared            // what the collectors have in common
 	collectors        // values out, metrics in
 	trunk             // flags, HTTP, sources
 	commands          // what a binary does besides serving
@@ -27,6 +28,7 @@ func floorOf(folder string) int {
 		{"dmarc", reports},
 		{"collectors", collectors},
 		{"internal/typo", reports}, // so that every floor may use it
+		{"internal/collect", shared},
 		{"internal/exporter/exportertest", beside},
 		{"internal/exporter", trunk},
 		{"internal/ingest", trunk},
@@ -87,6 +89,7 @@ func libraries() map[string][]string {
 	return map[string][]string{
 		"dmarc":               {},
 		"dmarc/tally":         {"go.etcd.io/bbolt"},
+		"internal/collect":    with("google.golang.org/protobuf/types/known/timestamppb"),
 		"collectors/dmarc":    with(),
 		"collectors/kitlog":   {"github.com/go-kit/log"},
 		"collectors/nginx":    with("golang.org/x/sys/unix", "go.yaml.in/yaml/"),
