@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // Input is one access log.
@@ -68,6 +70,7 @@ type AccessLog struct {
 	inputs  []*input
 	lines   atomic.Uint64
 	servers map[string]bool
+	metrics *collect.Table[counts]
 
 	mu        sync.Mutex // guards table, dirty and what the inputs count
 	table     *table
@@ -131,7 +134,7 @@ func prepare(config AccessLogConfig) (*AccessLog, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &AccessLog{config: config, servers: map[string]bool{}}
+	a := &AccessLog{config: config, servers: map[string]bool{}, metrics: collect.NewTable(accessLogRows(), nil)}
 	for _, server := range config.Servers {
 		a.servers[server] = true
 	}

@@ -4,53 +4,122 @@ import (
 	"context"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// The metrics of an AccessLog.
-var (
-	requestsDesc = prometheus.NewDesc("nginx_access_requests_total",
-		"Requests in the access log by server, method, status and route.", []string{"server", "method", "status", "route"}, nil)
-	durationDesc = prometheus.NewDesc("nginx_access_request_duration_seconds",
-		"Time from the first byte of a request to the last byte of its response, slow clients included, in seconds.", []string{"server", "route"}, nil)
-	upstreamDesc = prometheus.NewDesc("nginx_access_upstream_duration_seconds",
-		"Time that upstream servers took for a request, all tries added, in seconds.", []string{"server", "route"}, nil)
-	sentDesc = prometheus.NewDesc("nginx_access_response_bytes_total",
-		"Bytes sent to clients.", []string{"server", "route"}, nil)
-	receivedDesc = prometheus.NewDesc("nginx_access_request_bytes_total",
-		"Bytes received from clients, headers and bodies.", []string{"server", "route"}, nil)
-	cacheDesc = prometheus.NewDesc("nginx_access_upstream_cache_total",
-		"Requests that the cache of upstream responses answered or not, by its status.", []string{"server", "status"}, nil)
-	overflowDesc = prometheus.NewDesc("nginx_access_series_overflow_total",
-		"Requests counted under other because the budget of series is spent.", nil, nil)
-	linesDesc = prometheus.NewDesc("nginx_access_log_lines_total",
-		"Lines received from an access log, refused ones included.", []string{"input"}, nil)
-	refusedDesc = prometheus.NewDesc("nginx_access_log_lines_refused_total",
-		"Lines that could not be counted, by reason.", []string{"input", "reason"}, nil)
-	upDesc = prometheus.NewDesc("nginx_access_log_up",
-		"Whether the access log can be read (1) or not (0).", []string{"input"}, nil)
-	lagDesc = prometheus.NewDesc("nginx_access_log_lag_bytes",
-		"Bytes of the access log that are not counted yet.", []string{"input"}, nil)
-	rotationsDesc = prometheus.NewDesc("nginx_access_log_rotations_total",
-		"Rotations and truncations of the access log.", []string{"input"}, nil)
-	lostDesc = prometheus.NewDesc("nginx_access_log_lost_files_total",
-		"Rotated files that vanished before they were read to their end.", []string{"input"}, nil)
-	datagramsDesc = prometheus.NewDesc("nginx_access_log_datagrams_total",
-		"Syslog datagrams received.", []string{"input"}, nil)
-	dropsDesc = prometheus.NewDesc("nginx_access_log_datagrams_dropped_total",
-		"Syslog datagrams that the kernel dropped because the receive buffer was full.", []string{"input"}, nil)
-	bufferDesc = prometheus.NewDesc("nginx_access_log_receive_buffer_bytes",
-		"Receive buffer of the socket that the kernel granted.", []string{"input"}, nil)
-)
+// counts is what one scrape of an AccessLog is made from.
+type counts struct {
+	*state
+	inputs []*input
+}
 
-// Describe sends the descriptors of every metric.
-func (a *AccessLog) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		requestsDesc, durationDesc, upstreamDesc, sentDesc, receivedDesc, cacheDesc, overflowDesc, linesDesc, refusedDesc,
-		upDesc, lagDesc, rotationsDesc, lostDesc, datagramsDesc, dropsDesc, bufferDesc,
-	} {
-		ch <- d
+// accessLogRows are the metrics of an AccessLog.
+func accessLogRows() []collect.Row[counts] { return append(requestRows(), inputRows()...) }
+
+// requestRows are about the requests in the lines.
+func requestRows() []collect.Row[counts] {
+	return []collect.Row[counts]{
+		collect.Counter("nginx_access_requests_total", "Requests in the access log by server, method, status and route.",
+			func(c counts, s collect.Series) {
+				for _, r := range c.Requests {
+					s.Since(float64(r.N), r.Created, r.Server, r.Method, r.Status, r.Route)
+				}
+			}, "server", "method", "status", "route"),
+		collect.Gauge("nginx_access_request_duration_seconds",
+			"Time from the first byte of a request to the last byte of its response, slow clients included, in seconds.",
+			timing(func(c counts, t *timingRow, s collect.Series) {
+				s.Histogram(t.Duration.proto(c.Buckets, t.Created), t.Server, t.Route)
+			}), "server", "route"),
+		collect.Gauge("nginx_access_upstream_duration_seconds", "Time that upstream servers took for a request, all tries added, in seconds.",
+			timing(func(c counts, t *timingRow, s collect.Series) {
+				s.Histogram(t.Upstream.proto(c.Buckets, t.Created), t.Server, t.Route)
+			}), "server", "route"),
+		collect.Counter("nginx_access_response_bytes_total", "Bytes sent to clients.",
+			timing(func(_ counts, t *timingRow, s collect.Series) { s.Value(float64(t.Sent), t.Server, t.Route) }), "server", "route"),
+		collect.Counter("nginx_access_request_bytes_total", "Bytes received from clients, headers and bodies.",
+			timing(func(_ counts, t *timingRow, s collect.Series) { s.Value(float64(t.Received), t.Server, t.Route) }), "server", "route"),
+		collect.Counter("nginx_access_upstream_cache_total", "Requests that the cache of upstream responses answered or not, by its status.",
+			func(c counts, s collect.Series) {
+				for _, r := range c.Caches {
+					s.Since(float64(r.N), r.Created, r.Server, r.Status)
+				}
+			}, "server", "status"),
+		collect.Counter("nginx_access_series_overflow_total", "Requests counted as other because the series limit was reached.",
+			func(c counts, s collect.Series) { s.Value(float64(c.Overflow)) }),
 	}
 }
+
+// inputRows are about the access logs themselves.
+func inputRows() []collect.Row[counts] {
+	return []collect.Row[counts]{
+		collect.Counter("nginx_access_log_lines_total", "Lines received from an access log, refused ones included.",
+			perInput(func(c counts, in *input, s collect.Series) { s.Value(float64(c.Inputs[in.label].Received), in.label) }), "input"),
+		collect.Counter("nginx_access_log_lines_refused_total", "Lines that could not be counted, by reason.",
+			perInput(func(c counts, in *input, s collect.Series) {
+				for _, reason := range refusals {
+					s.Value(float64(c.Inputs[in.label].Refused[reason]), in.label, reason)
+				}
+			}), "input", "reason"),
+		collect.Gauge("nginx_access_log_up", "Whether the access log can be read (1) or not (0).",
+			perInput(func(_ counts, in *input, s collect.Series) { s.Flag(in.files == nil || in.files.up.Load(), in.label) }), "input"),
+		collect.Gauge("nginx_access_log_lag_bytes", "Bytes of the access log that are not counted yet.",
+			perFile(func(f *fileSet) float64 { return float64(f.lag.Load()) }), "input"),
+		collect.Counter("nginx_access_log_rotations_total", "Rotations and truncations of the access log.",
+			perFile(func(f *fileSet) float64 { return float64(f.rotations.Load()) }), "input"),
+		collect.Counter("nginx_access_log_lost_files_total", "Rotated files that vanished before they were read to their end.",
+			perFile(func(f *fileSet) float64 { return float64(f.lost.Load()) }), "input"),
+		collect.Counter("nginx_access_log_datagrams_total", "Syslog datagrams received.",
+			perSocket(func(d *datagrams) (float64, bool) { return float64(d.received.Load()), true }), "input"),
+		collect.Counter("nginx_access_log_datagrams_dropped_total", "Syslog datagrams that the kernel dropped because the receive buffer was full.",
+			perSocket(func(d *datagrams) (float64, bool) { n, ok := d.drops(); return float64(n), ok }), "input"),
+		collect.Gauge("nginx_access_log_receive_buffer_bytes", "Receive buffer of the socket that the kernel granted.",
+			perSocket(func(d *datagrams) (float64, bool) { return float64(d.buffer), true }), "input"),
+	}
+}
+
+// timing sends something for each server and route.
+func timing(send func(counts, *timingRow, collect.Series)) func(counts, collect.Series) {
+	return func(c counts, s collect.Series) {
+		for i := range c.Timings {
+			send(c, &c.Timings[i], s)
+		}
+	}
+}
+
+// perInput sends something for each access log.
+func perInput(send func(counts, *input, collect.Series)) func(counts, collect.Series) {
+	return func(c counts, s collect.Series) {
+		for _, in := range c.inputs {
+			send(c, in, s)
+		}
+	}
+}
+
+// perFile sends a number of each access log that is a file.
+func perFile(get func(*fileSet) float64) func(counts, collect.Series) {
+	return perInput(func(_ counts, in *input, s collect.Series) {
+		if in.files != nil {
+			s.Value(get(in.files), in.label)
+		}
+	})
+}
+
+// perSocket sends a number of each access log that comes as datagrams, if it is
+// known.
+func perSocket(get func(*datagrams) (float64, bool)) func(counts, collect.Series) {
+	return perInput(func(_ counts, in *input, s collect.Series) {
+		if in.socket == nil {
+			return
+		}
+		if n, ok := get(in.socket); ok {
+			s.Value(n, in.label)
+		}
+	})
+}
+
+// Describe sends the descriptors of every metric.
+func (a *AccessLog) Describe(ch chan<- *prometheus.Desc) { a.metrics.Describe(ch) }
 
 // Collect sends what is counted. It does no I/O but for the kernel's drop counter.
 func (a *AccessLog) Collect(ch chan<- prometheus.Metric) {
@@ -60,56 +129,7 @@ func (a *AccessLog) Collect(ch chan<- prometheus.Metric) {
 	if s == nil {
 		s = a.snapshot()
 	}
-	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
-	}
-	for _, r := range s.Requests {
-		ch <- prometheus.MustNewConstMetricWithCreatedTimestamp(requestsDesc, prometheus.CounterValue, float64(r.N), r.Created,
-			r.Server, r.Method, r.Status, r.Route)
-	}
-	for i := range s.Timings {
-		t := &s.Timings[i]
-		ch <- t.Duration.metric(durationDesc, s.Buckets, t.Created, t.Server, t.Route)
-		ch <- t.Upstream.metric(upstreamDesc, s.Buckets, t.Created, t.Server, t.Route)
-		counter(sentDesc, t.Sent, t.Server, t.Route)
-		counter(receivedDesc, t.Received, t.Server, t.Route)
-	}
-	for _, c := range s.Caches {
-		ch <- prometheus.MustNewConstMetricWithCreatedTimestamp(cacheDesc, prometheus.CounterValue, float64(c.N), c.Created, c.Server, c.Status)
-	}
-	counter(overflowDesc, s.Overflow)
-	for _, in := range a.inputs {
-		row := s.Inputs[in.label]
-		counter(linesDesc, row.Received, in.label)
-		for _, reason := range refusals {
-			counter(refusedDesc, row.Refused[reason], in.label, reason)
-		}
-		in.collect(ch, counter)
-	}
-}
-
-// collect sends what an input knows about itself.
-func (in *input) collect(ch chan<- prometheus.Metric, counter func(*prometheus.Desc, uint64, ...string)) {
-	gauge := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, in.label)
-	}
-	if f := in.files; f != nil {
-		up := 0.0
-		if f.up.Load() {
-			up = 1
-		}
-		gauge(upDesc, up)
-		gauge(lagDesc, float64(f.lag.Load()))
-		counter(rotationsDesc, f.rotations.Load(), in.label)
-		counter(lostDesc, f.lost.Load(), in.label)
-		return
-	}
-	gauge(upDesc, 1)
-	gauge(bufferDesc, float64(in.socket.buffer))
-	counter(datagramsDesc, in.socket.received.Load(), in.label)
-	if n, ok := in.socket.drops(); ok {
-		counter(dropsDesc, n, in.label)
-	}
+	a.metrics.Collect(counts{s, a.inputs}, ch)
 }
 
 // CollectContext is Collect: nothing in it waits.

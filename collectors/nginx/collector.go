@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // Target is one stub_status location.
@@ -49,15 +52,14 @@ type StubStatus struct {
 	config  Config
 }
 
-// target is a Target with its descriptors and what is remembered between scrapes.
+// target is a Target with its metrics and what is remembered between scrapes.
 type target struct {
 	Target
-	name                                                               string // the URL as it may be logged
-	up, accepted, active, handled, reading, requests, waiting, writing *prometheus.Desc
-	duration, errors, missing                                          *prometheus.Desc
-	failures                                                           map[string]*atomic.Uint64
-	down                                                               atomic.Bool
-	loss                                                               lossCheck
+	name     string // the URL as it may be logged
+	table    *collect.Table[*visit]
+	failures map[collect.Reason]*atomic.Uint64
+	down     atomic.Bool
+	loss     lossCheck
 }
 
 // New returns a collector of the targets. It makes no request.
@@ -70,36 +72,16 @@ func New(targets []Target, config Config) *StubStatus {
 	}
 	s := &StubStatus{config: config}
 	for _, t := range targets {
-		s.targets = append(s.targets, newTarget(t))
+		n := &target{
+			Target: t, name: redacted(t.URL), table: collect.NewTable(stubStatusRows(config.Lines), t.Labels),
+			failures: map[collect.Reason]*atomic.Uint64{},
+		}
+		for _, reason := range reasons {
+			n.failures[reason] = new(atomic.Uint64)
+		}
+		s.targets = append(s.targets, n)
 	}
 	return s
-}
-
-func newTarget(t Target) *target {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, labels, t.Labels)
-	}
-	n := &target{
-		Target:   t,
-		name:     redacted(t.URL),
-		up:       desc("nginx_up", "Whether the last scrape of nginx succeeded (1) or not (0)."),
-		accepted: desc("nginx_connections_accepted", "Accepted client connections."),
-		active:   desc("nginx_connections_active", "Active client connections, waiting ones included."),
-		handled:  desc("nginx_connections_handled", "Handled client connections."),
-		reading:  desc("nginx_connections_reading", "Connections where nginx is reading the request header."),
-		requests: desc("nginx_http_requests_total", "Total client requests."),
-		waiting:  desc("nginx_connections_waiting", "Idle client connections waiting for a request."),
-		writing:  desc("nginx_connections_writing", "Connections where nginx is writing the response."),
-		duration: desc("nginx_exporter_scrape_duration_seconds", "How long the last scrape of this target took in seconds."),
-		errors:   desc("nginx_exporter_scrape_errors_total", "Failed scrapes of this target by reason.", "reason"),
-		missing: desc("nginx_access_log_missing_requests",
-			"Requests that nginx counted and whose access log lines did not arrive, since both were first seen; lines in flight and locations without access log count too."),
-		failures: map[string]*atomic.Uint64{},
-	}
-	for _, reason := range reasons {
-		n.failures[reason] = new(atomic.Uint64)
-	}
-	return n
 }
 
 // redacted returns a URL without its password.
@@ -114,14 +96,7 @@ func redacted(raw string) string {
 // Describe sends the descriptors of every metric.
 func (s *StubStatus) Describe(ch chan<- *prometheus.Desc) {
 	for _, t := range s.targets {
-		for _, d := range []*prometheus.Desc{
-			t.up, t.accepted, t.active, t.handled, t.reading, t.requests, t.waiting, t.writing, t.duration, t.errors,
-		} {
-			ch <- d
-		}
-		if s.config.Lines != nil {
-			ch <- t.missing
-		}
+		t.table.Describe(ch)
 	}
 }
 
@@ -135,47 +110,40 @@ func (s *StubStatus) CollectContext(ctx context.Context, ch chan<- prometheus.Me
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, t := range s.targets {
-		wg.Go(func() { s.collectTarget(ctx, t, ch) })
+		wg.Go(func() { t.table.Collect(s.visit(ctx, t), ch) })
 	}
 	wg.Wait()
 }
 
-func (s *StubStatus) collectTarget(ctx context.Context, t *target, ch chan<- prometheus.Metric) {
+// visit is one scrape of a target.
+type visit struct {
+	*target
+	status stubStatus
+	err    error
+	took   time.Duration
+}
+
+// visit scrapes a target, and counts and logs a failure.
+func (s *StubStatus) visit(ctx context.Context, t *target) *visit {
 	start := time.Now()
-	status, err := t.fetch(ctx)
-	gauge := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
-	}
-	counter := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
-	}
-	gauge(t.duration, time.Since(start).Seconds())
-	if err != nil {
-		reason := reasonOf(err)
-		t.failures[reason].Add(1)
-		if !t.down.Swap(true) {
-			s.config.Logger.Warn("nginx is down", "url", t.name, "reason", reason, "err", err)
-		}
-		gauge(t.up, 0)
-	} else {
+	v := &visit{target: t}
+	v.err = collect.Guard(func() (err error) {
+		v.status, err = t.fetch(ctx)
+		return err
+	})
+	v.took = time.Since(start)
+	if v.err == nil {
 		if t.down.Swap(false) {
 			s.config.Logger.Info("nginx is up again", "url", t.name)
 		}
-		gauge(t.up, 1)
-		gauge(t.active, float64(status.active))
-		gauge(t.reading, float64(status.reading))
-		gauge(t.writing, float64(status.writing))
-		gauge(t.waiting, float64(status.waiting))
-		counter(t.accepted, float64(status.accepted))
-		counter(t.handled, float64(status.handled))
-		counter(t.requests, float64(status.requests))
-		if s.config.Lines != nil {
-			gauge(t.missing, t.loss.missing(status.requests, s.config.Lines()))
-		}
+		return v
 	}
-	for _, reason := range reasons {
-		counter(t.errors, float64(t.failures[reason].Load()), reason)
+	reason := reasonOf(v.err)
+	t.failures[reason].Add(1)
+	if !t.down.Swap(true) {
+		s.config.Logger.Warn("nginx is down", "url", t.name, "reason", string(reason), "err", v.err)
 	}
+	return v
 }
 
 // fetch makes the one request of a scrape.
@@ -188,7 +156,7 @@ func (t *target) fetch(ctx context.Context) (stubStatus, error) {
 		password := ""
 		if t.Password != nil {
 			if password, err = t.Password(); err != nil {
-				return stubStatus{}, fmt.Errorf("read password: %w", err)
+				return stubStatus{}, &collect.Error{Reason: collect.Auth, Err: fmt.Errorf("read password: %w", err)}
 			}
 		}
 		req.SetBasicAuth(t.Username, password)
@@ -202,10 +170,13 @@ func (t *target) fetch(ctx context.Context) (stubStatus, error) {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxStubStatus)
 		_ = resp.Body.Close()
 	}()
-	if resp.StatusCode != http.StatusOK {
-		return stubStatus{}, &statusError{resp.Status}
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return parseStubStatus(resp.Body)
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return stubStatus{}, &collect.Error{Reason: collect.Auth, Err: errors.New("answered " + resp.Status)}
 	}
-	return parseStubStatus(resp.Body)
+	return stubStatus{}, &collect.Error{Reason: reasonStatus, Err: errors.New("answered " + resp.Status)}
 }
 
 // lossCheck compares the requests that nginx counts with the log lines that

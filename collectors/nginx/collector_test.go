@@ -3,7 +3,7 @@ package nginx
 import (
 	"context"
 	"crypto/tls"
-	"errors"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -108,7 +108,24 @@ func TestReasons(t *testing.T) {
 	}
 	secure := httptest.NewTLSServer(serve(status))
 	defer secure.Close()
-	forbidden, stop := failing(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	answering := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
+	forbidden, stop := failing(answering(http.StatusForbidden))
+	defer stop()
+	missing, stop := failing(answering(http.StatusNotFound))
+	defer stop()
+	broken, stop := failing(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = conn.Write([]byte("220 mail.example ESMTP\r\n"))
+		_ = conn.Close()
+	})
+	defer stop()
+	hangingUp, stop := failing(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	defer stop()
 	garbage, stop := failing(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) })
 	defer stop()
@@ -124,11 +141,15 @@ func TestReasons(t *testing.T) {
 		reason string
 		target Target
 	}{
-		{"status", forbidden},
-		{"parse", garbage},
+		{"auth", forbidden},
+		{"status", missing},
+		{"protocol", garbage},
+		{"protocol", broken},
+		{"reset", hangingUp},
 		{"timeout", drip},
 		{"tls", Target{URL: secure.URL, Client: &http.Client{}}},
-		{"other", Target{URL: secure.URL, Client: secure.Client(), Username: "u", Password: func() (string, error) { return "", errors.New("unreadable") }}},
+		{"auth", Target{URL: secure.URL, Client: secure.Client(), Username: "u", Password: func() (string, error) { return "", fs.ErrNotExist }}},
+		{"panic", Target{URL: secure.URL, Client: secure.Client(), Username: "u", Password: func() (string, error) { panic("a bug") }}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {

@@ -1,50 +1,28 @@
 package nginx
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
-	"net"
-	"os"
-	"syscall"
+	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
+
+// reasonStatus is the reason of nginx's own: an answer with a status other than
+// 200, 401 and 403, which are a matter of credentials.
+const reasonStatus collect.Reason = "status"
 
 // reasons are the values of the label reason of
 // nginx_exporter_scrape_errors_total, a closed set.
-var reasons = []string{"canceled", "dns", "parse", "refused", "status", "timeout", "tls", "other"}
-
-// statusError is an answer other than 200.
-type statusError struct{ status string }
-
-func (e *statusError) Error() string { return "answered " + e.status }
+var reasons = []collect.Reason{
+	collect.Auth, collect.Canceled, collect.DNS, collect.Other, collect.Panic, collect.Protocol, collect.Refused, collect.Reset,
+	reasonStatus, collect.Timeout, collect.TLS, collect.Unreachable,
+}
 
 // reasonOf maps an error of a scrape to one of reasons.
-func reasonOf(err error) string {
-	var (
-		status  *statusError
-		dns     *net.DNSError
-		verify  *tls.CertificateVerificationError
-		record  tls.RecordHeaderError
-		alert   tls.AlertError
-		timeout interface{ Timeout() bool }
-	)
-	switch {
-	case errors.As(err, &status):
-		return "status"
-	case errors.Is(err, errNotStubStatus):
-		return "parse"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return "timeout"
-	case errors.Is(err, context.Canceled):
-		return "canceled"
-	case errors.As(err, &dns):
-		return "dns"
-	case errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert):
-		return "tls"
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
-		return "refused"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return "timeout"
+func reasonOf(err error) collect.Reason {
+	// For an answer that is not HTTP, net/http has no type but only a text.
+	if errors.Is(err, errNotStubStatus) || strings.Contains(err.Error(), "malformed HTTP") {
+		return collect.Protocol
 	}
-	return "other"
+	return collect.ReasonOf(err)
 }

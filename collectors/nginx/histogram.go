@@ -6,6 +6,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // defaultBuckets hold the thresholds that latency objectives use as boundaries.
@@ -81,9 +84,9 @@ func (h *histogram) clone() histogram {
 	return c
 }
 
-// metric returns h as a constant metric with its classic buckets and, when
-// they were kept, its native ones beside them.
-func (h *histogram) metric(d *prometheus.Desc, buckets []float64, created time.Time, labels ...string) prometheus.Metric {
+// proto returns h with its classic buckets and, when they were kept, its native
+// ones beside them.
+func (h *histogram) proto(buckets []float64, created time.Time) *dto.Histogram {
 	var count uint64
 	cumulative := make(map[float64]uint64, len(buckets))
 	for i, n := range h.Counts {
@@ -92,34 +95,19 @@ func (h *histogram) metric(d *prometheus.Desc, buckets []float64, created time.T
 			cumulative[buckets[i]] = count
 		}
 	}
-	classic, err := prometheus.NewConstHistogramWithCreatedTimestamp(d, count, h.Sum, cumulative, created, labels...)
-	if err != nil {
-		return prometheus.NewInvalidMetric(d, err)
-	}
+	classic := collect.Buckets(count, h.Sum, cumulative)
+	classic.CreatedTimestamp = timestamppb.New(created)
 	if h.Native == nil {
 		return classic
 	}
-	native, err := prometheus.NewConstNativeHistogram(d, count, h.Sum, h.Native, nil, h.Zero, nativeSchema, nativeZero, created, labels...)
-	if err != nil {
-		return prometheus.NewInvalidMetric(d, err)
+	var native dto.Metric
+	m, err := prometheus.NewConstNativeHistogram(nativeDesc, count, h.Sum, h.Native, nil, h.Zero, nativeSchema, nativeZero, created)
+	if err != nil || m.Write(&native) != nil {
+		return classic
 	}
-	return bothHistograms{native, classic}
+	native.Histogram.Bucket = classic.Bucket
+	return native.Histogram
 }
 
-// bothHistograms is a native histogram with the buckets of a classic one.
-type bothHistograms struct {
-	prometheus.Metric
-	classic prometheus.Metric
-}
-
-func (b bothHistograms) Write(out *dto.Metric) error {
-	var classic dto.Metric
-	if err := b.classic.Write(&classic); err != nil {
-		return err
-	}
-	if err := b.Metric.Write(out); err != nil {
-		return err
-	}
-	out.Histogram.Bucket = classic.Histogram.Bucket
-	return nil
-}
+// nativeDesc is only for the encoding of native buckets.
+var nativeDesc = prometheus.NewDesc("native", "", nil, nil)

@@ -6,12 +6,55 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // stubStatus is one answer of ngx_http_stub_status_module.
 type stubStatus struct {
 	active, accepted, handled, requests uint64
 	reading, writing, waiting           uint64
+}
+
+// stubStatusRows are the metrics of a StubStatus.
+func stubStatusRows(lines func() uint64) []collect.Row[*visit] {
+	rows := []collect.Row[*visit]{
+		collect.Gauge("nginx_up", "Whether the last scrape of nginx succeeded (1) or not (0).", func(v *visit, s collect.Series) { s.Flag(v.err == nil) }),
+		collect.Counter("nginx_connections_accepted", "Accepted client connections.", answered(func(s *stubStatus) uint64 { return s.accepted })),
+		collect.Gauge("nginx_connections_active", "Active client connections, waiting ones included.", answered(func(s *stubStatus) uint64 { return s.active })),
+		collect.Counter("nginx_connections_handled", "Handled client connections.", answered(func(s *stubStatus) uint64 { return s.handled })),
+		collect.Gauge("nginx_connections_reading", "Connections where nginx is reading the request header.", answered(func(s *stubStatus) uint64 { return s.reading })),
+		collect.Counter("nginx_http_requests_total", "Total client requests.", answered(func(s *stubStatus) uint64 { return s.requests })),
+		collect.Gauge("nginx_connections_waiting", "Idle client connections waiting for a request.", answered(func(s *stubStatus) uint64 { return s.waiting })),
+		collect.Gauge("nginx_connections_writing", "Connections where nginx is writing the response.", answered(func(s *stubStatus) uint64 { return s.writing })),
+		collect.Gauge("nginx_exporter_scrape_duration_seconds", "How long the last scrape of this target took in seconds.",
+			func(v *visit, s collect.Series) { s.Value(v.took.Seconds()) }),
+		collect.Counter("nginx_exporter_scrape_errors_total", "Failed scrapes of this target by reason.",
+			func(v *visit, s collect.Series) {
+				for _, reason := range reasons {
+					s.Value(float64(v.failures[reason].Load()), string(reason))
+				}
+			}, "reason"),
+	}
+	if lines != nil {
+		rows = append(rows, collect.Gauge("nginx_access_log_missing_requests",
+			"Requests that nginx counted and whose access log lines did not arrive, since both were first seen; lines in flight and locations without access log count too.",
+			func(v *visit, s collect.Series) {
+				if v.err == nil {
+					s.Value(v.loss.missing(v.status.requests, lines()))
+				}
+			}))
+	}
+	return rows
+}
+
+// answered sends a number of the answer, if there was one.
+func answered(get func(*stubStatus) uint64) func(*visit, collect.Series) {
+	return func(v *visit, s collect.Series) {
+		if v.err == nil {
+			s.Value(float64(get(&v.status)))
+		}
+	}
 }
 
 // maxStubStatus bounds the body: real answers have some 100 bytes.

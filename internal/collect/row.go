@@ -16,6 +16,16 @@ type Row[In any] struct {
 	Get func(in In, to Series)
 }
 
+// Gauge is the row of a metric that goes up and down.
+func Gauge[In any](name, help string, get func(In, Series), labels ...string) Row[In] {
+	return Row[In]{name, help, prometheus.GaugeValue, labels, get}
+}
+
+// Counter is the row of a metric that only grows.
+func Counter[In any](name, help string, get func(In, Series), labels ...string) Row[In] {
+	return Row[In]{name, help, prometheus.CounterValue, labels, get}
+}
+
 // Table is the metrics of one collector, in the order of documentation.
 type Table[In any] struct {
 	rows     []Row[In]
