@@ -95,6 +95,16 @@ func (g *Flights[K, S]) Leave(key K, f *Flight[S]) {
 	}
 }
 
+// Waiting returns how many callers wait for the run under way for a key.
+func (g *Flights[K, S]) Waiting(key K) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f := g.flying[key]; f != nil {
+		return f.waiters
+	}
+	return 0
+}
+
 // forget lets the next caller start a new run. The caller holds g.mu.
 func (g *Flights[K, S]) forget(key K, f *Flight[S]) {
 	if g.flying[key] == f {

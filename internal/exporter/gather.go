@@ -7,18 +7,16 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// gather is one run over a set of collectors, shared by every scrape that waits
-// for it.
+// gather is what one run over a set of collectors gives. Every scrape that waits
+// for it shares it.
 type gather struct {
-	query   string
-	cut     time.Time // when the families are made of what has arrived
-	cancel  context.CancelFunc
-	waiters int // guarded by scraper.mu
+	cut time.Time // when the families are made of what has arrived
 
-	ready    chan struct{} // closed once families and err are set
-	families []*dto.MetricFamily
+	families []*dto.MetricFamily // once the run is over, as err
 	err      error
 
 	mu       sync.Mutex
@@ -35,41 +33,17 @@ func (g *gather) soFar() ([]*run, error) {
 
 // join returns a gather for q: the one in flight if it leaves this scrape
 // enough of its time, and else a new one.
-func (s *scraper) join(ctx context.Context, q url.Values, t timing) *gather {
-	query := q.Encode()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if g := s.inFlight[query]; g != nil && t.sharable(g.cut) {
-		g.waiters++
-		return g
-	}
+func (s *scraper) join(ctx context.Context, q url.Values, t timing) *collect.Flight[*gather] {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), t.collect)
-	g := &gather{query: query, cut: t.answer, cancel: cancel, waiters: 1, ready: make(chan struct{})}
-	s.inFlight[query] = g
-	go s.oversee(ctx, g, q)
-	return g
+	defer cancel()
+	enough := func(g *gather) bool { return t.sharable(g.cut) }
+	return s.flights.Join(ctx, q.Encode(), enough, &gather{cut: t.answer}, func(ctx context.Context, g *gather) {
+		s.oversee(ctx, g, q)
+	})
 }
 
-// leave ends one scrape's interest in g. The last to leave cancels it.
-func (s *scraper) leave(g *gather) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if g.waiters--; g.waiters == 0 {
-		s.forget(g)
-		g.cancel()
-	}
-}
-
-// forget lets the next scrape start a new gather. The caller holds s.mu.
-func (s *scraper) forget(g *gather) {
-	if s.inFlight[g.query] == g {
-		delete(s.inFlight, g.query)
-	}
-}
-
-// oversee makes g ready when its collectors have returned or its time is over.
+// oversee ends when the collectors of g have returned or its time is over.
 func (s *scraper) oversee(ctx context.Context, g *gather, q url.Values) {
-	defer g.cancel()
 	s.stats.gathers.Inc()
 	cut := time.NewTimer(time.Until(g.cut))
 	defer cut.Stop()
@@ -94,10 +68,6 @@ func (s *scraper) oversee(ctx context.Context, g *gather, q url.Values) {
 		g.families = s.stats.families(runs, s.own)
 	}
 	g.err = err
-	s.mu.Lock()
-	s.forget(g)
-	s.mu.Unlock()
-	close(g.ready)
 }
 
 // work builds the collectors of g, runs them until the last has returned, and

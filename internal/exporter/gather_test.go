@@ -46,12 +46,7 @@ func TestConcurrentScrapesShareOneGather(t *testing.T) {
 			a.wantLines(t, "test_up 1")
 		})
 	}
-	realtest.Eventually(t, "all scrapes wait", func() bool {
-		scraper.mu.Lock()
-		defer scraper.mu.Unlock()
-		g := scraper.inFlight[""]
-		return g != nil && g.waiters == scrapes
-	})
+	realtest.Eventually(t, "all scrapes wait", func() bool { return scraper.flights.Waiting("") == scrapes })
 	close(release)
 	wg.Wait()
 	if n, gathers := calls.Load(), value(t, f.stats.gathers); n != 1 || gathers != 1 {

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 const (
@@ -39,17 +41,18 @@ type scraper struct {
 	scope    func(url.Values) string // which targets' collectors are the same
 	slots    chan struct{}           // one per scrape being served, nil if unlimited
 
-	mu       sync.Mutex
-	inFlight map[string]*gather // by query
-	stuck    map[runKey]*run    // collectors that missed their deadline and still run
+	flights collect.Flights[string, *gather] // by query
+
+	mu    sync.Mutex
+	stuck map[runKey]*run // collectors that missed their deadline and still run
 }
 
 // newScraper returns a scraper without metrics of its own.
 func newScraper(f *Flags, build builder) *scraper {
 	s := &scraper{
 		flags: f, stats: f.stats, build: build,
-		scope:    func(url.Values) string { return "" },
-		inFlight: map[string]*gather{}, stuck: map[runKey]*run{},
+		scope: func(url.Values) string { return "" },
+		stuck: map[runKey]*run{},
 	}
 	if f.maxRequests > 0 {
 		s.slots = make(chan struct{}, f.maxRequests)
@@ -88,12 +91,13 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // them when the time of this scrape is over. It fails only if the query is wrong.
 func (s *scraper) scrape(ctx context.Context, q url.Values, t timing) ([]*dto.MetricFamily, error) {
 	q.Del("name[]") // Chosen when the answer is written, not when it is gathered.
-	g := s.join(ctx, q, t)
-	defer s.leave(g)
+	flight := s.join(ctx, q, t)
+	defer s.flights.Leave(q.Encode(), flight)
+	g := flight.State
 	timer := time.NewTimer(time.Until(t.answer))
 	defer timer.Stop()
 	select {
-	case <-g.ready:
+	case <-flight.Done:
 		return g.families, g.err
 	case <-ctx.Done(): // The client has gone.
 		return nil, nil
