@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 const (
@@ -25,9 +28,41 @@ const (
 type certificates struct {
 	rootfs   string
 	patterns []string
-	notAfter *prometheus.Desc
-	notRead  *prometheus.Desc
-	leftOut  *prometheus.Desc
+	table    *collect.Table[certificateFiles]
+}
+
+// certificateFiles is what one run found.
+type certificateFiles struct {
+	leftOut int
+	shown   []certificateFile
+}
+
+type certificateFile struct {
+	path     string
+	notAfter time.Time
+	err      error
+}
+
+// certificateRows are the metrics of certificate files.
+func certificateRows() []collect.Row[certificateFiles] {
+	return []collect.Row[certificateFiles]{
+		collect.Gauge("node_certificate_not_after_timestamp_seconds", "When the first certificate in the file expires.",
+			func(c certificateFiles, s collect.Series) {
+				for _, f := range c.shown {
+					if f.err == nil {
+						s.Value(float64(f.notAfter.Unix()), f.path)
+					}
+				}
+			}, "path"),
+		collect.Gauge("node_certificate_read_error", "Whether no certificate can be read from the file.",
+			func(c certificateFiles, s collect.Series) {
+				for _, f := range c.shown {
+					s.Flag(f.err != nil, f.path)
+				}
+			}, "path"),
+		collect.Gauge("node_certificate_files_left_out", "Certificate files that got no metrics, because there are more than the limit.",
+			func(c certificateFiles, s collect.Series) { s.Value(float64(c.leftOut)) }),
+	}
 }
 
 func newCertificates(rootfs string, patterns []string) (*certificates, error) {
@@ -36,31 +71,22 @@ func newCertificates(rootfs string, patterns []string) (*certificates, error) {
 			return nil, fmt.Errorf("pattern of certificate files %q: %w", p, err)
 		}
 	}
-	label := []string{"path"}
-	return &certificates{
-		rootfs: rootfs, patterns: patterns,
-		notAfter: prometheus.NewDesc("node_certificate_not_after_timestamp_seconds", "When the first certificate in the file expires.", label, nil),
-		notRead:  prometheus.NewDesc("node_certificate_read_error", "Whether no certificate can be read from the file.", label, nil),
-		leftOut:  prometheus.NewDesc("node_certificate_files_left_out", "Certificate files that got no metrics, because there are more than the limit.", nil, nil),
-	}, nil
+	return &certificates{rootfs: rootfs, patterns: patterns, table: collect.NewTable(certificateRows(), nil)}, nil
 }
 
 // Update implements updater.
-func (c *certificates) Update(ch chan<- prometheus.Metric) error {
+func (c *certificates) Update(_ context.Context, ch chan<- prometheus.Metric) error {
 	files := c.files()
-	ch <- prometheus.MustNewConstMetric(c.leftOut, prometheus.GaugeValue, float64(max(0, len(files)-maxCertificateFiles)))
+	all := certificateFiles{leftOut: max(0, len(files)-maxCertificateFiles)}
 	var errs []error
 	for _, file := range files[:min(len(files), maxCertificateFiles)] {
-		failed := 0.0
 		notAfter, err := readCertificates(filepath.Join(c.rootfs, file))
 		if err != nil {
-			failed = 1
 			errs = append(errs, fmt.Errorf("certificates of %s: %w", file, err))
-		} else {
-			ch <- prometheus.MustNewConstMetric(c.notAfter, prometheus.GaugeValue, float64(notAfter.Unix()), strings.ToValidUTF8(file, "\uFFFD"))
 		}
-		ch <- prometheus.MustNewConstMetric(c.notRead, prometheus.GaugeValue, failed, strings.ToValidUTF8(file, "\uFFFD"))
+		all.shown = append(all.shown, certificateFile{file, notAfter, err})
 	}
+	c.table.Collect(all, ch)
 	return errors.Join(errs...)
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // ErrConfigured says that New has been called before in this process, with
@@ -20,7 +22,7 @@ var ErrConfigured = errors.New("the collectors of this process are configured al
 // need Linux, or macOS with cgo.
 var ErrPlatform = errors.New("this build has no collectors of the host: they need Linux, or macOS with cgo")
 
-// errNoData is what an updater returns that works but has nothing to tell.
+// errNoData is the error of an updater that works but has no data on this host.
 var errNoData = errors.New("no data")
 
 // defaultTimeout bounds Collect, which has no deadline from outside.
@@ -52,6 +54,7 @@ type Config struct {
 type Collector struct {
 	parts   []*part // sorted by name
 	timeout time.Duration
+	table   *collect.Table[outcome]
 }
 
 // New returns the collectors that args turn on. args are flags of upstream, such
@@ -85,7 +88,7 @@ func New(args []string, config Config) (*Collector, error) {
 
 // newCollector returns a collector that runs updaters, by name.
 func newCollector(updaters map[string]updater, timeout time.Duration, log *slog.Logger) *Collector {
-	c := &Collector{timeout: timeout}
+	c := &Collector{timeout: timeout, table: collect.NewTable(partRows(), nil)}
 	for name, u := range updaters {
 		c.parts = append(c.parts, &part{name: name, updater: u, log: log.With("collector", name)})
 	}
@@ -118,7 +121,7 @@ func (c *Collector) Filter(collect, exclude []string) (*Collector, error) {
 			return nil, fmt.Errorf("missing or disabled collector: %s", name)
 		}
 	}
-	filtered := &Collector{timeout: c.timeout}
+	filtered := &Collector{timeout: c.timeout, table: c.table}
 	for _, p := range c.parts {
 		if slices.Contains(collect, p.name) || len(exclude) > 0 && !slices.Contains(exclude, p.name) {
 			filtered.parts = append(filtered.parts, p)
@@ -129,12 +132,7 @@ func (c *Collector) Filter(collect, exclude []string) (*Collector, error) {
 
 // Describe implements prometheus.Collector. What upstream's collectors send is
 // not known before, and not described.
-func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	ch <- durationDesc
-	ch <- successDesc
-	ch <- noDataDesc
-	ch <- stuckDesc
-}
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) { c.table.Describe(ch) }
 
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
@@ -143,19 +141,21 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	c.CollectContext(ctx, ch)
 }
 
-// CollectContext sends what the collectors have to tell by the deadline of ctx,
-// and for each of them whether it succeeded.
+// CollectContext sends the metrics that the collectors give by the deadline of
+// ctx, and for each of them whether it succeeded.
 func (c *Collector) CollectContext(ctx context.Context, ch chan<- prometheus.Metric) {
 	patience := c.patience(ctx)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	flights := make([]*flight, len(c.parts))
+	flights := make([]*collect.Flight[*run], len(c.parts))
 	for i, p := range c.parts {
-		flights[i] = p.join()
+		flights[i] = p.join(ctx)
 	}
+	var out collect.Output
 	for i, p := range c.parts {
-		p.report(ctx, flights[i], patience, ch)
+		c.table.Write(p.report(ctx, flights[i], patience, ch), &out)
 	}
+	out.Send(ch)
 }
 
 // patience returns how long a scrape waits for a collector. A quarter of its

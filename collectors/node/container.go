@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // defaultContainers is how many containers get metrics unless told otherwise.
@@ -16,27 +19,22 @@ const defaultContainers = 500
 // containers is the collector of containers. Names, types, units and labels are
 // those of cAdvisor; labels that only the API of a runtime knows are left out.
 type containers struct {
-	sysfs    string
-	limit    int
-	names    names
-	single   []containerMetric
-	io       []ioMetric
-	seen     *prometheus.Desc
-	leftOut  *prometheus.Desc
-	cpuTotal *prometheus.Desc
+	sysfs string
+	limit int
+	names names
+	table *collect.Table[*census]
 }
 
-// containerMetric is a metric of which a container has one.
-type containerMetric struct {
-	desc      *prometheus.Desc
-	valueType prometheus.ValueType
-	get       func(*usage) (float64, bool)
+// census is what one run knows of the containers of a host.
+type census struct {
+	found, leftOut int
+	shown          []container
 }
 
-// ioMetric is a metric of which a container has one per block device.
-type ioMetric struct {
-	desc *prometheus.Desc
-	key  string
+// container is one of them with the values of containerLabels.
+type container struct {
+	*usage
+	labels []string
 }
 
 var containerLabels = []string{"id", "name", "namespace", "pod", "container"}
@@ -45,50 +43,81 @@ func newContainers(sysfs, rootfs string, limit int) *containers {
 	if limit <= 0 {
 		limit = defaultContainers
 	}
-	desc := func(name, help string, more ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, append(slices.Clone(containerLabels), more...), nil)
-	}
-	counter := func(name, help string, get func(*usage) (float64, bool)) containerMetric {
-		return containerMetric{desc(name, help), prometheus.CounterValue, get}
-	}
-	gauge := func(name, help string, get func(*usage) (float64, bool)) containerMetric {
-		return containerMetric{desc(name, help), prometheus.GaugeValue, get}
-	}
-	return &containers{
-		sysfs: sysfs, limit: limit, names: names{rootfs: rootfs},
-		seen:     prometheus.NewDesc("node_containers", "Containers that were found.", nil, nil),
-		leftOut:  prometheus.NewDesc("node_containers_left_out", "Containers that were found but got no metrics, because there are more than the limit.", nil, nil),
-		cpuTotal: desc("container_cpu_usage_seconds_total", "CPU time the container has used.", "cpu"),
-		single: []containerMetric{
-			counter("container_cpu_user_seconds_total", "CPU time the container has used in user mode.", micros(cpuStat("user_usec"))),
-			counter("container_cpu_system_seconds_total", "CPU time the container has used in kernel mode.", micros(cpuStat("system_usec"))),
-			counter("container_cpu_cfs_periods_total", "Periods in which the container's CPU quota was enforced.", cpuStat("nr_periods")),
-			counter("container_cpu_cfs_throttled_periods_total", "Periods in which the container was throttled.", cpuStat("nr_throttled")),
-			counter("container_cpu_cfs_throttled_seconds_total", "Time the container was throttled.", micros(cpuStat("throttled_usec"))),
-			gauge("container_spec_cpu_quota", "CPU time the container may use in a period, in microseconds. Absent without a quota.", quota(0)),
-			gauge("container_spec_cpu_period", "Length of a period of the CPU quota, in microseconds. Absent without a quota.", quota(1)),
-			gauge("container_memory_usage_bytes", "Memory the container uses, caches included.", single("memory.current")),
-			gauge("container_memory_working_set_bytes", "Memory the container uses without inactive caches of files.", workingSet),
-			gauge("container_memory_rss", "Anonymous memory of the container, in bytes.", memoryStat("anon")),
-			gauge("container_memory_cache", "Memory of the container that caches files, in bytes.", memoryStat("file")),
-			gauge("container_memory_mapped_file", "Memory of the container that maps files, in bytes.", memoryStat("file_mapped")),
-			gauge("container_memory_swap", "Swap the container uses, in bytes.", single("memory.swap.current")),
-			gauge("container_memory_max_usage_bytes", "Most memory the container has used.", single("memory.peak")),
-			gauge("container_spec_memory_limit_bytes", "Memory the container may use, 0 without a limit.", memoryLimit),
-			counter("container_oom_events_total", "Processes of the container that were killed for lack of memory.", oomKills),
-			gauge("container_threads", "Threads of the container.", single("pids.current")),
-		},
-		io: []ioMetric{
-			{desc("container_fs_reads_bytes_total", "Bytes the container has read from a block device.", "device"), "rbytes"},
-			{desc("container_fs_writes_bytes_total", "Bytes the container has written to a block device.", "device"), "wbytes"},
-			{desc("container_fs_reads_total", "Reads of the container from a block device.", "device"), "rios"},
-			{desc("container_fs_writes_total", "Writes of the container to a block device.", "device"), "wios"},
-		},
+	return &containers{sysfs: sysfs, limit: limit, names: names{rootfs: rootfs}, table: collect.NewTable(containerRows(), nil)}
+}
+
+// containerRows are the metrics of containers.
+func containerRows() []collect.Row[*census] {
+	return []collect.Row[*census]{
+		collect.Gauge("node_containers", "Containers that were found.", func(c *census, s collect.Series) { s.Value(float64(c.found)) }),
+		collect.Gauge("node_containers_left_out", "Containers that were found but got no metrics, because there are more than the limit.",
+			func(c *census, s collect.Series) { s.Value(float64(c.leftOut)) }),
+		collect.Counter("container_cpu_usage_seconds_total", "CPU time the container has used.",
+			func(c *census, s collect.Series) {
+				for _, one := range c.shown {
+					if v, ok := micros(cpuStat("usage_usec"))(one.usage); ok {
+						s.Value(v, append(slices.Clone(one.labels), "total")...)
+					}
+				}
+			}, append(slices.Clone(containerLabels), "cpu")...),
+		counterOf("container_cpu_user_seconds_total", "CPU time the container has used in user mode.", micros(cpuStat("user_usec"))),
+		counterOf("container_cpu_system_seconds_total", "CPU time the container has used in kernel mode.", micros(cpuStat("system_usec"))),
+		counterOf("container_cpu_cfs_periods_total", "Periods in which the container's CPU quota was enforced.", cpuStat("nr_periods")),
+		counterOf("container_cpu_cfs_throttled_periods_total", "Periods in which the container was throttled.", cpuStat("nr_throttled")),
+		counterOf("container_cpu_cfs_throttled_seconds_total", "Time the container was throttled.", micros(cpuStat("throttled_usec"))),
+		gaugeOf("container_spec_cpu_quota", "CPU time the container may use in a period, in microseconds. Absent without a quota.", quota(0)),
+		gaugeOf("container_spec_cpu_period", "Length of a period of the CPU quota, in microseconds. Absent without a quota.", quota(1)),
+		gaugeOf("container_memory_usage_bytes", "Memory the container uses, caches included.", single("memory.current")),
+		gaugeOf("container_memory_working_set_bytes", "Memory the container uses without inactive caches of files.", workingSet),
+		gaugeOf("container_memory_rss", "Anonymous memory of the container, in bytes.", memoryStat("anon")),
+		gaugeOf("container_memory_cache", "Memory of the container that caches files, in bytes.", memoryStat("file")),
+		gaugeOf("container_memory_mapped_file", "Memory of the container that maps files, in bytes.", memoryStat("file_mapped")),
+		gaugeOf("container_memory_swap", "Swap the container uses, in bytes.", single("memory.swap.current")),
+		gaugeOf("container_memory_max_usage_bytes", "Most memory the container has used.", single("memory.peak")),
+		gaugeOf("container_spec_memory_limit_bytes", "Memory the container may use, 0 without a limit.", memoryLimit),
+		counterOf("container_oom_events_total", "Processes of the container that were killed for lack of memory.", oomKills),
+		gaugeOf("container_threads", "Threads of the container.", single("pids.current")),
+		perDevice("container_fs_reads_bytes_total", "Bytes the container has read from a block device.", "rbytes"),
+		perDevice("container_fs_writes_bytes_total", "Bytes the container has written to a block device.", "wbytes"),
+		perDevice("container_fs_reads_total", "Reads of the container from a block device.", "rios"),
+		perDevice("container_fs_writes_total", "Writes of the container to a block device.", "wios"),
 	}
 }
 
+// gaugeOf and counterOf are metrics of which a container has one, if get knows it.
+func gaugeOf(name, help string, get func(*usage) (float64, bool)) collect.Row[*census] {
+	return collect.Gauge(name, help, each(get), containerLabels...)
+}
+
+func counterOf(name, help string, get func(*usage) (float64, bool)) collect.Row[*census] {
+	return collect.Counter(name, help, each(get), containerLabels...)
+}
+
+func each(get func(*usage) (float64, bool)) func(*census, collect.Series) {
+	return func(c *census, s collect.Series) {
+		for _, one := range c.shown {
+			if v, ok := get(one.usage); ok {
+				s.Value(v, one.labels...)
+			}
+		}
+	}
+}
+
+// perDevice is a metric of which a container has one per block device.
+func perDevice(name, help, key string) collect.Row[*census] {
+	return collect.Counter(name, help, func(c *census, s collect.Series) {
+		for _, one := range c.shown {
+			for _, d := range one.io {
+				if v, ok := d.values[key]; ok {
+					s.Value(float64(v), append(slices.Clone(one.labels), d.device)...)
+				}
+			}
+		}
+	}, append(slices.Clone(containerLabels), "device")...)
+}
+
 // Update implements updater.
-func (c *containers) Update(ch chan<- prometheus.Metric) error {
+func (c *containers) Update(_ context.Context, ch chan<- prometheus.Metric) error {
 	root, err := hierarchy(c.sysfs)
 	if err != nil {
 		return err
@@ -97,38 +126,21 @@ func (c *containers) Update(ch chan<- prometheus.Metric) error {
 	if err != nil {
 		return fmt.Errorf("look for containers: %w", err)
 	}
-	ch <- prometheus.MustNewConstMetric(c.seen, prometheus.GaugeValue, float64(len(found)))
-	ch <- prometheus.MustNewConstMetric(c.leftOut, prometheus.GaugeValue, float64(max(0, len(found)-c.limit)))
+	all := &census{found: len(found), leftOut: max(0, len(found)-c.limit)}
 	found = found[:min(len(found), c.limit)]
 	c.names.refresh(found)
 	var errs []error
 	for _, g := range found {
 		u, err := readUsage(filepath.Join(root, g.path))
 		errs = append(errs, err)
+		for i := range u.io {
+			u.io[i].device = c.device(u.io[i].device)
+		}
 		n := c.names.of(g)
-		c.send(u, []string{g.path, n.name, n.namespace, n.pod, n.container}, ch)
+		all.shown = append(all.shown, container{u, []string{g.path, n.name, n.namespace, n.pod, n.container}})
 	}
+	c.table.Collect(all, ch)
 	return errors.Join(errs...)
-}
-
-// send sends what is known of one container.
-func (c *containers) send(u *usage, labels []string, ch chan<- prometheus.Metric) {
-	if v, ok := micros(cpuStat("usage_usec"))(u); ok {
-		ch <- prometheus.MustNewConstMetric(c.cpuTotal, prometheus.CounterValue, v, append(slices.Clone(labels), "total")...)
-	}
-	for _, m := range c.single {
-		if v, ok := m.get(u); ok {
-			ch <- prometheus.MustNewConstMetric(m.desc, m.valueType, v, labels...)
-		}
-	}
-	for _, s := range u.io {
-		withDevice := append(slices.Clone(labels), c.device(s.device))
-		for _, m := range c.io {
-			if v, ok := s.values[m.key]; ok {
-				ch <- prometheus.MustNewConstMetric(m.desc, prometheus.CounterValue, float64(v), withDevice...)
-			}
-		}
-	}
 }
 
 // device names a block device, such as /dev/sda for 8:0.

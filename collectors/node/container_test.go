@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -108,7 +109,7 @@ type alone struct {
 
 func (a alone) Describe(chan<- *prometheus.Desc) {}
 
-func (a alone) Collect(ch chan<- prometheus.Metric) { *a.err = a.Update(ch) }
+func (a alone) Collect(ch chan<- prometheus.Metric) { *a.err = a.Update(context.Background(), ch) }
 
 func TestContainers(t *testing.T) {
 	sysfs, rootfs := newFixture(t)
@@ -175,7 +176,7 @@ func TestContainerDamage(t *testing.T) {
 }
 
 func TestNoCgroups(t *testing.T) {
-	err := newContainers(t.TempDir(), "/", 0).Update(nil)
+	err := newContainers(t.TempDir(), "/", 0).Update(t.Context(), nil)
 	if !errors.Is(err, errNoData) {
 		t.Errorf("error = %v, want errNoData", err)
 	}

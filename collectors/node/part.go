@@ -3,167 +3,156 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-var (
-	durationDesc = prometheus.NewDesc("node_scrape_collector_duration_seconds",
-		"Time the collector took, or has taken so far.", []string{"collector"}, nil)
-	successDesc = prometheus.NewDesc("node_scrape_collector_success",
-		"Whether the collector ended in time and without an error. Having no data is no error.", []string{"collector"}, nil)
-	noDataDesc = prometheus.NewDesc("node_scrape_collector_no_data",
-		"Constant 1 for each collector that has nothing to tell on this host. Absent for the others.", []string{"collector"}, nil)
-	stuckDesc = prometheus.NewDesc("node_scrape_collector_stuck_seconds",
-		"Age of the run of a collector that has not ended in time. Absent for the others.", []string{"collector"}, nil)
-)
-
-// updater is one collector. Update may block for as long as it likes and is
-// never called again before it has returned.
-type updater interface {
-	Update(ch chan<- prometheus.Metric) error
+// partRows are the metrics about the parts themselves.
+func partRows() []collect.Row[outcome] {
+	return []collect.Row[outcome]{
+		collect.Gauge("node_scrape_collector_duration_seconds", "Time the collector took, or has taken so far.",
+			func(o outcome, s collect.Series) { s.Value(o.took.Seconds(), o.name) }, "collector"),
+		collect.Gauge("node_scrape_collector_success", "Whether the collector ended in time and without an error. Having no data is no error.",
+			func(o outcome, s collect.Series) { s.Flag(!o.stuck && (o.err == nil || o.hasNoData()), o.name) }, "collector"),
+		collect.Gauge("node_scrape_collector_no_data", "Constant 1 for each collector that has no data on this host. Absent for the others.",
+			func(o outcome, s collect.Series) {
+				if o.hasNoData() {
+					s.Value(1, o.name)
+				}
+			}, "collector"),
+		collect.Gauge("node_scrape_collector_stuck_seconds", "Age of the run of a collector that has not ended in time. Absent for the others.",
+			func(o outcome, s collect.Series) {
+				if o.stuck {
+					s.Value(o.took.Seconds(), o.name)
+				}
+			}, "collector"),
+	}
 }
 
-// part is an updater of which one run is in flight at most.
+// outcome is what a scrape has to tell about a part.
+type outcome struct {
+	name  string
+	took  time.Duration
+	err   error
+	stuck bool // it has not ended in time
+}
+
+func (o outcome) hasNoData() bool { return errors.Is(o.err, errNoData) }
+
+// updater is one collector. Update may block for as long as it likes and is
+// never called again before it has returned. The deadline of ctx is the end of
+// the scrape that began the run.
+type updater interface {
+	Update(ctx context.Context, ch chan<- prometheus.Metric) error
+}
+
+// part is an updater of which one run is under way at most.
 type part struct {
 	name    string
 	updater updater
 	log     *slog.Logger
+	flights collect.Flights[struct{}, *run]
 
 	mu      sync.Mutex
-	flight  *flight // nil if none is in flight
-	failing bool    // how the last run ended, for the log
+	failing bool // how the last run ended, for the log
 }
 
-// flight is one run of an updater.
-type flight struct {
-	began time.Time
-	stuck bool // was said to be; guarded by part.mu
-
-	done    chan struct{} // closed once the fields below are set
+// run is one run of an updater. Its fields are set once it is over.
+type run struct {
 	metrics []prometheus.Metric
 	took    time.Duration
 	err     error
+
+	stuck bool // was logged to be; guarded by part.mu
 }
 
-// join returns the run in flight, or a new one.
-func (p *part) join() *flight {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.flight == nil {
-		p.flight = &flight{began: time.Now(), done: make(chan struct{})}
-		go p.run(p.flight)
-	}
-	return p.flight
+// join returns the run under way, or a new one. Nobody leaves a run: it could
+// not be cancelled.
+func (p *part) join(ctx context.Context) *collect.Flight[*run] {
+	return p.flights.Join(ctx, struct{}{}, nil, &run{}, p.run)
 }
 
 // run runs the updater until it returns, however long that takes.
-func (p *part) run(f *flight) {
+func (p *part) run(ctx context.Context, r *run) {
+	began := time.Now()
 	ch := make(chan prometheus.Metric, 64)
 	received := make(chan struct{})
 	go func() {
 		defer close(received)
 		for m := range ch {
-			f.metrics = append(f.metrics, m)
+			r.metrics = append(r.metrics, m)
 		}
 	}()
-	f.err = guard(p.updater, ch)
-	f.took = time.Since(f.began)
+	r.err = collect.Guard(func() error { return p.updater.Update(ctx, ch) })
+	r.took = time.Since(began)
 	close(ch)
 	<-received
-	p.end(f)
-	close(f.done)
+	p.logEnd(r)
 }
 
-// guard turns a panic of the updater into an error.
-func guard(u updater, ch chan<- prometheus.Metric) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v", v)
-		}
-	}()
-	return u.Update(ch)
-}
-
-// end makes way for the next run and logs what has changed.
-func (p *part) end(f *flight) {
+// logEnd logs what has changed with a run.
+func (p *part) logEnd(r *run) {
 	p.mu.Lock()
-	p.flight = nil
-	failed := f.err != nil && !errors.Is(f.err, errNoData)
+	failed := r.err != nil && !errors.Is(r.err, errNoData)
 	changed := failed != p.failing
 	p.failing = failed
-	stuck := f.stuck
+	stuck := r.stuck
 	p.mu.Unlock()
 	switch {
 	case failed && changed:
-		p.log.Error("collector failed", "took", f.took, "err", f.err)
+		p.log.Error("collector failed", "took", r.took, "err", r.err)
 	case stuck:
-		p.log.Info("collector is no longer stuck", "took", f.took)
+		p.log.Info("collector is no longer stuck", "took", r.took)
 	case changed:
-		p.log.Info("collector works again", "took", f.took)
+		p.log.Info("collector works again", "took", r.took)
 	}
 }
 
-// report sends the outcome of f, for which it waits until ctx is done. It does
-// not wait for a run that is older than patience, the time of a whole scrape.
-func (p *part) report(ctx context.Context, f *flight, patience time.Duration, ch chan<- prometheus.Metric) {
-	if !f.wait(ctx, patience) {
-		age := time.Since(f.began)
+// report sends the metrics of a run and returns its outcome, for which it waits
+// until ctx is done. It does not wait for a run that is older than patience, the
+// time of a whole scrape.
+func (p *part) report(ctx context.Context, f *collect.Flight[*run], patience time.Duration, ch chan<- prometheus.Metric) outcome {
+	if !wait(ctx, f, patience) {
+		age := time.Since(f.Began)
 		if !errors.Is(ctx.Err(), context.Canceled) { // The scraper has not just gone.
-			p.sayStuck(f, age)
+			p.logStuck(f.State, age)
 		}
-		ch <- p.gauge(durationDesc, age.Seconds())
-		ch <- p.gauge(successDesc, 0)
-		ch <- p.gauge(stuckDesc, age.Seconds())
-		return
+		return outcome{name: p.name, took: age, stuck: true}
 	}
-	for _, m := range f.metrics {
+	for _, m := range f.State.metrics {
 		ch <- m
 	}
-	success := 1.0
-	switch {
-	case errors.Is(f.err, errNoData):
-		ch <- p.gauge(noDataDesc, 1)
-	case f.err != nil:
-		success = 0
-	}
-	ch <- p.gauge(durationDesc, f.took.Seconds())
-	ch <- p.gauge(successDesc, success)
+	return outcome{name: p.name, took: f.State.took, err: f.State.err}
 }
 
-// wait reports whether f has ended by the time ctx is done.
-func (f *flight) wait(ctx context.Context, patience time.Duration) bool {
-	select {
-	case <-f.done:
+// wait reports whether a run has ended by the time ctx is done.
+func wait(ctx context.Context, f *collect.Flight[*run], patience time.Duration) bool {
+	if f.Over() {
 		return true
-	default:
 	}
-	if time.Since(f.began) > patience {
+	if time.Since(f.Began) > patience {
 		return false
 	}
 	select {
-	case <-f.done:
+	case <-f.Done:
 		return true
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// sayStuck logs once that f takes too long.
-func (p *part) sayStuck(f *flight, age time.Duration) {
+// logStuck logs once that a run takes too long.
+func (p *part) logStuck(r *run, age time.Duration) {
 	p.mu.Lock()
-	said := f.stuck
-	f.stuck = true
+	logged := r.stuck
+	r.stuck = true
 	p.mu.Unlock()
-	if !said {
+	if !logged {
 		p.log.Warn("collector is stuck, scrapes go on without it", "age", age)
 	}
-}
-
-func (p *part) gauge(desc *prometheus.Desc, value float64) prometheus.Metric {
-	return prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, p.name)
 }

@@ -23,7 +23,7 @@ import (
 // updateFunc is an updater of a test.
 type updateFunc func(ch chan<- prometheus.Metric) error
 
-func (f updateFunc) Update(ch chan<- prometheus.Metric) error { return f(ch) }
+func (f updateFunc) Update(_ context.Context, ch chan<- prometheus.Metric) error { return f(ch) }
 
 var testDesc = prometheus.NewDesc("test_value", "A value.", nil, nil)
 
@@ -33,8 +33,8 @@ func good(ch chan<- prometheus.Metric) error {
 	return nil
 }
 
-// collect returns the metrics of one scrape as name{label} value, without durations.
-func collect(ctx context.Context, c *Collector) map[string]float64 {
+// scrape returns the metrics of one scrape as name{label} value, without durations.
+func scrape(ctx context.Context, c *Collector) map[string]float64 {
 	ch := make(chan prometheus.Metric)
 	go func() {
 		defer close(ch)
@@ -102,12 +102,12 @@ func TestOutcomes(t *testing.T) {
 		"node_scrape_collector_success{bad}": 0, "node_scrape_collector_success{panic}": 0,
 	}
 	for range 2 {
-		if diff := cmp.Diff(want, collect(t.Context(), c)); diff != "" {
+		if diff := cmp.Diff(want, scrape(t.Context(), c)); diff != "" {
 			t.Errorf("metrics (-want +got):\n%s", diff)
 		}
 	}
 	fail = false
-	if got := collect(t.Context(), c)["node_scrape_collector_success{bad}"]; got != 1 {
+	if got := scrape(t.Context(), c)["node_scrape_collector_success{bad}"]; got != 1 {
 		t.Errorf("success after the failure = %v, want 1", got)
 	}
 	for text, want := range map[string]int{`err=boom`: 1, `err="panic: aargh"`: 1, "works again": 1, "collector=empty": 0} {
@@ -134,7 +134,7 @@ func TestStuck(t *testing.T) {
 	for range scrapes {
 		wg.Go(func() {
 			start := time.Now()
-			got := collect(within(t, budget), c)
+			got := scrape(within(t, budget), c)
 			if took := time.Since(start); took > budget+realtest.Patience/2 {
 				t.Errorf("scrape took %v", took)
 			}
@@ -152,7 +152,7 @@ func TestStuck(t *testing.T) {
 	}
 	realtest.Eventually(t, "it holds", func() bool { // A busy machine may be slow once.
 		start := time.Now()
-		collect(within(t, budget), c)
+		scrape(within(t, budget), c)
 		return time.Since(start) < budget/4
 	})
 	if got := runs.Load(); got != 1 {
@@ -160,7 +160,7 @@ func TestStuck(t *testing.T) {
 	}
 	close(release)
 	realtest.Eventually(t, "it holds", func() bool { return runtime.NumGoroutine() <= before })
-	got := collect(within(t, 10*time.Second), c)
+	got := scrape(within(t, 10*time.Second), c)
 	if _, stuck := got["node_scrape_collector_stuck_seconds{hang}"]; stuck || got["node_scrape_collector_success{hang}"] != 1 {
 		t.Errorf("after the end: %v", got)
 	}
@@ -178,7 +178,7 @@ func TestTimeout(t *testing.T) {
 	hang := updateFunc(func(chan<- prometheus.Metric) error { <-release; return nil })
 	c := newCollector(map[string]updater{"hang": hang}, 20*time.Millisecond, slog.New(slog.DiscardHandler))
 	ctx := within(t, time.Minute)
-	if got := collect(ctx, c)["node_scrape_collector_stuck_seconds{hang}"]; got == 0 {
+	if got := scrape(ctx, c)["node_scrape_collector_stuck_seconds{hang}"]; got == 0 {
 		t.Error("the collector is not reported as stuck")
 	}
 	if ctx.Err() != nil {
@@ -195,7 +195,7 @@ func TestGone(t *testing.T) {
 	c := newCollector(map[string]updater{"hang": hang}, 0, slog.New(slog.NewTextHandler(&log, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	collect(ctx, c)
+	scrape(ctx, c)
 	if log.String() != "" {
 		t.Errorf("log: %s", log.String())
 	}

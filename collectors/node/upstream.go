@@ -3,6 +3,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -121,7 +122,7 @@ func (h *host) open() (err error) {
 }
 
 // Update implements updater.
-func (h *host) Update(ch chan<- prometheus.Metric) error {
+func (h *host) Update(_ context.Context, ch chan<- prometheus.Metric) error {
 	if h.opened == nil {
 		if err := h.open(); err != nil {
 			return err

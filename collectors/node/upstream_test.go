@@ -170,7 +170,7 @@ func TestWedge(t *testing.T) {
 	// Upstream's os collector writes to itself without a lock, so that scrapes
 	// at the same time are a data race; the one that gets stuck is enough here.
 	upstream, ours := newUpstream(t, "textfile"), newHost(t)
-	collect(within(t, 30*time.Second), ours)
+	scrape(within(t, 30*time.Second), ours)
 	before := runtime.NumGoroutine()
 	fifo := filepath.Join(textfiles, "stuck.prom")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
@@ -197,7 +197,7 @@ func TestWedge(t *testing.T) {
 	for range scrapes {
 		wg.Go(func() {
 			start := time.Now()
-			got := collect(within(t, budget), ours)
+			got := scrape(within(t, budget), ours)
 			if took := time.Since(start); took > budget+slack {
 				t.Errorf("scrape took %v", took)
 			}
@@ -215,7 +215,7 @@ func TestWedge(t *testing.T) {
 	server.Close()
 	client.CloseIdleConnections()
 	realtest.Eventually(t, "it holds", func() bool { return runtime.NumGoroutine() <= before+5 })
-	if got := collect(within(t, 30*time.Second), ours); got["node_scrape_collector_success{textfile}"] != 1 {
+	if got := scrape(within(t, 30*time.Second), ours); got["node_scrape_collector_success{textfile}"] != 1 {
 		t.Error("the textfile collector has not come back")
 	}
 }
