@@ -4,9 +4,13 @@
 //
 // Metrics, their names and the flags that choose them are those of
 // github.com/prometheus/node_exporter/collector. Only the running is different:
-// each collector has one run in flight at most, which every scrape that needs it
+// each collector has one run under way at most, which every scrape that needs it
 // shares; a scrape waits for it until its deadline and then answers without it;
 // a run that has lasted longer than a scrape may is not waited for at all.
+//
+// File systems and textfiles are read by code of this package, with upstream's
+// names and flags: a mount that hangs, or a file that is no regular file, costs
+// only itself.
 //
 // # Global state
 //

@@ -78,15 +78,36 @@ func hostUpdaters(log *slog.Logger) (map[string]updater, error) {
 			continue
 		}
 		h := &host{name: name, log: log}
-		switch err := h.open(); {
+		err := h.open()
+		switch {
 		case isEnvironment(err):
 			log.Warn("collector cannot start yet", "collector", name, "err", err)
 		case err != nil:
 			return nil, fmt.Errorf("collector %s: %w", name, err)
 		}
-		updaters[name] = h
+		if updaters[name], err = reader(h); err != nil {
+			return nil, fmt.Errorf("collector %s: %w", name, err)
+		}
 	}
 	return updaters, nil
+}
+
+// reader returns what reads in place of h: one of ours where upstream's can be
+// held up by a single file or mount, else h itself. Upstream's has been opened
+// before and so has checked the flags.
+func reader(h *host) (updater, error) {
+	log := h.log.With("collector", h.name)
+	switch h.name {
+	case "filesystem":
+		return filesystemReader(h, log)
+	case "textfile":
+		directories, ok := kingpin.CommandLine.GetFlag("collector.textfile.directory").Model().Value.(kingpin.Getter).Get().(*[]string)
+		if !ok {
+			return nil, errors.New("its directories are not a list")
+		}
+		return newTextfiles(*directories, log), nil
+	}
+	return h, nil
 }
 
 // isEnvironment reports whether an error comes from the host, where upstream

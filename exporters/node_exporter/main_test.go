@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,7 +24,7 @@ func TestMain(m *testing.M) {
 // TestScript runs the stories of testdata/script. $ADDR is a free address for
 // the exporter.
 func TestScript(t *testing.T) {
-	exportertest.Scripts(t, nil, map[string]exportertest.Command{"scrapes": scrapes, "mkfifo": mkfifo, "unblock": unblock})
+	exportertest.Scripts(t, nil, map[string]exportertest.Command{"scrapes": scrapes, "mkfifo": mkfifo})
 }
 
 func TestFlagsDoc(t *testing.T) {
@@ -78,17 +77,9 @@ func scrapes(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// mkfifo FILE makes a FIFO, on which a reader hangs.
+// mkfifo FILE makes a FIFO, on which a reader would hang.
 func mkfifo(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600))
-}
-
-// unblock FILE removes a FIFO and lets those who wait for a writer go.
-func unblock(ts *testscript.TestScript, _ bool, args []string) {
-	w, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|syscall.O_NONBLOCK, 0)
-	ts.Check(err)
-	ts.Check(os.Remove(ts.MkAbs(args[0])))
-	ts.Check(w.Close())
 }
 
 // TestHostArgs holds that upstream gets what was given, and nothing else.

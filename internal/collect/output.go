@@ -2,7 +2,6 @@ package collect
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -116,13 +115,11 @@ func (o *Output) label(f *Family, values []string) []*dto.LabelPair {
 }
 
 // Buckets returns a classic histogram with cumulative buckets by their upper
-// bounds, without the infinite one.
+// bounds. The infinite one may be left out.
 func Buckets(count uint64, sum float64, buckets map[float64]uint64) *dto.Histogram {
 	h := &dto.Histogram{SampleCount: &count, SampleSum: &sum}
 	for bound, n := range buckets {
-		if !math.IsInf(bound, +1) {
-			h.Bucket = append(h.Bucket, &dto.Bucket{UpperBound: &bound, CumulativeCount: &n})
-		}
+		h.Bucket = append(h.Bucket, &dto.Bucket{UpperBound: &bound, CumulativeCount: &n})
 	}
 	slices.SortFunc(h.Bucket, func(a, b *dto.Bucket) int { return cmp.Compare(a.GetUpperBound(), b.GetUpperBound()) })
 	return h
