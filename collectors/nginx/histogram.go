@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
@@ -95,8 +94,7 @@ func (h *histogram) proto(buckets []float64, created time.Time) *dto.Histogram {
 			cumulative[buckets[i]] = count
 		}
 	}
-	classic := collect.Buckets(count, h.Sum, cumulative)
-	classic.CreatedTimestamp = timestamppb.New(created)
+	classic := collect.Buckets(count, h.Sum, cumulative, created)
 	if h.Native == nil {
 		return classic
 	}

@@ -204,7 +204,7 @@ func writeFamily(f *dto.MetricFamily, help string, out *collect.Output) {
 			for _, b := range m.GetHistogram().GetBucket() {
 				buckets[b.GetUpperBound()] = b.GetCumulativeCount()
 			}
-			out.Histogram(family, collect.Buckets(m.GetHistogram().GetSampleCount(), m.GetHistogram().GetSampleSum(), buckets), values...)
+			out.Histogram(family, collect.Buckets(m.GetHistogram().GetSampleCount(), m.GetHistogram().GetSampleSum(), buckets, time.Time{}), values...)
 		case m.Summary != nil:
 			quantiles := map[float64]float64{}
 			for _, q := range m.GetSummary().GetQuantile() {

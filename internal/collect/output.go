@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Output collects the samples of one scrape. Its zero value is empty; it is for
@@ -115,9 +116,13 @@ func (o *Output) label(f *Family, values []string) []*dto.LabelPair {
 }
 
 // Buckets returns a classic histogram with cumulative buckets by their upper
-// bounds. The infinite one may be left out.
-func Buckets(count uint64, sum float64, buckets map[float64]uint64) *dto.Histogram {
+// bounds, of which the infinite one may be left out. It began at a time that is
+// not told if it is zero.
+func Buckets(count uint64, sum float64, buckets map[float64]uint64, created time.Time) *dto.Histogram {
 	h := &dto.Histogram{SampleCount: &count, SampleSum: &sum}
+	if !created.IsZero() {
+		h.CreatedTimestamp = timestamppb.New(created)
+	}
 	for bound, n := range buckets {
 		h.Bucket = append(h.Bucket, &dto.Bucket{UpperBound: &bound, CumulativeCount: &n})
 	}

@@ -26,7 +26,7 @@ var example = []Row[in]{
 	}},
 	{"shop_size", "Size of something.", prometheus.UntypedValue, nil, func(_ in, s Series) { s.Value(7) }},
 	{"shop_seconds", "Times of orders.", 0, []string{"name"}, func(i in, s Series) {
-		s.Histogram(Buckets(3, 1.5, map[float64]uint64{1: 2, 0.1: 1}), i.name)
+		s.Histogram(Buckets(3, 1.5, map[float64]uint64{1: 2, 0.1: 1}, time.Time{}), i.name)
 	}},
 }
 
