@@ -36,7 +36,7 @@ func (o *archiveOptions) check(sources *sourcesConfig) error {
 		return err
 	}
 	for _, source := range sources.Directories {
-		if dir, err := filepath.Abs(source.Path); err == nil && dir == filepath.Dir(path) {
+		if dir, err := filepath.Abs(string(source.Path)); err == nil && dir == filepath.Dir(path) {
 			return fmt.Errorf("archive: %s lies in the directory %s, which is read", o.file, source.Path)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/model"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 )
 
@@ -14,7 +15,7 @@ import (
 type backfillOptions struct {
 	settled    model.Duration
 	configFile string
-	domains    []string
+	domains    config.Domains
 	series     int
 }
 
@@ -23,24 +24,21 @@ func (o *backfillOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("format", "What to print.").Default("openmetrics").Enum("openmetrics")
 	c.Flag("settled", "How old a day must be to be printed: reports about younger ones may still come.").Default("4d").SetValue(&o.settled)
 	c.Flag("config.file", "Configuration file of serve, for its domains and senders.").StringVar(&o.configFile)
-	c.Flag("domain", "Domain whose reports are mine, as for serve. Repeatable.").StringsVar(&o.domains)
+	c.Flag("domain", "Domain whose reports are mine, as for serve. Repeatable.").SetValue(&o.domains)
 	c.Flag("budget.series", "How many series domains, reporters and senders may have in all, as for serve.").Default("2000").IntVar(&o.series)
 }
 
 // run is the command backfill.
 func (o *backfillOptions) run(ctx context.Context, streams reportfiles.Streams, paths []string) error {
-	c := &config{}
-	if o.configFile != "" {
-		var err error
-		if c, err = loadConfig(o.configFile); err != nil {
-			return err
-		}
+	c, err := loadConfig(o.configFile)
+	if err != nil {
+		return err
 	}
-	senders, err := newSenders(c.Senders)
+	senders, err := c.Senders.senders()
 	if err != nil {
 		return err
 	}
 	return reportfiles.Backfill(ctx, streams, paths, reportfiles.BackfillConfig{
-		Settled: time.Duration(o.settled), Domains: append(o.domains, c.Domains...), Series: o.series, Sender: senders.Name,
+		Settled: time.Duration(o.settled), Domains: append(o.domains.Strings(), c.Domains.Strings()...), Series: o.series, Sender: senders.Name,
 	})
 }

@@ -1,30 +1,31 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"regexp"
-	"strings"
+	"time"
 
-	"github.com/prometheus/common/model"
-	"go.yaml.in/yaml/v3"
-
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/imap"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/trust"
 )
 
-// config is the file of --config.file. Unknown keys are errors. Paths are
-// relative to the file.
-type config struct {
-	Domains []string       `yaml:"domains"`
-	Senders []senderConfig `yaml:"senders"`
+// fileConfig is the file of --config.file.
+type fileConfig struct {
+	Domains config.Domains `yaml:"domains"`
+	Senders senderList     `yaml:"senders"`
 	DNS     dnsConfig      `yaml:"dns"`
 	Trust   trustConfig    `yaml:"trust"`
 	Sources sourcesConfig  `yaml:"sources"`
+}
+
+// Check finds what no part of the file can find alone.
+func (c *fileConfig) Check() error {
+	if h := c.Sources.HTTP; h != nil && h.TLSReports && c.Trust.Mode == trust.ModeRequire {
+		return config.At("sources.http.tls_reports", errors.New("true takes reports from everybody, which trust.mode require forbids"))
+	}
+	return nil
 }
 
 // sourcesConfig lists where reports come from.
@@ -38,18 +39,40 @@ type sourcesConfig struct {
 	Gmail       []webmailConfig `yaml:"gmail"`
 	SMTP        []smtpConfig    `yaml:"smtp"`
 	HTTP        *httpConfig     `yaml:"http"`
+
+	// file has the places of the keys; nil when all sources come from flags.
+	file *config.File
 }
+
+// empty reports whether there is nothing to read.
+func (c *sourcesConfig) empty() bool {
+	return len(c.Directories)+len(c.Maildirs)+len(c.Mboxes)+len(c.IMAP)+len(c.POP3)+len(c.Graph)+len(c.Gmail)+len(c.SMTP) == 0 && c.HTTP == nil
+}
+
+// errMissing is the mistake of a key that must be given.
+var errMissing = errors.New("is missing")
 
 // folderConfig is a directory, a Maildir or an mbox file.
 type folderConfig struct {
-	Path    string         `yaml:"path"`
-	After   ingest.After   `yaml:"after"`
-	Refused refused        `yaml:"refused"`
-	Rescan  model.Duration `yaml:"rescan"`
-	Settle  model.Duration `yaml:"settle"`
+	Path    config.Path   `yaml:"path"`
+	After   ingest.After  `yaml:"after"`
+	Refused refused       `yaml:"refused"`
+	Rescan  time.Duration `yaml:"rescan"`
+	Settle  time.Duration `yaml:"settle"`
 }
 
-// refused says what happens to files that hold no report.
+// Check finds what all kinds of files have in common.
+func (f *folderConfig) Check() error {
+	if f.Path == "" {
+		return config.At("path", errMissing)
+	}
+	if err := f.After.Check(ingest.AfterKeep, ingest.AfterMove, ingest.AfterDelete); err != nil {
+		return config.At("after", err)
+	}
+	return nil
+}
+
+// refused says what happens to inputs that hold no report.
 type refused string
 
 // The choices. The empty value means refusedMove.
@@ -58,277 +81,161 @@ const (
 	refusedKeep refused = "keep"
 )
 
+// Check finds other words.
+func (r *refused) Check() error {
+	if *r != "" && *r != refusedMove && *r != refusedKeep {
+		return fmt.Errorf("must be one of %s, %s", refusedMove, refusedKeep)
+	}
+	return nil
+}
+
+// account is a mailbox on a server and how to log in to it.
+type account struct {
+	Address  string        `yaml:"address"`
+	Security string        `yaml:"security"`
+	TLS      config.TLS    `yaml:"tls"`
+	Username string        `yaml:"username"`
+	Password config.Secret `yaml:"password"`
+}
+
+// check is called by what inlines the account.
+func (a *account) check() error {
+	switch {
+	case a.Address == "":
+		return config.At("address", errMissing)
+	case a.Username == "":
+		return config.At("username", errMissing)
+	}
+	return nil
+}
+
 // imapConfig is an account on an IMAP server.
 type imapConfig struct {
-	Address  string         `yaml:"address"`
-	Security string         `yaml:"security"`
-	TLS      tlsConfig      `yaml:"tls"`
-	Username string         `yaml:"username"`
-	Password secret         `yaml:"password"`
-	OAuth2   *oauth2Config  `yaml:"oauth2"`
-	Folders  []string       `yaml:"folders"`
-	Counted  actionConfig   `yaml:"counted"`
-	Known    actionConfig   `yaml:"known"`
-	Refused  actionConfig   `yaml:"refused"`
-	Poll     model.Duration `yaml:"poll"`
-	Timeout  model.Duration `yaml:"timeout"`
-	NoIdle   bool           `yaml:"no_idle"`
-	MaxBytes int64          `yaml:"max_bytes"`
+	account        `yaml:",inline"`
+	ingest.Options `yaml:",inline"`
+	ingest.Actions `yaml:",inline"`
+	OAuth2         *oauth2Config `yaml:"oauth2"`
+	Folders        []string      `yaml:"folders"`
+	NoIdle         bool          `yaml:"no_idle"`
+}
+
+// Check finds what is missing or contradicts itself.
+func (c *imapConfig) Check() error {
+	if err := c.account.check(); err != nil {
+		return err
+	}
+	if c.Password.IsSet() == (c.OAuth2 != nil) {
+		return errors.New("give either password or oauth2")
+	}
+	return actionError((&imap.Config{Actions: c.Actions, Folders: c.Folders}).CheckActions())
+}
+
+// actionError gives a mistake in an action its place.
+func actionError(err error) error {
+	if e, ok := errors.AsType[*ingest.ActionError](err); ok {
+		return config.At(string(e.Class)+"."+e.Field, e.Err)
+	}
+	return err
 }
 
 // pop3Config is an account on a POP3 server.
 type pop3Config struct {
-	Address  string         `yaml:"address"`
-	Security string         `yaml:"security"`
-	TLS      tlsConfig      `yaml:"tls"`
-	Username string         `yaml:"username"`
-	Password secret         `yaml:"password"`
-	After    ingest.After   `yaml:"after"`
-	Refused  refused        `yaml:"refused"`
-	Poll     model.Duration `yaml:"poll"`
-	Timeout  model.Duration `yaml:"timeout"`
-	MaxBytes int64          `yaml:"max_bytes"`
+	account        `yaml:",inline"`
+	ingest.Options `yaml:",inline"`
+	After          ingest.After `yaml:"after"`
+	Refused        refused      `yaml:"refused"`
 }
 
-// actionConfig is what happens to a mail.
-type actionConfig struct {
-	Action string `yaml:"action"`
-	Folder string `yaml:"folder"`
+// Check finds what is missing or contradicts itself.
+func (c *pop3Config) Check() error {
+	if err := c.account.check(); err != nil {
+		return err
+	}
+	if !c.Password.IsSet() {
+		return config.At("password", errMissing)
+	}
+	if err := c.After.Check(ingest.AfterKeep, ingest.AfterDelete); err != nil {
+		return config.At("after", err)
+	}
+	return nil
 }
 
 // oauth2Config gets access tokens: with a refresh token, or else by client credentials.
 type oauth2Config struct {
-	TokenURL     string   `yaml:"token_url"`
-	ClientID     string   `yaml:"client_id"`
-	ClientSecret secret   `yaml:"client_secret"`
-	RefreshToken secret   `yaml:"refresh_token"`
-	Scopes       []string `yaml:"scopes"`
+	TokenURL     string        `yaml:"token_url"`
+	ClientID     string        `yaml:"client_id"`
+	ClientSecret config.Secret `yaml:"client_secret"`
+	RefreshToken config.Secret `yaml:"refresh_token"`
+	Scopes       []string      `yaml:"scopes"`
 }
 
-// tlsConfig is what a client believes of a server.
-type tlsConfig struct {
-	CAFile             string `yaml:"ca_file"`
-	ServerName         string `yaml:"server_name"`
-	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+// Check finds what is missing.
+func (c *oauth2Config) Check() error {
+	for key, value := range map[string]string{"token_url": c.TokenURL, "client_id": c.ClientID} {
+		if value == "" {
+			return config.At(key, errMissing)
+		}
+	}
+	return nil
+}
+
+// webmailConfig is a mailbox that is read over HTTP: by Microsoft Graph or by the API of Gmail.
+type webmailConfig struct {
+	ingest.Options `yaml:",inline"`
+	ingest.Actions `yaml:",inline"`
+	// URL is the address of the service, if it is not the public one.
+	URL    string        `yaml:"url"`
+	User   string        `yaml:"user"`
+	OAuth2 *oauth2Config `yaml:"oauth2"`
+	Folder string        `yaml:"folder"`
+}
+
+// Check finds what is missing or contradicts itself.
+func (c *webmailConfig) Check() error {
+	switch {
+	case c.User == "":
+		return config.At("user", errMissing)
+	case c.OAuth2 == nil:
+		return config.At("oauth2", errMissing)
+	}
+	return actionError((&ingest.WebmailConfig{Actions: c.Actions, Folder: c.Folder}).CheckActions())
 }
 
 // smtpConfig is a listener for mail.
 type smtpConfig struct {
-	Listen     string         `yaml:"listen"`
-	LMTP       bool           `yaml:"lmtp"`
-	Hostname   string         `yaml:"hostname"`
-	Recipients []string       `yaml:"recipients"`
-	CertFile   string         `yaml:"cert_file"`
-	KeyFile    string         `yaml:"key_file"`
-	RequireTLS bool           `yaml:"require_tls"`
-	MaxBytes   int64          `yaml:"max_bytes"`
-	Timeout    model.Duration `yaml:"timeout"`
+	Listen     string        `yaml:"listen"`
+	LMTP       bool          `yaml:"lmtp"`
+	Hostname   string        `yaml:"hostname"`
+	Recipients []string      `yaml:"recipients"`
+	CertFile   config.Path   `yaml:"cert_file"`
+	KeyFile    config.Path   `yaml:"key_file"`
+	RequireTLS bool          `yaml:"require_tls"`
+	MaxBytes   int64         `yaml:"max_bytes"`
+	Timeout    time.Duration `yaml:"timeout"`
+}
+
+// Check finds half a certificate.
+func (c *smtpConfig) Check() error {
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		return errors.New("cert_file and key_file belong together")
+	}
+	return nil
 }
 
 // httpConfig is the upload of reports through the web server.
 type httpConfig struct {
 	// Token is required from clients of /v1/reports unless it is not set.
-	Token secret `yaml:"token"`
+	Token config.Secret `yaml:"token"`
 	// TLSReports opens /v1/tlsrpt for TLS reports from everybody (RFC 8460, section 3).
-	TLSReports bool           `yaml:"tls_reports"`
-	MaxBytes   int64          `yaml:"max_bytes"`
-	Timeout    model.Duration `yaml:"timeout"`
+	TLSReports bool          `yaml:"tls_reports"`
+	MaxBytes   int64         `yaml:"max_bytes"`
+	Timeout    time.Duration `yaml:"timeout"`
 }
 
-// secret is a text that must not be shown. In the file it is a text with
-// ${NAME} for a variable of the environment, or a mapping with the key "file".
-// A file is read when the secret is needed, so that it can change.
-type secret struct {
-	// text is a pointer, because fmt shows the fields of a structure that it
-	// reached through a pointer without asking it.
-	text *string
-	file string
-}
-
-// String hides the secret.
-func (s secret) String() string { return "<secret>" }
-
-// GoString hides the secret from %#v as well.
-func (s secret) GoString() string { return s.String() }
-
-// isSet reports whether there is a secret at all.
-func (s secret) isSet() bool { return s.text != nil && *s.text != "" || s.file != "" }
-
-// read returns the secret.
-func (s secret) read() (string, error) {
-	switch {
-	case s.file == "" && s.text == nil:
-		return "", nil
-	case s.file == "":
-		return *s.text, nil
-	}
-	b, err := os.ReadFile(s.file)
-	if err != nil {
-		return "", fmt.Errorf("read secret: %w", err)
-	}
-	return strings.TrimSpace(string(b)), nil
-}
-
-// variable is a reference to the environment.
-var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
-
-// UnmarshalYAML reads either form of a secret.
-func (s *secret) UnmarshalYAML(node *yaml.Node) error {
-	if node.Kind == yaml.MappingNode {
-		if len(node.Content) != 2 || node.Content[0].Value != "file" || node.Content[1].Value == "" {
-			return fmt.Errorf("line %d: a secret is a text or a mapping with the key \"file\"", node.Line)
-		}
-		s.file = node.Content[1].Value
-		return nil
-	}
-	if node.Kind != yaml.ScalarNode {
-		return fmt.Errorf("line %d: a secret is a text or a mapping with the key \"file\"", node.Line)
-	}
-	var missing []string
-	text := variable.ReplaceAllStringFunc(node.Value, func(ref string) string {
-		name := variable.FindStringSubmatch(ref)[1]
-		value, ok := os.LookupEnv(name)
-		if !ok {
-			missing = append(missing, name)
-		}
-		return value
-	})
-	if missing != nil {
-		return fmt.Errorf("line %d: not set in the environment: %s", node.Line, strings.Join(missing, ", "))
-	}
-	s.text = &text
-	return nil
-}
-
-// loadConfig reads and checks a configuration file.
-func loadConfig(path string) (*config, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
-	c, err := parseConfig(b)
-	if err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", path, err)
-	}
-	c.resolve(filepath.Dir(path))
-	return c, nil
-}
-
-// parseConfig reads a configuration strictly.
-func parseConfig(b []byte) (*config, error) {
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	c := new(config)
-	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one document")
-	}
-	return c, c.validate()
-}
-
-// validate finds what the types cannot. What the sources themselves check is left to them.
-func (c *config) validate() error {
-	if err := c.Trust.validate(); err != nil {
-		return fmt.Errorf("trust: %w", err)
-	}
-	if err := c.DNS.validate(); err != nil {
-		return fmt.Errorf("dns: %w", err)
-	}
-	if _, err := newSenders(c.Senders); err != nil {
-		return err
-	}
-	if h := c.Sources.HTTP; h != nil && h.TLSReports && c.Trust.Mode == trust.ModeRequire {
-		return errors.New("sources.http: tls_reports takes reports from everybody, which trust.mode require forbids")
-	}
-	for kind, list := range map[string][]folderConfig{
-		"directories": c.Sources.Directories, "maildirs": c.Sources.Maildirs, "mboxes": c.Sources.Mboxes,
-	} {
-		for i, f := range list {
-			if err := f.validate(); err != nil {
-				return fmt.Errorf("sources.%s[%d]: %w", kind, i, err)
-			}
-		}
-	}
-	for i, s := range c.Sources.SMTP {
-		if (s.CertFile == "") != (s.KeyFile == "") {
-			return fmt.Errorf("sources.smtp[%d]: cert_file and key_file belong together", i)
-		}
-	}
-	for i, s := range c.Sources.POP3 {
-		if s.Username == "" || !s.Password.isSet() {
-			return fmt.Errorf("sources.pop3[%d]: give username and password", i)
-		}
-	}
-	for kind, list := range map[string][]webmailConfig{"graph": c.Sources.Graph, "gmail": c.Sources.Gmail} {
-		for i, s := range list {
-			if s.OAuth2 == nil {
-				return fmt.Errorf("sources.%s[%d]: no oauth2", kind, i)
-			}
-		}
-	}
-	for i, s := range c.Sources.IMAP {
-		switch {
-		case s.Username == "":
-			return fmt.Errorf("sources.imap[%d]: no username", i)
-		case s.Password.isSet() == (s.OAuth2 != nil):
-			return fmt.Errorf("sources.imap[%d]: give either password or oauth2", i)
-		}
-	}
-	return nil
-}
-
-func (f *folderConfig) validate() error {
-	if f.Path == "" {
-		return errors.New("no path")
-	}
-	switch f.After {
-	case "", ingest.AfterKeep, ingest.AfterMove, ingest.AfterDelete:
-	default:
-		return fmt.Errorf("after: %q is not one of keep, move, delete", f.After)
-	}
-	switch f.Refused {
-	case "", refusedMove, refusedKeep:
-	default:
-		return fmt.Errorf("refused: %q is not one of move, keep", f.Refused)
-	}
-	return nil
-}
-
-// resolve makes the paths of the file relative to its directory.
-func (c *config) resolve(dir string) {
-	join := func(paths ...*string) {
-		for _, p := range paths {
-			if *p != "" && !filepath.IsAbs(*p) {
-				*p = filepath.Join(dir, *p)
-			}
-		}
-	}
-	for _, list := range [][]folderConfig{c.Sources.Directories, c.Sources.Maildirs, c.Sources.Mboxes} {
-		for i := range list {
-			join(&list[i].Path)
-		}
-	}
-	for i := range c.Sources.IMAP {
-		s := &c.Sources.IMAP[i]
-		join(&s.TLS.CAFile, &s.Password.file)
-		if s.OAuth2 != nil {
-			join(&s.OAuth2.ClientSecret.file, &s.OAuth2.RefreshToken.file)
-		}
-	}
-	for _, list := range [][]webmailConfig{c.Sources.Graph, c.Sources.Gmail} {
-		for _, s := range list {
-			join(&s.OAuth2.ClientSecret.file, &s.OAuth2.RefreshToken.file)
-		}
-	}
-	for i := range c.Sources.POP3 {
-		join(&c.Sources.POP3[i].TLS.CAFile, &c.Sources.POP3[i].Password.file)
-	}
-	for i := range c.Sources.SMTP {
-		join(&c.Sources.SMTP[i].CertFile, &c.Sources.SMTP[i].KeyFile)
-	}
-	if c.Sources.HTTP != nil {
-		join(&c.Sources.HTTP.Token.file)
-	}
+// loadConfig reads and checks a configuration file; an empty path gives an empty one.
+func loadConfig(path string) (*fileConfig, error) {
+	c := &fileConfig{}
+	file, err := config.Load(path, c)
+	c.Sources.file = file
+	return c, err
 }

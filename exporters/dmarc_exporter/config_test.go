@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 const testSecret = "s3cr3t-in-a-test"
@@ -50,13 +52,13 @@ func TestValidConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := c.Sources.Directories[0].Path, filepath.Join("testdata/config", "reports"); got != want {
+	if got, want := string(c.Sources.Directories[0].Path), filepath.Join("testdata/config", "reports"); got != want {
 		t.Errorf("path %q, want %q: relative to the file", got, want)
 	}
-	if got, want := c.Sources.IMAP[0].Password.file, filepath.Join("testdata/config", "password"); got != want {
-		t.Errorf("secret file %q, want %q", got, want)
+	if got, err := c.Sources.IMAP[0].Password.Read(); got != "from-a-file" || err != nil {
+		t.Errorf("secret %q, error %v", got, err)
 	}
-	if got, err := c.Sources.HTTP.Token.read(); got != testSecret || err != nil {
+	if got, err := c.Sources.HTTP.Token.Read(); got != testSecret || err != nil {
 		t.Errorf("secret %q, error %v", got, err)
 	}
 	sources, err := build(&c.Sources, nil, slog.New(slog.DiscardHandler))
@@ -75,8 +77,7 @@ func TestValidConfig(t *testing.T) {
 			t.Errorf("source %s has another key when it is made again", sources[key].Status().Name)
 		}
 	}
-	another := "another"
-	c.Sources.IMAP[1].OAuth2.ClientSecret.text = &another
+	c.Sources.IMAP[1].OAuth2.ClientSecret = config.NewSecret("another")
 	changed, err := build(&c.Sources, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
-
-	"github.com/prometheus/common/model"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
 )
@@ -15,18 +12,19 @@ import (
 // dnsConfig says whether the policies that the own domains publish are looked up.
 type dnsConfig struct {
 	// Watch is how often; 0 means never.
-	Watch model.Duration `yaml:"watch"`
+	Watch time.Duration `yaml:"watch"`
 	// Resolver is the address of a DNS server instead of those of the system.
-	Resolver string `yaml:"resolver"`
+	Resolver resolverAddress `yaml:"resolver"`
 	// Timeout bounds the lookup of one domain; 0 means 10 seconds.
-	Timeout model.Duration `yaml:"timeout"`
+	Timeout time.Duration `yaml:"timeout"`
 }
 
-func (c *dnsConfig) validate() error {
+// Check finds settings that have no effect.
+func (c *dnsConfig) Check() error {
 	if c.Watch == 0 && (c.Resolver != "" || c.Timeout != 0) {
 		return errors.New("nothing is looked up without watch")
 	}
-	return checkResolver(c.Resolver)
+	return nil
 }
 
 // watch makes the collector; nil when nothing is to be watched.
@@ -38,30 +36,31 @@ func (c *dnsConfig) watch(domains []string) (*collector.DNS, error) {
 		return nil, errors.New("dns: watch needs domains")
 	}
 	return collector.NewDNS(resolver(c.Resolver), domains, collector.DNSConfig{
-		Every: time.Duration(c.Watch), Timeout: time.Duration(c.Timeout),
+		Every: c.Watch, Timeout: c.Timeout,
 	}), nil
 }
 
-// checkResolver checks the address of a DNS server, which may be empty.
-func checkResolver(address string) error {
-	if address == "" {
+// resolverAddress is the address of a DNS server, which may be empty.
+type resolverAddress string
+
+// Check finds what is no address with a port.
+func (a *resolverAddress) Check() error {
+	if *a == "" {
 		return nil
 	}
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return fmt.Errorf("resolver: %w", err)
-	}
-	return nil
+	_, _, err := net.SplitHostPort(string(*a))
+	return err
 }
 
 // resolver asks the DNS server at an address, or those of the system.
-func resolver(address string) *net.Resolver {
+func resolver(address resolverAddress) *net.Resolver {
 	if address == "" {
 		return net.DefaultResolver
 	}
 	return &net.Resolver{
 		PreferGo: true,
 		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, address)
+			return new(net.Dialer).DialContext(ctx, network, string(address))
 		},
 	}
 }

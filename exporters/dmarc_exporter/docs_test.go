@@ -3,10 +3,11 @@ package main
 import (
 	"log/slog"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 )
 
 // TestDocumentedConfigs loads every example of the pages and makes its sources.
@@ -26,21 +27,10 @@ func TestDocumentedConfigs(t *testing.T) {
 		t.Fatalf("%d examples", len(examples))
 	}
 	for i, example := range examples {
-		file := filepath.Join(t.TempDir(), "config.yml")
-		if err := os.WriteFile(file, []byte(example[1]), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c, err := loadConfig(file)
+		c, err := loadConfig(exportertest.DocumentedConfig(t, example[1]))
 		if err != nil {
 			t.Errorf("example %d: %v", i+1, err)
 			continue
-		}
-		// The certificates of the example are nowhere.
-		for j := range c.Sources.SMTP {
-			c.Sources.SMTP[j].CertFile, c.Sources.SMTP[j].KeyFile = "", ""
-		}
-		for j := range c.Sources.IMAP {
-			c.Sources.IMAP[j].TLS.CAFile = ""
 		}
 		sources, err := build(&c.Sources, nil, slog.New(slog.DiscardHandler))
 		if err != nil || len(sources) == 0 {
@@ -55,7 +45,7 @@ func TestDocumentedKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"config.go", "trust.go", "senders.go", "dns.go", "webmail.go"} {
+	for _, file := range []string{"config.go", "trust.go", "senders.go", "dns.go", "../../internal/ingest/options.go", "../../internal/ingest/action.go", "../../internal/exporter/config/tls.go"} {
 		code, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

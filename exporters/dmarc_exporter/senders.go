@@ -10,48 +10,55 @@ import (
 
 // senderConfig names those who send mail from some networks.
 type senderConfig struct {
-	Name string `yaml:"name"`
-	// Networks are networks in CIDR notation, or single addresses.
-	Networks []string `yaml:"networks"`
+	Name     string    `yaml:"name"`
+	Networks []network `yaml:"networks"`
 }
 
-// newSenders makes the names of senders, the well-known ones included.
-func newSenders(list []senderConfig) (*ingest.Senders, error) {
-	own := make([]ingest.Sender, 0, len(list))
-	for i, c := range list {
+// senderList names senders.
+type senderList []senderConfig
+
+// Check finds networks that have two names.
+func (l *senderList) Check() error {
+	_, err := l.senders()
+	return err
+}
+
+// senders returns the names of senders, the well-known ones included.
+func (l *senderList) senders() (*ingest.Senders, error) {
+	own := make([]ingest.Sender, 0, len(*l))
+	for _, c := range *l {
 		s := ingest.Sender{Name: c.Name}
-		for _, text := range c.Networks {
-			network, err := parseNetwork(text)
-			if err != nil {
-				return nil, fmt.Errorf("senders[%d]: %w", i, err)
-			}
-			s.Networks = append(s.Networks, network)
+		for _, n := range c.Networks {
+			s.Networks = append(s.Networks, netip.Prefix(n))
 		}
 		own = append(own, s)
 	}
-	senders, err := ingest.NewSenders(own)
-	if err != nil {
-		return nil, fmt.Errorf("senders: %w", err)
-	}
-	return senders, nil
+	return ingest.NewSenders(own)
 }
 
-// parseNetwork reads a network or an address. A network with bits set beyond
+// network is a network in CIDR notation, or a single address.
+type network netip.Prefix
+
+// UnmarshalText reads a network or an address. A network with bits set beyond
 // its length is a mistake that nobody can guess the meaning of.
-func parseNetwork(text string) (netip.Prefix, error) {
+func (n *network) UnmarshalText(b []byte) error {
+	text := string(b)
 	if !strings.Contains(text, "/") {
-		a, err := netip.ParseAddr(text)
-		if err != nil || a.Zone() != "" {
-			return netip.Prefix{}, fmt.Errorf("%q is neither a network nor an address", text)
-		}
-		return netip.PrefixFrom(a, a.BitLen()), nil
+		text = fmt.Sprintf("%s/%d", text, bits(text))
 	}
-	network, err := netip.ParsePrefix(text)
+	prefix, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("%q is neither a network nor an address", text)
-	case network.Masked() != network:
-		return netip.Prefix{}, fmt.Errorf("network %s begins at %s", text, network.Masked())
+		return fmt.Errorf("%q is neither a network nor an address", b)
+	case prefix.Masked() != prefix:
+		return fmt.Errorf("network %s begins at %s", text, prefix.Masked())
 	}
-	return network, nil
+	*n = network(prefix)
+	return nil
+}
+
+// bits returns the length of an address.
+func bits(text string) int {
+	a, _ := netip.ParseAddr(text) // No address has no bits.
+	return a.BitLen()
 }

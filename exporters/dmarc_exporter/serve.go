@@ -21,6 +21,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 )
@@ -36,7 +37,7 @@ type serveOptions struct {
 	rescan     time.Duration
 	stateFile  string
 	horizon    model.Duration
-	domains    []string
+	domains    config.Domains
 	series     int
 	conflicts  string
 	twins      string
@@ -60,13 +61,16 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("state.file", "File with the counts. It is created when it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
 	c.Flag("state.horizon", "How long reports are remembered; older ones are not counted.").Default("400d").SetValue(&o.horizon)
 	c.Flag("state.max-bytes", "How large the state file may grow, such as 512MB; nothing is counted beyond. 0 means no limit.").Default("0").BytesVar(&o.maxBytes)
-	c.Flag("domain", "Domain whose reports are mine; those of others count as foreign. Repeatable. Without it domains are learnt from reports.").StringsVar(&o.domains)
+	c.Flag("domain", "Domain whose reports are mine; those of others count as foreign. Repeatable. Without it domains are learnt from reports.").SetValue(&o.domains)
 	c.Flag("budget.series", "How many series domains, reporters and senders may have in all.").Default("2000").IntVar(&o.series)
 	c.Flag("dedupe.conflicts", "What happens to a report that is known with other content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
 	c.Flag("dedupe.twins", "What happens to a report that differs from a known one only by its id.").Default("count").EnumVar(&o.twins, "skip", "count")
 	o.archive.addFlags(c)
 	c.Flag("compat.dmarc-metrics-exporter", "Serve also the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
 }
+
+// errNoSources is why serve would have nothing to do.
+var errNoSources = errors.New("there is no source of reports: name one under sources in the configuration file, or with --source.dir, --source.maildir or --source.mbox of serve")
 
 // service is the exporter at work.
 type service struct {
@@ -133,32 +137,32 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 		return nil, &usageError{err}
 	}
 	if c.Sources.empty() {
-		return nil, &usageError{errors.New("no source of reports: give --source.dir, --source.maildir, --source.mbox or --config.file")}
+		return nil, &usageError{errNoSources}
 	}
 	if err := o.archive.check(&c.Sources); err != nil {
 		return nil, &usageError{err}
 	}
 	domains := append(c.Domains, o.domains...)
 	s := &service{options: o, logger: logger, supervisor: ingest.Supervisor{Logger: logger}}
-	if s.dns, err = c.DNS.watch(domains); err != nil {
+	if s.dns, err = c.DNS.watch(domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
 	s.tally, err = tally.Open(o.stateFile, tally.Config{
-		Horizon: time.Duration(o.horizon), Domains: domains, Budget: o.series,
+		Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Budget: o.series,
 		CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip",
 		MaxBytes: int64(o.maxBytes), Signers: o.compat,
 	})
 	if err != nil {
 		return nil, err
 	}
-	config := ingest.PipelineConfig{Logger: logger, Signers: o.compat, Judge: s.judgeMail, Sender: s.nameSender}
+	pipeline := ingest.PipelineConfig{Logger: logger, Signers: o.compat, Judge: s.judgeMail, Sender: s.nameSender}
 	if o.archive.file != "" {
 		if s.archive, err = o.archive.open(); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
-		config.Archive = s.archive
+		pipeline.Archive = s.archive
 	}
-	s.pipeline = ingest.NewPipeline(s.tally, config)
+	s.pipeline = ingest.NewPipeline(s.tally, pipeline)
 	if s.initial, err = s.build(c); err != nil {
 		return nil, errors.Join(&usageError{err}, s.close())
 	}
@@ -175,13 +179,10 @@ func (s *service) close() error {
 }
 
 // load returns the configuration: the file, if there is one, and the flags.
-func (o *serveOptions) load() (*config, error) {
-	c := &config{}
-	if o.configFile != "" {
-		var err error
-		if c, err = loadConfig(o.configFile); err != nil {
-			return nil, err
-		}
+func (o *serveOptions) load() (*fileConfig, error) {
+	c, err := loadConfig(o.configFile)
+	if err != nil {
+		return nil, err
 	}
 	f := o.flagSources()
 	c.Sources.Directories = append(f.Directories, c.Sources.Directories...)
@@ -191,7 +192,7 @@ func (o *serveOptions) load() (*config, error) {
 }
 
 // build makes the sources of a configuration and sets the uploads.
-func (s *service) build(c *config) (map[string]ingest.Source, error) {
+func (s *service) build(c *fileConfig) (map[string]ingest.Source, error) {
 	sources, err := build(&c.Sources, s.pipeline, s.logger)
 	if err != nil {
 		return nil, err
@@ -200,7 +201,7 @@ func (s *service) build(c *config) (map[string]ingest.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	senders, err := newSenders(c.Senders)
+	senders, err := c.Senders.senders()
 	if err != nil {
 		return nil, err
 	}
@@ -281,17 +282,17 @@ func newUploads(c *httpConfig, logger *slog.Logger) (openUploads, error) {
 	if c == nil {
 		return openUploads{}, nil
 	}
-	token, err := c.Token.read()
+	token, err := c.Token.Read()
 	if err != nil {
 		return openUploads{}, err
 	}
-	config := ingest.UploadConfig{
-		Name: "http:/v1/reports", Token: token, MaxBytes: mailBytes(c.MaxBytes), Timeout: time.Duration(c.Timeout), Logger: logger,
+	upload := ingest.UploadConfig{
+		Name: "http:/v1/reports", Token: token, MaxBytes: c.MaxBytes, Timeout: c.Timeout, Logger: logger,
 	}
-	open := openUploads{reports: ingest.NewUpload(config)}
+	open := openUploads{reports: ingest.NewUpload(upload)}
 	if c.TLSReports {
-		config.Name, config.Token, config.Only = "http:/v1/tlsrpt", "", unpack.KindTLS
-		open.tlsReports = ingest.NewUpload(config)
+		upload.Name, upload.Token, upload.Only = "http:/v1/tlsrpt", "", unpack.KindTLS
+		open.tlsReports = ingest.NewUpload(upload)
 	}
 	return open, nil
 }
@@ -322,21 +323,22 @@ func (u *uploads) handlers() map[string]http.Handler {
 	return map[string]http.Handler{"/v1/reports": route(&u.reports), "/v1/tlsrpt": route(&u.tlsReports)}
 }
 
-// empty reports whether there is nothing to read.
-func (c *sourcesConfig) empty() bool {
-	return len(c.Directories)+len(c.Maildirs)+len(c.Mboxes)+len(c.IMAP)+len(c.POP3)+len(c.Graph)+len(c.Gmail)+len(c.SMTP) == 0 && c.HTTP == nil
-}
-
 // runCheckConfig is the command check-config.
 func runCheckConfig(path string, stdout, stderr io.Writer) int {
 	c, err := loadConfig(path)
 	if err == nil {
 		_, err = build(&c.Sources, nil, slog.New(slog.DiscardHandler))
 	}
+	if err == nil && c.Sources.empty() && c.Sources.file.Has("sources") {
+		err = c.Sources.file.Wrap("sources", errNoSources)
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitRefused
 	}
 	fmt.Fprintln(stdout, "the configuration is valid")
+	if c.Sources.empty() {
+		fmt.Fprintf(stderr, "%s: %v\n", path, errNoSources)
+	}
 	return exitOK
 }

@@ -3,20 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
-	"time"
 
-	"github.com/prometheus/common/model"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/imap"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/smtp"
@@ -26,7 +22,7 @@ import (
 type builder struct {
 	marks  ingest.Marks
 	logger *slog.Logger
-	// sources are those made so far, by a digest of their configuration.
+	// sources are those made so far, by their name and a digest of their configuration.
 	sources map[string]ingest.Source
 	names   map[string]bool
 }
@@ -34,178 +30,99 @@ type builder struct {
 // build makes the sources of a configuration; uploads are not among them.
 func build(c *sourcesConfig, marks ingest.Marks, logger *slog.Logger) (map[string]ingest.Source, error) {
 	b := &builder{marks: marks, logger: logger, sources: make(map[string]ingest.Source), names: make(map[string]bool)}
-	for _, f := range c.Directories {
-		if err := b.add(f, ingest.NewDir(f.Path, b.files(f))); err != nil {
-			return nil, err
-		}
-	}
-	for _, f := range c.Maildirs {
-		if err := b.add(f, ingest.NewMaildir(f.Path, b.files(f))); err != nil {
-			return nil, err
-		}
-	}
-	for _, f := range c.Mboxes {
-		source, err := ingest.NewMbox(f.Path, b.files(f))
-		if err != nil {
-			return nil, err
-		}
-		if err := b.add(f, source); err != nil {
-			return nil, err
-		}
-	}
-	for i := range c.IMAP {
-		source, err := b.imap(&c.IMAP[i])
-		if err != nil {
-			return nil, err
-		}
-		if err := b.add(&c.IMAP[i], source); err != nil {
-			return nil, err
-		}
-	}
-	for i := range c.POP3 {
-		source, err := b.pop3(&c.POP3[i])
-		if err != nil {
-			return nil, err
-		}
-		if err := b.add(&c.POP3[i], source); err != nil {
-			return nil, err
-		}
-	}
-	if err := b.webmails(c.Graph, ingest.NewGraph); err != nil {
-		return nil, err
-	}
-	if err := b.webmails(c.Gmail, ingest.NewGmail); err != nil {
-		return nil, err
-	}
-	for i := range c.SMTP {
-		source, err := b.smtp(&c.SMTP[i])
-		if err != nil {
-			return nil, err
-		}
-		if err := b.add(&c.SMTP[i], source); err != nil {
-			return nil, err
-		}
-	}
-	return b.sources, nil
+	return b.sources, cmp.Or(
+		each(b, c, "directories", c.Directories, func(f *folderConfig) (ingest.Source, error) {
+			return ingest.NewDir(string(f.Path), b.files(f)), nil
+		}),
+		each(b, c, "maildirs", c.Maildirs, func(f *folderConfig) (ingest.Source, error) {
+			return ingest.NewMaildir(string(f.Path), b.files(f)), nil
+		}),
+		each(b, c, "mboxes", c.Mboxes, func(f *folderConfig) (ingest.Source, error) {
+			return ingest.NewMbox(string(f.Path), b.files(f))
+		}),
+		each(b, c, "imap", c.IMAP, b.imap),
+		each(b, c, "pop3", c.POP3, b.pop3),
+		each(b, c, "graph", c.Graph, b.webmail(ingest.NewGraph)),
+		each(b, c, "gmail", c.Gmail, b.webmail(ingest.NewGmail)),
+		each(b, c, "smtp", c.SMTP, b.smtp),
+	)
 }
 
-// add adds a source. Two of the same name would fight over the same inputs.
-func (b *builder) add(config any, s ingest.Source) error {
-	name := s.Status().Name
-	if b.names[name] {
-		return fmt.Errorf("source %s is given twice", name)
+// each makes a source of each item of a list. Two of the same name would fight
+// over the same inputs.
+func each[T any](b *builder, c *sourcesConfig, kind string, list []T, open func(*T) (ingest.Source, error)) error {
+	for i := range list {
+		source, err := open(&list[i])
+		if err == nil && b.names[source.Status().Name] {
+			err = fmt.Errorf("source %s is given twice", source.Status().Name)
+		}
+		if err != nil {
+			return c.file.Wrap(fmt.Sprintf("sources.%s[%d]", kind, i), err)
+		}
+		name := source.Status().Name
+		b.names[name] = true
+		b.sources[name+" "+config.Digest(&list[i])] = source
 	}
-	b.names[name] = true
-	b.sources[digest(name, config)] = s
 	return nil
 }
 
-// digest identifies a configuration, secrets included, without showing them.
-func digest(name string, config any) string {
-	text := name
-	reveal := func(secrets ...secret) {
-		for _, s := range secrets {
-			if s.text != nil {
-				text += "\x00" + *s.text
-			}
-			text += "\x00" + s.file
-		}
-	}
-	switch c := config.(type) {
-	case *imapConfig:
-		plain := *c
-		reveal(c.Password)
-		if c.OAuth2 != nil {
-			reveal(c.OAuth2.ClientSecret, c.OAuth2.RefreshToken)
-			text += fmt.Sprintf("%+v", *c.OAuth2)
-		}
-		plain.OAuth2 = nil
-		text += fmt.Sprintf("%+v", plain)
-	case *webmailConfig:
-		plain := *c
-		reveal(c.OAuth2.ClientSecret, c.OAuth2.RefreshToken)
-		text += fmt.Sprintf("%+v", *c.OAuth2)
-		plain.OAuth2 = nil
-		text += fmt.Sprintf("%+v", plain)
-	case *pop3Config:
-		reveal(c.Password)
-		text += fmt.Sprintf("%+v", *c)
-	case *smtpConfig:
-		text += fmt.Sprintf("%+v", *c)
-	default:
-		text += fmt.Sprintf("%+v", config)
-	}
-	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+// options completes what the configuration says.
+func (b *builder) options(o ingest.Options) ingest.Options {
+	o.Marks, o.Logger = b.marks, b.logger
+	return o
 }
 
-func (b *builder) files(f folderConfig) ingest.FileConfig {
+func (b *builder) files(f *folderConfig) ingest.FileConfig {
 	return ingest.FileConfig{
-		After: f.After, KeepRefused: f.Refused == refusedKeep, Marks: b.marks, Logger: b.logger,
-		Rescan: time.Duration(f.Rescan), Settle: time.Duration(f.Settle),
+		Options: b.options(ingest.Options{Poll: f.Rescan}), Settle: f.Settle,
+		After: f.After, KeepRefused: f.Refused == refusedKeep,
 	}
 }
 
 func (b *builder) imap(c *imapConfig) (ingest.Source, error) {
-	config, err := c.TLS.client()
+	client, err := c.TLS.Client()
 	if err != nil {
 		return nil, err
 	}
-	auth := imap.Password(c.Username, c.Password.read)
+	auth := imap.Password(c.Username, c.Password.Read)
 	if c.OAuth2 != nil {
 		auth = imap.Token(c.Username, newTokens(c.OAuth2).get)
 	}
-	action := func(a actionConfig) imap.Action {
-		return imap.Action{Kind: imap.ActionKind(a.Action), Folder: a.Folder}
-	}
 	return imap.New(imap.Config{
-		Address: c.Address, Security: imap.Security(c.Security), TLS: config, Auth: auth, User: c.Username, Folders: c.Folders,
-		Counted: action(c.Counted), Known: action(c.Known), Refused: action(c.Refused),
-		Poll: time.Duration(c.Poll), Timeout: time.Duration(c.Timeout), NoIdle: c.NoIdle, MaxBytes: mailBytes(c.MaxBytes),
-		Marks: b.marks, Logger: b.logger,
+		Options: b.options(c.Options), Actions: c.Actions, Address: c.Address, Security: imap.Security(c.Security), TLS: client,
+		Auth: auth, User: c.Username, Folders: c.Folders, NoIdle: c.NoIdle,
 	})
 }
 
 func (b *builder) pop3(c *pop3Config) (ingest.Source, error) {
-	config, err := c.TLS.client()
+	client, err := c.TLS.Client()
 	if err != nil {
 		return nil, err
 	}
 	return ingest.NewPOP3(ingest.POP3Config{
-		Address: c.Address, Security: c.Security, TLS: config, User: c.Username, Password: c.Password.read,
-		After: c.After, KeepRefused: c.Refused == refusedKeep,
-		Poll: time.Duration(c.Poll), Timeout: time.Duration(c.Timeout), MaxBytes: mailBytes(c.MaxBytes), Marks: b.marks, Logger: b.logger,
+		Options: b.options(c.Options), Address: c.Address, Security: c.Security, TLS: client,
+		User: c.Username, Password: c.Password.Read, After: c.After, KeepRefused: c.Refused == refusedKeep,
 	})
 }
 
-// client makes the configuration of a TLS client.
-func (c *tlsConfig) client() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName, InsecureSkipVerify: c.InsecureSkipVerify}
-	if c.CAFile == "" {
-		return config, nil
+// webmail returns the constructor for a service.
+func (b *builder) webmail(open func(ingest.WebmailConfig) (*ingest.Webmail, error)) func(*webmailConfig) (ingest.Source, error) {
+	return func(c *webmailConfig) (ingest.Source, error) {
+		return open(ingest.WebmailConfig{
+			Options: b.options(c.Options), Actions: c.Actions, URL: c.URL, User: c.User, Token: newTokens(c.OAuth2).get, Folder: c.Folder,
+		})
 	}
-	pem, err := os.ReadFile(c.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("read certificates: %w", err)
-	}
-	config.RootCAs = x509.NewCertPool()
-	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read certificates: %s has none", c.CAFile)
-	}
-	return config, nil
 }
-
-// mailBytes is the size of the largest mail: there is no use in fetching one that is not unpacked.
-func mailBytes(n int64) int64 { return cmp.Or(n, ingest.Limits().Memory) }
 
 func (b *builder) smtp(c *smtpConfig) (ingest.Source, error) {
 	config := smtp.Config{
-		Listen: c.Listen, LMTP: c.LMTP, Hostname: c.Hostname, Recipients: c.Recipients, MaxBytes: mailBytes(c.MaxBytes),
-		Timeout: time.Duration(c.Timeout), RequireTLS: c.RequireTLS, Logger: b.logger,
+		Listen: c.Listen, LMTP: c.LMTP, Hostname: c.Hostname, Recipients: c.Recipients, MaxBytes: c.MaxBytes,
+		Timeout: c.Timeout, RequireTLS: c.RequireTLS, Logger: b.logger,
 	}
 	if c.CertFile != "" {
 		// The files are read for each connection, so that renewed certificates are used.
 		load := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			certificate, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+			certificate, err := tls.LoadX509KeyPair(string(c.CertFile), string(c.KeyFile))
 			return &certificate, err
 		}
 		if _, err := load(nil); err != nil {
@@ -244,17 +161,17 @@ func (t *tokens) get(ctx context.Context, renew bool) (string, error) {
 }
 
 func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
-	clientSecret, err := t.config.ClientSecret.read()
+	clientSecret, err := t.config.ClientSecret.Read()
 	if err != nil {
 		return nil, err
 	}
-	if !t.config.RefreshToken.isSet() {
+	if !t.config.RefreshToken.IsSet() {
 		c := clientcredentials.Config{
 			ClientID: t.config.ClientID, ClientSecret: clientSecret, TokenURL: t.config.TokenURL, Scopes: t.config.Scopes,
 		}
 		return c.Token(ctx)
 	}
-	refresh, err := t.config.RefreshToken.read()
+	refresh, err := t.config.RefreshToken.Read()
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +188,7 @@ func (o *serveOptions) flagSources() sourcesConfig {
 		var out []folderConfig
 		for _, path := range paths {
 			out = append(out, folderConfig{
-				Path: path, After: after, Refused: refused(o.refused), Rescan: model.Duration(o.rescan),
+				Path: config.Path(path), After: after, Refused: refused(o.refused), Rescan: o.rescan,
 			})
 		}
 		return out

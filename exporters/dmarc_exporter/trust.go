@@ -1,15 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"time"
 
-	"github.com/prometheus/common/model"
-
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/trust"
 )
@@ -22,23 +22,24 @@ type trustConfig struct {
 	// NoDKIM does not verify DKIM signatures, which needs DNS.
 	NoDKIM bool `yaml:"no_dkim"`
 	// Resolver is the address of a DNS server instead of those of the system.
-	Resolver string `yaml:"resolver"`
+	Resolver resolverAddress `yaml:"resolver"`
 	// Timeout bounds the check of one mail; 0 means 10 seconds.
-	Timeout model.Duration `yaml:"timeout"`
+	Timeout time.Duration `yaml:"timeout"`
 }
 
-func (c *trustConfig) validate() error {
+// Check finds what contradicts itself.
+func (c *trustConfig) Check() error {
 	switch c.Mode {
 	case "", trust.ModeOff:
 		return nil
 	case trust.ModeLabel, trust.ModeRequire:
 	default:
-		return fmt.Errorf("mode: %q is not one of off, label, require", c.Mode)
+		return config.At("mode", fmt.Errorf("must be one of %s, %s, %s", trust.ModeOff, trust.ModeLabel, trust.ModeRequire))
 	}
 	if c.NoDKIM && len(c.AuthServIDs) == 0 {
-		return errors.New("nothing to judge mails by: no_dkim is set, and there are no auth_serv_ids")
+		return errors.New("nothing authenticates mails: no_dkim is set, and there are no auth_serv_ids")
 	}
-	return checkResolver(c.Resolver)
+	return nil
 }
 
 // judge makes the judge of mails; nil believes all of them.
@@ -50,10 +51,7 @@ func (c *trustConfig) judge() ingest.Judge {
 	if !c.NoDKIM {
 		policy.LookupTXT = resolver(c.Resolver).LookupTXT
 	}
-	timeout := time.Duration(c.Timeout)
-	if timeout == 0 {
-		timeout = 10 * time.Second
-	}
+	timeout := cmp.Or(c.Timeout, 10*time.Second)
 	return func(parent context.Context, mail *unpack.Mail, kind unpack.Kind) ingest.Judgement {
 		if mail == nil {
 			// Who can put a file there, or knows the token, is trusted.

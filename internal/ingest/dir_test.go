@@ -68,7 +68,8 @@ func TestDirHalfWritten(t *testing.T) {
 	dir := t.TempDir()
 	store, _ := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
 		return ingest.NewDir(dir, ingest.FileConfig{
-			After: ingest.AfterMove, Settle: 10 * time.Millisecond, Patience: time.Minute, Rescan: 20 * time.Millisecond, Marks: p, Logger: logger,
+			After: ingest.AfterMove, Settle: 10 * time.Millisecond, Patience: time.Minute,
+			Options: ingest.Options{Poll: 20 * time.Millisecond, Marks: p, Logger: logger},
 		})
 	})
 	report := ingesttest.Report("slow", 9)

@@ -11,16 +11,6 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 )
 
-// After says what happens to a file when its reports are counted.
-type After string
-
-// The choices. The empty value means AfterKeep.
-const (
-	AfterKeep   After = "keep"   // the file stays where it is
-	AfterMove   After = "move"   // the file moves to done/ beside it
-	AfterDelete After = "delete" // the file is removed
-)
-
 // The folders that files are moved to, inside the folder of the source.
 const (
 	doneFolder    = "done"

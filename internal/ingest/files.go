@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 
 // FileConfig configures the sources that read files. The zero value works.
 type FileConfig struct {
+	Options
 	// After says what happens to processed files; empty means AfterKeep.
 	After After
 	// KeepRefused leaves refused files where they are. Otherwise they move
@@ -31,45 +31,22 @@ type FileConfig struct {
 	// Patience is how long after its last change a file is not refused,
 	// because its writer may just be slow; 0 means five seconds.
 	Patience time.Duration
-	// Rescan is how often everything is looked at, with or without
-	// notifications from the kernel; 0 means 30 seconds.
-	Rescan time.Duration
 	// Retry is the first pause after an input could not be read, which
 	// doubles each time; 0 means a second.
 	Retry time.Duration
-	// Attempts is how often an unreadable input is tried; 0 means five.
-	Attempts int
 	// Parallel is how many files are delivered at once, which share transactions; 0 means 32.
 	Parallel int
-	// Marks remembers committed inputs. Nil means none: files that stay are
-	// then read again after each start, which dedupe makes harmless.
-	Marks Marks
-	// Logger may be nil.
-	Logger *slog.Logger
 }
 
 func (c FileConfig) withDefaults() FileConfig {
 	setDefault(&c.After, AfterKeep)
 	setDefault(&c.Settle, time.Second)
 	setDefault(&c.Patience, 5*time.Second)
-	setDefault(&c.Rescan, 30*time.Second)
+	setDefault(&c.Poll, 30*time.Second)
 	setDefault(&c.Retry, time.Second)
-	setDefault(&c.Attempts, 5)
 	setDefault(&c.Parallel, 32)
-	if c.Marks == nil {
-		c.Marks = noMarks{}
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
+	c.Options = c.Options.WithDefaults()
 	return c
-}
-
-func setDefault[T comparable](p *T, value T) {
-	var zero T
-	if *p == zero {
-		*p = value
-	}
 }
 
 // files is a source that reads every file of some folders. A Dir and a
@@ -178,11 +155,11 @@ func countNames(folder string) (int, error) {
 // follow waits for changes until it is time for the next scan. It reports
 // whether the folders need to be watched anew.
 func (f *files) follow(ctx context.Context, deliver Deliver, w *watch) (replaced bool, err error) {
-	rescan := time.NewTimer(f.config.Rescan)
+	rescan := time.NewTimer(f.config.Poll)
 	defer rescan.Stop()
 	for {
 		f.setBacklog(f.waiting.len())
-		due := time.NewTimer(f.waiting.next(f.config.Rescan))
+		due := time.NewTimer(f.waiting.next(f.config.Poll))
 		select {
 		case <-ctx.Done():
 			err = ctx.Err()

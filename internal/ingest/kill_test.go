@@ -48,7 +48,7 @@ func child(mode, dir, state string) error {
 	if mode == modeAckFirst {
 		deliver = ingesttest.AcknowledgeFirst(pipeline.Deliver, pause)
 	}
-	source := ingest.NewDir(dir, ingest.FileConfig{After: ingest.AfterMove, Marks: pipeline, Rescan: time.Second})
+	source := ingest.NewDir(dir, ingest.FileConfig{After: ingest.AfterMove, Options: ingest.Options{Marks: pipeline, Poll: time.Second}})
 	(&ingest.Supervisor{}).Run(context.Background(), deliver, map[string]ingest.Source{"dir": source})
 	return nil
 }

@@ -112,7 +112,7 @@ func (m *Mbox) read(ctx context.Context, deliver Deliver) (time.Duration, error)
 		offset += end
 	}
 	m.setBacklog(0)
-	return m.config.Rescan, ctx.Err()
+	return m.config.Poll, ctx.Err()
 }
 
 // deliverMail delivers the mail between two offsets.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 // POP3Config configures a POP3.
 type POP3Config struct {
+	Options
 	// Address is a host and a port.
 	Address string
 	// Security is "tls", "starttls" or "insecure-none"; empty means "tls".
@@ -29,18 +29,6 @@ type POP3Config struct {
 	After After
 	// KeepRefused keeps refused mails also with AfterDelete: there is no folder to move them to.
 	KeepRefused bool
-	// Poll is how often the mailbox is read; 0 means a minute.
-	Poll time.Duration
-	// Timeout bounds each command; 0 means 30 seconds.
-	Timeout time.Duration
-	// MaxBytes is the size of the largest mail that is fetched; 0 means the memory that Limits allow.
-	MaxBytes int64
-	// Attempts is how often a mail is tried that cannot be fetched; 0 means five.
-	Attempts int
-	// Marks remembers which mails are done. It must not be nil.
-	Marks Marks
-	// Logger may be nil.
-	Logger *slog.Logger
 }
 
 // POP3 is a source that reads a mailbox over POP3 (RFC 1939) with UIDL.
@@ -57,10 +45,7 @@ func NewPOP3(c POP3Config) (*POP3, error) {
 	name := "pop3:" + c.User + "@" + host
 	setDefault(&c.Security, "tls")
 	setDefault(&c.After, AfterKeep)
-	setDefault(&c.Poll, time.Minute)
-	setDefault(&c.Timeout, 30*time.Second)
-	setDefault(&c.MaxBytes, Limits().Memory)
-	setDefault(&c.Attempts, 5)
+	c.Options = c.Options.WithDefaults()
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("pop3: address: %w", err)
@@ -74,9 +59,6 @@ func NewPOP3(c POP3Config) (*POP3, error) {
 	}
 	c.TLS = c.TLS.Clone()
 	setDefault(&c.TLS.ServerName, host)
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
 	return &POP3{health: newHealth(name), config: c, attempts: make(map[string]int)}, nil
 }
 

@@ -31,7 +31,7 @@ func TestPOP3Conforms(t *testing.T) {
 				config.ServerName = "localhost"
 				p, err := ingest.NewPOP3(ingest.POP3Config{
 					Address: server.POP3, Security: "starttls", TLS: config, User: user, Password: dovecotPassword,
-					After: ingest.AfterDelete, Poll: 20 * time.Millisecond, Marks: marks,
+					After: ingest.AfterDelete, Options: ingest.Options{Poll: 20 * time.Millisecond, Marks: marks},
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -53,7 +53,7 @@ func TestPOP3Keeps(t *testing.T) {
 		var err error
 		source, err = ingest.NewPOP3(ingest.POP3Config{
 			Address: server.POP3, Security: "insecure-none", User: "keeper", Password: dovecotPassword,
-			Poll: 10 * time.Millisecond, Marks: p, Logger: logger,
+			Options: ingest.Options{Poll: 10 * time.Millisecond, Marks: p, Logger: logger},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -95,7 +95,7 @@ func TestPOP3Poison(t *testing.T) {
 	store, logs := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
 		source, err := ingest.NewPOP3(ingest.POP3Config{
 			Address: address, Security: "insecure-none", User: "u", Password: dovecotPassword,
-			Poll: 10 * time.Millisecond, Attempts: 3, Marks: p, Logger: logger,
+			Options: ingest.Options{Poll: 10 * time.Millisecond, Attempts: 3, Marks: p, Logger: logger},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -129,7 +129,7 @@ func TestPOP3Hostile(t *testing.T) {
 				var err error
 				source, err = ingest.NewPOP3(ingest.POP3Config{
 					Address: address, Security: "insecure-none", User: "u", Password: dovecotPassword,
-					Timeout: 200 * time.Millisecond, Marks: p, Logger: logger,
+					Options: ingest.Options{Timeout: 200 * time.Millisecond, Marks: p, Logger: logger},
 				})
 				if err != nil {
 					t.Fatal(err)

@@ -1,40 +1,22 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 )
 
-// MailAction is what happens to a mail once its outcome is durable: it is
-// kept, moves to Folder, or is deleted. The zero value keeps it.
-type MailAction struct {
-	Kind   After
-	Folder string
-}
-
-func (a MailAction) check() error {
-	switch {
-	case a.Kind == "", a.Kind == AfterKeep, a.Kind == AfterDelete:
-		if a.Folder != "" {
-			return errors.New("a folder needs the action \"move\"")
-		}
-	case a.Kind != AfterMove:
-		return fmt.Errorf("unknown action %q", a.Kind)
-	case a.Folder == "":
-		return errors.New("no folder to move to")
-	}
-	return nil
-}
-
 // WebmailConfig configures a Webmail.
 type WebmailConfig struct {
+	Options
+	Actions
 	// URL is the address of the service; empty means the public one. Only on
 	// this machine it may be without TLS.
 	URL string
@@ -45,21 +27,17 @@ type WebmailConfig struct {
 	Token func(ctx context.Context, renew bool) (string, error)
 	// Folder is the folder or label that is read; empty means the inbox.
 	Folder string
-	// Counted, Known and Refused are the actions for the classes of mails.
-	Counted, Known, Refused MailAction
-	// Poll is how often the folder is listed; 0 means a minute.
-	Poll time.Duration
-	// Timeout bounds each request; 0 means a minute.
-	Timeout time.Duration
-	// MaxBytes is the size of the largest mail that is read; 0 means the memory that Limits allow.
-	MaxBytes int64
-	// Attempts is how often a mail is tried that cannot be fetched; 0 means five.
-	Attempts int
-	// Marks remembers which mails are done. It must not be nil.
-	Marks Marks
-	// Logger may be nil.
-	Logger *slog.Logger
 }
+
+// CheckActions finds mistakes in the actions.
+func (c *WebmailConfig) CheckActions() error {
+	return c.Check([]After{AfterKeep, AfterMove, AfterDelete}, func(folder string) bool {
+		return strings.EqualFold(folder, cmp.Or(c.Folder, inbox))
+	})
+}
+
+// inbox is the folder that is read unless another one is named.
+const inbox = "inbox"
 
 // Webmail is a source that reads a mailbox over the HTTP interface of its service.
 type Webmail struct {
@@ -89,15 +67,11 @@ const (
 func newWebmail(kind string, c WebmailConfig, public string) (*Webmail, *webmailClient, error) {
 	name := kind + ":" + c.User
 	setDefault(&c.URL, public)
-	setDefault(&c.Folder, "inbox")
-	setDefault(&c.Poll, time.Minute)
+	setDefault(&c.Folder, inbox)
 	setDefault(&c.Timeout, time.Minute)
-	setDefault(&c.MaxBytes, Limits().Memory)
-	setDefault(&c.Attempts, 5)
-	for class, action := range map[Class]MailAction{ClassCounted: c.Counted, ClassKnown: c.Known, ClassRefused: c.Refused} {
-		if err := action.check(); err != nil {
-			return nil, nil, fmt.Errorf("%s: %s mails: %w", name, class, err)
-		}
+	c.Options = c.Options.WithDefaults()
+	if err := c.CheckActions(); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if c.User == "" || c.Token == nil {
 		return nil, nil, fmt.Errorf("%s: no user or no credentials", name)
@@ -105,9 +79,6 @@ func newWebmail(kind string, c WebmailConfig, public string) (*Webmail, *webmail
 	client, err := newWebmailClient(c.URL, c.Token, c.Timeout)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: url: %w", name, err)
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Webmail{health: newHealth(name), config: c, attempts: make(map[string]int)}, client, nil
 }
@@ -189,7 +160,7 @@ func (w *Webmail) mail(ctx context.Context, deliver Deliver, id string) error {
 		}
 		class = result.Class()
 	}
-	action := map[Class]MailAction{ClassCounted: w.config.Counted, ClassKnown: w.config.Known, ClassRefused: w.config.Refused}[class]
+	action := w.config.Of(class)
 	switch action.Kind {
 	case AfterMove:
 		err = w.service.move(ctx, id, w.config.Folder, action.Folder)

@@ -193,10 +193,11 @@ func (s *mailService) page(r *http.Request, folder, field string, next func(int)
 var services = map[string]func(ingest.WebmailConfig) (*ingest.Webmail, error){"graph": ingest.NewGraph, "gmail": ingest.NewGmail}
 
 func webmailConfig(s *mailService, marks ingest.Marks) ingest.WebmailConfig {
-	done := ingest.MailAction{Kind: ingest.AfterMove, Folder: "Done's"}
+	done := ingest.Action{Kind: ingest.AfterMove, Folder: "Done's"}
 	return ingest.WebmailConfig{
-		URL: s.URL, User: "reports@example.com", Poll: 20 * time.Millisecond, Marks: marks, Counted: done, Known: done,
-		Refused: ingest.MailAction{Kind: ingest.AfterDelete},
+		URL: s.URL, User: "reports@example.com",
+		Options: ingest.Options{Poll: 20 * time.Millisecond, Marks: marks},
+		Actions: ingest.Actions{Counted: done, Known: done, Refused: ingest.Action{Kind: ingest.AfterDelete}},
 		Token:   func(context.Context, bool) (string, error) { return "good", nil },
 	}
 }
@@ -254,7 +255,7 @@ func TestWebmailActions(t *testing.T) {
 			s.offer(mail(ingesttest.Report("0", 1)))
 			s.offer(mail([]byte("no report")))
 			inbox := map[string]string{"graph": "inbox", "gmail": "INBOX"}[kind]
-			store, source, _ := webmail(t, kind, s, func(c *ingest.WebmailConfig) { c.Known = ingest.MailAction{} })
+			store, source, _ := webmail(t, kind, s, func(c *ingest.WebmailConfig) { c.Known = ingest.Action{} })
 			realtest.Eventually(t, "all read", func() bool { return s.in("Done's") == 5 && ingesttest.Sum(store, tally.Refusals) == 1 })
 			realtest.Eventually(t, "only the known one is left", func() bool { return s.in(inbox) == 1 })
 			polls := s.polled()
@@ -385,9 +386,10 @@ func TestWebmailConfig(t *testing.T) {
 		{func(c *ingest.WebmailConfig) { c.URL = "http://mail.example" }, "is not https"},
 		{func(c *ingest.WebmailConfig) { c.URL = "mail.example" }, "is not https"},
 		{func(c *ingest.WebmailConfig) { c.URL = "https://[" }, "url: "},
-		{func(c *ingest.WebmailConfig) { c.Known.Kind = "flag" }, `known mails: unknown action "flag"`},
-		{func(c *ingest.WebmailConfig) { c.Known.Kind = ingest.AfterMove }, "known mails: no folder"},
-		{func(c *ingest.WebmailConfig) { c.Counted.Folder = "x" }, "counted mails: a folder needs"},
+		{func(c *ingest.WebmailConfig) { c.Known.Kind = "flag" }, "known.action: must be one of keep, move, delete"},
+		{func(c *ingest.WebmailConfig) { c.Known.Kind = ingest.AfterMove }, "known.folder: the action move needs a folder"},
+		{func(c *ingest.WebmailConfig) { c.Counted.Folder = "x" }, "counted.folder: only the action move has a folder"},
+		{func(c *ingest.WebmailConfig) { c.Refused = ingest.Action{Kind: ingest.AfterMove, Folder: "Inbox"} }, "refused.folder: Inbox is read itself"},
 	} {
 		c := good
 		tt.change(&c)

@@ -57,8 +57,22 @@ func (f *File) Wrap(key string, err error) error {
 	if err == nil || f == nil {
 		return err
 	}
-	return &Error{File: f.path, Line: f.lines[key], Key: key, Err: err}
+	return &Error{File: f.path, Line: f.line(key), Key: key, Err: err}
 }
+
+// line returns the line of a key, or of the nearest one around it that is there.
+func (f *File) line(key string) int {
+	for {
+		line := f.lines[key]
+		if line > 0 || key == "" {
+			return line
+		}
+		key = key[:max(strings.LastIndexAny(key, ".["), 0)]
+	}
+}
+
+// Has reports whether the file has a key; a nil File has none.
+func (f *File) Has(key string) bool { return f != nil && f.lines[key] > 0 }
 
 // At makes the error of a method Check one about the key with that name, such as poll.
 func At(key string, err error) error { return &atKey{key, err} }

@@ -97,6 +97,7 @@ func TestErrors(t *testing.T) {
 		{"text of its own type", "networks: [192.0.2.0]\n", "f.yml: line 1: networks[0]: "},
 		{"check", "oauth2:\n  password: hunter2\n", "f.yml: line 2: oauth2.user: is missing"},
 		{"check with a place", "targets:\n- wait: 5s\n  url: bad\n", "f.yml: line 3: targets[0].url: is bad"},
+		{"check above another", "targets:\n- {url: bad}\ntls: {ca_file: none.pem}\noauth2: {password: {file: none}}\n", "f.yml: line 2: targets[0].url: is bad\nf.yml: line 3: tls: read the CA certificates: open none.pem: no such file or directory\nf.yml: line 4: oauth2.password: read the secret: open none: no such file or directory\nf.yml: line 4: oauth2.user: is missing"},
 		{"missing CA", "tls: {ca_file: none.pem}\n", "f.yml: line 1: tls: read the CA certificates: open none.pem: no such file or directory"},
 		{"half a certificate", "tls: {cert_file: none.pem}\n", "tls: a client certificate needs both its file and the file of its key"},
 		{"tag", "name: !hunter2 a\n", "name: must be a text without a tag"},

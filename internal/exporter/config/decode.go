@@ -34,18 +34,25 @@ type decoder struct {
 	file   *File
 	dir    string
 	errors []*Error
+	broken int // values that could not be decoded
 	values int
 	depth  int
 }
 
-// fail notes a mistake at a node.
+// fail notes that a node cannot be decoded.
 func (d *decoder) fail(n *yaml.Node, key string, err error) {
+	d.broken++
+	d.note(n.Line, key, err)
+}
+
+// note notes a mistake.
+func (d *decoder) note(line int, key string, err error) {
 	if len(d.errors) < maxErrors {
-		d.errors = append(d.errors, &Error{File: d.file.path, Line: n.Line, Key: key, Err: err})
+		d.errors = append(d.errors, &Error{File: d.file.path, Line: line, Key: key, Err: err})
 	}
 }
 
-// failf notes a mistake at a node.
+// failf notes that a node cannot be decoded.
 func (d *decoder) failf(n *yaml.Node, key, format string, args ...any) {
 	d.fail(n, key, fmt.Errorf(format, args...))
 }
@@ -62,12 +69,12 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, key string) {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	mistakes := len(d.errors)
+	broken := d.broken
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != nullTag {
 		d.decode(n, v, key)
 	}
-	if len(d.errors) > mistakes {
-		return
+	if d.broken > broken {
+		return // A check would complain about what is only not there.
 	}
 	if c, ok := v.Addr().Interface().(interface{ Check() error }); ok {
 		d.check(n, key, c.Check())
@@ -79,14 +86,12 @@ func (d *decoder) check(n *yaml.Node, key string, err error) {
 	if err == nil {
 		return
 	}
-	line := n.Line
 	if at, ok := err.(*atKey); ok { //nolint:errorlint // A wrapped one has words of its own around it.
 		key, err = join(key, at.key), at.err
-		if known := d.file.lines[key]; known > 0 {
-			line = known
-		}
+		d.note(d.file.line(key), key, err)
+		return
 	}
-	d.fail(&yaml.Node{Line: line}, key, err)
+	d.note(n.Line, key, err)
 }
 
 // join appends a name to a key.

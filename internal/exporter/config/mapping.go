@@ -21,14 +21,11 @@ func fields(v reflect.Value) []field {
 	var all []field
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		if !f.IsExported() {
-			continue
-		}
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
-		case name == "-":
 		case options == "inline":
 			all = append(all, fields(v.Field(i))...)
+		case name == "-", !f.IsExported():
 		case name == "":
 			all = append(all, field{strings.ToLower(f.Name), v.Field(i)})
 		default:

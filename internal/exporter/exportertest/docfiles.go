@@ -15,7 +15,7 @@ import (
 
 // documentedFile is a key of a configuration that names a file which must be
 // there; the key file alone does so in a mapping that stands for a secret.
-var documentedFile = regexp.MustCompile(`\b((?:password|ca|cert|key|dsn)_file|[a-z]+: *\{file): *([^\s,}]+)`)
+var documentedFile = regexp.MustCompile(`\b((?:password|ca|cert|key|dsn)_file|[a-z0-9_]+: *\{file): *([^\s,}]+)`)
 
 // DocumentedConfig writes a configuration that a page shows to a file and
 // returns its path. Files that it names get content of their kind first.

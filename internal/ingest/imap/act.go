@@ -15,13 +15,11 @@ import (
 // say so, and others must not wait behind them.
 func (f *folder) act(ctx context.Context, s *session, done map[ingest.Class]imap.UIDSet) error {
 	c := &f.mailbox.config
-	for class, action := range map[ingest.Class]Action{
-		ingest.ClassCounted: c.Counted, ingest.ClassKnown: c.Known, ingest.ClassRefused: c.Refused,
-	} {
-		uids := done[class]
+	for class, uids := range done {
 		if len(uids) == 0 {
 			continue
 		}
+		action := c.Of(class)
 		err := s.apply(ctx, action, uids)
 		var refused *imap.Error
 		switch {
@@ -36,13 +34,13 @@ func (f *folder) act(ctx context.Context, s *session, done map[ingest.Class]imap
 }
 
 // apply does one thing to a set of mails.
-func (s *session) apply(ctx context.Context, action Action, uids imap.UIDSet) error {
+func (s *session) apply(ctx context.Context, action ingest.Action, uids imap.UIDSet) error {
 	switch action.Kind {
-	case ActionFlag:
+	case ingest.AfterFlag:
 		return s.flag(ctx, uids)
-	case ActionMove:
+	case ingest.AfterMove:
 		return s.move(ctx, uids, action.Folder)
-	case ActionDelete:
+	case ingest.AfterDelete:
 		return s.remove(ctx, uids)
 	}
 	return nil

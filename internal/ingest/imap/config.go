@@ -4,9 +4,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"time"
+	"slices"
+	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
@@ -21,45 +21,13 @@ const (
 	SecurityInsecure Security = "insecure-none"
 )
 
-// ActionKind says what happens to a mail when its outcome is durable.
-type ActionKind string
-
-// The kinds of actions. The empty value means ActionKeep.
-const (
-	ActionKeep   ActionKind = "keep"   // the mail is not touched; its UID is remembered
-	ActionFlag   ActionKind = "flag"   // the mail is marked as seen and with Keyword
-	ActionMove   ActionKind = "move"   // the mail moves to Action.Folder
-	ActionDelete ActionKind = "delete" // the mail is expunged
-)
-
 // Keyword is the keyword that marks processed mails.
 const Keyword = "$DMARCProcessed"
 
-// Action is what happens to the mails of one class.
-type Action struct {
-	Kind ActionKind
-	// Folder is where mails move to; it is created when it does not exist.
-	Folder string
-}
-
-func (a Action) check(class ingest.Class) error {
-	switch a.Kind {
-	case "", ActionKeep, ActionFlag, ActionDelete:
-		if a.Folder != "" {
-			return fmt.Errorf("%s mails: a folder needs the action %q", class, ActionMove)
-		}
-		return nil
-	case ActionMove:
-		if a.Folder == "" {
-			return fmt.Errorf("%s mails: no folder to move to", class)
-		}
-		return nil
-	}
-	return fmt.Errorf("%s mails: unknown action %q", class, a.Kind)
-}
-
 // Config configures a Mailbox.
 type Config struct {
+	ingest.Options
+	ingest.Actions
 	// Address is a host and a port.
 	Address  string
 	Security Security
@@ -71,24 +39,10 @@ type Config struct {
 	User string
 	// Folders are the folders to read; none means INBOX. Each has a connection of its own.
 	Folders []string
-	// Counted, Known and Refused are the actions for the classes of mails.
-	Counted, Known, Refused Action
-	// Poll is how often a folder is searched for new mails, with or without IDLE; 0 means a minute.
-	Poll time.Duration
 	// NoIdle does not use IDLE even when the server has it.
 	NoIdle bool
-	// Timeout bounds each command; 0 means 30 seconds.
-	Timeout time.Duration
-	// MaxBytes is the size of the largest mail that is fetched; 0 means 32 MiB.
-	MaxBytes int64
 	// Batch is how many mails are handled together, more when many wait; 0 means 50.
 	Batch int
-	// Attempts is how often a mail is tried that cannot be fetched; 0 means five.
-	Attempts int
-	// Marks remembers which mails are done. It must not be nil.
-	Marks ingest.Marks
-	// Logger may be nil.
-	Logger *slog.Logger
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -106,12 +60,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Auth == nil {
 		return c, errors.New("no credentials")
 	}
-	for class, action := range map[ingest.Class]Action{
-		ingest.ClassCounted: c.Counted, ingest.ClassKnown: c.Known, ingest.ClassRefused: c.Refused,
-	} {
-		if err := action.check(class); err != nil {
-			return c, err
-		}
+	if err := c.CheckActions(); err != nil {
+		return c, err
 	}
 	if c.TLS == nil {
 		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -121,22 +71,30 @@ func (c Config) withDefaults() (Config, error) {
 		c.TLS.ServerName = host
 	}
 	if len(c.Folders) == 0 {
-		c.Folders = []string{"INBOX"}
+		c.Folders = []string{inbox}
 	}
-	setDefault(&c.Poll, time.Minute)
-	setDefault(&c.Timeout, 30*time.Second)
-	setDefault(&c.MaxBytes, 32<<20)
-	setDefault(&c.Batch, 50)
-	setDefault(&c.Attempts, 5)
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	if c.Batch == 0 {
+		c.Batch = 50
 	}
+	c.Options = c.Options.WithDefaults()
 	return c, nil
 }
 
-func setDefault[T comparable](p *T, value T) {
-	var zero T
-	if *p == zero {
-		*p = value
+// CheckActions finds mistakes in the actions.
+func (c *Config) CheckActions() error {
+	folders := c.Folders
+	if len(folders) == 0 {
+		folders = []string{inbox}
 	}
+	return c.Check([]ingest.After{ingest.AfterKeep, ingest.AfterFlag, ingest.AfterMove, ingest.AfterDelete}, func(folder string) bool {
+		return slices.ContainsFunc(folders, func(read string) bool { return sameFolder(read, folder) })
+	})
+}
+
+// inbox is the folder that is read unless others are named. Its case does not
+// matter (RFC 9051, section 5.1); that of others does.
+const inbox = "INBOX"
+
+func sameFolder(a, b string) bool {
+	return a == b || strings.EqualFold(a, inbox) && strings.EqualFold(b, inbox)
 }

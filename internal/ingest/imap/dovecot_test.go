@@ -37,15 +37,15 @@ func password(word string) imap.Authenticator {
 func config(server *realtest.DovecotServer, marks ingest.Marks) imap.Config {
 	return imap.Config{
 		Address: server.IMAPS, TLS: server.TLS(), User: user, Auth: password(secret),
-		Poll: 200 * time.Millisecond, Timeout: 10 * time.Second, Marks: marks,
+		Options: ingest.Options{Poll: 200 * time.Millisecond, Timeout: 10 * time.Second, Marks: marks},
 	}
 }
 
 // moving changes a config so that processed mails move.
 func moving(c imap.Config) imap.Config {
-	c.Counted = imap.Action{Kind: imap.ActionMove, Folder: "Done"}
-	c.Known = imap.Action{Kind: imap.ActionMove, Folder: "Done"}
-	c.Refused = imap.Action{Kind: imap.ActionMove, Folder: "Invalid"}
+	c.Counted = ingest.Action{Kind: ingest.AfterMove, Folder: "Done"}
+	c.Known = ingest.Action{Kind: ingest.AfterMove, Folder: "Done"}
+	c.Refused = ingest.Action{Kind: ingest.AfterMove, Folder: "Invalid"}
 	return c
 }
 
@@ -107,10 +107,10 @@ func TestConforms(t *testing.T) {
 	}{
 		{name: "move", change: func(c *imap.Config) { *c = moving(*c) }},
 		{name: "delete", change: func(c *imap.Config) {
-			c.Counted.Kind, c.Known.Kind, c.Refused.Kind = imap.ActionDelete, imap.ActionDelete, imap.ActionDelete
+			c.Counted.Kind, c.Known.Kind, c.Refused.Kind = ingest.AfterDelete, ingest.AfterDelete, ingest.AfterDelete
 		}},
 		{name: "flag", flag: "S", change: func(c *imap.Config) {
-			c.Counted.Kind, c.Known.Kind, c.Refused.Kind = imap.ActionFlag, imap.ActionFlag, imap.ActionFlag
+			c.Counted.Kind, c.Known.Kind, c.Refused.Kind = ingest.AfterFlag, ingest.AfterFlag, ingest.AfterFlag
 		}},
 		{name: "move without extensions", flag: "S", settings: []string{bare}, change: func(c *imap.Config) { *c = moving(*c) }},
 		{name: "move by copy", settings: []string{bare + " UIDPLUS"}, change: func(c *imap.Config) { *c = moving(*c) }},
@@ -188,7 +188,7 @@ func TestStrangers(t *testing.T) {
 			strange(t, server, "STORE 2 +FLAGS (\\Deleted)")
 			store, pipeline := pipeline(t)
 			c := config(server, pipeline)
-			c.Counted.Kind, c.Refused.Kind = imap.ActionDelete, imap.ActionDelete
+			c.Counted.Kind, c.Refused.Kind = ingest.AfterDelete, ingest.AfterDelete
 			stop := run(t, open(t, c), pipeline.Deliver)
 			server.Seed(t, user, "INBOX", report("b", 2))
 			realtest.Eventually(t, "both counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 3 })

@@ -88,7 +88,7 @@ func (f *fake) talk(conn net.Conn) {
 func fakeConfig(address string, marks ingest.Marks) imap.Config {
 	return imap.Config{
 		Address: address, Security: imap.SecurityInsecure, Auth: password(secret), User: user,
-		Timeout: 2 * time.Second, Poll: 50 * time.Millisecond, Attempts: 2, Marks: marks,
+		Options: ingest.Options{Timeout: 2 * time.Second, Poll: 50 * time.Millisecond, Attempts: 2, Marks: marks},
 	}
 }
 

@@ -31,7 +31,7 @@ type Config struct {
 	// Recipients lists whose mail is accepted: addresses, or "@domain" for
 	// all of a domain. Case does not matter. There is no mail without one.
 	Recipients []string
-	// MaxBytes is the size of the largest mail; 0 means 32 MiB.
+	// MaxBytes is the size of the largest mail; 0 means the memory that ingest.Limits allow.
 	MaxBytes int64
 	// Timeout is how long a client may take for a command, and for a whole mail; 0 means a minute.
 	Timeout time.Duration
@@ -83,7 +83,7 @@ func New(c Config) (*Server, error) {
 		c.Hostname, _ = os.Hostname()
 	}
 	if c.MaxBytes == 0 {
-		c.MaxBytes = 32 << 20
+		c.MaxBytes = ingest.Limits().Memory
 	}
 	if c.Timeout == 0 {
 		c.Timeout = time.Minute

@@ -1,0 +1,49 @@
+package ingest
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Options are what all sources have in common that look for inputs again and
+// again. The zero value works.
+type Options struct {
+	// Poll is how often a source looks for inputs, besides when it is told of
+	// new ones; 0 means a minute, and 30 seconds for files.
+	Poll time.Duration `yaml:"poll"`
+	// Timeout bounds each command or request to a server; 0 means 30 seconds,
+	// and a minute for webmail. Files have none.
+	Timeout time.Duration `yaml:"timeout"`
+	// MaxBytes is the size of the largest mail that is fetched; 0 means the
+	// memory that Limits allow: a larger one could not be unpacked.
+	MaxBytes int64 `yaml:"max_bytes"`
+	// Attempts is how often an input is tried that cannot be read; 0 means five.
+	Attempts int `yaml:"-"`
+	// Marks remembers which inputs are done. Nil means none: inputs that stay
+	// are then read again after each start, which dedupe makes harmless.
+	Marks Marks `yaml:"-"`
+	// Logger may be nil.
+	Logger *slog.Logger `yaml:"-"`
+}
+
+// WithDefaults returns the options with what zero means.
+func (o Options) WithDefaults() Options {
+	setDefault(&o.Poll, time.Minute)
+	setDefault(&o.Timeout, 30*time.Second)
+	setDefault(&o.MaxBytes, Limits().Memory)
+	setDefault(&o.Attempts, 5)
+	if o.Marks == nil {
+		o.Marks = noMarks{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func setDefault[T comparable](p *T, value T) {
+	var zero T
+	if *p == zero {
+		*p = value
+	}
+}
