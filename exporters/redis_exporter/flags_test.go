@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,11 @@ func TestReplacedFlags(t *testing.T) {
 	app, _ := newApp()
 	if _, code, ok := exporter.Parse(app, nil, io.Discard, io.Discard); ok || code != 2 {
 		t.Errorf("REDIS_EXPORTER_DEBUG: exit %d", code)
+	}
+	t.Setenv("REDIS_EXPORTER_DEBUG", "")
+	t.Setenv("REDIS_EXPORTER_LOG_LEVEL", "warn") // of the established exporter
+	if parse(t).Logger(io.Discard).Enabled(t.Context(), slog.LevelInfo) {
+		t.Error("REDIS_EXPORTER_LOG_LEVEL does not set --log.level")
 	}
 }
 

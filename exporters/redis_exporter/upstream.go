@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -32,27 +33,27 @@ var replaced = []struct {
 func addReplaced(app *kingpin.Application) {
 	for _, r := range replaced {
 		for name := range strings.FieldsSeq(r.names) {
-			app.Flag(name, r.instead).Hidden().SetValue(&refusal{name: name, isBool: r.bool, instead: r.instead})
+			flag := app.Flag(name, r.instead).Hidden()
+			if same := strings.ReplaceAll(name, "-", "."); same != name && app.GetFlag(same) != nil {
+				flag.NoEnvar() // REDIS_EXPORTER_LOG_LEVEL sets --log.level.
+			}
+			flag.SetValue(&refusal{isBool: r.bool, harmless: r.names == "redact-config-metrics", instead: r.instead})
 		}
 	}
 }
 
 // refusal is the value of a flag that cannot be set, unless to what it is anyway.
 type refusal struct {
-	name, instead string
-	isBool        bool
+	instead          string
+	isBool, harmless bool
 }
 
 // Set implements kingpin.Value.
 func (r *refusal) Set(value string) error {
-	harmless := "false"
-	if r.name == "redact-config-metrics" {
-		harmless = "true"
-	}
-	if value == "" || r.isBool && value == harmless {
+	if value == "" || r.isBool && value == strconv.FormatBool(r.harmless) {
 		return nil
 	}
-	return errors.New("--" + r.name + ": " + r.instead)
+	return errors.New(r.instead)
 }
 
 // String implements kingpin.Value.

@@ -38,8 +38,10 @@ type Flags struct {
 func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
 	f := &Flags{web: kingpinflag.AddFlags(app, defaultAddress), stats: newStats(app.Name)}
 	app.Version(Version(app.Name))
-	app.HelpFlag.Short('h')
+	app.HelpFlag.Short('h').NoEnvar()
+	app.GetFlag("version").NoEnvar()
 	app.DefaultEnvars()
+	app.UsageTemplate(usage)
 	app.Flag("web.telemetry-path", "Path under which to expose metrics.").
 		Default("/metrics").StringVar(&f.path)
 	app.Flag("web.scrape-timeout", "Time for a scrape that does not bring a timeout of its own in X-Prometheus-Scrape-Timeout-Seconds.").
@@ -64,11 +66,22 @@ func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
 }
 
 // Logger returns a logger that writes to w at the level and in the format of
-// the --log.* flags.
+// the --log.* flags. The loggers of promslog keep the attribute source for the
+// line of code that logs; here it is where reports come from.
 func (f *Flags) Logger(w io.Writer) *slog.Logger {
-	c := f.log
-	c.Writer = w
-	return promslog.New(&c)
+	options := &slog.HandlerOptions{Level: f.log.Level, ReplaceAttr: durationsAsText}
+	if f.log.Format.String() == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// durationsAsText writes durations as 1m30s in JSON, too.
+func durationsAsText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // exit is what a terminating flag such as --help is turned into.
@@ -95,10 +108,11 @@ func Parse(app *kingpin.Application, args []string, stdout, stderr io.Writer) (c
 			panic(v)
 		}
 	}()
+	NameVariables(app)
 	command, err := app.Parse(args)
 	if err != nil {
 		if !errors.Is(err, kingpin.ErrCommandNotSpecified) {
-			fmt.Fprintf(stderr, "%s: %v, try --help\n", app.Name, err)
+			fmt.Fprintf(stderr, "%s: %v, try --help\n", app.Name, explain(app, args, err))
 		}
 		return "", 2, false
 	}

@@ -9,15 +9,35 @@ import (
 	"github.com/prometheus/common/version"
 )
 
-// Version returns the text of --version for the binary called name. It tells
+// Version returns the text of --version for the binary called name. It has
 // what the release build stamped into prometheus/common/version, and else what
-// the Go toolchain recorded, so that a plain "go install" knows its version too.
+// the Go toolchain recorded, so that a plain "go install" knows its version
+// too. What neither knows is left out.
 func Version(name string) string {
-	text := version.Print(name)
-	if version.Version == "" {
-		text = strings.Replace(text, "version  (", "version "+buildVersion()+" (", 1)
+	text := strings.Replace(version.Print(name), "version  (", "version "+buildVersion()+" (", 1)
+	text = strings.Replace(text, "(branch: , ", "(", 1)
+	if version.BuildDate == "" {
+		text = strings.Replace(text, "build date:       ", "build date:       "+commitDate(), 1)
 	}
-	return text
+	var known []string
+	for line := range strings.Lines(text) {
+		if !strings.HasSuffix(strings.TrimSpace(line), ":") {
+			known = append(known, line)
+		}
+	}
+	return strings.Join(known, "")
+}
+
+// commitDate returns the date of the commit that was built, or "".
+func commitDate() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.time" {
+				return s.Value
+			}
+		}
+	}
+	return ""
 }
 
 // buildVersion returns the version of the running binary without a leading v.

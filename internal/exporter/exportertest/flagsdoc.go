@@ -3,6 +3,7 @@ package exportertest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
 )
 
@@ -30,11 +32,15 @@ func FlagsDoc(t testing.TB, app *kingpin.Application, file string) {
 
 // flagsDoc returns the reference in Markdown.
 func flagsDoc(app *kingpin.Application) ([]byte, error) {
+	exporter.NameVariables(app)
 	// Only this makes an application complete: variables, the help command.
 	if _, err := app.ParseContext(nil); err != nil {
 		return nil, err
 	}
 	m := app.Model()
+	if err := sharedVariable(m); err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s\n\n", m.Name)
 	fmt.Fprintf(&b, "<!-- Generated from the flags of the program by `make generate`. Do not edit. -->\n\n")
@@ -44,6 +50,26 @@ func flagsDoc(app *kingpin.Application) ([]byte, error) {
 	writeGroup(&b, m.FlagGroupModel, m.ArgGroupModel)
 	writeCommands(&b, m.CmdGroupModel)
 	return append(bytes.TrimSpace(b.Bytes()), '\n'), nil
+}
+
+// sharedVariable returns an error when one variable of the environment sets two flags.
+func sharedVariable(m *kingpin.ApplicationModel) error {
+	flags := map[string]string{}
+	check := func(command string, group *kingpin.FlagGroupModel) error {
+		for _, f := range group.Flags {
+			name := strings.TrimSpace(command + " --" + f.Name)
+			if other := flags[f.Envar]; other != "" && f.Envar != "" {
+				return fmt.Errorf("%s and %s share the variable %s", other, name, f.Envar)
+			}
+			flags[f.Envar] = name
+		}
+		return nil
+	}
+	err := check("", m.FlagGroupModel)
+	for _, c := range m.FlattenedCommands() {
+		err = errors.Join(err, check(c.FullCommand, c.FlagGroupModel))
+	}
+	return err
 }
 
 func writeCommands(b *bytes.Buffer, g *kingpin.CmdGroupModel) {

@@ -20,3 +20,14 @@ func TestFlagsDoc(t *testing.T) {
 	app.Command("internal", "Not shown.").Hidden()
 	FlagsDoc(t, app, "testdata/flags.md")
 }
+
+func TestSharedVariable(t *testing.T) {
+	app := kingpin.New("test_exporter", "An exporter for tests.")
+	exporter.AddFlags(app, ":9999")
+	app.Command("one", "").Flag("first", "").Envar("SHARED").String()
+	app.Command("two", "").Flag("second", "").Envar("SHARED").String()
+	_, err := flagsDoc(app)
+	if want := "one --first and two --second share the variable SHARED"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
