@@ -35,7 +35,7 @@ func Example() {
 		panic(err)
 	}
 	// Output:
-	// component=nginx level=warn msg="nginx is down" url=http://web.example/stub_status reason=status err="answered 403 Forbidden"
+	// component=nginx level=warn msg="nginx is down" url=http://web.example/stub_status reason=auth err="answered 403 Forbidden"
 }
 
 // forbidden is an nginx that does not let us in.
