@@ -9,6 +9,49 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
+// How a value gets from the document into a Record
+//
+// Take the 7 in
+//
+//	<row>
+//	  <source_ip>192.0.2.1</source_ip>
+//	  <count>7</count>
+//	  <policy_evaluated>
+//	    <disposition>none</disposition>
+//
+//  1. The window (decode_window.go) holds a part of the document, up to 256 KiB,
+//     in UTF-8 or a superset of ASCII, and behind it 16 zero bytes on which every
+//     scan ends (slack in decode_scan.go). Next calls run.
+//  2. The fast path (decode_fast.go) has just read the value of source_ip, so
+//     the 192.0.2.1 is in the record and p is at the '<' behind it. The bytes
+//     from there to the next value, "</source_ip>\n  <count>", are a gap. The
+//     record before had the same gap, so it is in the tag cache
+//     (decode_tagcache.go): one comparison, and p is at the 7 of the leaf
+//     leafCount (decode_elements.go).
+//  3. plainValue reads digits up to the next '<' and stores 7. For other leaves
+//     it compares with the last value of the same leaf, then looks into
+//     bounded tables of strings (decode_strings.go); what is not there is checked
+//     and allocated.
+//  4. The next gap, "</count>\n  <policy_evaluated>\n    <disposition>", leads on.
+//
+// Whatever does not fit takes the slow path, which is written to be right and
+// not to be fast, and goes back to the fast one at the next value:
+//
+//   - A gap that is not in the cache is read tag by tag (readTags in
+//     decode_tags.go). If it consists of plain tags and white space it is kept.
+//     Comments and other markup are in decode_markup.go, namespaces in
+//     decode_namespace.go, unknown elements in decode_skip.go.
+//   - "<count> 7.0 </count>" is not plain: slowValue reads the content of the
+//     leaf with references, CDATA and other bytes (decode_value.go) and set
+//     stores it: decode_record.go for a record, decode_metadata.go for
+//     what stands before the records. value.go has the rules for single values.
+//   - The window ends before the value does. Then everything since the last
+//     checkpoint (decode_checkpoint.go), which is the start of the record, is
+//     taken back, the window is moved on and filled, and the record is read
+//     again. Nothing has to remember where in a value or tag it was.
+//
+// What is repaired on the way is a warning (decode_warnings.go).
+
 // Decoder reads one aggregate report from a stream, record by record, in
 // constant memory.
 //
@@ -26,7 +69,7 @@ type Decoder struct {
 	progress
 	strings interner
 	last    [leafLimit]string // the last value of each leaf, when it was clean
-	memo    memo
+	tags    tagCache
 
 	doc *document
 	rec *Record // the record that Next was given
@@ -41,14 +84,14 @@ type Decoder struct {
 
 // progress is how far a Decoder is with a document.
 type progress struct {
-	mark     mark
-	err      error // what Next returns from now on
-	started  bool  // the first window was filled
-	root     rootState
-	open     node
-	skip     int  // open elements inside of an unknown one, itself included
-	comment  bool // inside of a comment that is larger than the window
-	trailing bool // behind the report, and it was said
+	checkpoint checkpoint
+	err        error // what Next returns from now on
+	started    bool  // the first window was filled
+	root       rootState
+	open       node
+	skip       int  // open elements inside of an unknown one, itself included
+	comment    bool // inside of a comment that is larger than the window
+	trailing   bool // behind the report, and it was said
 
 	charset  text.Charset
 	unicode  bool // the charset is known from the first bytes
@@ -97,7 +140,7 @@ func NewDecoder(r io.Reader) *Decoder {
 // Limits. Reports and strings that d has returned stay valid.
 func (d *Decoder) Reset(r io.Reader) {
 	d.window.reset(r)
-	d.memo.reset()
+	d.tags.reset()
 	d.progress = progress{prefixes: d.prefixes[:0]}
 	d.doc = new(document)
 	d.rec = nil
@@ -129,7 +172,7 @@ func (d *Decoder) Next(rec *Record) error {
 				d.err = io.EOF
 			}
 		case needMore:
-			d.restore()
+			d.rollback()
 			d.err = d.refill()
 		case failed:
 			d.boundWarnings()
@@ -169,18 +212,3 @@ const (
 	needMore          // the window ends inside of something
 	failed            // d.err says why
 )
-
-// mark is the state at the last place that parsing can resume at. A record is
-// a transaction: when the window ends inside of it, it is parsed again from
-// its start after more was read.
-type mark struct {
-	at       int  // place in the window
-	leaf     leaf // at is inside of this leaf, or behind a record
-	open     node
-	skip     int // open unknown elements
-	comment  bool
-	warnings int
-	dropped  int
-	codes    uint64
-	prefixes int
-}

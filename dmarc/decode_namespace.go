@@ -8,11 +8,11 @@ import (
 
 // prefix is a namespace prefix that the report declares.
 type prefix struct {
-	name    string
-	foreign bool // bound to a namespace other than that of the report
+	name      string
+	extension bool // bound to a namespace other than that of the report
 }
 
-// Bounds for what strangers declare.
+// Bounds for the declarations of a report.
 const (
 	maxPrefixes  = 64
 	maxNamespace = 256
@@ -25,7 +25,7 @@ func (d *Decoder) rootTag(t *tag, p int) (done bool, out outcome) {
 	switch {
 	case string(t.local) == nodes[nodeFeedback].name:
 		d.root, d.open = rootOpen, nodeFeedback
-		d.memo.use(t.prefix[:min(len(t.prefix), maxNamespace)])
+		d.tags.use(t.prefix[:min(len(t.prefix), maxNamespace)])
 		d.rootNamespace(t, p)
 		if t.empty {
 			d.root, d.open = rootClosed, nodeNone
@@ -39,7 +39,7 @@ func (d *Decoder) rootTag(t *tag, p int) (done bool, out outcome) {
 	case l != leafNone || n != nodeNone:
 		// QUIRK(no-root): the content of a report without <feedback>.
 		d.root, d.open = rootImplied, nodeFeedback
-		d.memo.use(nil)
+		d.tags.use(nil)
 		d.note(CodeMissingRoot, p, t.local)
 		return false, goOn
 	}
@@ -71,19 +71,19 @@ func (d *Decoder) rootNamespace(t *tag, p int) {
 	d.declarePrefixes()
 }
 
-// foreign reports whether t, found at p, belongs to another namespace than the
+// isExtension reports whether t, found at p, belongs to another namespace than the
 // report, as extensions do (RFC 9990, section 5).
-func (d *Decoder) foreign(t *tag, p int) bool {
+func (d *Decoder) isExtension(t *tag, p int) bool {
 	d.declarePrefixes()
 	if t.prefix == nil {
 		return false
 	}
-	if string(t.prefix) == d.memo.prefix {
+	if string(t.prefix) == d.tags.prefix {
 		return false
 	}
 	for i := len(d.prefixes) - 1; i >= 0; i-- {
 		if d.prefixes[i].name == string(t.prefix) {
-			return d.prefixes[i].foreign
+			return d.prefixes[i].extension
 		}
 	}
 	d.note(CodeUndeclaredPrefix, p, t.prefix)
@@ -104,20 +104,20 @@ func (d *Decoder) declarePrefixes() {
 	}
 }
 
-func (d *Decoder) addPrefix(name []byte, foreign bool) {
+func (d *Decoder) addPrefix(name []byte, extension bool) {
 	if len(d.prefixes) >= maxPrefixes || len(name) > maxNamespace {
 		return
 	}
 	for i := len(d.prefixes) - 1; i >= 0; i-- {
 		if p := d.prefixes[i]; p.name == string(name) {
-			if p.foreign == foreign {
+			if p.extension == extension {
 				return
 			}
 			break
 		}
 	}
-	d.prefixes = append(d.prefixes, prefix{string(name), foreign})
-	if foreign && string(name) == d.memo.prefix {
-		d.memo.use(nil) // The report's own prefix is bound to something else as well.
+	d.prefixes = append(d.prefixes, prefix{string(name), extension})
+	if extension && string(name) == d.tags.prefix {
+		d.tags.use(nil) // The report's own prefix is bound to something else as well.
 	}
 }

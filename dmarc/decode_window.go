@@ -39,7 +39,7 @@ func (w *window) reset(r io.Reader) {
 	*w = window{r: r, buf: w.buf, first: w.first}
 }
 
-// refill drops what lies before the mark and reads more, until the window is
+// refill drops what lies before the checkpoint and reads more, until the window is
 // full or the input ends. It fails when neither is possible.
 func (d *Decoder) refill() error {
 	if d.eof {
@@ -53,7 +53,7 @@ func (d *Decoder) refill() error {
 	}
 	d.read()
 	if d.base+int64(d.end) > d.limits.Bytes {
-		return d.fail(ReasonTooLarge, d.mark.at, "the document is larger than %d bytes", d.limits.Bytes)
+		return d.fail(ReasonTooLarge, d.checkpoint.at, "the document is larger than %d bytes", d.limits.Bytes)
 	}
 	if !d.started {
 		d.started = true
@@ -65,7 +65,7 @@ func (d *Decoder) refill() error {
 // shift moves the unread rest to the front of the window and makes the window
 // larger when less than half of it would be free.
 func (d *Decoder) shift() error {
-	at := d.mark.at
+	at := d.checkpoint.at
 	d.countLines(at)
 	rest := d.buf[at:d.end]
 	size := len(d.buf) - slack
@@ -88,18 +88,18 @@ func (d *Decoder) shift() error {
 	d.end = len(rest)
 	d.base += int64(at)
 	d.counted -= at
-	d.mark.at = 0
+	d.checkpoint.at = 0
 	return nil
 }
 
-// held returns how much is held in memory from the mark to p, white space before it aside.
+// held returns how much is held in memory from the checkpoint to p, white space before it aside.
 func (d *Decoder) held(p int) int {
-	return p - min(p, spaceEnd(d.buf, d.mark.at))
+	return p - min(p, spaceEnd(d.buf, d.checkpoint.at))
 }
 
-// tooLarge refuses the report for the record, value or tag at the mark.
+// tooLarge refuses the report for the record, value or tag at the checkpoint.
 func (d *Decoder) tooLarge() outcome {
-	return d.stop(ReasonTooLarge, d.mark.at, "a record, a value or a tag is larger than %d bytes", d.limits.RecordBytes)
+	return d.stop(ReasonTooLarge, d.checkpoint.at, "a record, a value or a tag is larger than %d bytes", d.limits.RecordBytes)
 }
 
 // read fills the window. It never reads more than one byte beyond Limits.Bytes.
@@ -134,7 +134,7 @@ func (d *Decoder) ended() error {
 		return d.readError()
 	case d.root != rootNone || d.declared:
 		return d.fail(ReasonTruncated, d.end, "the document ends inside of the report")
-	case d.mark.at == d.end && d.codes == 0: // Nothing but white space was passed.
+	case d.checkpoint.at == d.end && d.codes == 0: // Nothing but white space was passed.
 		return d.fail(ReasonEmpty, d.end, "the document is empty")
 	}
 	return d.fail(ReasonNotAReport, d.end, "the document has no feedback element")
@@ -177,7 +177,7 @@ func (d *Decoder) detectCharset() error {
 		return d.fail(ReasonEncoding, 0, "UTF-32 is not supported")
 	case e == text.Single:
 		if mark > 0 { // QUIRK(bom): Microsoft.
-			d.mark.at, d.bom, d.unicode = mark, int64(mark), true
+			d.checkpoint.at, d.bom, d.unicode = mark, int64(mark), true
 		}
 		return nil
 	case mark == 0:

@@ -85,24 +85,24 @@ func TestEveryOffset(t *testing.T) {
 	}
 }
 
-// TestMemo reads all fixtures with one Decoder, twice, whose memo and strings
-// come from other documents, and with one that learns nothing.
-func TestMemo(t *testing.T) {
+// TestTagCache reads all fixtures with one Decoder, twice, whose tag cache and strings
+// come from other documents, and with one that keeps no tags.
+func TestTagCache(t *testing.T) {
 	shared, without := new(Decoder), new(Decoder)
-	without.memo.off = true
+	without.tags.off = true
 	for range 2 {
 		for name, doc := range sortedFixtures(t) {
 			want, wantErr := decodeAll(new(Decoder), bytes.NewReader(doc))
 			for _, d := range []*Decoder{shared, without} {
 				got, err := decodeAll(d, bytes.NewReader(doc))
 				if diff := equalResult(want, wantErr, got, err); diff != "" {
-					t.Fatalf("%s, memo off %t: -want +got:\n%s", name, d.memo.off, diff)
+					t.Fatalf("%s, tag cache off %t: -want +got:\n%s", name, d.tags.off, diff)
 				}
 			}
 		}
 	}
-	if without.memo.before[leafCount].n != 0 || shared.memo.before[leafCount].n == 0 {
-		t.Error("the memo was not switched off, or never on")
+	if without.tags.before[leafCount].n != 0 || shared.tags.before[leafCount].n == 0 {
+		t.Error("the tag cache was not switched off, or never on")
 	}
 }
 
@@ -256,7 +256,7 @@ func mutate(r *rand.Rand, doc []byte) []byte {
 }
 
 // TestMutations compares thousands of damaged reports: with encoding/xml,
-// and through small windows and a memo that has seen all the others.
+// and through small windows and a tag cache that has seen all the others.
 func TestMutations(t *testing.T) {
 	rounds := 30
 	if testing.Short() {

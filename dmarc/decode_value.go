@@ -27,7 +27,7 @@ func (d *Decoder) value(l leaf, p int) (text []byte, next int, out outcome) {
 		case c == '&':
 			p, out = d.reference(p)
 		case c >= 0x80:
-			p, out = d.foreignText(p)
+			p, out = d.nonASCII(p)
 		default:
 			p = d.control(p)
 		}
@@ -65,7 +65,7 @@ func (d *Decoder) putRune(r rune) {
 // markup reads the '<' at p inside of the value of l. It is done at the end tag of l.
 func (d *Decoder) markup(l leaf, p int) (next int, done bool, out outcome) {
 	rest := d.buf[p:d.end]
-	switch c := d.buf[p+1]; {
+	switch c := d.buf[p+1]; { // The slack has a byte there.
 	case len(rest) < 2:
 		return p, false, needMore
 	case c == '/':
@@ -124,7 +124,7 @@ func (d *Decoder) section(p, end int) outcome {
 		switch c := d.buf[p]; {
 		case c >= 0x80:
 			var out outcome
-			if p, out = d.foreignText(p); out != goOn {
+			if p, out = d.nonASCII(p); out != goOn {
 				return out
 			}
 		case c < ' ':
@@ -153,8 +153,8 @@ func (d *Decoder) control(p int) int {
 	return p + 1
 }
 
-// foreignText appends the character at p, which is not ASCII.
-func (d *Decoder) foreignText(p int) (int, outcome) {
+// nonASCII appends the character at p, which is not ASCII.
+func (d *Decoder) nonASCII(p int) (int, outcome) {
 	c := d.buf[p]
 	if d.charset.SingleByte() {
 		// QUIRK(latin1-declared): AOL and others.

@@ -87,30 +87,3 @@ func (d *Decoder) stop(reason Reason, pos int, format string, args ...any) outco
 	d.err = d.fail(reason, pos, format, args...)
 	return failed
 }
-
-// commit makes p the place where parsing resumes when the window ends.
-func (d *Decoder) commit(p int) {
-	if len(d.doc.report.Warnings) > MaxWarnings {
-		d.boundWarnings()
-	}
-	m := &d.mark
-	m.at, m.leaf, m.open, m.skip, m.comment = p, leafNone, d.open, d.skip, d.comment
-	m.warnings, m.dropped, m.prefixes = len(d.doc.report.Warnings), d.doc.report.WarningsDropped, len(d.prefixes)
-	m.codes = d.codes
-}
-
-// commitIn is commit for a place inside of the leaf l, or behind a record.
-func (d *Decoder) commitIn(l leaf, p int) {
-	d.open = leaves[l].node
-	d.commit(p)
-	d.mark.leaf = l
-}
-
-// restore takes back what happened behind the mark.
-func (d *Decoder) restore() {
-	m := &d.mark
-	d.open, d.skip, d.comment, d.codes = m.open, m.skip, m.comment, m.codes
-	d.doc.report.Warnings = d.doc.report.Warnings[:m.warnings]
-	d.doc.report.WarningsDropped = m.dropped
-	d.prefixes = d.prefixes[:m.prefixes]
-}

@@ -6,9 +6,10 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
-// structure reads tags from p on, up to the value of the next leaf, the end of
-// a record or the end of the report. It teaches the memo the gap s, which p is in.
-func (d *Decoder) structure(p int, s lesson) (l leaf, next int, out outcome) {
+// readTags reads tags from p on, up to the value of the next leaf, the end of a
+// record or the end of the report. The gap s, which p is in, goes to the tag
+// cache if it can be kept.
+func (d *Decoder) readTags(p int, s pendingGap) (l leaf, next int, out outcome) {
 	for {
 		if d.comment {
 			if p, out = d.inComment(p); out != goOn {
@@ -24,7 +25,7 @@ func (d *Decoder) structure(p int, s lesson) (l leaf, next int, out outcome) {
 		if d.open < nodeRecord {
 			d.commit(p)
 		}
-		switch c := d.buf[p+1]; {
+		switch c := d.buf[p+1]; { // The slack has a byte there, and one at d.end.
 		case p >= d.end:
 			return leafNone, p, d.dataEnd()
 		case d.root == rootClosed:
@@ -107,9 +108,9 @@ func (d *Decoder) stray(p int) (int, outcome) {
 }
 
 // endTag closes the open node with the end tag at p.
-func (d *Decoder) endTag(p int, s *lesson) (int, outcome) {
+func (d *Decoder) endTag(p int, s *pendingGap) (int, outcome) {
 	name := nodes[d.open].name
-	if next := endTagEnd(d.buf, p, d.end, d.memo.prefix, name); next > 0 && d.open != nodeNone {
+	if next := endTagEnd(d.buf, p, d.end, d.tags.prefix, name); next > 0 && d.open != nodeNone {
 		return d.closeNode(next, s)
 	}
 	s.after = leafNone
@@ -132,12 +133,12 @@ func (d *Decoder) endTag(p int, s *lesson) (int, outcome) {
 }
 
 // closeNode closes the open node; its end tag ends at p.
-func (d *Decoder) closeNode(p int, s *lesson) (int, outcome) {
+func (d *Decoder) closeNode(p int, s *pendingGap) (int, outcome) {
 	was := d.open
 	d.open = nodes[was].parent
 	switch was {
 	case nodeRecord:
-		d.memo.learn(s, d.buf[s.from:p], leafBetween)
+		d.tags.add(s, d.buf[s.from:p], leafBetween)
 		s.after = leafNone
 		return p, d.endRecord(p)
 	case nodeFeedback:
@@ -147,7 +148,7 @@ func (d *Decoder) closeNode(p int, s *lesson) (int, outcome) {
 }
 
 // startTag reads the start tag at p. The leaf is set when its value follows.
-func (d *Decoder) startTag(p int, s *lesson) (leaf, int, outcome) {
+func (d *Decoder) startTag(p int, s *pendingGap) (leaf, int, outcome) {
 	if !isNameStart(d.buf[p+1]) {
 		s.after = leafNone
 		if p+1 >= d.end {
@@ -169,13 +170,13 @@ func (d *Decoder) startTag(p int, s *lesson) (leaf, int, outcome) {
 			return leafNone, t.next, out
 		}
 	}
-	native := t.prefix == nil || string(t.prefix) == d.memo.prefix
+	native := t.prefix == nil || string(t.prefix) == d.tags.prefix
 	if !t.plain || !native {
 		s.after = leafNone
 	}
 	l, n := child(d.open, t.local)
 	scope := len(d.prefixes)
-	if (!native || len(ns) > 0) && d.foreign(&t, p) {
+	if (!native || len(ns) > 0) && d.isExtension(&t, p) {
 		if l != leafNone || n != nodeNone {
 			d.note(CodeForeignElement, p, d.buf[p+1:min(p+64, t.next)])
 		}
@@ -193,20 +194,20 @@ func (d *Decoder) startTag(p int, s *lesson) (leaf, int, outcome) {
 	return leafNone, t.next, d.startUnknown(&t, p)
 }
 
-func (d *Decoder) startLeaf(l leaf, t *tag, p int, s *lesson) (leaf, int, outcome) {
+func (d *Decoder) startLeaf(l leaf, t *tag, p int, s *pendingGap) (leaf, int, outcome) {
 	if t.empty {
 		s.after = leafNone
 		d.set(l, nil, p)
 		return leafNone, t.next, goOn
 	}
-	d.memo.learn(s, d.buf[s.from:t.next], l)
+	d.tags.add(s, d.buf[s.from:t.next], l)
 	if d.open < nodeRecord {
 		d.commitIn(l, t.next)
 	}
 	return l, t.next, goOn
 }
 
-func (d *Decoder) startNode(n node, t *tag, p int, s *lesson) (int, outcome) {
+func (d *Decoder) startNode(n node, t *tag, p int, s *pendingGap) (int, outcome) {
 	switch {
 	case n == nodePolicy && d.seen&seenPolicy != 0:
 		// QUIRK(policy-dup): the first wins.

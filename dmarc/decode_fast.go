@@ -2,30 +2,30 @@ package dmarc
 
 import "bytes"
 
-// run parses from the mark to the end of a record or of the report. The fast
-// way goes from value to value: read a plain value, compare the gap behind it
-// with those in the memo. What is not plain takes the careful way: value for
-// the content of a leaf, structure for the tags between two leaves.
+// run parses from the checkpoint to the end of a record or of the report. The
+// fast path goes from value to value: read a plain value, compare the gap behind
+// it with those in the tag cache. What is not plain takes the slow path:
+// slowValue for the content of a leaf, readTags for the tags between two leaves.
 func (d *Decoder) run() outcome {
 	if !d.started {
 		return needMore
 	}
-	l, p := d.mark.leaf, d.mark.at
+	l, p := d.checkpoint.leaf, d.checkpoint.at
 	out := goOn
 	if l == leafNone {
-		l, p, out = d.structure(p, lesson{})
+		l, p, out = d.readTags(p, pendingGap{})
 	}
 	for out == goOn {
 		v := p // the start of the value of l
 		if l != leafBetween {
 			if p = d.plainValue(l, v); p < 0 {
-				l, p, out = d.careful(l, v)
+				l, p, out = d.slowValue(l, v)
 				continue
 			}
 		}
-		g := d.memo.find(l, d.buf[p:d.end])
+		g := d.tags.find(l, d.buf[p:d.end])
 		if g == nil || !d.cross(l, g, v, p) {
-			l, p, out = d.uncharted(l, v, p)
+			l, p, out = d.slowGap(l, v, p)
 			continue
 		}
 		p += len(g.text)
@@ -40,11 +40,12 @@ func (d *Decoder) run() outcome {
 }
 
 // plainValue reads the value of l that starts at p and returns the place of
-// the '<' behind it, or -1 when the value needs care. Values of a record are
+// the '<' behind it, or -1 when the value needs the slow path. Values of a record are
 // stored; those of the header are left to cross.
 func (d *Decoder) plainValue(l leaf, p int) int {
 	buf := d.buf
 	if l < leafSource {
+		// Where the window ends before the value, end is in the slack and its byte is no '<'.
 		end := plainEnd(buf, p)
 		if buf[end] != '<' || end-p > d.limits.TextBytes {
 			return -1
@@ -190,31 +191,31 @@ func (d *Decoder) cross(l leaf, g *gap, v, p int) bool {
 	return true
 }
 
-// uncharted reads the gap behind the plain value buf[v:p] of l without the memo.
-func (d *Decoder) uncharted(l leaf, v, p int) (leaf, int, outcome) {
+// slowGap reads the gap behind the plain value buf[v:p] of l without the tag cache.
+func (d *Decoder) slowGap(l leaf, v, p int) (leaf, int, outcome) {
 	d.open = leaves[l].node
 	if l == leafBetween {
-		return d.structure(p, lesson{after: l, from: p})
+		return d.readTags(p, pendingGap{after: l, from: p})
 	}
 	next := -1
 	if d.buf[p+1] == '/' {
-		next = endTagEnd(d.buf, p, d.end, d.memo.prefix, leaves[l].name)
+		next = endTagEnd(d.buf, p, d.end, d.tags.prefix, leaves[l].name)
 	}
 	if next < 0 {
 		if l >= leafSource {
 			d.seen &^= 1 << l
 		}
-		return d.careful(l, v)
+		return d.slowValue(l, v)
 	}
 	if l < leafSource {
 		d.set(l, bytes.TrimSpace(d.buf[v:p]), v)
 		d.commit(next)
 	}
-	return d.structure(next, lesson{after: l, from: p})
+	return d.readTags(next, pendingGap{after: l, from: p})
 }
 
-// careful reads the value of l at p, whatever it looks like, and on to the next.
-func (d *Decoder) careful(l leaf, p int) (leaf, int, outcome) {
+// slowValue reads the value of l at p, whatever it looks like, and on to the next.
+func (d *Decoder) slowValue(l leaf, p int) (leaf, int, outcome) {
 	d.open = leaves[l].node
 	b, next, out := d.value(l, p)
 	if out != goOn {
@@ -224,7 +225,7 @@ func (d *Decoder) careful(l leaf, p int) (leaf, int, outcome) {
 	if d.open < nodeRecord {
 		d.commit(next)
 	}
-	return d.structure(next, lesson{})
+	return d.readTags(next, pendingGap{})
 }
 
 // endRecord completes the record that ends at p.

@@ -6,9 +6,19 @@ import (
 	"math/bits"
 )
 
-// slack is the number of zero bytes behind the data in a window. They end
-// every scan, so that scanning loops need no bounds of their own, and let
-// eight bytes be loaded at once at any place.
+// slack is the number of zero bytes behind the data in a window. Three things
+// rely on them:
+//
+//   - A zero byte is no text, no white space and no part of a name, so each of
+//     plainEnd, spaceEnd and nameEnd ends on it at the latest and needs no bound.
+//     What they return is compared with the end of the data by the caller, or
+//     the byte there with the one that is wanted, which is never zero.
+//   - Eight bytes can be loaded at any place of the data (plainEnd, hashValue).
+//   - buf[p] and buf[p+1] exist where p is the end of the data (readTags,
+//     markup, reference).
+//
+// Eight would do for the second; sixteen leave room for loads that start up to
+// eight bytes behind the data.
 const slack = 16
 
 const (
@@ -20,7 +30,7 @@ const (
 // text: markup, a reference, a control character or not ASCII. The slack
 // behind the data guarantees that there is one.
 func plainEnd(buf []byte, p int) int {
-	for ; p+8 <= len(buf); p += 8 {
+	for ; p+8 <= len(buf); p += 8 { // The slack ends it.
 		if m := specials(binary.LittleEndian.Uint64(buf[p:])); m != 0 {
 			return p + bits.TrailingZeros64(m)>>3
 		}
@@ -54,7 +64,7 @@ func nameEnd(buf []byte, p int) int {
 	if !isNameStart(buf[p]) {
 		return p
 	}
-	for isName(buf[p]) {
+	for isName(buf[p]) { // The slack ends it.
 		p++
 	}
 	return p
@@ -62,7 +72,7 @@ func nameEnd(buf []byte, p int) int {
 
 // spaceEnd returns the index of the first byte from p on that is no white space.
 func spaceEnd(buf []byte, p int) int {
-	for isSpace(buf[p]) {
+	for isSpace(buf[p]) { // The slack ends it.
 		p++
 	}
 	return p

@@ -11,7 +11,7 @@ import (
 // interner keeps the strings of recent values, so that a value that comes
 // again costs a look-up instead of an allocation. Its tables have two places
 // for each hash and overwrite the older: they are bounded, and colliding values
-// that a stranger has chosen cost no more than new ones.
+// that somebody has chosen on purpose cost no more than new ones.
 type interner struct {
 	words   table[string]
 	domains table[string]
@@ -47,7 +47,7 @@ func (t *table[T]) slot(h uint64) *[2]T {
 }
 
 // hashValue hashes buf[p:end], of which it reads at most 24 bytes. At least
-// eight bytes follow p.
+// eight bytes follow p, because of the slack.
 func hashValue(buf []byte, p, end int) uint64 {
 	const k1, k2 = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 	n := end - p

@@ -1,18 +1,18 @@
 package dmarc
 
-// memo remembers gaps: the bytes between two values, such as
+// tagCache remembers gaps: the bytes between two values, such as
 //
 //	</count>
 //	      <policy_evaluated>
 //	        <disposition>
 //
 // One program writes all records of a report, so the same few gaps come again
-// and again, and one comparison replaces reading four tags. A gap is learnt
+// and again, and one comparison replaces reading four tags. A gap is kept
 // only when it consists of plain tags and white space, so that its meaning
 // depends on nothing but the leaf before it and its bytes.
-type memo struct {
-	off    bool
-	budget int    // gaps that may still be learnt from this report
+type tagCache struct {
+	off    bool   // for tests
+	budget int    // gaps of this report that may still be added
 	prefix string // of the root element; its tags are as plain as those without
 	before [leafLimit]gaps
 }
@@ -30,28 +30,28 @@ type gap struct {
 	opened int
 }
 
-// Bounds of the memo: what is longer than gapBytes is no gap between tags of
-// this format, and a report with more than learnBudget different gaps does not repeat itself.
+// Bounds of the cache: what is longer than gapBytes is no gap between tags of
+// this format, and a report with more than gapBudget different gaps does not repeat itself.
 const (
-	gapBytes    = 512
-	learnBudget = 256
+	gapBytes  = 512
+	gapBudget = 256
 )
 
-func (m *memo) reset() { m.budget = learnBudget }
+func (c *tagCache) reset() { c.budget = gapBudget }
 
-// use prepares for a report whose root element has the prefix. What was learnt
-// with another prefix is forgotten, as that may be foreign here.
-func (m *memo) use(prefix []byte) {
-	if m.prefix == string(prefix) {
+// use prepares for a report whose root element has the prefix. Gaps with
+// another prefix are forgotten: here it may belong to an extension.
+func (c *tagCache) use(prefix []byte) {
+	if c.prefix == string(prefix) {
 		return
 	}
-	m.prefix = string(prefix)
-	m.before = [leafLimit]gaps{}
+	c.prefix = string(prefix)
+	c.before = [leafLimit]gaps{}
 }
 
 // find returns the gap behind leaf l that buf continues with.
-func (m *memo) find(l leaf, buf []byte) *gap {
-	s := &m.before[l]
+func (c *tagCache) find(l leaf, buf []byte) *gap {
+	s := &c.before[l]
 	for i := range s.gap[:s.n] {
 		t := s.gap[i].text
 		if len(t) <= len(buf) && string(buf[:len(t)]) == t {
@@ -64,18 +64,18 @@ func (m *memo) find(l leaf, buf []byte) *gap {
 	return nil
 }
 
-// lesson is a gap while it is read.
-type lesson struct {
-	after leaf // leafNone when nothing can be learnt
+// pendingGap is a gap while its tags are read.
+type pendingGap struct {
+	after leaf // leafNone when the gap cannot be kept
 	from  int
 	gap   gap
 }
 
 // open notes that the gap opens n.
-func (s *lesson) open(n node) {
+func (s *pendingGap) open(n node) {
 	switch n {
 	case nodeMetadata, nodePolicy, nodeRecord, nodeReason, nodeDKIM, nodeSPF:
-		// A record that opens behind the header is no transaction yet: see mark.
+		// A record that opens behind the header is no transaction yet: see checkpoint.
 		if s.gap.opened == len(s.gap.opens) || n == nodeRecord && s.after != leafBetween {
 			s.after = leafNone
 			return
@@ -85,13 +85,13 @@ func (s *lesson) open(n node) {
 	}
 }
 
-// learn remembers the gap text that leads to next.
-func (m *memo) learn(s *lesson, text []byte, next leaf) {
-	if s.after == leafNone || m.off || m.budget == 0 || len(text) > gapBytes {
+// add keeps the gap text that leads to next.
+func (c *tagCache) add(s *pendingGap, text []byte, next leaf) {
+	if s.after == leafNone || c.off || c.budget == 0 || len(text) > gapBytes {
 		return
 	}
-	m.budget--
-	b := &m.before[s.after]
+	c.budget--
+	b := &c.before[s.after]
 	if b.n < len(b.gap) {
 		b.n++
 	}
