@@ -7,27 +7,35 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // TestBudget asks a Prometheus that answers as the real one does.
 func TestBudget(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("no curl")
+	realtest.Need(t, "curl", "jq")
+	one := func(value string) string {
+		return `{"status":"success","data":{"resultType":"vector","result":[
+			{"metric":{"__name__":"slo:error_budget:remaining_ratio","slo":"latency"},"value":[1764115200,"0.9"]},
+			{"metric":{"__name__":"slo:error_budget:remaining_ratio","slo":"availability"},"value":[1764115200,"` + value + `"]}]}}`
 	}
-	const (
-		whole = `{"status":"success","data":{"resultType":"vector","result":[]}}`
-		spent = `{"status":"success","data":{"resultType":"vector","result":[{"metric":{"slo":"availability"},"value":[1764115200,"-0.2"]}]}}`
-	)
+	const none = `{"status":"success","data":{"resultType":"vector","result":[]}}`
 	tests := []struct {
 		name, answer, reason string
 		ok                   bool
 		want                 string
 	}{
-		{"nothing is spent", whole, "", true, "no error budget is spent"},
-		{"a budget is spent", spent, "", false, "give a reason"},
-		{"a budget is spent, for a reason", spent, "this is the fix", true, "deployed because: this is the fix"},
-		{"an error of the query", `{"status":"error","errorType":"bad_data","error":"parse error"}`, "this is the fix", false, "unexpected answer"},
+		{"nothing is spent", one("0.001"), "", true, "no error budget is spent of 2"},
+		{"a budget is spent", one("-0.2"), "", false, `spent: -0.2 {"slo":"availability"}: give a reason`},
+		{"a budget is spent to the last", one("0"), "", false, "give a reason"},
+		{"a budget is not a number", one("NaN"), "", false, "give a reason"},
+		{"a budget is spent, for a reason", one("-0.2"), "this is the fix", true, "deployed because: this is the fix"},
+		{"Prometheus has no data", none, "", false, "knows no error budget"},
+		{"Prometheus has no data, for a reason", none, "it is being rebuilt", true, "knows no error budget (slo:error_budget:remaining_ratio has no data), but deployed because"},
+		{"an error of the query", `{"status":"error","errorType":"bad_data","error":"parse error"}`, "", false, "knows no error budget"},
+		{"a scalar", `{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}`, "", false, "unexpected answer"},
 		{"another server", `<html>`, "", false, "unexpected answer"},
+		{"an empty answer", ``, "", false, "knows no error budget"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

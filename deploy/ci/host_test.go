@@ -37,7 +37,7 @@ found() {
 	return 1
 }
 docker() {
-	local i
+	local i k s
 	fault docker "$@" || return
 	case "$1 $2" in
 	"pull --quiet") [ ! -e .registry-down ] || { echo "registry is down" >&2; return 1; }; echo "$3" >>.images ;;
@@ -47,10 +47,18 @@ docker() {
 	"image rm") sed -i "\\|^$3\$|d" .images; sed -i "\\| $3\$|d" .tags ;;
 	"inspect --format") shift 3; for i; do echo "$i id-${i#c-} 0 /app running/"; done ;;
 	"compose --env-file")
+		s=${*: -1}
+		s=${s#web-}
 		case "$6" in
+		stop) rm ".up-$s" ;;
 		up)
 			[ ! -e .ignored ] || return 0
-			while IFS='=' read -r _ i; do found "$i" || return; echo "$FOUND"; done <.env.image >.up
+			while IFS='=' read -r k i; do
+				[[ $k == *_IMAGE* ]] || continue
+				found "$i" || return
+				echo "$FOUND"
+				if [ "$k" = "APP_IMAGE_${s^^}" ]; then echo "$FOUND" >".new" && command mv .new ".up-$s"; fi
+			done <.env.image >.up
 			command mv .up .running
 			;;
 		ps) while read -r i; do echo "c-${i##*@}"; done <.running ;;
@@ -61,6 +69,7 @@ docker() {
 }
 curl() {
 	fault curl "$@" || return
+	[ ! -e .real ] || { command curl "$@"; return; }
 	[ ! -e .on-curl ] || . ./.on-curl || return
 	local i
 	while read -r i; do [[ $i != *sha256:bad* ]] || return 22; done <.running

@@ -43,11 +43,14 @@ step_unlock() {
 	rm -f deploy.lock
 }
 
+# shellcheck disable=SC2317 # check calls it.
+images_are_variables() { cat -- *compose*.y*ml | grep -qE '\$\{?[A-Z0-9_]+_IMAGE'; }
+
 # step_init prepares the directory and says what the host has not got.
 step_init() {
 	local failed=0 file
 	check() {
-		if "${@:2}" >/dev/null 2>&1 </dev/null; then say "ok       $1"; else say "MISSING  $1"; failed=1; fi
+		if "${@:2}" >/dev/null </dev/null 2>.init; then say "ok       $1"; else say "MISSING  $1$(sed 's/^/: /;q' .init)"; failed=1; fi
 	}
 	umask 027
 	[ -e .env ] || (umask 077 && : >.env)
@@ -56,11 +59,15 @@ step_init() {
 	for file in flock curl timeout sync; do check "$file" command -v "$file"; done
 	check "docker answers $(id -un)" docker version
 	check "docker compose, version 2" docker compose version
-	check "a compose file in $DEPLOY_DIR" ls compose.yaml compose.yml docker-compose.yaml docker-compose.yml
-	check "its images are variables: \${APP_IMAGE}, or \${NAME_IMAGE} with --image name=…" grep -rqE '\$\{?[A-Z0-9_]+_IMAGE' --include='*compose*.y*ml' .
+	check "a compose file in $DEPLOY_DIR" compgen -G '*compose.y*ml'
+	check "its images are variables: \${APP_IMAGE}, or \${NAME_IMAGE} with --image name=…" images_are_variables
 	check ".env is not readable by others" test -z "$(find .env -perm /007)"
 	check "2 GiB of disk for the next image" test "$(df -Pk . | awk 'NR == 2 { print $4 }')" -ge 2097152
-	check "deploy.conf" conf_read
+	check "deploy.conf, where there is one" conf_read
+	if beside && [ ! -e "$UPSTREAM_FILE" ]; then
+		put "$UPSTREAM_FILE" "upstream $UPSTREAM_NAME { server ${SLOT_A#* }; }" || failed=1
+	fi
+	rm -f .init
 	[ -z "$HEALTH_URL" ] || say "the application will be asked at $HEALTH_URL"
 	[ "$failed" = 0 ] || say "the host is not ready"
 	return "$failed"
