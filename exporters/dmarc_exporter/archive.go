@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -18,18 +19,18 @@ type archiveOptions struct {
 }
 
 func (o *archiveOptions) addFlags(c *kingpin.CmdClause) {
-	c.Flag("archive.file", "File to which every record of the aggregate reports that count is appended, with its address, one line of JSON each. Without it nothing is kept.").StringVar(&o.file)
-	c.Flag("archive.max-bytes", "How large the archive may be before another file is begun, and this one gets the suffix .1.").Default("100MB").BytesVar(&o.maxBytes)
-	c.Flag("archive.files", "How many full files of the archive are kept.").Default("10").IntVar(&o.files)
+	c.Flag("archive.file", "File that every record of counted aggregate reports is appended to, with its IP address, as one JSON object per line. Without it, no records are kept.").StringVar(&o.file)
+	c.Flag("archive.max-bytes", "Maximum size of the archive before it is rotated to a file with the suffix .1.").Default("100MB").BytesVar(&o.maxBytes)
+	c.Flag("archive.files", "How many rotated files of the archive are kept.").Default("10").IntVar(&o.files)
 }
 
-// check finds mistakes. What is in a directory that is read would be read as a report.
+// check finds mistakes. An archive in a directory that is read would be read as a report.
 func (o *archiveOptions) check(sources *sourcesConfig) error {
 	if o.file == "" {
 		return nil
 	}
 	if o.maxBytes < 1 || o.files < 1 {
-		return fmt.Errorf("archive: %d files of %d bytes are too few", o.files, o.maxBytes)
+		return errors.New("--archive.files and --archive.max-bytes must be at least 1")
 	}
 	path, err := filepath.Abs(o.file)
 	if err != nil {
@@ -37,7 +38,7 @@ func (o *archiveOptions) check(sources *sourcesConfig) error {
 	}
 	for _, source := range sources.Directories {
 		if dir, err := filepath.Abs(string(source.Path)); err == nil && dir == filepath.Dir(path) {
-			return fmt.Errorf("archive: %s lies in the directory %s, which is read", o.file, source.Path)
+			return fmt.Errorf("--archive.file: %s is in the directory %s, which is read for reports; choose another directory", o.file, source.Path)
 		}
 	}
 	return nil

@@ -21,11 +21,11 @@ type backfillOptions struct {
 
 // addFlags declares the flags.
 func (o *backfillOptions) addFlags(c *kingpin.CmdClause) {
-	c.Flag("format", "What to print.").Default("openmetrics").Enum("openmetrics")
-	c.Flag("settled", "How old a day must be to be printed: reports about younger ones may still come.").Default("4d").SetValue(&o.settled)
+	c.Flag("format", "Output format.").Default("openmetrics").Enum("openmetrics")
+	c.Flag("settled", "Minimum age of the days that are printed: reports about more recent days may still arrive.").Default("4d").SetValue(&o.settled)
 	c.Flag("config.file", "Configuration file of serve, for its domains and senders.").StringVar(&o.configFile)
-	c.Flag("domain", "Domain whose reports are mine, as for serve. Repeatable.").SetValue(&o.domains)
-	c.Flag("budget.series", "How many series domains, reporters and senders may have in all, as for serve.").Default("2000").IntVar(&o.series)
+	c.Flag("domain", "Domain that you own, as for serve. Repeatable.").SetValue(&o.domains)
+	c.Flag("budget.series", "Maximum number of series of domains, reporters and senders together, as for serve.").Default("2000").IntVar(&o.series)
 }
 
 // run is the command backfill.

@@ -91,11 +91,11 @@ func (r *refused) Check() error {
 
 // account is a mailbox on a server and how to log in to it.
 type account struct {
-	Address  string        `yaml:"address"`
-	Security string        `yaml:"security"`
-	TLS      config.TLS    `yaml:"tls"`
-	Username string        `yaml:"username"`
-	Password config.Secret `yaml:"password"`
+	Address  string          `yaml:"address"`
+	Security ingest.Security `yaml:"security"`
+	TLS      config.TLS      `yaml:"tls"`
+	Username string          `yaml:"username"`
+	Password config.Secret   `yaml:"password"`
 }
 
 // check is called by what inlines the account.
@@ -105,6 +105,9 @@ func (a *account) check() error {
 		return config.At("address", errMissing)
 	case a.Username == "":
 		return config.At("username", errMissing)
+	}
+	if err := ingest.CheckAddress(a.Address); err != nil {
+		return config.At("address", err)
 	}
 	return nil
 }

@@ -48,8 +48,10 @@ func (a *resolverAddress) Check() error {
 	if *a == "" {
 		return nil
 	}
-	_, _, err := net.SplitHostPort(string(*a))
-	return err
+	if _, _, err := net.SplitHostPort(string(*a)); err != nil {
+		return errors.New("must be an address and a port, such as 127.0.0.1:53")
+	}
+	return nil
 }
 
 // resolver asks the DNS server at an address, or those of the system.

@@ -42,18 +42,18 @@ func newApp() (*kingpin.Application, *flags) {
 	app.GetFlag("runtime.gomaxprocs").Default("0") // reports are read side by side
 	serve := app.Command("serve", "Read reports from the sources and serve metrics.").Default()
 	f.serve.addFlags(serve)
-	check := app.Command("check", "Read reports and say what is in them. Exits with 1 when something is refused.")
-	check.Flag("json", "Print one JSON object per report and line.").BoolVar(&f.check.JSON)
-	check.Flag("strict", "List deviations from RFC 9990 with their sections; exit with 1 also for them and for reports that were readable only with repairs.").BoolVar(&f.check.Strict)
-	check.Arg("path", "Files, and directories with all below them; - is the standard input.").Required().StringsVar(&f.paths)
-	parse := app.Command("parse", "Print every record of reports, one per line.")
-	parse.Flag("format", "What to print.").Default("json").EnumVar(&f.parseFormat, "json", "csv")
-	parse.Arg("path", "Files, and directories with all below them; - is the standard input.").Required().StringsVar(&f.paths)
-	backfill := app.Command("backfill", "Print the counters that reports on disk would have made, with the times of the reports, for promtool tsdb create-blocks-from openmetrics.")
+	check := app.Command("check", "Read reports and print a summary of each. Exits with 1 if anything is refused.")
+	check.Flag("json", "Print one JSON object per line for each report.").BoolVar(&f.check.JSON)
+	check.Flag("strict", "Also list deviations from RFC 9990 with their sections, and exit with 1 if there are any or if a report was readable only after repairs.").BoolVar(&f.check.Strict)
+	check.Arg("path", "Files, or directories, which are read recursively. Use - for standard input.").Required().StringsVar(&f.paths)
+	parse := app.Command("parse", "Print every record of the reports, one per line.")
+	parse.Flag("format", "Output format.").Default("json").EnumVar(&f.parseFormat, "json", "csv")
+	parse.Arg("path", "Files, or directories, which are read recursively. Use - for standard input.").Required().StringsVar(&f.paths)
+	backfill := app.Command("backfill", "Print the counters of past reports with the timestamps of the reports, as input for promtool tsdb create-blocks-from openmetrics.")
 	f.backfill.addFlags(backfill)
-	backfill.Arg("path", "Files, and directories with all below them.").Required().StringsVar(&f.paths)
+	backfill.Arg("path", "Files, or directories, which are read recursively.").Required().StringsVar(&f.paths)
 	checkConfig := app.Command("check-config", "Check a configuration file.")
-	checkConfig.Arg("file", "The file.").Required().StringVar(&f.configFile)
+	checkConfig.Arg("file", "Configuration file.").Required().StringVar(&f.configFile)
 	return app, f
 }
 
@@ -87,7 +87,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return runServe(ctx, f, stderr)
 }
 
-// exitCode prints the error of a command, unless its output told of it, and returns the code for it.
+// exitCode prints the error of a command, unless its output names the cause, and returns the code for it.
 func exitCode(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitOK

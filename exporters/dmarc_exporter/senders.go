@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -49,9 +50,9 @@ func (n *network) UnmarshalText(b []byte) error {
 	prefix, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%q is neither a network nor an address", b)
+		return errors.New("must be a network, such as 192.0.2.0/24, or an address")
 	case prefix.Masked() != prefix:
-		return fmt.Errorf("network %s begins at %s", text, prefix.Masked())
+		return fmt.Errorf("the network begins at %s", prefix.Masked())
 	}
 	*n = network(prefix)
 	return nil

@@ -48,25 +48,25 @@ type serveOptions struct {
 
 // addFlags declares the flags.
 func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
-	c.Flag("config.file", "YAML file with sources, in addition to those of the flags. It is read again on SIGHUP and POST /-/reload.").StringVar(&o.configFile)
+	c.Flag("config.file", "YAML file with sources, in addition to those of the flags. It is reloaded on SIGHUP and POST /-/reload.").StringVar(&o.configFile)
 	c.Flag("source.dir", "Directory with report files. Repeatable.").StringsVar(&o.dirs)
 	c.Flag("source.maildir", "Maildir with report mails. Repeatable.").StringsVar(&o.maildirs)
-	c.Flag("source.mbox", "File with report mails in mbox format, which is only read. Repeatable.").StringsVar(&o.mboxes)
-	c.Flag("source.after", "What happens to files of directories and Maildirs when they are counted: they stay, move to done/, or are deleted.").
+	c.Flag("source.mbox", "File with report mails in mbox format. It is never modified. Repeatable.").StringsVar(&o.mboxes)
+	c.Flag("source.after", "What happens to files of directories and Maildirs after they are counted: keep them, move them to done/, or delete them.").
 		Default(string(ingest.AfterKeep)).EnumVar(&o.after, string(ingest.AfterKeep), string(ingest.AfterMove), string(ingest.AfterDelete))
-	c.Flag("source.refused", "What happens to files that hold no report: they move to invalid/<reason>/, or stay.").
+	c.Flag("source.refused", "What happens to files without a valid report: move them to invalid/<reason>/, or keep them.").
 		Default(string(refusedMove)).EnumVar(&o.refused, string(refusedMove), string(refusedKeep))
-	c.Flag("source.rescan", "How often all files are looked at, besides when the kernel tells of changes.").
+	c.Flag("source.rescan", "How often all files are scanned, in addition to file notifications.").
 		Default("30s").DurationVar(&o.rescan)
-	c.Flag("state.file", "File with the counts. It is created when it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
-	c.Flag("state.horizon", "How long reports are remembered; older ones are not counted.").Default("400d").SetValue(&o.horizon)
-	c.Flag("state.max-bytes", "How large the state file may grow, such as 512MB; nothing is counted beyond. 0 means no limit.").Default("0").BytesVar(&o.maxBytes)
-	c.Flag("domain", "Domain whose reports are mine; those of others count as foreign. Repeatable. Without it domains are learnt from reports.").SetValue(&o.domains)
-	c.Flag("budget.series", "How many series domains, reporters and senders may have in all.").Default("2000").IntVar(&o.series)
-	c.Flag("dedupe.conflicts", "What happens to a report that is known with other content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
-	c.Flag("dedupe.twins", "What happens to a report that differs from a known one only by its id.").Default("count").EnumVar(&o.twins, "skip", "count")
+	c.Flag("state.file", "State file with the counts. It is created if it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
+	c.Flag("state.horizon", "How long reports are remembered. Older reports are not counted.").Default("400d").SetValue(&o.horizon)
+	c.Flag("state.max-bytes", "Maximum size of the state file, such as 512MB. Nothing is counted while it is exceeded. Use 0 for no limit.").Default("0").BytesVar(&o.maxBytes)
+	c.Flag("domain", "Domain that you own. Reports about other domains are counted with domain=\"foreign\". Repeatable. Without it, domains are learned from the reports.").SetValue(&o.domains)
+	c.Flag("budget.series", "Maximum number of series of domains, reporters and senders together. Further label values are replaced by \"other\".").Default("2000").IntVar(&o.series)
+	c.Flag("dedupe.conflicts", "Skip or count a report that is already known with different content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
+	c.Flag("dedupe.twins", "Skip or count a report that differs from a known one only in its id.").Default("count").EnumVar(&o.twins, "skip", "count")
 	o.archive.addFlags(c)
-	c.Flag("compat.dmarc-metrics-exporter", "Serve also the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
+	c.Flag("compat.dmarc-metrics-exporter", "Also expose the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
 }
 
 // errNoSources is why serve would have nothing to do.
@@ -82,7 +82,7 @@ type service struct {
 	pipeline   *ingest.Pipeline
 	supervisor ingest.Supervisor
 	uploads    uploads
-	judge      atomic.Pointer[ingest.Judge]
+	auth       atomic.Pointer[ingest.Authenticator]
 	senders    atomic.Pointer[ingest.Senders]
 	initial    map[string]ingest.Source
 }
@@ -155,7 +155,7 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	pipeline := ingest.PipelineConfig{Logger: logger, Signers: o.compat, Judge: s.judgeMail, Sender: s.nameSender}
+	pipeline := ingest.PipelineConfig{Logger: logger, Signers: o.compat, Authenticate: s.authenticate, Sender: s.nameSender}
 	if o.archive.file != "" {
 		if s.archive, err = o.archive.open(); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -207,17 +207,17 @@ func (s *service) build(c *fileConfig) (map[string]ingest.Source, error) {
 	}
 	s.uploads.set(uploads, sources)
 	s.senders.Store(senders)
-	judge := c.Trust.judge()
-	s.judge.Store(&judge)
+	auth := c.Trust.authenticator()
+	s.auth.Store(&auth)
 	return sources, nil
 }
 
-// judgeMail asks the judge of the current configuration.
-func (s *service) judgeMail(ctx context.Context, mail *unpack.Mail, kind unpack.Kind) ingest.Judgement {
-	if judge := *s.judge.Load(); judge != nil {
-		return judge(ctx, mail, kind)
+// authenticate checks a mail by the current configuration.
+func (s *service) authenticate(ctx context.Context, mail *unpack.Mail, kind unpack.Kind) ingest.Authentication {
+	if auth := *s.auth.Load(); auth != nil {
+		return auth(ctx, mail, kind)
 	}
-	return ingest.Judgement{}
+	return ingest.Authentication{}
 }
 
 // nameSender asks the senders of the current configuration.
@@ -248,7 +248,7 @@ func (s *service) reload(ctx context.Context) error {
 	return s.supervisor.Exchange(ctx, sources)
 }
 
-// sourceMetrics says how the sources are doing.
+// sourceMetrics returns the state of the sources for /metrics.
 func (s *service) sourceMetrics() []collector.Source {
 	var out []collector.Source
 	for _, source := range s.supervisor.Sources() {

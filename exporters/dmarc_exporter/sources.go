@@ -89,7 +89,7 @@ func (b *builder) imap(c *imapConfig) (ingest.Source, error) {
 		auth = imap.Token(c.Username, newTokens(c.OAuth2).get)
 	}
 	return imap.New(imap.Config{
-		Options: b.options(c.Options), Actions: c.Actions, Address: c.Address, Security: imap.Security(c.Security), TLS: client,
+		Options: b.options(c.Options), Actions: c.Actions, Address: c.Address, Security: c.Security, TLS: client,
 		Auth: auth, User: c.Username, Folders: c.Folders, NoIdle: c.NoIdle,
 	})
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/trust"
 )
 
-// trustConfig says which mails are believed.
+// trustConfig says how mails are authenticated.
 type trustConfig struct {
 	Mode trust.Mode `yaml:"mode"`
-	// AuthServIDs are mail servers whose Authentication-Results are believed.
+	// AuthServIDs are mail servers whose Authentication-Results are trusted.
 	AuthServIDs []string `yaml:"auth_serv_ids"`
 	// NoDKIM does not verify DKIM signatures, which needs DNS.
 	NoDKIM bool `yaml:"no_dkim"`
@@ -42,8 +42,8 @@ func (c *trustConfig) Check() error {
 	return nil
 }
 
-// judge makes the judge of mails; nil believes all of them.
-func (c *trustConfig) judge() ingest.Judge {
+// authenticator returns nil when all mails are trusted.
+func (c *trustConfig) authenticator() ingest.Authenticator {
 	if c.Mode == "" || c.Mode == trust.ModeOff {
 		return nil
 	}
@@ -52,20 +52,20 @@ func (c *trustConfig) judge() ingest.Judge {
 		policy.LookupTXT = resolver(c.Resolver).LookupTXT
 	}
 	timeout := cmp.Or(c.Timeout, 10*time.Second)
-	return func(parent context.Context, mail *unpack.Mail, kind unpack.Kind) ingest.Judgement {
+	return func(parent context.Context, mail *unpack.Mail, kind unpack.Kind) ingest.Authentication {
 		if mail == nil {
 			// Who can put a file there, or knows the token, is trusted.
-			return ingest.Judgement{Auth: string(trust.None)}
+			return ingest.Authentication{Result: string(trust.None)}
 		}
 		ctx, cancel := context.WithTimeout(parent, timeout)
 		defer cancel()
 		result := policy.Check(ctx, mail, kind)
-		judgement := ingest.Judgement{Auth: string(result.Outcome), Retry: result.Temporary}
+		authentication := ingest.Authentication{Result: string(result.Outcome), Retry: result.Temporary}
 		if policy.Refuses(result) {
-			judgement.Refused = errors.New(result.Reason)
-			judgement.Down = result.Temporary && !answers(parent, policy.LookupTXT)
+			authentication.Refused = errors.New(result.Reason)
+			authentication.Down = result.Temporary && !answers(parent, policy.LookupTXT)
 		}
-		return judgement
+		return authentication
 	}
 }
 

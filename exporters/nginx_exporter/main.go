@@ -41,17 +41,17 @@ func newApp() (*kingpin.Application, *flags) {
 	f.Flags = exporter.AddFlags(app, ":9113")
 	app.Flag("config.file", "YAML file with targets, access logs, routes and probe modules.").StringVar(&f.configFile)
 	app.Flag("config.check", "Check the configuration file and exit.").BoolVar(&f.configCheck)
-	app.Flag("nginx.scrape-uri", "stub_status to scrape when the configuration file names none: http://…, https://… or unix:/socket:/path. Repeatable. Without any target or access log it is "+defaultURI+".").
+	app.Flag("nginx.scrape-uri", "URI of stub_status, if the configuration file has none: http://…, https://… or unix:/socket:/path. Repeatable. Without any target or access log it is "+defaultURI+".").
 		Envar("SCRAPE_URI").StringsVar(&f.uris)
 	app.Flag("nginx.ssl-verify", "Verify the certificate of https targets. --no-nginx.ssl-verify is insecure.").
 		Envar("SSL_VERIFY").Default("true").BoolVar(&f.verify)
-	app.Flag("nginx.ssl-ca-cert", "CA certificates (PEM) that https targets are verified with.").Envar("SSL_CA_CERT").StringVar(&f.caFile)
+	app.Flag("nginx.ssl-ca-cert", "CA certificates (PEM) to verify https targets with.").Envar("SSL_CA_CERT").StringVar(&f.caFile)
 	app.Flag("nginx.ssl-client-cert", "Client certificate (PEM) for https targets.").Envar("SSL_CLIENT_CERT").StringVar(&f.certFile)
 	app.Flag("nginx.ssl-client-key", "Key (PEM) of the client certificate.").Envar("SSL_CLIENT_KEY").StringVar(&f.keyFile)
-	app.Flag("nginx.timeout", "Upper bound for one target, within the timeout of the scrape.").Envar("TIMEOUT").Default("5s").DurationVar(&f.timeout)
+	app.Flag("nginx.timeout", "Timeout for one target, within the scrape timeout.").Envar("TIMEOUT").Default("5s").DurationVar(&f.timeout)
 	app.Flag("nginx.plus", "Not supported: NGINX Plus has an API of its own.").Hidden().Envar("NGINX_PLUS").BoolVar(&f.plus)
-	app.Flag("prometheus.const-label", "Label for every stub_status metric, as name=value. Repeatable.").Envar("CONST_LABELS").StringMapVar(&f.constLabels)
-	app.Flag("nginx.access-log", "Access log file in the shipped key=value format, when the configuration file names none. Repeatable.").StringsVar(&f.accessLogs)
+	app.Flag("prometheus.const-label", "Constant label of all stub_status metrics, as name=value. Repeatable.").Envar("CONST_LABELS").StringMapVar(&f.constLabels)
+	app.Flag("nginx.access-log", "Access log file in the provided key=value format, if the configuration file has none. Repeatable.").StringsVar(&f.accessLogs)
 	return app, f
 }
 

@@ -32,12 +32,12 @@ func newApp() (*kingpin.Application, *flags) {
 		f.host = append(f.host, addHostFlag(app, m))
 	}
 	app.Flag("collector.disable-defaults", "Set all collectors to disabled by default.").BoolVar(&f.disableDefaults)
-	app.Flag("collector.timeout", "Time a scrape waits for any one collector, if that is less than three quarters of its own time. 0 means three quarters.").
+	app.Flag("collector.timeout", "Timeout for each collector, three quarters of the scrape timeout at most. Use 0 for these three quarters.").
 		Default("0").DurationVar(&f.timeout)
 	app.Flag("collector.container", "Enable the container collector: CPU, memory and block devices of containers by cgroup v2 (default: disabled).").
 		BoolVar(&f.containers)
-	app.Flag("collector.container.limit", "Containers that get metrics. Others are counted.").Default("500").IntVar(&f.maxContainers)
-	app.Flag("collector.certificate.files", "PEM or DER file whose expiry to expose, or a pattern of such files, below --path.rootfs. Enables the certificate collector. Repeatable.").
+	app.Flag("collector.container.limit", "Maximum number of containers with metrics of their own. Further ones are only counted.").Default("500").IntVar(&f.maxContainers)
+	app.Flag("collector.certificate.files", "PEM or DER certificate whose expiry is exposed, or a glob pattern of such files, below --path.rootfs. Enables the certificate collector. Repeatable.").
 		StringsVar(&f.certificates)
 	return app, f
 }

@@ -1,5 +1,5 @@
-// Command postgres_queries_exporter exposes the rows of SQL queries, and what
-// PostgreSQL tells about itself, as metrics. It takes the query files, flags and
+// Command postgres_queries_exporter exposes the rows of SQL queries, and the
+// statistics of PostgreSQL, as metrics. It takes the query files, flags and
 // variables of postgres_exporter.
 package main
 
@@ -53,17 +53,17 @@ func newApp() (*kingpin.Application, *flags) {
 	app.Flag("config.file", "YAML file with data sources, modules and targets of /probe.").StringVar(&f.configFile)
 	app.Flag("extend.query-path", "Query files: paths or patterns, separated by commas.").Envar("PG_EXPORTER_EXTEND_QUERY_PATH").StringVar(&f.queryPaths)
 	app.Flag("queries.dmarc", "Run the built-in queries on the tables of the DMARC dashboard, where they exist.").Default("true").BoolVar(&f.dmarc)
-	app.Flag("disable-default-metrics", "Leave out the core pack, pg_* but for pg_up and the like.").Envar("PG_EXPORTER_DISABLE_DEFAULT_METRICS").BoolVar(&f.noCore)
-	app.Flag("disable-settings-metrics", "Leave out pg_settings_*.").Envar("PG_EXPORTER_DISABLE_SETTINGS_METRICS").BoolVar(&f.noSettings)
-	app.Flag("auto-discover-databases", "Run queries that are not master in every database of the server.").Envar("PG_EXPORTER_AUTO_DISCOVER_DATABASES").BoolVar(&f.discover)
-	app.Flag("include-databases", "Databases to discover: names or patterns, separated by commas. All if there are none.").Envar("PG_EXPORTER_INCLUDE_DATABASES").StringVar(&f.include)
-	app.Flag("exclude-databases", "Databases not to discover: names or patterns, separated by commas.").Envar("PG_EXPORTER_EXCLUDE_DATABASES").StringVar(&f.exclude)
-	app.Flag("constantLabels", "Labels for all series, as name=value separated by commas.").Envar("PG_EXPORTER_CONSTANT_LABELS").StringVar(&f.labels)
-	app.Flag("postgres.max-sessions", "Connections to each server at the same time, including those that cancel statements.").Default("3").IntVar(&f.sessions.Max)
-	app.Flag("postgres.statement-timeout", "statement_timeout of the sessions: the end of statements that outlive their scrape. A query's own timeout raises it.").Default("30s").DurationVar(&f.sessions.StatementTimeout)
+	app.Flag("disable-default-metrics", "Exclude the built-in metrics pg_*, except pg_up and others about the exporter itself.").Envar("PG_EXPORTER_DISABLE_DEFAULT_METRICS").BoolVar(&f.noCore)
+	app.Flag("disable-settings-metrics", "Exclude pg_settings_*.").Envar("PG_EXPORTER_DISABLE_SETTINGS_METRICS").BoolVar(&f.noSettings)
+	app.Flag("auto-discover-databases", "Run queries that are not marked master in every database of the server.").Envar("PG_EXPORTER_AUTO_DISCOVER_DATABASES").BoolVar(&f.discover)
+	app.Flag("include-databases", "Databases to discover: names or patterns, separated by commas. The default is all.").Envar("PG_EXPORTER_INCLUDE_DATABASES").StringVar(&f.include)
+	app.Flag("exclude-databases", "Databases to exclude from discovery: names or patterns, separated by commas.").Envar("PG_EXPORTER_EXCLUDE_DATABASES").StringVar(&f.exclude)
+	app.Flag("constantLabels", "Constant labels of all metrics, as name=value, separated by commas.").Envar("PG_EXPORTER_CONSTANT_LABELS").StringVar(&f.labels)
+	app.Flag("postgres.max-sessions", "Maximum number of connections to each server, including those that cancel statements.").Default("3").IntVar(&f.sessions.Max)
+	app.Flag("postgres.statement-timeout", "statement_timeout of the sessions, which ends statements that outlive their scrape. The timeout of a query raises it.").Default("30s").DurationVar(&f.sessions.StatementTimeout)
 	app.Flag("postgres.lock-timeout", "lock_timeout of the sessions.").Default("1s").DurationVar(&f.sessions.LockTimeout)
-	app.Flag("postgres.session-lifetime", "Age at which a session is replaced.").Default("1h").DurationVar(&f.sessions.Lifetime)
-	app.Flag("postgres.simple-protocol", "Use the simple protocol, for poolers that know no other. Queries with a cursor do not work then.").BoolVar(&f.sessions.Simple)
+	app.Flag("postgres.session-lifetime", "Maximum age of a session before it is replaced.").Default("1h").DurationVar(&f.sessions.Lifetime)
+	app.Flag("postgres.simple-protocol", "Use the simple query protocol, for poolers that support no other. Queries with a cursor do not work with it.").BoolVar(&f.sessions.Simple)
 	for _, q := range postgres.CoreQueries() {
 		value := new(bool)
 		f.core[q.Name] = value
@@ -73,16 +73,16 @@ func newApp() (*kingpin.Application, *flags) {
 		}
 		app.Flag("collector."+q.Name, q.Help).Default(preset).BoolVar(value)
 	}
-	app.Flag("collector.stat_statements.limit", "How many statements of pg_stat_statements to show.").Default("50").IntVar(&f.statements)
+	app.Flag("collector.stat_statements.limit", "Maximum number of statements of pg_stat_statements to expose.").Default("50").IntVar(&f.statements)
 	for old := range formerCollectors {
 		app.Flag("collector."+old, "Part of another collector here.").Hidden().Bool()
 	}
 	app.Flag("collection-timeout", "The timeout of the scrape is used.").Hidden().Duration()
 
 	app.Command("serve", "Serve metrics.").Default()
-	check := app.Command("check", "Check the configuration and query files; with --connect also on the server of the data source, read-only.")
+	check := app.Command("check", "Check the configuration and query files. With --connect, also run the queries on the server of the data source, read-only.")
 	check.Arg("file", "Query files: paths or patterns. Without any, those of --extend.query-path.").StringsVar(&f.checkFiles)
-	check.Flag("connect", "Run the queries once on the first data source and show what they give.").BoolVar(&f.checkConnect)
+	check.Flag("connect", "Run the queries once on the first data source and print the results.").BoolVar(&f.checkConnect)
 	return app, f
 }
 

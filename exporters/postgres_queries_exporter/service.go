@@ -90,7 +90,7 @@ func (s *service) loadQueries() ([]*postgres.Query, error) {
 		return nil, err
 	}
 	if len(dropped) > 0 {
-		s.logger.Warn("query files replace what is built in", "names", strings.Join(dropped, ","))
+		s.logger.Warn("query files replace built-in queries", "names", strings.Join(dropped, ","))
 	}
 	return queries, nil
 }

@@ -63,59 +63,59 @@ func newApp() (*kingpin.Application, *flags) {
 }
 
 func (c *connection) add(app *kingpin.Application) {
-	app.Flag("redis.addr", "Address of the server: redis://host:port/db, rediss://… with TLS, unix:///path, sentinel://host:port,host:port/master, sentinels://… with TLS, or host:port. Empty for probes only.").
+	app.Flag("redis.addr", "Address of the server: redis://host:port/db, rediss://… with TLS, unix:///path, sentinel://host:port,host:port/master, sentinels://… with TLS, or host:port. Leave it empty to serve probes only.").
 		Envar("REDIS_ADDR").Default("redis://localhost:6379").StringVar(&c.addr)
-	app.Flag("redis.user", "Name of the user; its password is read from a file or the variable REDIS_PASSWORD.").
+	app.Flag("redis.user", "User name. Its password is read from a file or the variable REDIS_PASSWORD.").
 		Envar("REDIS_USER").StringVar(&c.user)
 	app.Flag("redis.password-file", "File with the password, or with a JSON object of passwords by address. It is read at each new connection.").
 		Envar("REDIS_PASSWORD_FILE").StringVar(&c.passwordFile)
-	app.Flag("redis.sentinel-password-file", "File with the password of the sentinels, which may also be in the variable REDIS_SENTINEL_PASSWORD.").
+	app.Flag("redis.sentinel-password-file", "File with the password of the sentinels. The variable REDIS_SENTINEL_PASSWORD may hold it instead.").
 		Envar("REDIS_SENTINEL_PASSWORD_FILE").StringVar(&c.sentinelPasswordFile)
-	app.Flag("connection-timeout", "Time to connect, within the timeout of the scrape.").
+	app.Flag("connection-timeout", "Timeout for connecting, within the scrape timeout.").
 		Default("5s").DurationVar(&c.timeout)
-	app.Flag("is-cluster", "Look for keys on all nodes of the cluster that the server belongs to.").BoolVar(&c.cluster)
-	app.Flag("set-client-name", "Name connections redis_exporter in the list of clients.").Default("true").BoolVar(&c.setClientName)
-	app.Flag("tls-ca-cert-file", "CA certificates (PEM) that the server is verified with.").StringVar((*string)(&c.tls.CAFile))
+	app.Flag("is-cluster", "The server is part of a cluster: search for keys on all of its nodes.").BoolVar(&c.cluster)
+	app.Flag("set-client-name", "Set the name of connections to redis_exporter.").Default("true").BoolVar(&c.setClientName)
+	app.Flag("tls-ca-cert-file", "CA certificates (PEM) to verify the server with.").StringVar((*string)(&c.tls.CAFile))
 	app.Flag("tls-client-cert-file", "Client certificate (PEM).").StringVar((*string)(&c.tls.CertFile))
 	app.Flag("tls-client-key-file", "Key (PEM) of the client certificate.").StringVar((*string)(&c.tls.KeyFile))
-	app.Flag("tls-server-name", "Name the certificate of the server is verified for, if it is not that of the address.").StringVar(&c.tls.ServerName)
-	app.Flag("tls-insecure-skip-verify", "Do not verify the certificate of the server.").BoolVar(&c.tls.InsecureSkipVerify)
+	app.Flag("tls-server-name", "Server name to verify the certificate for, if it is not the host of the address.").StringVar(&c.tls.ServerName)
+	app.Flag("tls-insecure-skip-verify", "Do not verify the certificate of the server (insecure).").BoolVar(&c.tls.InsecureSkipVerify)
 }
 
 func (m *metricFlags) add(app *kingpin.Application) {
-	app.Flag("namespace", "First word of every metric of the server.").Default("redis").StringVar(&m.namespace)
-	app.Flag("config-command", "Name of the CONFIG command, - for none.").Default("CONFIG").StringVar(&m.configCommand)
-	app.Flag("ping-on-connect", "Measure a PING at each scrape.").BoolVar(&m.ping)
-	app.Flag("include-config-metrics", "Export all parameters of the configuration, without secrets.").BoolVar(&m.configValues)
-	app.Flag("include-system-metrics", "Export the memory of the server's host.").BoolVar(&m.system)
+	app.Flag("namespace", "Prefix of all metrics of the server.").Default("redis").StringVar(&m.namespace)
+	app.Flag("config-command", "Name of the CONFIG command. Use - to disable it.").Default("CONFIG").StringVar(&m.configCommand)
+	app.Flag("ping-on-connect", "Send a PING at each scrape and expose its duration.").BoolVar(&m.ping)
+	app.Flag("include-config-metrics", "Expose all configuration parameters, except secrets.").BoolVar(&m.configValues)
+	app.Flag("include-system-metrics", "Expose the total memory of the server's host.").BoolVar(&m.system)
 	app.Flag("include-modules-metrics", "Does nothing: modules are always exported.").Hidden().BoolVar(&m.modules)
 	app.Flag("include-go-runtime-metrics", "Does nothing: see --web.disable-exporter-metrics.").Hidden().BoolVar(&m.goMetrics)
-	app.Flag("exclude-latency-histogram-metrics", "Leave out the latency histograms of commands.").BoolVar(&m.noHistograms)
-	app.Flag("include-metrics-for-empty-databases", "Export databases without keys.").Default("true").BoolVar(&m.emptyDatabases)
-	app.Flag("export-client-list", "Export clients one by one.").BoolVar(&m.clientList)
-	app.Flag("export-client-port", "Tell the ports of clients that are exported one by one.").BoolVar(&m.clientPorts)
-	app.Flag("export-client-limit", "Clients to export one by one at most.").Default("100").IntVar(&m.maxClientSeries)
-	app.Flag("client-list-limit", "Connected clients up to which CLIENT LIST is asked for; -1 for never.").Default("1000").IntVar(&m.maxClientList)
+	app.Flag("exclude-latency-histogram-metrics", "Exclude the latency histograms of commands.").BoolVar(&m.noHistograms)
+	app.Flag("include-metrics-for-empty-databases", "Expose databases without keys.").Default("true").BoolVar(&m.emptyDatabases)
+	app.Flag("export-client-list", "Expose metrics of each connected client.").BoolVar(&m.clientList)
+	app.Flag("export-client-port", "Include the ports of clients in their metrics.").BoolVar(&m.clientPorts)
+	app.Flag("export-client-limit", "Maximum number of clients with metrics of their own.").Default("100").IntVar(&m.maxClientSeries)
+	app.Flag("client-list-limit", "Maximum number of connected clients for which CLIENT LIST is run. Use -1 to disable it.").Default("1000").IntVar(&m.maxClientList)
 }
 
 func (k *keyFlags) add(app *kingpin.Application) {
-	app.Flag("check-keys", "Patterns of keys to export, as db0=pattern, comma-separated.").StringVar(&k.keys)
-	app.Flag("check-single-keys", "Keys to export, as db0=key, comma-separated.").StringVar(&k.singleKeys)
+	app.Flag("check-keys", "Patterns of keys to expose, as db0=pattern, comma-separated.").StringVar(&k.keys)
+	app.Flag("check-single-keys", "Keys to expose, as db0=key, comma-separated.").StringVar(&k.singleKeys)
 	app.Flag("count-keys", "Patterns of keys to count, as db0=pattern, comma-separated.").StringVar(&k.counts)
-	app.Flag("check-streams", "Patterns of streams to export, as db0=pattern, comma-separated.").StringVar(&k.streams)
-	app.Flag("check-single-streams", "Streams to export, as db0=key, comma-separated.").StringVar(&k.singleStreams)
-	app.Flag("streams-exclude-consumer-metrics", "Leave out the consumers of streams.").BoolVar(&k.noConsumers)
-	app.Flag("check-queues", "Lists whose length to export, as 0 if they are missing, as db0=key, comma-separated: the queues of Celery and the like.").StringVar(&k.queues)
-	app.Flag("check-key-groups", "Lua patterns that sort keys into groups by their captures, comma-separated.").StringVar(&k.groups)
-	app.Flag("max-distinct-key-groups", "Groups of keys to export; the rest are in the group overflow.").Default("100").IntVar(&k.maxGroups)
-	app.Flag("disable-exporting-key-values", "Leave out the values of keys.").BoolVar(&k.noValues)
-	app.Flag("skip-checkkeys-for-role-master", "Leave the work on keys to replicas.").BoolVar(&k.skipOnMaster)
-	app.Flag("check-keys-batch-size", "Keys to ask for in one round trip.").Default("1000").IntVar(&k.batch)
-	app.Flag("check-interval", "Time between two refreshes of what is known about keys and of scripts.").Default("1m").DurationVar(&k.interval)
-	app.Flag("check-timeout", "Time a refresh may take.").Default("30s").DurationVar(&k.timeout)
-	app.Flag("check-keys-limit", "Keys, and streams, groups and consumers, to export one by one at most.").Default("500").IntVar(&k.maxKeys)
-	app.Flag("check-scan-limit", "Keys a refresh may walk over at most.").Default("10000000").IntVar(&k.maxScanned)
+	app.Flag("check-streams", "Patterns of streams to expose, as db0=pattern, comma-separated.").StringVar(&k.streams)
+	app.Flag("check-single-streams", "Streams to expose, as db0=key, comma-separated.").StringVar(&k.singleStreams)
+	app.Flag("streams-exclude-consumer-metrics", "Exclude the consumers of streams.").BoolVar(&k.noConsumers)
+	app.Flag("check-queues", "Lists whose length is exposed, 0 if they do not exist, as db0=key, comma-separated. Use it for queues, such as those of Celery.").StringVar(&k.queues)
+	app.Flag("check-key-groups", "Lua patterns whose captures name the group of a key, comma-separated.").StringVar(&k.groups)
+	app.Flag("max-distinct-key-groups", "Maximum number of key groups. Keys of further groups are in the group overflow.").Default("100").IntVar(&k.maxGroups)
+	app.Flag("disable-exporting-key-values", "Exclude the values of keys.").BoolVar(&k.noValues)
+	app.Flag("skip-checkkeys-for-role-master", "Do not check keys on masters.").BoolVar(&k.skipOnMaster)
+	app.Flag("check-keys-batch-size", "Number of keys per round trip.").Default("1000").IntVar(&k.batch)
+	app.Flag("check-interval", "Interval between two checks of keys and runs of scripts.").Default("1m").DurationVar(&k.interval)
+	app.Flag("check-timeout", "Timeout for a check of keys.").Default("30s").DurationVar(&k.timeout)
+	app.Flag("check-keys-limit", "Maximum number of keys, and of streams, groups and consumers, with metrics of their own.").Default("500").IntVar(&k.maxKeys)
+	app.Flag("check-scan-limit", "Maximum number of keys that are scanned per check.").Default("10000000").IntVar(&k.maxScanned)
 	app.Flag("script", "Files with Lua scripts that return names and numbers, comma-separated. They are run read-only.").StringVar(&k.scripts)
-	app.Flag("script-timeout", "Time a script may take before it is killed.").Default("5s").DurationVar(&k.scriptTimeout)
+	app.Flag("script-timeout", "Timeout for a script before it is killed.").Default("5s").DurationVar(&k.scriptTimeout)
 	app.Flag("lua-script-read-only", "Does nothing: scripts are always run read-only.").Hidden().BoolVar(&k.readOnly)
 }

@@ -16,7 +16,7 @@ import (
 // samples are the reports that make run serves, too.
 const samples = "exporters/dmarc_exporter/testdata/reports"
 
-// dmarcConfig has mails judged, to tell how many are authenticated, and names
+// dmarcConfig has mails authenticated, to tell how many are authenticated, and names
 // who sends the good ones.
 const dmarcConfig = `senders:
   - {name: office, networks: [192.0.2.0/24]}

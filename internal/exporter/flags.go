@@ -44,22 +44,21 @@ func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
 	app.UsageTemplate(usage)
 	app.Flag("web.telemetry-path", "Path under which to expose metrics.").
 		Default("/metrics").StringVar(&f.path)
-	app.Flag("web.scrape-timeout", "Time for a scrape that does not bring a timeout of its own in X-Prometheus-Scrape-Timeout-Seconds.").
+	app.Flag("web.scrape-timeout", "Scrape timeout for scrapers that do not send theirs in X-Prometheus-Scrape-Timeout-Seconds.").
 		Default("10s").DurationVar(&f.scrapeTimeout)
-	app.Flag("web.scrape-timeout-offset", "Time to leave between the answer and the timeout of the scrape.").
+	app.Flag("web.scrape-timeout-offset", "How much earlier than the scrape timeout the response is sent.").
 		Default("250ms").DurationVar(&f.scrapeOffset)
-	app.Flag("web.max-requests", "Scrapes to serve at the same time, more are answered with 503. Identical ones share one collection. 0 means no limit.").
+	app.Flag("web.max-requests", "Maximum number of parallel scrape requests. Further ones are answered with 503. Identical requests share one collection. Use 0 to disable.").
 		Default("100").IntVar(&f.maxRequests)
-	app.Flag("web.disable-exporter-metrics", "Leave out metrics about the exporter's own process (promhttp_*, process_*, go_*).").
+	app.Flag("web.disable-exporter-metrics", "Exclude metrics about the exporter itself (promhttp_*, process_*, go_*).").
 		BoolVar(&f.bare)
-	app.Flag("web.created-timestamps", "Tell in OpenMetrics when each counter began.").
+	app.Flag("web.created-timestamps", "Expose created timestamps (OpenMetrics).").
 		Default("true").BoolVar(&f.created)
-	app.Flag("web.enable-pprof", "Serve the profiles of Go under /debug/pprof/.").
+	app.Flag("web.enable-pprof", "Serve Go profiles under /debug/pprof/.").
 		BoolVar(&f.pprof)
 	f.addHealthFlag(app)
-	// What a scrape does is short: handing it from thread to thread costs more
-	// than it gains.
-	app.Flag("runtime.gomaxprocs", "Processors that the exporter may use at the same time; 0 means as many as Go finds.").
+	// A scrape is short: handing it from thread to thread costs more than it gains.
+	app.Flag("runtime.gomaxprocs", "GOMAXPROCS: how many CPUs the exporter uses at the same time. Use 0 for all that are available.").
 		Envar("GOMAXPROCS").Default("1").IntVar(&f.processors)
 	promslogflag.AddFlags(app, &f.log)
 	return f

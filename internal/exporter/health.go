@@ -19,7 +19,7 @@ const healthTimeout = 5 * time.Second
 // addHealthFlag declares the flag that asks a running exporter instead of
 // starting one: images without a shell have no other program that could.
 func (f *Flags) addHealthFlag(app *kingpin.Application) {
-	app.Flag("web.health-check", "Ask the exporter that listens on the first of --web.listen-address whether it is healthy, and exit with 0 or 1.").
+	app.Flag("web.health-check", "Check whether the exporter that listens on the first --web.listen-address is healthy, and exit with 0 or 1.").
 		PreAction(func(*kingpin.ParseContext) error {
 			if err := checkHealth(*f.web.WebListenAddresses); err != nil {
 				panic(exit{code: 1, err: fmt.Errorf("not healthy: %w", err)})

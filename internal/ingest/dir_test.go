@@ -194,7 +194,7 @@ func TestDirPoison(t *testing.T) {
 	if n := ingesttest.Sum(store, tally.Refusals, "io"); n != 1 {
 		t.Errorf("%d refusals for io, want 1", n)
 	}
-	if n := strings.Count(logs.String(), "cannot read file, will try again"); n != 2 {
+	if n := strings.Count(logs.String(), "cannot read a file, will try again"); n != 2 {
 		t.Errorf("%d attempts in the log before the last, want 2:\n%s", n, logs)
 	}
 }
@@ -209,12 +209,12 @@ func TestDirStuck(t *testing.T) {
 		c.After, c.KeepRefused, c.Logger = ingest.AfterMove, true, logger
 		return ingest.NewDir(dir, c)
 	})
-	realtest.Eventually(t, "told", func() bool { return strings.Contains(logs.String(), "cannot put processed file away") })
+	realtest.Eventually(t, "told", func() bool { return strings.Contains(logs.String(), "cannot move or delete a processed file") })
 	time.Sleep(200 * time.Millisecond) // Several scans.
 	if n := ingesttest.Sum(store, tally.Reports, string(tally.OutcomeCounted)); n != 1 {
 		t.Errorf("%d reports, want 1", n)
 	}
-	if n := strings.Count(logs.String(), "cannot put processed file away"); n != 1 {
+	if n := strings.Count(logs.String(), "cannot move or delete a processed file"); n != 1 {
 		t.Errorf("told %d times, want once", n)
 	}
 	// As soon as the way is free the file goes where it should.

@@ -55,7 +55,7 @@ type files struct {
 	health
 	config  FileConfig
 	folders []string
-	// wanted tells inputs from temporary and foreign files by their name.
+	// wanted reports by the name of a file whether it is an input.
 	wanted  func(path string) bool
 	dispose disposal
 	waiting waiting
@@ -250,7 +250,7 @@ func (f *files) read(ctx context.Context, deliver Deliver, path string) error {
 	return err
 }
 
-// report tells of a file that was refused, in whole or in part.
+// report logs a file that was refused, in whole or in part.
 func (f *files) report(path string, r *Result) {
 	for _, item := range r.Items {
 		if item.Err != nil {
@@ -283,7 +283,7 @@ func (f *files) failed(ctx context.Context, deliver Deliver, path, mark string, 
 	}
 	attempt := f.waiting.failed(path)
 	if attempt < f.config.Attempts {
-		f.config.Logger.Warn("cannot read file, will try again", "source", f.status.Name, "path", path, "attempt", attempt, "err", cause)
+		f.config.Logger.Warn("cannot read a file, will try again", "source", f.status.Name, "path", path, "attempt", attempt, "err", cause)
 		f.waiting.later(path, f.config.Retry<<(attempt-1))
 		return nil
 	}
@@ -307,7 +307,7 @@ func (f *files) failed(ctx context.Context, deliver Deliver, path, mark string, 
 func (f *files) finish(path string, reason dmarc.Reason) {
 	if err := f.dispose.apply(path, reason); err != nil {
 		if f.waiting.stuck(path) {
-			f.config.Logger.Warn("cannot put processed file away, it stays", "source", f.status.Name, "path", path, "err", err)
+			f.config.Logger.Warn("cannot move or delete a processed file, it stays", "source", f.status.Name, "path", path, "err", err)
 		}
 		return
 	}

@@ -23,8 +23,8 @@ type Source interface {
 // Deliver reads an input and counts the reports in it. A nil error means that
 // the outcome is durable, be it good or bad. With an error nothing was
 // recorded: *InputError says that the input could not be read, ErrUnsettled
-// that it was refused too early to be sure, any other error that the store is
-// unwell or that ctx ended, which is not the input's fault.
+// that it was refused too early to be sure, any other error that the store
+// failed or that ctx ended, which is not the fault of the input.
 type Deliver func(ctx context.Context, d *Delivery) (Result, error)
 
 // Delivery is one input as a source found it: a file, a mail, an upload.

@@ -35,7 +35,7 @@ func decodeMark(text string) Committed {
 	return Committed{Value: value, Reason: dmarc.Reason(reason)}
 }
 
-// noMarks is the Marks of a source that nobody gave any.
+// noMarks is the Marks of a source without any.
 type noMarks struct{}
 
 func (noMarks) Lookup(string, string) (Committed, bool, error) { return Committed{}, false, nil }

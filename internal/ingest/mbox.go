@@ -38,7 +38,7 @@ type Mbox struct {
 func NewMbox(path string, c FileConfig) (*Mbox, error) {
 	c = c.withDefaults()
 	if c.After != AfterKeep {
-		return nil, fmt.Errorf("mbox %s: mails in an mbox stay there, %q is not possible", path, c.After)
+		return nil, fmt.Errorf("mbox %s: mails in an mbox cannot be moved or deleted, so that after must be keep", path)
 	}
 	path = filepath.Clean(path)
 	return &Mbox{health: newHealth("mbox:" + path), path: path, config: c}, nil
@@ -141,7 +141,7 @@ func (m *Mbox) deliverMail(ctx context.Context, deliver Deliver, file *os.File, 
 		return err
 	}
 	if reason := result.Reason(); reason != "" {
-		m.config.Logger.Info("mail is no report", "source", m.status.Name, "name", d.Name, "reason", reason)
+		m.config.Logger.Warn("input refused", "source", m.status.Name, "name", d.Name, "reason", reason)
 	}
 	return nil
 }

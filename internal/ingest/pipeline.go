@@ -42,8 +42,8 @@ const largeInput = 1 << 20
 type PipelineConfig struct {
 	// Workers is how many inputs are read at once; 0 means GOMAXPROCS.
 	Workers int
-	// Judge decides which mails are believed; nil believes all.
-	Judge Judge
+	// Authenticate checks mails; nil trusts all of them.
+	Authenticate Authenticator
 	// Signers collects what tally.Config.Signers needs.
 	Signers bool
 	// Sender names the sender at an address; nil names none. It is called by
@@ -71,15 +71,15 @@ type Pipeline struct {
 
 // reader is what one worker needs to read inputs.
 type reader struct {
-	walker *unpack.Walker
-	tally  tally.Reader
-	judged judged
-	draft  Draft // nil without an archive
+	walker        *unpack.Walker
+	tally         tally.Reader
+	authenticated authenticated
+	draft         Draft // nil without an archive
 }
 
 func (p *Pipeline) newReader() *reader {
 	r := &reader{
-		walker: unpack.NewWalker(Limits()), tally: tally.Reader{Signers: p.config.Signers, Source: p.config.Sender}, judged: judged{seed: maphash.MakeSeed()},
+		walker: unpack.NewWalker(Limits()), tally: tally.Reader{Signers: p.config.Signers, Source: p.config.Sender}, authenticated: authenticated{seed: maphash.MakeSeed()},
 	}
 	if p.config.Archive != nil {
 		r.draft = p.config.Archive.Draft()
@@ -169,7 +169,7 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		if r.draft != nil {
 			r.draft.Begin(d.Source + "/" + d.Name)
 		}
-		verdict := p.judge(ctx, r, doc)
+		verdict := p.authenticate(ctx, r, doc)
 		entry, err := r.tally.Read(doc)
 		if err == nil {
 			err = verdict.untrusted()
@@ -181,15 +181,15 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		switch {
 		case errors.As(err, &again):
 			return again
-		case errors.Is(err, ErrUnjudged):
+		case errors.Is(err, ErrNotNow):
 			return err
 		case err != nil:
-			return b.refuse(ctx, doc.Name, err, verdict.Auth)
+			return b.refuse(ctx, doc.Name, err, verdict.Result)
 		}
 		if err := p.keep(r, entry); err != nil {
 			return err
 		}
-		return b.add(ctx, doc.Name, entry, verdict.Auth)
+		return b.add(ctx, doc.Name, entry, verdict.Result)
 	})
 	if body.err == nil && err == nil {
 		// What nobody had to look at may still fail, such as the end of a transfer.

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -17,9 +18,8 @@ import (
 type POP3Config struct {
 	Options
 	// Address is a host and a port.
-	Address string
-	// Security is "tls", "starttls" or "insecure-none"; empty means "tls".
-	Security string
+	Address  string
+	Security Security
 	// TLS may be nil; the name of the server comes from Address.
 	TLS *tls.Config
 	// User and Password log in; the password is asked for anew each time.
@@ -41,25 +41,24 @@ type POP3 struct {
 // NewPOP3 checks the configuration and returns a POP3. Its name is "pop3:",
 // the user and the host.
 func NewPOP3(c POP3Config) (*POP3, error) {
-	host, _, err := net.SplitHostPort(c.Address)
+	host, _, _ := net.SplitHostPort(c.Address) // checked below
 	name := "pop3:" + c.User + "@" + host
-	setDefault(&c.Security, "tls")
+	setDefault(&c.Security, SecurityTLS)
 	setDefault(&c.After, AfterKeep)
 	c.Options = c.Options.WithDefaults()
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("pop3: address: %w", err)
-	case c.Security != "tls" && c.Security != "starttls" && c.Security != "insecure-none":
-		return nil, fmt.Errorf("%s: unknown security %q", name, c.Security)
-	case c.After != AfterKeep && c.After != AfterDelete:
-		return nil, fmt.Errorf("%s: mails can be kept or deleted, %q is not possible", name, c.After)
+	if err := cmp.Or(at("address", CheckAddress(c.Address)), at("security", c.Security.Check()), at("after", c.After.Check(AfterKeep, AfterDelete))); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if c.TLS == nil {
-		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	c.TLS = c.TLS.Clone()
-	setDefault(&c.TLS.ServerName, host)
+	c.TLS = ClientTLS(c.TLS, host)
 	return &POP3{health: newHealth(name), config: c, attempts: make(map[string]int)}, nil
+}
+
+// at names the setting that an error is about.
+func at(setting string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", setting, err)
 }
 
 // Run reads the mailbox again and again until ctx ends or the server is out of order.
@@ -170,7 +169,7 @@ func (p *POP3) deliver(ctx context.Context, c *pop3Conn, deliver Deliver, m list
 	switch {
 	case err == nil:
 		delete(p.attempts, m.value)
-	case errors.As(err, &input): // Not when the store is unwell: no mail is to blame for that.
+	case errors.As(err, &input): // Not when the store failed: no mail is to blame for that.
 		p.attempts[m.value]++
 	}
 	return result, err
@@ -183,7 +182,7 @@ func (p *POP3) dial(ctx context.Context) (*pop3Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	if p.config.Security == "tls" {
+	if p.config.Security == SecurityTLS {
 		conn = tls.Client(conn, p.config.TLS)
 	}
 	c := newPOP3Conn(conn, p.config.Timeout)
@@ -196,7 +195,7 @@ func (p *POP3) dial(ctx context.Context) (*pop3Conn, error) {
 
 // login starts TLS where that is wanted, and logs in.
 func (p *POP3) login(c *pop3Conn) error {
-	if p.config.Security == "starttls" {
+	if p.config.Security == SecuritySTARTTLS {
 		if _, err := c.command("STLS"); err != nil {
 			return err
 		}

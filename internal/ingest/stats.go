@@ -15,7 +15,7 @@ type Failure string
 const (
 	FailureInput     Failure = "input"     // the input could not be read
 	FailureUnsettled Failure = "unsettled" // the input may still be growing
-	FailureStore     Failure = "store"     // the store is unwell
+	FailureStore     Failure = "store"     // the store failed
 )
 
 // SourceStats is what deliveries of one source came to since the start of the process.

@@ -193,7 +193,7 @@ func (u *Upload) failed(err error) (int, uploadAnswer) {
 	switch {
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge, failure(dmarc.ReasonTooLarge, "the request is too large")
-	case errors.Is(err, ErrUnjudged):
+	case errors.Is(err, ErrNotNow):
 		return http.StatusServiceUnavailable, failure(dmarc.ReasonIO, "the mail cannot be authenticated now, try again later")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return http.StatusRequestTimeout, failure(dmarc.ReasonIO, "the request took too long")

@@ -9,7 +9,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// watch tells which files changed, as far as the kernel does. Network file
+// watch reports which files changed, as far as the kernel does. Network file
 // systems and exhausted inotify limits make it silent; the periodic scan does
 // not depend on it.
 type watch struct {
@@ -23,14 +23,14 @@ func newWatch(folders []string, logger *slog.Logger) *watch {
 	w := &watch{folders: folders, paths: make(chan string)}
 	watcher, err := fsnotify.NewBufferedWatcher(256)
 	if err != nil {
-		logger.Warn("no file notifications, new files wait for the next scan", "err", err)
+		logger.Warn("file notifications do not work, new files are found by the next scan", "err", err)
 		return w
 	}
 	for _, folder := range folders {
 		err := watcher.Add(folder)
 		// A folder that cannot be read is the business of the scan.
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			logger.Warn("no file notifications, new files wait for the next scan", "path", folder, "err", err)
+			logger.Warn("file notifications do not work, new files are found by the next scan", "path", folder, "err", err)
 		}
 	}
 	w.watcher = watcher

@@ -74,7 +74,7 @@ func newWebmail(kind string, c WebmailConfig, public string) (*Webmail, *webmail
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if c.User == "" || c.Token == nil {
-		return nil, nil, fmt.Errorf("%s: no user or no credentials", name)
+		return nil, nil, fmt.Errorf("%s: user or credentials are missing", name)
 	}
 	client, err := newWebmailClient(c.URL, c.Token, c.Timeout)
 	if err != nil {
@@ -172,7 +172,7 @@ func (w *Webmail) mail(ctx context.Context, deliver Deliver, id string) error {
 	}
 	if status := statusOf(err); status >= 400 && status < 500 && status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
 		// The mail is counted, its mark says so, and others must not wait behind it.
-		w.config.Logger.Warn("cannot put processed mail away, it stays", "source", w.status.Name, "id", id, "action", action.Kind, "err", err)
+		w.config.Logger.Warn("cannot move or delete a processed mail, it stays", "source", w.status.Name, "id", id, "action", action.Kind, "err", err)
 		return nil
 	}
 	return err
@@ -205,7 +205,7 @@ func (w *Webmail) deliver(ctx context.Context, deliver Deliver, id string) (Resu
 	switch {
 	case err == nil:
 		delete(w.attempts, id)
-	case errors.As(err, &input): // Not when the store is unwell: no mail is to blame for that.
+	case errors.As(err, &input): // Not when the store failed: no mail is to blame for that.
 		w.attempts[id]++
 	}
 	return result, err

@@ -338,7 +338,7 @@ func TestWebmailStays(t *testing.T) {
 	s.offer(mail(ingesttest.Report("b", 2)))
 	store, _, logs := webmail(t, "graph", s, func(*ingest.WebmailConfig) {})
 	realtest.Eventually(t, "both counted and told", func() bool {
-		return ingesttest.Sum(store, tally.Messages) == 3 && strings.Count(logs.String(), "cannot put processed mail away") >= 4
+		return ingesttest.Sum(store, tally.Messages) == 3 && strings.Count(logs.String(), "cannot move or delete a processed mail") >= 4
 	})
 	if n := ingesttest.Sum(store, tally.Reports); n != 2 {
 		t.Errorf("%d reports, want 2", n)
@@ -381,11 +381,11 @@ func TestWebmailConfig(t *testing.T) {
 		change func(*ingest.WebmailConfig)
 		want   string
 	}{
-		{func(c *ingest.WebmailConfig) { c.User = "" }, "no user or no credentials"},
-		{func(c *ingest.WebmailConfig) { c.Token = nil }, "no user or no credentials"},
-		{func(c *ingest.WebmailConfig) { c.URL = "http://mail.example" }, "is not https"},
-		{func(c *ingest.WebmailConfig) { c.URL = "mail.example" }, "is not https"},
-		{func(c *ingest.WebmailConfig) { c.URL = "https://[" }, "url: "},
+		{func(c *ingest.WebmailConfig) { c.User = "" }, "user or credentials are missing"},
+		{func(c *ingest.WebmailConfig) { c.Token = nil }, "user or credentials are missing"},
+		{func(c *ingest.WebmailConfig) { c.URL = "http://mail.example" }, "must begin with https://"},
+		{func(c *ingest.WebmailConfig) { c.URL = "mail.example" }, "must begin with https://"},
+		{func(c *ingest.WebmailConfig) { c.URL = "https://[" }, "url: is not a URL"},
 		{func(c *ingest.WebmailConfig) { c.Known.Kind = "flag" }, "known.action: must be one of keep, move, delete"},
 		{func(c *ingest.WebmailConfig) { c.Known.Kind = ingest.AfterMove }, "known.folder: the action move needs a folder"},
 		{func(c *ingest.WebmailConfig) { c.Counted.Folder = "x" }, "counted.folder: only the action move has a folder"},

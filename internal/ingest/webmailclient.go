@@ -26,14 +26,14 @@ type webmailClient struct {
 func newWebmailClient(base string, token func(context.Context, bool) (string, error), timeout time.Duration) (*webmailClient, error) {
 	u, err := url.Parse(base)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("is not a URL")
 	}
 	local := u.Hostname() == "localhost"
 	if ip := net.ParseIP(u.Hostname()); ip != nil {
 		local = ip.IsLoopback()
 	}
 	if u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !local) {
-		return nil, fmt.Errorf("%s is not https://…", base)
+		return nil, errors.New("must begin with https://")
 	}
 	return &webmailClient{
 		base: strings.TrimSuffix(base, "/"), token: token, timeout: timeout,
@@ -51,7 +51,7 @@ type statusError struct {
 
 // Error returns the status and the beginning of the answer.
 func (e *statusError) Error() string {
-	return fmt.Sprintf("the server says %d: %.300q", e.status, e.text)
+	return fmt.Sprintf("the server answered %d: %.300q", e.status, e.text)
 }
 
 // statusOf returns the status of an answer that says no, 0 for any other error or none.

@@ -124,7 +124,7 @@ func (t *table) finish(s *summary) error {
 	return err
 }
 
-// clean makes text from strangers fit for a terminal.
+// clean makes untrusted text fit for a terminal.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !strconv.IsPrint(r) {

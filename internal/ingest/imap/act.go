@@ -24,7 +24,7 @@ func (f *folder) act(ctx context.Context, s *session, done map[ingest.Class]imap
 		var refused *imap.Error
 		switch {
 		case errors.As(err, &refused):
-			c.Logger.Warn("cannot put processed mails away, they stay", "source", f.mailbox.name, "folder", f.name,
+			c.Logger.Warn("cannot move, delete or flag processed mails, they stay", "source", f.mailbox.name, "folder", f.name,
 				"action", action.Kind, "uids", uids.String(), "err", err)
 		case err != nil:
 			return fmt.Errorf("%s %s mails: %w", action.Kind, class, err)

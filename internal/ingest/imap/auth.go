@@ -10,14 +10,14 @@ import (
 	"github.com/emersion/go-sasl"
 )
 
-// Authenticator logs in to a server. It is called for every connection, so
-// that changed passwords and expired tokens are renewed.
-type Authenticator interface {
+// Credentials log in to a server. They are used for every connection, so that
+// changed passwords and expired tokens are renewed.
+type Credentials interface {
 	login(ctx context.Context, c *imapclient.Client) error
 }
 
 // Password logs in with a user name and a password, which is asked for anew each time.
-func Password(user string, password func() (string, error)) Authenticator {
+func Password(user string, password func() (string, error)) Credentials {
 	return passwordAuth{user: user, password: password}
 }
 
@@ -44,7 +44,7 @@ func (a passwordAuth) login(_ context.Context, c *imapclient.Client) error {
 // Token logs in with an OAuth 2 access token, by XOAUTH2 or OAUTHBEARER
 // (RFC 7628). token returns a token; renew is true after the server refused
 // the last one, which then must not be returned again.
-func Token(user string, token func(ctx context.Context, renew bool) (string, error)) Authenticator {
+func Token(user string, token func(ctx context.Context, renew bool) (string, error)) Credentials {
 	return &tokenAuth{user: user, token: token}
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/imap"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -44,9 +45,9 @@ func TestWrongPassword(t *testing.T) {
 	t.Parallel()
 	server := realtest.Dovecot(t)
 	_, pipeline := pipeline(t)
-	for _, security := range []imap.Security{imap.SecurityTLS, imap.SecuritySTARTTLS, imap.SecurityInsecure} {
+	for _, security := range []ingest.Security{ingest.SecurityTLS, ingest.SecuritySTARTTLS, ingest.SecurityInsecure} {
 		c := config(server, pipeline)
-		if c.Security = security; security != imap.SecurityTLS {
+		if c.Security = security; security != ingest.SecurityTLS {
 			c.Address = server.IMAP
 		}
 		c.Auth = password("wrong-and-secret")
@@ -70,9 +71,9 @@ func TestUntrusted(t *testing.T) {
 	t.Parallel()
 	server := realtest.Dovecot(t)
 	_, pipeline := pipeline(t)
-	for _, security := range []imap.Security{imap.SecurityTLS, imap.SecuritySTARTTLS} {
+	for _, security := range []ingest.Security{ingest.SecurityTLS, ingest.SecuritySTARTTLS} {
 		c := config(server, pipeline)
-		if c.TLS, c.Security = nil, security; security != imap.SecurityTLS {
+		if c.TLS, c.Security = nil, security; security != ingest.SecurityTLS {
 			c.Address = server.IMAP
 		}
 		c.Auth = imap.Password(user, func() (string, error) {

@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,16 +10,6 @@ import (
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
-)
-
-// Security says how the connection is protected.
-type Security string
-
-// The kinds of protection. The empty value means SecurityTLS.
-const (
-	SecurityTLS      Security = "tls"
-	SecuritySTARTTLS Security = "starttls"
-	SecurityInsecure Security = "insecure-none"
 )
 
 // Keyword is the keyword that marks processed mails.
@@ -30,11 +21,11 @@ type Config struct {
 	ingest.Actions
 	// Address is a host and a port.
 	Address  string
-	Security Security
+	Security ingest.Security
 	// TLS may be nil; the name of the server comes from Address.
 	TLS *tls.Config
 	// Auth logs in.
-	Auth Authenticator
+	Auth Credentials
 	// User appears in the name of the source.
 	User string
 	// Folders are the folders to read; none means INBOX. Each has a connection of its own.
@@ -46,30 +37,21 @@ type Config struct {
 }
 
 func (c Config) withDefaults() (Config, error) {
-	host, _, err := net.SplitHostPort(c.Address)
-	if err != nil {
+	if err := ingest.CheckAddress(c.Address); err != nil {
 		return c, fmt.Errorf("address: %w", err)
 	}
-	switch c.Security {
-	case "":
-		c.Security = SecurityTLS
-	case SecurityTLS, SecuritySTARTTLS, SecurityInsecure:
-	default:
-		return c, fmt.Errorf("unknown security %q", c.Security)
+	if err := c.Security.Check(); err != nil {
+		return c, fmt.Errorf("security: %w", err)
 	}
+	c.Security = cmp.Or(c.Security, ingest.SecurityTLS)
 	if c.Auth == nil {
 		return c, errors.New("no credentials")
 	}
 	if err := c.CheckActions(); err != nil {
 		return c, err
 	}
-	if c.TLS == nil {
-		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	c.TLS = c.TLS.Clone()
-	if c.TLS.ServerName == "" {
-		c.TLS.ServerName = host
-	}
+	host, _, _ := net.SplitHostPort(c.Address) // checked above
+	c.TLS = ingest.ClientTLS(c.TLS, host)
 	if len(c.Folders) == 0 {
 		c.Folders = []string{inbox}
 	}

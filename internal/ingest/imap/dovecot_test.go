@@ -29,7 +29,7 @@ const (
 // bare are the settings of a Dovecot that tells clients of no extension.
 const bare = "imap_capability = IMAP4rev1 LITERAL+"
 
-func password(word string) imap.Authenticator {
+func password(word string) imap.Credentials {
 	return imap.Password(user, func() (string, error) { return word, nil })
 }
 
@@ -231,7 +231,7 @@ func TestPoll(t *testing.T) {
 	server.Seed(t, user, "INBOX")
 	store, pipeline := pipeline(t)
 	c := config(server, pipeline)
-	c.Address, c.Security = server.IMAP, imap.SecuritySTARTTLS
+	c.Address, c.Security = server.IMAP, ingest.SecuritySTARTTLS
 	source := open(t, c)
 	run(t, source, pipeline.Deliver)
 	realtest.Eventually(t, "up", func() bool { return source.Status().Up })
@@ -375,7 +375,7 @@ func TestRefusedAction(t *testing.T) {
 	var log lines
 	c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	run(t, open(t, c), pipeline.Deliver)
-	realtest.Eventually(t, "a warning", func() bool { return strings.Contains(log.String(), "cannot put processed mails away") })
+	realtest.Eventually(t, "a warning", func() bool { return strings.Contains(log.String(), "cannot move, delete or flag processed mails") })
 	server.Seed(t, user, "INBOX", report("b", 2))
 	realtest.Eventually(t, "both counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 3 })
 	if n := ingesttest.Sum(store, tally.Reports); n != 2 {

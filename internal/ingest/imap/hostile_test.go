@@ -87,7 +87,7 @@ func (f *fake) talk(conn net.Conn) {
 
 func fakeConfig(address string, marks ingest.Marks) imap.Config {
 	return imap.Config{
-		Address: address, Security: imap.SecurityInsecure, Auth: password(secret), User: user,
+		Address: address, Security: ingest.SecurityInsecure, Auth: password(secret), User: user,
 		Options: ingest.Options{Timeout: 2 * time.Second, Poll: 50 * time.Millisecond, Attempts: 2, Marks: marks},
 	}
 }
@@ -186,7 +186,7 @@ func TestSilentServer(t *testing.T) {
 	}
 	defer listener.Close() // The kernel accepts for it.
 	_, pipeline := pipeline(t)
-	for _, security := range []imap.Security{imap.SecurityTLS, imap.SecuritySTARTTLS, imap.SecurityInsecure} {
+	for _, security := range []ingest.Security{ingest.SecurityTLS, ingest.SecuritySTARTTLS, ingest.SecurityInsecure} {
 		c := fakeConfig(listener.Addr().String(), pipeline)
 		c.Security, c.Timeout = security, 300*time.Millisecond
 		start := time.Now()

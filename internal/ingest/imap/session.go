@@ -10,6 +10,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
 // idleLimit is how long one IDLE lasts: some servers end it after ten minutes.
@@ -65,7 +67,7 @@ func dial(ctx context.Context, c *Config) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	if c.Security != SecurityTLS {
+	if c.Security != ingest.SecurityTLS {
 		return conn, nil
 	}
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
@@ -84,7 +86,7 @@ func dial(ctx context.Context, c *Config) (net.Conn, error) {
 func greet(ctx context.Context, c *Config, conn net.Conn, options *imapclient.Options) (*imapclient.Client, error) {
 	stop := closeLate(ctx, c.Timeout, func() { drop(conn) })
 	defer stop()
-	if c.Security == SecuritySTARTTLS {
+	if c.Security == ingest.SecuritySTARTTLS {
 		client, err := imapclient.NewStartTLS(conn, options)
 		if err != nil {
 			return nil, fmt.Errorf("start TLS: %w", err)

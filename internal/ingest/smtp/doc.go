@@ -2,6 +2,6 @@
 // be the rua address itself, behind Postfix or another mail server.
 //
 // A mail is confirmed (250) only when its outcome is durable. While the store
-// is unwell the answer is temporary (4xx), so that the sender's queue keeps
+// failed the answer is temporary (4xx), so that the sender's queue keeps
 // the mail; what is no report is refused for good (5xx) with the reason.
 package smtp

@@ -74,7 +74,7 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("smtp: no address to listen on")
 	}
 	if len(c.Recipients) == 0 {
-		return nil, fmt.Errorf("%s: no recipients: nobody could send a report", name)
+		return nil, fmt.Errorf("%s: recipients is missing, so that no mail would be accepted", name)
 	}
 	if c.RequireTLS && c.TLS == nil {
 		return nil, fmt.Errorf("%s: TLS is required, but there is no certificate", name)

@@ -412,7 +412,7 @@ func TestInUse(t *testing.T) {
 func TestConfig(t *testing.T) {
 	for want, c := range map[string]smtp.Config{
 		"no address":     {Recipients: []string{rua}},
-		"no recipients":  {Listen: ":25"},
+		"recipients is missing":  {Listen: ":25"},
 		"no certificate": {Listen: ":25", Recipients: []string{rua}, RequireTLS: true},
 	} {
 		if _, err := smtp.New(c); err == nil || !strings.Contains(err.Error(), want) {

@@ -64,7 +64,7 @@ type result struct {
 }
 
 // parseResults reads the value of an Authentication-Results field (RFC 8601,
-// section 2.2), in which strangers may have got quoted strings and comments.
+// section 2.2), in which senders may have got quoted strings and comments.
 func parseResults(text string) (id string, results []result) {
 	statements := [][]string{nil}
 	for rest := text; rest != ""; {

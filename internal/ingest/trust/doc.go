@@ -1,4 +1,4 @@
-// Package trust judges whether a mail with a report really comes from the
+// Package trust checks whether a mail with a report really comes from the
 // domain in its From field. Anybody can send a report to a public address and
 // claim in it what he likes.
 //

@@ -38,7 +38,7 @@ type Policy struct {
 	// string, as net.Resolver does. Nil means that signatures are not verified.
 	LookupTXT func(ctx context.Context, name string) ([]string, error)
 	// AuthServIDs are the mail servers whose Authentication-Results are
-	// believed. They must remove fields that strangers wrote in their name.
+	// trusted. They must remove fields that senders wrote in their name.
 	AuthServIDs []string
 	// OrgDomain returns the organizational domain of a domain, or an error if
 	// it has none; nil means by the public suffix list that was compiled in.
@@ -57,7 +57,7 @@ type Result struct {
 	Temporary bool
 }
 
-// Check judges the mail that was delivered: mail, or the outermost one around
+// Check authenticates the mail that was delivered: mail, or the outermost one around
 // it. mail may be nil for a report that came in no mail.
 func (p Policy) Check(ctx context.Context, mail *unpack.Mail, kind unpack.Kind) Result {
 	if p.Mode == "" || p.Mode == ModeOff {

@@ -27,22 +27,22 @@ func mailFrom(sender, id string) []byte {
 func TestJudge(t *testing.T) {
 	var asked []string
 	away, down := true, false
-	judge := func(_ context.Context, mail *unpack.Mail, _ unpack.Kind) ingest.Judgement {
+	judge := func(_ context.Context, mail *unpack.Mail, _ unpack.Kind) ingest.Authentication {
 		if mail == nil {
-			return ingest.Judgement{Auth: "none"}
+			return ingest.Authentication{Result: "none"}
 		}
 		from := mail.Field("From")
 		asked = append(asked, from)
 		switch {
 		case strings.HasSuffix(from, "@away.example") && away:
-			return ingest.Judgement{Refused: errors.New("no answer"), Retry: true, Down: down}
+			return ingest.Authentication{Refused: errors.New("no answer"), Retry: true, Down: down}
 		case strings.HasSuffix(from, "@forger.example"):
-			return ingest.Judgement{Auth: "fail", Refused: errors.New("signature does not verify")}
+			return ingest.Authentication{Result: "fail", Refused: errors.New("signature does not verify")}
 		}
-		return ingest.Judgement{Auth: "pass"}
+		return ingest.Authentication{Result: "pass"}
 	}
 	store := ingesttest.Store(t)
-	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{Judge: judge, Workers: 1})
+	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{Authenticate: judge, Workers: 1})
 	deliver := func(content []byte) (ingest.Result, error) {
 		return pipeline.Deliver(t.Context(), &ingest.Delivery{Source: "test", Body: bytes.NewReader(content)})
 	}
@@ -73,15 +73,15 @@ func TestJudge(t *testing.T) {
 	}
 	before := ingesttest.Sum(store, tally.Reports)
 	var input *ingest.InputError
-	if _, err := deliver(mailFrom("away.example", "away")); !errors.As(err, &input) || !errors.Is(err, ingest.ErrUnjudged) {
-		t.Errorf("error %v, want an InputError with ErrUnjudged", err)
+	if _, err := deliver(mailFrom("away.example", "away")); !errors.As(err, &input) || !errors.Is(err, ingest.ErrNotNow) {
+		t.Errorf("error %v, want an InputError with ErrNotNow", err)
 	}
 	if n := ingesttest.Sum(store, tally.Reports); n != before {
 		t.Errorf("%d outcomes, want the %d from before", n, before)
 	}
 	down = true
-	if _, err := deliver(mailFrom("away.example", "away")); errors.As(err, &input) || !errors.Is(err, ingest.ErrUnjudged) {
-		t.Errorf("error %v, want one with ErrUnjudged that blames no input", err)
+	if _, err := deliver(mailFrom("away.example", "away")); errors.As(err, &input) || !errors.Is(err, ingest.ErrNotNow) {
+		t.Errorf("error %v, want one with ErrNotNow that blames no input", err)
 	}
 	if n := ingesttest.Sum(store, tally.Reports); n != before {
 		t.Errorf("%d outcomes, want the %d from before", n, before)
