@@ -67,9 +67,13 @@ func newImage(base v1.Layer, a archive.Archive, binary string) (v1.Image, error)
 	config.Config = v1.Config{
 		User: fmt.Sprintf("%d:%d", nonroot, nonroot), Entrypoint: []string{"/exporter"}, WorkingDir: "/",
 		Env: []string{"PATH=/", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"},
+		Healthcheck: &v1.HealthConfig{
+			Test: []string{"CMD", "/exporter", "--web.health-check"}, Interval: 15 * time.Second, Timeout: 6 * time.Second,
+		},
 		Labels: map[string]string{
 			"org.opencontainers.image.title":    binary,
 			"org.opencontainers.image.version":  a.Version,
+			"org.opencontainers.image.created":  a.Time.UTC().Format(time.RFC3339),
 			"org.opencontainers.image.source":   "https://github.com/dmarc-suite/dmarc-suite",
 			"org.opencontainers.image.licenses": "Apache-2.0",
 		},

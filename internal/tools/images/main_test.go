@@ -101,6 +101,9 @@ func checkImage(t *testing.T, image v1.Image) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if health := config.Config.Healthcheck; health == nil || health.Test[1] != "/exporter" {
+		t.Errorf("health check %+v", health)
+	}
 	if config.Config.User != "65532:65532" || config.Config.Entrypoint[0] != "/exporter" || config.Architecture != "arm64" || !config.Created.Equal(archivetest.Stamp) {
 		t.Errorf("configuration %+v", config)
 	}
