@@ -129,7 +129,7 @@ func (d *Decoder) finish() error {
 		d.warn(CodeInvalidText, d.end, "unpaired surrogates of UTF-16")
 	}
 	if m.OrgName == "" {
-		// QUIRK(org-odd): the domain of the address names the reporter as well.
+		// QUIRK(org-missing): the domain of the address names the reporter as well.
 		m.OrgName = text.AddressHost(m.Email)
 		d.warn(CodeOrgMissing, d.end, m.OrgName)
 	}

@@ -32,7 +32,7 @@ func (d *Decoder) rootTag(t *tag, p int) (done bool, out outcome) {
 		}
 		return true, goOn
 	case string(t.local) == "schema":
-		// QUIRK(xs-schema-tag): IKEA wraps the report in <xs:schema>, and forgets its end.
+		// QUIRK(xs-schema-open): IKEA wraps the report in <xs:schema>, and forgets its end.
 		d.schema = true
 		d.note(CodeSchemaTag, p, d.buf[p:min(p+64, t.next)])
 		return true, goOn

@@ -202,7 +202,7 @@ func (d *Decoder) reference(p int) (int, outcome) {
 			return e + 1, goOn
 		}
 		if d.entities && name[0] != '#' {
-			// QUIRK(sec-entity-bomb), QUIRK(sec-xxe): never expanded, never fetched.
+			// QUIRK(entity-declared): never expanded, never fetched.
 			d.note(CodeEntityNotExpanded, p, name)
 			return e + 1, goOn
 		}

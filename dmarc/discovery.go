@@ -44,10 +44,10 @@ func (d *Discovery) Requested(exists bool) Disposition {
 	return d.Record.Requested(d.RecordDomain != d.Domain, exists)
 }
 
-// TreeWalk discovers the policy of a domain by asking for it and the domains
+// DiscoverTree discovers the policy of a domain by asking for it and the domains
 // above it, at most eight times (RFC 9989, section 4.10). Internationalised
 // names must be given as A-labels.
-func TreeWalk(ctx context.Context, r Resolver, domain string) (*Discovery, error) {
+func DiscoverTree(ctx context.Context, r Resolver, domain string) (*Discovery, error) {
 	d, err := newDiscovery(domain)
 	if err != nil {
 		return nil, err
@@ -82,12 +82,12 @@ func TreeWalk(ctx context.Context, r Resolver, domain string) (*Discovery, error
 	return d, nil
 }
 
-// PublicSuffix discovers the policy of a domain by asking for it and for its
+// DiscoverPSL discovers the policy of a domain by asking for it and for its
 // Organizational Domain, which is one label below the public suffix (RFC 7489,
 // section 6.6.3). suffix returns the public suffix of a domain, such as
 // co.uk for a.example.co.uk, or "" for a suffix of one label; the function of
 // golang.org/x/net/publicsuffix fits.
-func PublicSuffix(ctx context.Context, r Resolver, domain string, suffix func(domain string) string) (*Discovery, error) {
+func DiscoverPSL(ctx context.Context, r Resolver, domain string, suffix func(domain string) string) (*Discovery, error) {
 	d, err := newDiscovery(domain)
 	if err != nil {
 		return nil, err

@@ -25,22 +25,22 @@ type Destination struct {
 	Err error
 }
 
-// MaxDestinations is the number of hosts that ExternalDestinations asks; a
+// MaxDestinations is the number of hosts that CheckDestinations asks; a
 // record that lists more would make its readers flood the DNS.
 const MaxDestinations = 10
 
 // ErrTooManyDestinations is the error of the destinations beyond MaxDestinations.
 var ErrTooManyDestinations = errors.New("more destinations than are checked")
 
-// ExternalDestinations checks each destination of reports about policyDomain,
+// CheckDestinations checks each destination of reports about policyDomain,
 // where the policy record was found (RFC 9990, section 4). A destination in
 // another organization must publish a record at
 // <policyDomain>._report._dmarc.<host>, otherwise it must get no reports.
 //
 // An error of the resolver about a destination is in its Err; the error that
 // is returned is about policyDomain itself.
-func ExternalDestinations(ctx context.Context, r Resolver, policyDomain string, list []ReportURI) ([]Destination, error) {
-	own, err := TreeWalk(ctx, r, policyDomain)
+func CheckDestinations(ctx context.Context, r Resolver, policyDomain string, list []ReportURI) ([]Destination, error) {
+	own, err := DiscoverTree(ctx, r, policyDomain)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func checkHost(ctx context.Context, r Resolver, own *Discovery, host string) Des
 	if host == own.Domain {
 		return Destination{Allowed: true}
 	}
-	other, err := TreeWalk(ctx, r, host)
+	other, err := DiscoverTree(ctx, r, host)
 	if err != nil {
 		return Destination{Err: err}
 	}

@@ -28,7 +28,7 @@ func (z zone) LookupTXT(_ context.Context, name string) ([]string, error) {
 	return texts, nil
 }
 
-func TestTreeWalk(t *testing.T) {
+func TestDiscoverTree(t *testing.T) {
 	for _, test := range []struct {
 		name, domain   string
 		zone           zone
@@ -99,7 +99,7 @@ func TestTreeWalk(t *testing.T) {
 		{"top level", "example", zone{}, "example", "", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d, err := dmarc.TreeWalk(t.Context(), test.zone, test.domain)
+			d, err := dmarc.DiscoverTree(t.Context(), test.zone, test.domain)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func suffix(domain string) string {
 	return ""
 }
 
-func TestPublicSuffix(t *testing.T) {
+func TestDiscoverPSL(t *testing.T) {
 	for _, test := range []struct {
 		name, domain   string
 		zone           zone
@@ -144,7 +144,7 @@ func TestPublicSuffix(t *testing.T) {
 		{"an unknown suffix", "a.garden.test", zone{"_dmarc.garden.test": {"v=DMARC1; p=none"}}, "garden.test", "garden.test", 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d, err := dmarc.PublicSuffix(t.Context(), test.zone, test.domain, suffix)
+			d, err := dmarc.DiscoverPSL(t.Context(), test.zone, test.domain, suffix)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,15 +158,15 @@ func TestPublicSuffix(t *testing.T) {
 
 func TestDiscoveryErrors(t *testing.T) {
 	failing := zone{"_dmarc.garden.example!": nil}
-	if d, err := dmarc.TreeWalk(t.Context(), failing, "a.garden.example"); d != nil || !errors.Is(err, errServer) {
-		t.Errorf("TreeWalk = %v, %v, want %v", d, err, errServer)
+	if d, err := dmarc.DiscoverTree(t.Context(), failing, "a.garden.example"); d != nil || !errors.Is(err, errServer) {
+		t.Errorf("DiscoverTree = %v, %v, want %v", d, err, errServer)
 	}
-	if d, err := dmarc.PublicSuffix(t.Context(), failing, "a.garden.example", suffix); d != nil || !errors.Is(err, errServer) {
-		t.Errorf("PublicSuffix = %v, %v, want %v", d, err, errServer)
+	if d, err := dmarc.DiscoverPSL(t.Context(), failing, "a.garden.example", suffix); d != nil || !errors.Is(err, errServer) {
+		t.Errorf("DiscoverPSL = %v, %v, want %v", d, err, errServer)
 	}
 	for _, domain := range []string{"", ".", "a..b", "not a domain", "b\u00fccher.example", strings.Repeat("a.", 130) + "example", "x/../y"} {
-		if d, err := dmarc.TreeWalk(t.Context(), zone{}, domain); d != nil || err == nil {
-			t.Errorf("TreeWalk(%q) = %v, %v, want an error", domain, d, err)
+		if d, err := dmarc.DiscoverTree(t.Context(), zone{}, domain); d != nil || err == nil {
+			t.Errorf("DiscoverTree(%q) = %v, %v, want an error", domain, d, err)
 		}
 	}
 }
@@ -183,7 +183,7 @@ func TestDiscoveryRequested(t *testing.T) {
 		{"mail.garden.example", false, "none"},
 		{"other.test", true, dmarc.DispositionAbsent},
 	} {
-		d, err := dmarc.TreeWalk(t.Context(), z, test.domain)
+		d, err := dmarc.DiscoverTree(t.Context(), z, test.domain)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +193,7 @@ func TestDiscoveryRequested(t *testing.T) {
 	}
 }
 
-func TestExternalDestinations(t *testing.T) {
+func TestCheckDestinations(t *testing.T) {
 	z := zone{
 		"_dmarc.garden.example":                       {"v=DMARC1; p=reject"},
 		"garden.example._report._dmarc.agrees.test":   {"hello", "v=DMARC1"},
@@ -210,7 +210,7 @@ func TestExternalDestinations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := dmarc.ExternalDestinations(t.Context(), z, "garden.example", record.RUA)
+	got, err := dmarc.CheckDestinations(t.Context(), z, "garden.example", record.RUA)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,12 +244,12 @@ func TestExternalDestinations(t *testing.T) {
 	}
 }
 
-func TestExternalDestinationsAreBounded(t *testing.T) {
+func TestDestinationsAreBounded(t *testing.T) {
 	var list []dmarc.ReportURI
 	for i := range dmarc.MaxDestinations + 2 {
 		list = append(list, mailto(fmt.Sprintf("a@h%d.test", i)))
 	}
-	got, err := dmarc.ExternalDestinations(t.Context(), zone{}, "garden.example", list)
+	got, err := dmarc.CheckDestinations(t.Context(), zone{}, "garden.example", list)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,16 +258,16 @@ func TestExternalDestinationsAreBounded(t *testing.T) {
 			t.Errorf("destination %d: %+v", i, d)
 		}
 	}
-	if _, err := dmarc.ExternalDestinations(t.Context(), zone{}, "not a domain", list); err == nil {
+	if _, err := dmarc.CheckDestinations(t.Context(), zone{}, "not a domain", list); err == nil {
 		t.Error("a bad domain is accepted")
 	}
 }
 
-func ExampleTreeWalk() {
+func ExampleDiscoverTree() {
 	resolver := zone{ // net.DefaultResolver in a program
 		"_dmarc.garden.example": {"v=DMARC1; p=reject; sp=quarantine"},
 	}
-	d, err := dmarc.TreeWalk(context.Background(), resolver, "news.mail.garden.example")
+	d, err := dmarc.DiscoverTree(context.Background(), resolver, "news.mail.garden.example")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -284,9 +284,9 @@ func ExampleTreeWalk() {
 	// - _dmarc.example
 }
 
-func ExamplePublicSuffix() {
+func ExampleDiscoverPSL() {
 	resolver := zone{"_dmarc.garden.co.example": {"v=DMARC1; p=none"}}
-	d, err := dmarc.PublicSuffix(context.Background(), resolver, "mail.garden.co.example", func(string) string { return "co.example" })
+	d, err := dmarc.DiscoverPSL(context.Background(), resolver, "mail.garden.co.example", func(string) string { return "co.example" })
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -295,17 +295,17 @@ func ExamplePublicSuffix() {
 	// Output: garden.co.example none
 }
 
-func ExampleExternalDestinations() {
+func ExampleCheckDestinations() {
 	resolver := zone{
 		"_dmarc.garden.example":                      {"v=DMARC1; p=none; rua=mailto:a@reports.test"},
 		"garden.example._report._dmarc.reports.test": {"v=DMARC1"},
 	}
-	d, err := dmarc.TreeWalk(context.Background(), resolver, "garden.example")
+	d, err := dmarc.DiscoverTree(context.Background(), resolver, "garden.example")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	list, err := dmarc.ExternalDestinations(context.Background(), resolver, d.RecordDomain, d.Record.RUA)
+	list, err := dmarc.CheckDestinations(context.Background(), resolver, d.RecordDomain, d.Record.RUA)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -28,7 +28,7 @@ var fixtures = map[string]struct {
 }{
 	"plain":                   {"", 2, 11, 7, nil},
 	"bom":                     {"", 2, 11, 7, nil},
-	"utf16-le":                {"", 2, 11, 7, nil},
+	"utf16":                {"", 2, 11, 7, nil},
 	"utf16-be":                {"", 2, 11, 7, nil},
 	"utf16-no-bom":            {"", 2, 11, 7, []Code{CodeCharsetMislabelled}},
 	"utf16-named":             {"", 2, 11, 7, []Code{CodeCharsetMislabelled}},

@@ -1,41 +1,34 @@
 package dmarc
 
-// Limits bounds what a Decoder reads. The zero value of each field stands for
-// its default; there is no way to switch a limit off, but a large number comes close.
+import "github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
+
+// Limits bounds what a Decoder reads. A field that is zero or negative stands
+// for its default, so the zero Limits is safe to use. A limit is the largest
+// accepted value: one more is refused.
 type Limits struct {
-	// Bytes is the size of the whole document after decompression. Default: 1 GiB.
+	// Bytes is the size of the whole document after decompression (default 1 GiB).
 	Bytes int64
-	// Records is the number of records of one report. Default: 10,000,000.
+	// Records is the number of records of one report (default 10,000,000).
 	Records int
 	// RecordBytes is the size of what must be held in memory at once: one
-	// record, one value outside of records, or one tag. Default: 4 MiB.
+	// record, one value outside of records, or one tag (default 4 MiB).
 	RecordBytes int
-	// TextBytes is the length of one value; longer ones are cut with a
-	// warning. Default: 64 KiB; smaller than 128 stands for 128.
+	// TextBytes is the length of one value (default 64 KiB; at least 128). A
+	// longer one is not refused but cut, with a warning.
 	TextBytes int
-	// Depth is the nesting of elements that are not known, and skipped. Default
-	// and maximum: 64.
+	// Depth is the nesting of elements that are not known, and skipped (default
+	// and at most 64).
 	Depth int
 }
 
 const maxDepth = 64
 
 func (l Limits) withDefaults() Limits {
-	if l.Bytes <= 0 {
-		l.Bytes = 1 << 30
-	}
-	if l.Records <= 0 {
-		l.Records = 10_000_000
-	}
-	if l.RecordBytes <= 0 {
-		l.RecordBytes = 4 << 20
-	}
-	if l.TextBytes <= 0 {
-		l.TextBytes = 64 << 10
-	}
-	l.TextBytes = max(l.TextBytes, internMax)
-	if l.Depth <= 0 || l.Depth > maxDepth {
-		l.Depth = maxDepth
-	}
+	text.Default(&l.Bytes, 1<<30)
+	text.Default(&l.Records, 10_000_000)
+	text.Default(&l.RecordBytes, 4<<20)
+	text.Default(&l.TextBytes, 64<<10)
+	text.Default(&l.Depth, maxDepth)
+	l.TextBytes, l.Depth = max(l.TextBytes, internMax), min(l.Depth, maxDepth)
 	return l
 }

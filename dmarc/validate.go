@@ -56,14 +56,10 @@ func (d Deviation) Error() string {
 // first of each rule and section is always kept.
 const MaxDeviations = 1000
 
-// Validate lists the deviations of r from RFC 9990, at most MaxDeviations.
-func Validate(r *Report) []Deviation { return validate(r, RFC9990) }
-
-// ValidateRFC7489 lists the deviations of r from RFC 7489, at most MaxDeviations.
-func ValidateRFC7489(r *Report) []Deviation { return validate(r, RFC7489) }
-
-func validate(r *Report, s Standard) []Deviation {
-	v := Validator{Standard: s}
+// Validate lists the deviations of r from RFC 9990, at most MaxDeviations. A
+// Validator checks RFC 7489 as well.
+func Validate(r *Report) []Deviation {
+	var v Validator
 	for i := range r.Records {
 		v.Record(&r.Records[i])
 	}

@@ -54,7 +54,7 @@ func ExampleParse() {
 
 func ExampleParser_Parse() {
 	complaint := strings.Replace(mail, "auth-failure", "abuse", 1)
-	_, err := failure.Parser{MaxParts: 10}.Parse(strings.NewReader(complaint))
+	_, err := failure.Parser{Limits: failure.Limits{Parts: 10}}.Parse(strings.NewReader(complaint))
 	var refused *dmarc.Error
 	if errors.As(err, &refused) {
 		fmt.Println(refused.Reason)

@@ -14,20 +14,33 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
-// Parser reads reports within bounds. A bound that is zero or negative stands
-// for its default, so the zero Parser is safe. A Parser holds no state: it may
-// be copied and used concurrently.
-type Parser struct {
-	// MaxBytes bounds the mail (default 64 MiB), of which about 2 MiB at
+// Limits bounds what a Parser reads. A field that is zero or negative stands
+// for its default, so the zero Limits is safe to use. A limit is the largest
+// accepted value: one more is refused.
+type Limits struct {
+	// Bytes is the size of the mail (default 64 MiB), of which about 2 MiB at
 	// most are held in memory.
-	MaxBytes int64
-	// MaxParts bounds the MIME parts (default 1000).
-	MaxParts int
-	// MaxDepth bounds the multiparts around a part (default 10).
-	MaxDepth int
+	Bytes int64
+	// Parts is the number of MIME parts, multiparts not counted (default 1000).
+	Parts int
+	// Depth is the number of multiparts around a part (default 10).
+	Depth int
 }
 
-// Parse reads one report to the end of r with the default bounds: a mail, a
+func (l Limits) withDefaults() Limits {
+	text.Default(&l.Bytes, 64<<20)
+	text.Default(&l.Parts, 1000)
+	text.Default(&l.Depth, 10)
+	return l
+}
+
+// Parser reads reports within its Limits. It holds no state: it may be copied
+// and used concurrently.
+type Parser struct {
+	Limits Limits
+}
+
+// Parse reads one report to the end of r with the default Limits: a mail, a
 // part of one, or the fields of a feedback report alone.
 // The error is of type *dmarc.Error; the report is then nil.
 func Parse(r io.Reader) (*Report, error) { return Parser{}.Parse(r) }
@@ -36,27 +49,17 @@ func Parse(r io.Reader) (*Report, error) { return Parser{}.Parse(r) }
 // of a feedback report alone.
 // The error is of type *dmarc.Error; the report is then nil.
 func (p Parser) Parse(r io.Reader) (*Report, error) {
-	for _, v := range []struct {
-		bound     *int
-		otherwise int
-	}{{&p.MaxParts, 1000}, {&p.MaxDepth, 10}} {
-		if *v.bound <= 0 {
-			*v.bound = v.otherwise
-		}
-	}
-	if p.MaxBytes <= 0 {
-		p.MaxBytes = 64 << 20
-	}
-	w := mime.Walker{MaxHeader: 4 * maxPart, MaxParts: p.MaxParts, MaxDepth: p.MaxDepth, MaxBody: maxPart}
+	l := p.Limits.withDefaults()
+	w := mime.Walker{MaxHeader: 4 * maxPart, MaxParts: l.Parts, MaxDepth: l.Depth, MaxBody: maxPart}
 	d := &decoder{}
-	if err := w.Read(r, p.MaxBytes, d); err != nil {
-		return nil, p.refused(err)
+	if err := w.Read(r, l.Bytes, d); err != nil {
+		return nil, l.refused(err)
 	}
 	switch {
 	case d.blank:
 		return nil, refusal(dmarc.ReasonEmpty, "no mail")
 	case d.tooDeep:
-		return nil, refusal(dmarc.ReasonTooDeep, "more than %d multiparts around a part", p.MaxDepth)
+		return nil, refusal(dmarc.ReasonTooDeep, "more than %d multiparts around a part", l.Depth)
 	}
 	d.mail = parseFields(w.Header, nil)
 	if err := d.complete(); err != nil {
@@ -66,17 +69,17 @@ func (p Parser) Parse(r io.Reader) (*Report, error) {
 }
 
 // refused makes the error of a mail that cannot be read to its end.
-func (p Parser) refused(err error) error {
+func (l Limits) refused(err error) error {
 	var refused *dmarc.Error
 	switch {
 	case errors.As(err, &refused):
 		return err
 	case errors.Is(err, mime.ErrTooLong):
-		return refusal(dmarc.ReasonTooLarge, "the mail is larger than %d bytes", p.MaxBytes)
+		return refusal(dmarc.ReasonTooLarge, "the mail is larger than %d bytes", l.Bytes)
 	case errors.Is(err, mime.ErrHeaderTooLong):
 		return refusal(dmarc.ReasonTooLarge, "a header of more than %d bytes", 4*maxPart)
 	case errors.Is(err, mime.ErrTooManyParts):
-		return refusal(dmarc.ReasonTooMany, "more than %d parts", p.MaxParts)
+		return refusal(dmarc.ReasonTooMany, "more than %d parts", l.Parts)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return refusal(dmarc.ReasonTruncated, "the mail ends too early: %w", err)
 	}

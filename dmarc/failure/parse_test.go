@@ -72,32 +72,32 @@ func quirks() []quirk {
 		{"bare-fields", []dmarc.Code{CodeReportIDMissing}, noMail},
 		{"bare-part", []dmarc.Code{CodeReportIDMissing}, noMail},
 		{"base64-mixed", nil, nil},
-		{"base64-undeclared", []dmarc.Code{CodeEncodingWrong}, nil},
+		{"fail-base64", []dmarc.Code{CodeEncodingWrong}, nil},
 		{"base64-declared-wrongly", []dmarc.Code{CodeEncodingWrong}, nil},
 		{"quoted-printable", nil, nil},
-		{"exim-plain-text", []dmarc.Code{CodePlainText}, func(r *Report) {
+		{"fail-plain-text", []dmarc.Code{CodePlainText}, func(r *Report) {
 			r.Version, r.UserAgent, r.IdentityAlignment, r.DeliveryResult = "", "", nil, ""
 			r.SourcePort, r.Incidents, r.OriginalMailFrom, r.OriginalRcptTo = 0, 1, "", nil
 			r.OriginalEnvelopeID, r.AuthenticationResults = "", nil
 		}},
-		{"received-date", nil, nil},
+		{"fail-received-date", nil, nil},
 		{"no-date", []dmarc.Code{CodeDateMissing}, func(r *Report) { r.Arrival = r.Sent }},
 		{"no-date-at-all", []dmarc.Code{CodeDateInvalid, CodeDateMissing}, func(r *Report) {
 			r.Arrival, r.Sent = time.Time{}, time.Time{}
 		}},
 		{"date-odd", []dmarc.Code{CodeDateForm}, nil},
-		{"no-domain", []dmarc.Code{CodeDomainMissing}, nil},
+		{"fail-no-domain", []dmarc.Code{CodeDomainMissing}, nil},
 		{"no-domain-no-evidence", []dmarc.Code{CodeDomainInvalid, CodeDomainMissing}, noEvidence},
 		{"domain-odd", []dmarc.Code{CodeDomainNormalized}, func(r *Report) {
 			r.ReportedDomains = []string{"garden.example", "other.example"}
 		}},
-		{"source-ip-brackets", []dmarc.Code{CodeSourceRepaired}, func(r *Report) {
+		{"fail-source-ip", []dmarc.Code{CodeSourceRepaired}, func(r *Report) {
 			r.SourceIP, r.Source = netip.MustParseAddr("2001:db8::77"), "[2001:db8::77] (mail.spoof.example)"
 		}},
 		{"source-ip-unknown", []dmarc.Code{CodeSourceInvalid, CodePortInvalid}, func(r *Report) {
 			r.SourceIP, r.Source, r.SourcePort = netip.Addr{}, "unknown", 0
 		}},
-		{"delivery-odd", []dmarc.Code{CodeDeliveryUnknown}, func(r *Report) {
+		{"fail-delivery", []dmarc.Code{CodeDeliveryUnknown}, func(r *Report) {
 			r.DeliveryResult, r.RawDeliveryResult, r.Version = DeliveryOther, "smg-policy-action", "1.0"
 		}},
 		{"headers-only", nil, nil},
@@ -116,12 +116,12 @@ func quirks() []quirk {
 		}},
 		{"auth-failure-missing", []dmarc.Code{CodeAuthFailureMissing}, func(r *Report) { r.AuthFailure = "" }},
 		{"type-missing", []dmarc.Code{CodeTypeMissing}, nil},
-		{"content-type-typo", nil, nil},
+		{"mail-contenttype-typo", nil, nil},
 		{"media-type", []dmarc.Code{CodeMediaType}, nil},
-		{"no-empty-line", nil, nil},
+		{"fail-no-empty-line", nil, nil},
 		{"boundary-missing", []dmarc.Code{CodeBoundaryGuessed}, nil},
 		{"no-end-boundary", []dmarc.Code{CodeNoEndBoundary}, nil},
-		{"mbox-line", nil, nil},
+		{"mail-mboxline", nil, nil},
 		{"nested-multipart", nil, nil},
 		{"latin1", []dmarc.Code{CodeInvalidText}, func(r *Report) { r.UserAgent = "G\u00e4rtner/2.0" }},
 		{"two-reports", []dmarc.Code{CodePartSkipped}, nil},
@@ -205,9 +205,9 @@ func TestLimits(t *testing.T) {
 		at     int64 // the least bound that lets the mail pass
 		reason dmarc.Reason
 	}{
-		{"bytes", func(n int64) Parser { return Parser{MaxBytes: n} }, size, dmarc.ReasonTooLarge},
-		{"parts", func(n int64) Parser { return Parser{MaxParts: int(n)} }, 3, dmarc.ReasonTooMany},
-		{"depth", func(n int64) Parser { return Parser{MaxDepth: int(n)} }, 2, dmarc.ReasonTooDeep},
+		{"bytes", func(n int64) Parser { return Parser{Limits: Limits{Bytes: n}} }, size, dmarc.ReasonTooLarge},
+		{"parts", func(n int64) Parser { return Parser{Limits: Limits{Parts: int(n)}} }, 3, dmarc.ReasonTooMany},
+		{"depth", func(n int64) Parser { return Parser{Limits: Limits{Depth: int(n)}} }, 2, dmarc.ReasonTooDeep},
 	} {
 		for _, n := range []int64{test.at + 1, test.at} {
 			if _, err := test.parser(n).Parse(strings.NewReader(in)); err != nil {

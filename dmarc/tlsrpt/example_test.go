@@ -44,7 +44,7 @@ func ExampleParse() {
 }
 
 func ExampleParser_Parse() {
-	_, err := tlsrpt.Parser{MaxBytes: 100}.Parse(strings.NewReader(report))
+	_, err := tlsrpt.Parser{Limits: tlsrpt.Limits{Bytes: 100}}.Parse(strings.NewReader(report))
 	var refused *dmarc.Error
 	if errors.As(err, &refused) {
 		fmt.Println(refused.Reason)

@@ -99,7 +99,7 @@ func FuzzScanner(f *testing.F) {
 		if repaired || len(in) > 300 || !strings.HasPrefix(in, "{") {
 			t.Skip()
 		}
-		d := newDecoder(Parser{}.withDefaults(), strings.NewReader(in))
+		d := newDecoder(Limits{}.withDefaults(), strings.NewReader(in))
 		d.maxDepth = 1000
 		got := d.skip() == nil && d.rest() == nil && !slices.Contains(codesOf(d), CodeTrailingData)
 		if slices.Contains(codesOf(d), CodeControlCharacter) {
@@ -123,7 +123,7 @@ func TestScannerText(t *testing.T) {
 		if err := json.Unmarshal([]byte(in), &want); err != nil {
 			t.Fatal(err)
 		}
-		d := newDecoder(Parser{}.withDefaults(), strings.NewReader(in))
+		d := newDecoder(Limits{}.withDefaults(), strings.NewReader(in))
 		if got, err := d.text(); err != nil || got != want {
 			t.Errorf("%s is %q, %v, want %q", in, got, err, want)
 		}

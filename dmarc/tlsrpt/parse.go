@@ -15,29 +15,42 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
-// Parser reads reports within bounds. A bound that is zero or negative stands
-// for its default, so the zero Parser is safe. A Parser holds no state: it may
-// be copied and used concurrently.
-type Parser struct {
-	// MaxBytes bounds the JSON text (default 10 MiB).
-	MaxBytes int64
-	// MaxDepth bounds the nesting (default 32; RFC 8460 needs 6).
-	MaxDepth int
-	// MaxPolicies bounds the policies of a report (default 10,000).
-	MaxPolicies int
-	// MaxDetails bounds the failure details of all policies together (default 50,000).
-	MaxDetails int
+// Limits bounds what a Parser reads. A field that is zero or negative stands
+// for its default, so the zero Limits is safe to use. A limit is the largest
+// accepted value: one more is refused.
+type Limits struct {
+	// Bytes is the size of the JSON text (default 10 MiB).
+	Bytes int64
+	// Depth is the nesting (default 32; RFC 8460 needs 6).
+	Depth int
+	// Policies is the number of policies of a report (default 10,000).
+	Policies int
+	// Details is the number of failure details of all policies together (default 50,000).
+	Details int
 }
 
-// Parse reads one report to the end of r with the default bounds.
+func (l Limits) withDefaults() Limits {
+	text.Default(&l.Bytes, 10<<20)
+	text.Default(&l.Depth, 32)
+	text.Default(&l.Policies, 10_000)
+	text.Default(&l.Details, 50_000)
+	return l
+}
+
+// Parser reads reports within its Limits. It holds no state: it may be copied
+// and used concurrently.
+type Parser struct {
+	Limits Limits
+}
+
+// Parse reads one report to the end of r with the default Limits.
 // The error is of type *dmarc.Error; the report is then nil.
 func Parse(r io.Reader) (*Report, error) { return Parser{}.Parse(r) }
 
 // Parse reads one report to the end of r.
 // The error is of type *dmarc.Error; the report is then nil.
 func (p Parser) Parse(r io.Reader) (*Report, error) {
-	p = p.withDefaults()
-	d := newDecoder(p, r)
+	d := newDecoder(p.Limits.withDefaults(), r)
 	if err := d.document(); err != nil {
 		return nil, err
 	}
@@ -47,24 +60,9 @@ func (p Parser) Parse(r io.Reader) (*Report, error) {
 	return &d.report, nil
 }
 
-func (p Parser) withDefaults() Parser {
-	if p.MaxBytes <= 0 {
-		p.MaxBytes = 10 << 20
-	}
-	for _, v := range []struct {
-		bound     *int
-		otherwise int
-	}{{&p.MaxDepth, 32}, {&p.MaxPolicies, 10_000}, {&p.MaxDetails, 50_000}} {
-		if *v.bound <= 0 {
-			*v.bound = v.otherwise
-		}
-	}
-	return p
-}
-
 // decoder is the state of one Parse.
 type decoder struct {
-	Parser
+	limits Limits
 	scanner
 	report   Report
 	utf16    *text.UTF16Reader // nil for a report in UTF-8
@@ -74,10 +72,10 @@ type decoder struct {
 	details  int
 }
 
-func newDecoder(p Parser, r io.Reader) *decoder {
-	d := &decoder{Parser: p, digest: sha256.New()}
-	r = io.TeeReader(&limitedReader{r: r, left: p.MaxBytes}, d.digest)
-	d.scanner = scanner{r: bufio.NewReader(r), line: 1, maxDepth: p.MaxDepth, warn: d.warning}
+func newDecoder(l Limits, r io.Reader) *decoder {
+	d := &decoder{limits: l, digest: sha256.New()}
+	r = io.TeeReader(&limitedReader{r: r, left: l.Bytes}, d.digest)
+	d.scanner = scanner{r: bufio.NewReader(r), line: 1, maxDepth: l.Depth, warn: d.warning}
 	return d
 }
 
@@ -186,7 +184,7 @@ func (d *decoder) rest() error {
 		}
 		d.offset++
 		if !junk && strings.IndexByte(" \t\r\n", b) < 0 {
-			// QUIRK(tls-bom): NUL bytes after the report, and mail footers.
+			// QUIRK(tls-trailing): NUL bytes after the report, and mail footers.
 			junk = true
 			ahead, _ := d.r.Peek(31)
 			t, _ := text.Valid(append([]byte{b}, ahead...))

@@ -91,27 +91,27 @@ func quirks() []quirk {
 		}
 	}
 	return []quirk{
-		{"contact-null", 1, 40, 5, nil, is("contact", func(r *Report) string { return r.ContactInfo }, "")},
+		{"tls-contact-null", 1, 40, 5, nil, is("contact", func(r *Report) string { return r.ContactInfo }, "")},
 		{"contact-absent", 1, 40, 5, nil, nil},
 		{"no-addresses", 1, 40, 5, nil, nil},
-		{"no-policy-domain", 2, 47, 5, nil, is("type", func(r *Report) string { return string(r.Policies[1].Type) }, "no-policy-found")},
-		{"string-arrays", 1, 40, 5, nil, is("host", func(r *Report) string { return r.Policies[0].MXHosts[0] }, "*.garden.example")},
+		{"tls-no-policy-domain", 2, 47, 5, nil, is("type", func(r *Report) string { return string(r.Policies[1].Type) }, "no-policy-found")},
+		{"tls-string-arrays", 1, 40, 5, nil, is("host", func(r *Report) string { return r.Policies[0].MXHosts[0] }, "*.garden.example")},
 		{"null-arrays", 1, 40, 5, nil, nil},
-		{"date-no-zone", 1, 40, 5, []dmarc.Code{CodeDateForm}, nil},
+		{"tls-date-odd", 1, 40, 5, []dmarc.Code{CodeDateForm}, nil},
 		{"date-fraction", 1, 40, 5, []dmarc.Code{CodeDateForm}, nil},
-		{"count-text", 1, 40, 5, []dmarc.Code{CodeCountRepaired}, nil},
+		{"tls-count-odd", 1, 40, 5, []dmarc.Code{CodeCountRepaired}, nil},
 		{"count-unusable", 1, 0, 0, []dmarc.Code{CodeCountInvalid, CodeCountRange}, nil},
-		{"sum-mismatch", 1, 40, 5, []dmarc.Code{CodeResultUnknown, CodeSumMismatch}, is("raw result",
+		{"tls-sum-mismatch", 1, 40, 5, []dmarc.Code{CodeResultUnknown, CodeSumMismatch}, is("raw result",
 			func(r *Report) string { return r.Policies[0].Details[1].RawResultType }, "Brand-New")},
 		{"detail-no-count", 1, 40, 5, []dmarc.Code{CodeCountMissing, CodeSumMismatch, CodeValueCase}, is("result",
 			func(r *Report) string { return string(r.Policies[0].Details[1].ResultType) }, "dane-required")},
 		{"policies-empty", 0, 0, 0, nil, nil},
 		{"policies-null", 0, 0, 0, nil, nil},
 		{"policies-absent", 0, 0, 0, []dmarc.Code{CodePoliciesMissing}, nil},
-		{"details-null", 1, 40, 5, nil, nil},
-		{"bom", 1, 40, 5, []dmarc.Code{CodeBOM}, nil},
+		{"tls-no-details", 1, 40, 5, nil, nil},
+		{"tls-bom", 1, 40, 5, []dmarc.Code{CodeBOM}, nil},
 		{"leading-crlf", 1, 40, 5, []dmarc.Code{CodeLeadingSpace}, nil},
-		{"trailing-nul", 1, 40, 5, []dmarc.Code{CodeTrailingData}, nil},
+		{"tls-trailing", 1, 40, 5, []dmarc.Code{CodeTrailingData}, nil},
 		{"trailing-footer", 1, 40, 5, []dmarc.Code{CodeTrailingData}, nil},
 		{"tlsa-nested-json", 1, 40, 5, nil, is("policy string",
 			func(r *Report) string { return r.Policies[0].Strings[0] }, `["3 1 1 00FF","2 1 1 FF00"]`)},
@@ -120,10 +120,10 @@ func quirks() []quirk {
 		{"key-order", 1, 40, 5, nil, is("domain", func(r *Report) string { return r.Policies[0].Domain }, "garden.example")},
 		{"duplicate-keys", 1, 40, 5, []dmarc.Code{CodeDuplicateKey}, is("organisation",
 			func(r *Report) string { return r.OrganizationName }, "Mail Corp")},
-		{"latin1", 1, 40, 5, []dmarc.Code{CodeInvalidText}, is("organisation",
+		{"tls-charset", 1, 40, 5, []dmarc.Code{CodeInvalidText}, is("organisation",
 			func(r *Report) string { return r.OrganizationName }, "Caf\u00e9 Mail")},
 		{"utf16", 1, 40, 5, []dmarc.Code{CodeCharset}, nil},
-		{"control-characters", 1, 40, 5, []dmarc.Code{CodeControlCharacter}, is("organisation",
+		{"tls-control", 1, 40, 5, []dmarc.Code{CodeControlCharacter}, is("organisation",
 			func(r *Report) string { return r.OrganizationName }, "Mail Corp")},
 		{"wrong-types", 1, 40, 5, []dmarc.Code{CodeWrongType}, is("organisation and id",
 			func(r *Report) string { return r.OrganizationName + " " + r.ReportID }, "42 true")},
@@ -242,9 +242,9 @@ func TestLimits(t *testing.T) {
 		at     int64 // the least bound that lets full.json pass
 		reason dmarc.Reason
 	}{
-		{"bytes", func(n int64) Parser { return Parser{MaxBytes: n} }, size, dmarc.ReasonTooLarge},
-		{"depth", func(n int64) Parser { return Parser{MaxDepth: int(n)} }, 5, dmarc.ReasonTooDeep},
-		{"details", func(n int64) Parser { return Parser{MaxDetails: int(n)} }, 2, dmarc.ReasonTooMany},
+		{"bytes", func(n int64) Parser { return Parser{Limits: Limits{Bytes: n}} }, size, dmarc.ReasonTooLarge},
+		{"depth", func(n int64) Parser { return Parser{Limits: Limits{Depth: int(n)}} }, 5, dmarc.ReasonTooDeep},
+		{"details", func(n int64) Parser { return Parser{Limits: Limits{Details: int(n)}} }, 2, dmarc.ReasonTooMany},
 	} {
 		for _, n := range []int64{test.at + 1, test.at} {
 			if _, err := test.parser(n).Parse(strings.NewReader(full)); err != nil {
@@ -256,11 +256,11 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: bound %d: %v, want %s", test.name, test.at-1, err, test.reason)
 		}
 	}
-	two := read(t, "no-policy-domain")
-	if _, err := (Parser{MaxPolicies: 2}).Parse(strings.NewReader(two)); err != nil {
+	two := read(t, "tls-no-policy-domain")
+	if _, err := (Parser{Limits: Limits{Policies: 2}}).Parse(strings.NewReader(two)); err != nil {
 		t.Error(err)
 	}
-	if _, err := (Parser{MaxPolicies: 1}).Parse(strings.NewReader(two)); reason(err) != dmarc.ReasonTooMany {
+	if _, err := (Parser{Limits: Limits{Policies: 1}}).Parse(strings.NewReader(two)); reason(err) != dmarc.ReasonTooMany {
 		t.Errorf("two policies: %v", err)
 	}
 }

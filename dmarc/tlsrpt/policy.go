@@ -29,8 +29,8 @@ func (d *decoder) policy() error {
 		d.warning(CodeEntrySkipped, "policies")
 		return nil
 	}
-	if len(d.report.Policies) == d.MaxPolicies {
-		return d.fail(dmarc.ReasonTooMany, "more than %d policies", d.MaxPolicies)
+	if len(d.report.Policies) == d.limits.Policies {
+		return d.fail(dmarc.ReasonTooMany, "more than %d policies", d.limits.Policies)
 	}
 	if !hasSummary {
 		d.warning(CodeCountMissing, "summary")
@@ -90,7 +90,7 @@ func (d *decoder) checkPolicy(p *Policy) {
 	if p.Type == PolicyTypeAbsent {
 		d.warning(CodePolicyMissing, "")
 	}
-	// QUIRK(tls-two-policies): without a policy there is often no policy-domain either.
+	// QUIRK(tls-no-policy-domain): without a policy there is often no policy-domain either.
 	if p.Domain == "" && p.Type != PolicyTypeNotFound {
 		d.warning(CodeDomainMissing, "")
 	}
@@ -141,8 +141,8 @@ func (d *decoder) detail(p *Policy) error {
 		d.warning(CodeEntrySkipped, "failure-details")
 		return nil
 	}
-	if d.details++; d.details > d.MaxDetails {
-		return d.fail(dmarc.ReasonTooMany, "more than %d failure details", d.MaxDetails)
+	if d.details++; d.details > d.limits.Details {
+		return d.fail(dmarc.ReasonTooMany, "more than %d failure details", d.limits.Details)
 	}
 	if !counted {
 		d.warning(CodeCountMissing, "failed-session-count")

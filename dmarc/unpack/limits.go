@@ -4,9 +4,10 @@ import (
 	"fmt"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
-// Limits bounds the work and the memory that one input may cost. A value that
+// Limits bounds the work and the memory that one input may cost. A field that
 // is zero or negative stands for its default, so the zero Limits is safe to
 // use. A limit is the largest accepted value: one more is refused.
 //
@@ -39,20 +40,14 @@ type Limits struct {
 const ratioFree = 1 << 20
 
 func (l Limits) withDefaults() Limits {
-	positive(&l.Memory, 32<<20)
-	positive(&l.Unpacked, 1<<30)
-	positive(&l.Ratio, 200)
-	positive(&l.Header, 1<<20)
-	positive(&l.Depth, 10)
-	positive(&l.Parts, 1000)
-	positive(&l.Members, 50)
+	text.Default(&l.Memory, 32<<20)
+	text.Default(&l.Unpacked, 1<<30)
+	text.Default(&l.Ratio, 200)
+	text.Default(&l.Header, 1<<20)
+	text.Default(&l.Depth, 10)
+	text.Default(&l.Parts, 1000)
+	text.Default(&l.Members, 50)
 	return l
-}
-
-func positive[T int | int64](v *T, otherwise T) {
-	if *v <= 0 {
-		*v = otherwise
-	}
 }
 
 // meter counts what one input has cost so far.

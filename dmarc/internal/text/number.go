@@ -41,6 +41,13 @@ func Count[T []byte | string](s T) (int64, CountForm) {
 	return int64(f), CountRepaired
 }
 
+// Default sets a limit that is zero or negative to its default.
+func Default[T int | int64](limit *T, otherwise T) {
+	if *limit <= 0 {
+		*limit = otherwise
+	}
+}
+
 // Digits reads a number of decimal digits. What does not fit is a number
 // larger than any that has a meaning.
 func Digits[T []byte | string](s T) (n int64, ok bool) {
