@@ -45,7 +45,7 @@ const (
 	CodePeriodReversed     Code = "period_reversed"      // the reporting period ends before it begins
 	CodePeriodLong         Code = "period_long"          // the reporting period is longer than a day and an hour
 	CodePolicyValueMissing Code = "policy_value_missing" // an element of policy_published is empty
-	CodePolicyValueInvalid Code = "policy_value_invalid" // an element of policy_published has a foreign value, ignored
+	CodePolicyValueInvalid Code = "policy_value_invalid" // an element of policy_published has an unknown value, ignored
 	CodeCountMissing       Code = "count_missing"        // no count: 0
 	CodeCountInvalid       Code = "count_invalid"        // a count that is not a whole number: 0
 	CodeCountRange         Code = "count_range"          // a negative or absurdly large count: 0
@@ -54,7 +54,7 @@ const (
 	CodeSourceInvalid      Code = "source_ip_invalid"    // a source_ip that is not an address, kept as text
 	CodeSourceRepaired     Code = "source_ip_repaired"   // an address in an odd form, such as brackets or a zone
 	CodeDispositionMissing Code = "disposition_missing"  // no disposition: absent, not none
-	CodeDispositionUnknown Code = "disposition_unknown"  // a foreign disposition: absent, not none
+	CodeDispositionUnknown Code = "disposition_unknown"  // an unknown disposition: absent, not none
 	CodeEvaluationMissing  Code = "evaluation_missing"   // policy_evaluated lacks dkim or spf: not aligned
 	CodeEvaluationUnknown  Code = "evaluation_unknown"   // dkim or spf of policy_evaluated is neither pass nor fail: not aligned
 	CodeReasonTypeMissing  Code = "reason_type_missing"  // a policy override reason without a type, kept
@@ -63,7 +63,7 @@ const (
 	CodeDomainInvalid      Code = "domain_invalid"       // a domain that is no host name, kept
 	CodeAuthResultsMissing Code = "auth_results_missing" // a record without DKIM and SPF results
 	CodeResultMissing      Code = "result_missing"       // a DKIM or SPF entry without a result
-	CodeResultUnknown      Code = "result_unknown"       // a foreign DKIM or SPF result: other, never pass
+	CodeResultUnknown      Code = "result_unknown"       // an unknown DKIM or SPF result: other, never pass
 )
 
 // Codes returns every Code of an aggregate report, in the order of documentation.

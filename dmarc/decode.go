@@ -75,7 +75,7 @@ type Decoder struct {
 	rec *Record // the record that Next was given
 	own Record  // the record that Records yields
 
-	scratch   []byte                  // a value with references or foreign characters
+	scratch   []byte                  // a value with references, or not in ASCII
 	folded    []byte                  // a value in lower case
 	key       [internMax + slack]byte // a value that is looked up
 	namespace []attribute             // declarations of the last tag
@@ -112,7 +112,7 @@ type progress struct {
 	lastBit  uint64
 }
 
-// rootState tells whether the root element was found.
+// rootState is whether the root element was found.
 type rootState uint8
 
 const (

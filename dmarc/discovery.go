@@ -35,7 +35,7 @@ type Discovery struct {
 }
 
 // Requested returns what the domain owner wants done with a message that fails
-// and has d.Domain in its From field; exists says that this domain exists in
+// and has d.Domain in its From field; exists is true when this domain exists in
 // the DNS. It is DispositionAbsent when there is no record.
 func (d *Discovery) Requested(exists bool) Disposition {
 	if d.Record == nil {

@@ -10,10 +10,10 @@ import (
 // Destination is a destination of reports and whether it wants them.
 type Destination struct {
 	URI ReportURI
-	// External says that the destination belongs to another organization than
+	// External is true when the destination belongs to another organization than
 	// the policy, so that it has to agree.
 	External bool
-	// Allowed says that reports may be sent there: the destination is not
+	// Allowed is true when reports may be sent there: the destination is not
 	// external, or it agrees.
 	Allowed bool
 	// Query is the name that was looked up for its agreement, if one was.
@@ -21,7 +21,7 @@ type Destination struct {
 	// RUA and RUF are where an external destination wants the reports instead;
 	// mostly empty. Destinations on other hosts are left out: they must not be used.
 	RUA, RUF []ReportURI
-	// Err says why the destination could not be checked. It is not allowed then.
+	// Err is why the destination could not be checked. It is not allowed then.
 	Err error
 }
 

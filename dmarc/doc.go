@@ -31,7 +31,7 @@
 // report is an error, never a smaller report. The file docs/reports.md lists
 // all of them with examples.
 //
-// # Hostile input
+// # Untrusted input
 //
 // Anyone can send a report. [Limits] bound the document, its records, values
 // and nesting; time grows with the size of the document and never faster;

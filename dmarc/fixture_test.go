@@ -28,7 +28,7 @@ var fixtures = map[string]struct {
 }{
 	"plain":                   {"", 2, 11, 7, nil},
 	"bom":                     {"", 2, 11, 7, nil},
-	"utf16":                {"", 2, 11, 7, nil},
+	"utf16":                   {"", 2, 11, 7, nil},
 	"utf16-be":                {"", 2, 11, 7, nil},
 	"utf16-no-bom":            {"", 2, 11, 7, []Code{CodeCharsetMislabelled}},
 	"utf16-named":             {"", 2, 11, 7, []Code{CodeCharsetMislabelled}},
@@ -69,7 +69,7 @@ var fixtures = map[string]struct {
 	"ns-prefix-all":           {"", 2, 11, 7, nil},
 	"ns-prefix-root":          {"", 2, 11, 7, nil},
 	"ns-undeclared-prefix":    {"", 2, 11, 7, []Code{CodeUndeclaredPrefix}},
-	"ns-foreign":              {"", 2, 11, 7, []Code{CodeForeignElement, CodeForeignElement, CodeForeignElement}},
+	"ns-extension":              {"", 2, 11, 7, []Code{CodeForeignElement, CodeForeignElement, CodeForeignElement}},
 	"ns-rebound":              {"", 2, 11, 7, []Code{CodeForeignElement}},
 	"rfc9990":                 {"", 1, 7, 7, nil},
 	"version-odd":             {"", 2, 11, 7, nil},

@@ -11,11 +11,11 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
-// ErrNotDMARC says that a TXT record is not a DMARC policy record and has to
+// ErrNotDMARC is the error of a TXT record that is not a DMARC policy record and has to
 // be passed over: it does not start with v=DMARC1.
 var ErrNotDMARC = errors.New("the record does not start with v=DMARC1")
 
-// ErrNoPolicy says that a DMARC policy record asks for nothing: it has neither
+// ErrNoPolicy is the error of a policy record that asks for nothing: it has neither
 // a valid p tag nor a valid rua tag. A domain with such a record has no policy.
 var ErrNoPolicy = errors.New("the record has neither a valid p nor a valid rua")
 
@@ -51,7 +51,7 @@ type PolicyRecord struct {
 	ADKIM, ASPF Alignment
 	// Testing is the t tag: "y", "n" or empty.
 	Testing string
-	// PSD says whether the domain is a public suffix: "y", "n", "u" or empty.
+	// PSD is whether the domain is a public suffix: "y", "n", "u" or empty.
 	PSD string
 	// RUA and RUF are the destinations of aggregate and of failure reports.
 	RUA, RUF []ReportURI
@@ -76,8 +76,8 @@ type Tag struct {
 }
 
 // Requested returns what the domain owner wants done with a message that
-// fails: subdomain says that its From domain is below the domain of the
-// record, exists that the From domain exists in the DNS. With t=y it is one
+// fails: subdomain is true when its From domain is below the domain of the
+// record, exists when the From domain exists in the DNS. With t=y it is one
 // level lower (RFC 9989, section 4.7).
 func (r *PolicyRecord) Requested(subdomain, exists bool) Disposition {
 	p := r.P

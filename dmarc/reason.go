@@ -2,7 +2,7 @@ package dmarc
 
 import "fmt"
 
-// Reason says why an input was refused. The set is closed: the same words
+// Reason is why an input was refused. The set is closed: the same words
 // appear in errors, logs, the metric dmarc_reports_invalid_total, the names of
 // quarantine folders and the output of dmarc_exporter check.
 type Reason string
@@ -44,7 +44,7 @@ type Error struct {
 	Line int
 	// Offset is the byte offset in the document after decompression; -1 means unknown.
 	Offset int64
-	// Err says what was found. It never quotes more than a few bytes of input.
+	// Err is what was found. It never quotes more than a few bytes of input.
 	Err error
 }
 

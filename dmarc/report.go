@@ -9,8 +9,8 @@ import (
 // (RFC 9990, ActionDispositionType; RFC 7489 lacks pass).
 type Disposition string
 
-// The dispositions of RFC 9990. DispositionAbsent stands for a missing or a
-// foreign value; the text as sent is kept beside it.
+// The dispositions of RFC 9990. DispositionAbsent stands for a missing or an
+// unknown value; the text as sent is kept beside it.
 const (
 	DispositionAbsent     Disposition = ""
 	DispositionNone       Disposition = "none"
@@ -22,7 +22,7 @@ const (
 // Evaluation is an aligned DKIM or SPF verdict of policy_evaluated (RFC 9990, DMARCResultType).
 type Evaluation string
 
-// The evaluations. EvaluationAbsent stands for a missing or a foreign value and is never a pass.
+// The evaluations. EvaluationAbsent stands for a missing or an unknown value and is never a pass.
 const (
 	EvaluationAbsent Evaluation = ""
 	EvaluationPass   Evaluation = "pass"
@@ -33,7 +33,7 @@ const (
 type AuthResult string
 
 // The authentication results of both mechanisms. AuthResultAbsent stands for
-// a missing value, AuthResultOther for a foreign one.
+// a missing value, AuthResultOther for an unknown one.
 const (
 	AuthResultAbsent    AuthResult = ""
 	AuthResultNone      AuthResult = "none"
@@ -137,9 +137,9 @@ type Record struct {
 // Aligned reports whether the messages of r passed DMARC: an aligned pass of DKIM or SPF.
 func (r *Record) Aligned() bool { return r.DKIM == EvaluationPass || r.SPF == EvaluationPass }
 
-// OverrideReason says why the applied disposition differs from the policy (PolicyOverrideReason).
+// OverrideReason is why the applied disposition differs from the policy (PolicyOverrideReason).
 type OverrideReason struct {
-	// Type is folded to lower case and kept even when it is foreign to both RFCs.
+	// Type is folded to lower case and kept even when neither RFC has it.
 	Type    string
 	Comment string
 }

@@ -137,13 +137,13 @@ func (c *checker) authSPF(list []SPFAuth) {
 		default:
 			c.add(RuleValue, entryPath("spf", i, "scope"), c.schema, "%q is no scope of %s", text.Cut(a.Scope, 32), c.standard)
 		}
-		foreign := AuthResultAbsent
+		missing := AuthResultAbsent
 		if c.old() {
-			foreign = AuthResultPolicy
+			missing = AuthResultPolicy
 		}
 		c.text("auth_results/spf/domain", a.Domain)
 		c.text("auth_results/spf/human_result", a.HumanResult)
-		c.result("spf", i, a.Result, a.RawResult, foreign)
+		c.result("spf", i, a.Result, a.RawResult, missing)
 	}
 }
 
@@ -152,12 +152,12 @@ func entryPath(mechanism string, i int, element string) string {
 	return fmt.Sprintf("auth_results/%s[%d]/%s", mechanism, i+1, element)
 }
 
-// result checks the result of a mechanism that does not have the result foreign.
-func (c *checker) result(mechanism string, i int, v AuthResult, raw string, foreign AuthResult) {
+// result checks the result of a mechanism that does not have the result missing.
+func (c *checker) result(mechanism string, i int, v AuthResult, raw string, missing AuthResult) {
 	switch {
 	case v == AuthResultAbsent && raw == "":
 		c.add(RuleMissing, entryPath(mechanism, i, "result"), c.schema, "the element is required")
-	case v == AuthResultAbsent, v == AuthResultOther, v == foreign, parseAuthResult(string(v)) == AuthResultOther:
+	case v == AuthResultAbsent, v == AuthResultOther, v == missing, parseAuthResult(string(v)) == AuthResultOther:
 		if raw == "" {
 			raw = string(v)
 		}

@@ -5,8 +5,8 @@ package dmarc
 // documented with an example in docs/reports.md.
 type Code string
 
-// Warning is one tolerated deviation. Tolerance is data: a reader never
-// repairs anything without saying so.
+// Warning is one tolerated deviation. Every repair is one: a reader never
+// repairs anything in silence.
 type Warning struct {
 	Code Code
 	// Line counts from 1; 0 means unknown or not applicable.
@@ -20,7 +20,7 @@ type Warning struct {
 // code is the key by which a list of warnings is bounded.
 func (w Warning) code() Code { return w.Code }
 
-// MaxWarnings bounds the warnings that one report carries, so that a hostile
+// MaxWarnings bounds the warnings that one report carries, so that an untrusted
 // report cannot grow memory with them. Warnings beyond the bound are counted
 // in Report.WarningsDropped, and the first of each code is always kept.
 const MaxWarnings = 100

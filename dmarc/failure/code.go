@@ -19,8 +19,8 @@ const (
 	CodeValueCase          dmarc.Code = "failure_value_case"           // a keyword in upper or mixed case, folded
 	CodeTypeMissing        dmarc.Code = "failure_type_missing"         // no Feedback-Type beside other fields: auth-failure
 	CodeAuthFailureMissing dmarc.Code = "failure_auth_failure_missing" // no Auth-Failure
-	CodeAuthFailureUnknown dmarc.Code = "failure_auth_failure_unknown" // a foreign Auth-Failure: other
-	CodeDeliveryUnknown    dmarc.Code = "failure_delivery_unknown"     // a foreign Delivery-Result: other
+	CodeAuthFailureUnknown dmarc.Code = "failure_auth_failure_unknown" // an unknown Auth-Failure: other
+	CodeDeliveryUnknown    dmarc.Code = "failure_delivery_unknown"     // an unknown Delivery-Result: other
 	CodeDomainMissing      dmarc.Code = "failure_domain_missing"       // no Reported-Domain: another one stands in
 	CodeDomainNormalized   dmarc.Code = "failure_domain_normalized"    // a domain in upper case or with a trailing dot
 	CodeDomainInvalid      dmarc.Code = "failure_domain_invalid"       // a Reported-Domain that is no host name, dropped

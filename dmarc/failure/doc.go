@@ -12,8 +12,8 @@
 //
 // # Evidence
 //
-// A failure report carries the message that failed, or its header. A stranger
-// wrote that message. Nothing in it is ever read as a report: three fields of
+// A failure report carries the message that failed, or its header, which is
+// untrusted input of a third party. Nothing in it is ever read as a report: three fields of
 // its header are all that [Evidence] keeps.
 //
 // # Privacy

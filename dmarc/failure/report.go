@@ -8,10 +8,10 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 )
 
-// AuthFailure says which check failed (RFC 6591, section 3.2; RFC 9991, section 4).
+// AuthFailure is the check that failed (RFC 6591, section 3.2; RFC 9991, section 4).
 type AuthFailure string
 
-// The kinds of failure. AuthFailureAbsent stands for a missing value, AuthFailureOther for a foreign one.
+// The kinds of failure. AuthFailureAbsent stands for a missing value, AuthFailureOther for an unknown one.
 const (
 	AuthFailureAbsent    AuthFailure = ""
 	AuthFailureADSP      AuthFailure = "adsp"
@@ -31,11 +31,11 @@ func AuthFailures() []AuthFailure {
 	}
 }
 
-// DeliveryResult says what became of the message (RFC 6591, section 3.2.2).
+// DeliveryResult is what became of the message (RFC 6591, section 3.2.2).
 type DeliveryResult string
 
 // The delivery results. DeliveryAbsent stands for a missing value;
-// DeliveryOther is a value of RFC 6591 and stands for foreign ones as well.
+// DeliveryOther is a value of RFC 6591 and stands for unknown ones as well.
 const (
 	DeliveryAbsent    DeliveryResult = ""
 	DeliveryDelivered DeliveryResult = "delivered"
@@ -111,9 +111,9 @@ type Report struct {
 	WarningsDropped int
 }
 
-// Evidence is what is kept of the failed message. A stranger wrote it.
+// Evidence is what is kept of the failed message, which is untrusted input.
 type Evidence struct {
-	// Found says that the report carries the message or its header.
+	// Found is true when the report carries the message or its header.
 	Found bool
 	// HeaderFrom is the domain of the first From address, lower case without a
 	// trailing dot; empty when it cannot be read.

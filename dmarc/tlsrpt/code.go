@@ -28,7 +28,7 @@ const (
 	CodePeriodReversed   dmarc.Code = "tls_period_reversed"     // the reporting period ends before it begins
 	CodePeriodLong       dmarc.Code = "tls_period_long"         // the reporting period is longer than a day and an hour
 	CodePolicyMissing    dmarc.Code = "tls_policy_missing"      // a policy without a type
-	CodePolicyUnknown    dmarc.Code = "tls_policy_unknown"      // a foreign policy type: other
+	CodePolicyUnknown    dmarc.Code = "tls_policy_unknown"      // an unknown policy type: other
 	CodeDomainMissing    dmarc.Code = "tls_domain_missing"      // a policy without its domain
 	CodeDomainNormalized dmarc.Code = "tls_domain_normalized"   // a domain in upper case or with a trailing dot
 	CodeDomainInvalid    dmarc.Code = "tls_domain_invalid"      // a domain that is no host name, kept
@@ -38,7 +38,7 @@ const (
 	CodeCountRange       dmarc.Code = "tls_count_range"         // a negative or absurdly large count: 0
 	CodeSumMismatch      dmarc.Code = "tls_sum_mismatch"        // the failure details do not add up to the summary, which counts
 	CodeResultMissing    dmarc.Code = "tls_result_type_missing" // a failure detail without a result type
-	CodeResultUnknown    dmarc.Code = "tls_result_type_unknown" // a foreign result type: other
+	CodeResultUnknown    dmarc.Code = "tls_result_type_unknown" // an unknown result type: other
 	CodeAddressRepaired  dmarc.Code = "tls_address_repaired"    // an address in an odd form, such as in brackets
 	CodeAddressInvalid   dmarc.Code = "tls_address_invalid"     // an address that is none, kept as text
 )

@@ -14,7 +14,6 @@
 // A report that is not whole is an error, never a smaller report: errors are
 // of type *dmarc.Error and carry one of a closed set of reasons.
 //
-// Everything in a report was written by a stranger. A [Parser] bounds the
-// bytes, the depth, the entries and the length of strings; its zero value has
-// safe bounds.
+// A report is untrusted input. [Limits] bound the bytes, the depth and the
+// entries, and strings are cut; the zero Limits is safe.
 package tlsrpt

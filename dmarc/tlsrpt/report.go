@@ -11,7 +11,7 @@ import (
 // PolicyType is the kind of policy that sessions were held to (RFC 8460, section 4.4, policy-type).
 type PolicyType string
 
-// The policy types. PolicyTypeAbsent stands for a missing type, PolicyTypeOther for a foreign one.
+// The policy types. PolicyTypeAbsent stands for a missing type, PolicyTypeOther for an unknown one.
 const (
 	PolicyTypeAbsent   PolicyType = ""
 	PolicyTypeSTS      PolicyType = "sts"
@@ -25,10 +25,10 @@ func PolicyTypes() []PolicyType {
 	return []PolicyType{PolicyTypeSTS, PolicyTypeTLSA, PolicyTypeNotFound, PolicyTypeOther}
 }
 
-// ResultType says why sessions failed (RFC 8460, section 4.3).
+// ResultType is why sessions failed (RFC 8460, section 4.3).
 type ResultType string
 
-// The result types. ResultTypeAbsent stands for a missing type, ResultTypeOther for a foreign one.
+// The result types. ResultTypeAbsent stands for a missing type, ResultTypeOther for an unknown one.
 const (
 	ResultTypeAbsent                  ResultType = ""
 	ResultTypeSTARTTLSNotSupported    ResultType = "starttls-not-supported"

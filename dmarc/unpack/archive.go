@@ -87,8 +87,8 @@ func (m *member) check() error {
 
 // openMember calls open for the content of a member.
 func (w *Walker) openMember(m *member, open func(*Walker, *input) error) error {
-	mark := w.enter(baseName(m.name))
-	defer w.leave(mark)
+	outer := w.enter(baseName(m.name))
+	defer w.leave(outer)
 	if err := m.check(); err != nil {
 		return w.refuse(err)
 	}

@@ -22,11 +22,11 @@
 // A document is an aggregate report ([KindAggregate]), an SMTP TLS report
 // ([KindTLS]) or a failure report ([KindFailure]). A failure report is given
 // out as the whole mail, and nothing else of that mail is ever visited: the
-// message it complains about was written by a stranger, and a report attached
+// message it complains about is untrusted input, and a report attached
 // to that message is evidence, not a report. The same holds for what a bounce
 // returns.
 //
-// # Hostile input
+// # Untrusted input
 //
 // Everything is bounded by [Limits], whose zero value is safe: memory, depth,
 // parts, members, unpacked bytes and the expansion ratio. Time is linear in the

@@ -10,7 +10,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
-// Mail is a mail around a document: what a judge of its authenticity needs. It
+// Mail is a mail around a document: what is needed to authenticate it. It
 // is valid as long as the Document; its strings are safe to keep.
 type Mail struct {
 	// Raw is the mail as received, header and body, without the envelope line

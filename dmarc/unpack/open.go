@@ -11,7 +11,7 @@ const (
 )
 
 // open decides what in is and goes through it. Like everything below it, it
-// returns only errors that end the walk; refusals go to visit or to w.weak.
+// returns only errors that end the walk; refusals go to visit or to w.rejection.
 func (w *Walker) open(in *input) error {
 	f, skip := w.decide(in)
 	if in.failed() && !isStream(f) {

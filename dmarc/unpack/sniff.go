@@ -58,7 +58,7 @@ func sniff(head []byte, whole bool) (f format, skip int) {
 	f, junk := sniffText(rest, whole)
 	switch {
 	case f == formatXML && junk == 0, f == formatJSON:
-		return f, 0 // leading white space is the decoders' to judge
+		return f, 0 // the decoders warn of leading white space
 	case f == formatOther:
 		if i := bytes.Index(rest, []byte(zipLocal)); i >= 0 {
 			return formatZip, 0 // QUIRK(zip-prefix): the directory knows where it starts

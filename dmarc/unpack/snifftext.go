@@ -56,14 +56,14 @@ func isText(b []byte) bool {
 	return true
 }
 
-// reportMarks are what the start of an aggregate report contains, whatever is
+// reportSigns are what the start of an aggregate report contains, whatever is
 // wrong with it. All lower case.
-var reportMarks = []string{"<feedback", ":feedback", "report_metadata", "policy_published", "<record"}
+var reportSigns = []string{"<feedback", ":feedback", "report_metadata", "policy_published", "<record"}
 
 // isReportXML reports whether b, which starts with '<', may be the start of an
 // aggregate report. It errs on the side of yes: the decoder has the last word.
 func isReportXML(b []byte, whole bool) bool {
-	for _, m := range reportMarks {
+	for _, m := range reportSigns {
 		if text.ContainsFold(b, m) {
 			return true
 		}

@@ -25,8 +25,8 @@ const (
 // it refers to belong to the Walker and are valid only during the call of
 // visit, but for Name, Kind and Err, which are safe to keep.
 type Document struct {
-	// Name is the path through the containers, from names that strangers
-	// chose: a hint for people, never a file name. It is valid UTF-8 without
+	// Name is the path through the containers, whose names are untrusted
+	// input: a hint for people, never a file name. It is valid UTF-8 without
 	// control characters.
 	Name string
 	Kind Kind
@@ -76,9 +76,9 @@ type Walker struct {
 	cutOff  bool // the failure report or bounce that was just visited has no end
 	found   bool // visit was called
 	// The warnings of the containers around the current position.
-	warnings []dmarc.Warning
-	dropped  int
-	weak     weak // what to say when nothing is found
+	warnings  []dmarc.Warning
+	dropped   int
+	rejection rejection // why nothing was found
 }
 
 // NewWalker makes a Walker.
@@ -100,7 +100,7 @@ func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 	w.root = root{w: w, r: r}
 	w.path, w.mail, w.depth, w.held = w.path[:0], nil, 0, 0
 	w.parts, w.members = w.parts[:0], w.members[:0]
-	w.found, w.weak = false, weak{dmarc.ReasonNotAReport, "no report inside"}
+	w.found, w.rejection = false, rejection{dmarc.ReasonNotAReport, "no report inside"}
 	defer w.release()
 
 	l := w.layer(0)
@@ -112,7 +112,7 @@ func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 		return w.root.err
 	}
 	if !w.found {
-		return refusal(w.weak.reason, "%s", w.weak.text)
+		return refusal(w.rejection.reason, "%s", w.rejection.text)
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (w *Walker) show(kind Kind, r io.Reader, err error) error {
 	return w.visit(&w.doc)
 }
 
-// refuse tells visit about a member that is damaged. It does nothing when err is nil.
+// refuse gives visit a member that is damaged. It does nothing when err is nil.
 func (w *Walker) refuse(err error) error {
 	if err == nil {
 		return nil
@@ -158,8 +158,8 @@ func (w *Walker) refuse(err error) error {
 	return w.show(KindUnknown, nil, e)
 }
 
-// weak is why something was passed over.
-type weak struct {
+// rejection is why something was passed over.
+type rejection struct {
 	reason dmarc.Reason
 	text   string
 }
@@ -167,8 +167,8 @@ type weak struct {
 // pass notes that something is no report. It counts only when nothing else is
 // found, and then the reason counts that says most.
 func (w *Walker) pass(reason dmarc.Reason, text string) {
-	if weight(reason) >= weight(w.weak.reason) {
-		w.weak = weak{reason, text}
+	if weight(reason) >= weight(w.rejection.reason) {
+		w.rejection = rejection{reason, text}
 	}
 }
 
@@ -203,12 +203,12 @@ func (w *Walker) showWarnings() {
 	w.doc.WarningsDropped = w.dropped + dropped
 }
 
-// mark is the state that a container or member ends with.
-type mark struct{ path, warnings, dropped, depth int }
+// position is the state to return to behind a container or member.
+type position struct{ path, warnings, dropped, depth int }
 
 // push goes to a member called name. It returns what leave needs.
-func (w *Walker) push(name []byte) mark {
-	m := mark{len(w.path), len(w.warnings), w.dropped, w.depth}
+func (w *Walker) push(name []byte) position {
+	m := position{len(w.path), len(w.warnings), w.dropped, w.depth}
 	if len(name) > 0 && len(w.path) < maxPath {
 		if len(w.path) > 0 {
 			w.path = append(w.path, '/')
@@ -219,14 +219,14 @@ func (w *Walker) push(name []byte) mark {
 }
 
 // enter goes into a container and to its member called name.
-func (w *Walker) enter(name []byte) mark {
+func (w *Walker) enter(name []byte) position {
 	m := w.push(name)
 	w.depth++
 	return m
 }
 
 // leave returns to where push or enter was called.
-func (w *Walker) leave(m mark) {
+func (w *Walker) leave(m position) {
 	w.path = w.path[:m.path]
 	w.warnings, w.dropped = w.warnings[:m.warnings], m.dropped
 	w.depth = m.depth
