@@ -113,6 +113,29 @@ func TestSecretsHidden(t *testing.T) {
 	}
 }
 
+// TestPlaces names the item of the file, or the source of a flag, that is wrong.
+func TestPlaces(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yml")
+	if err := os.WriteFile(file, []byte("sources:\n  directories: [{path: /a}]\n  mboxes:\n  - {path: /b}\n  - {path: /c, after: move}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		options serveOptions
+		want    string
+	}{
+		{serveOptions{configFile: file, mboxes: []string{"/d"}}, file + ": line 5: sources.mboxes[1]: mbox /c: "},
+		{serveOptions{dirs: []string{"/a", "/a"}}, "source dir:/a is given twice"},
+	} {
+		c, err := tt.options.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := build(&c.Sources, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("error %v, want %q", err, tt.want)
+		}
+	}
+}
+
 // TestNoConfigFile names the file that is not there.
 func TestNoConfigFile(t *testing.T) {
 	_, err := loadConfig("testdata/config/none.yml")

@@ -185,9 +185,10 @@ func (o *serveOptions) load() (*fileConfig, error) {
 		return nil, err
 	}
 	f := o.flagSources()
-	c.Sources.Directories = append(f.Directories, c.Sources.Directories...)
-	c.Sources.Maildirs = append(f.Maildirs, c.Sources.Maildirs...)
-	c.Sources.Mboxes = append(f.Mboxes, c.Sources.Mboxes...)
+	// Those of the file come first: errors name them by their index.
+	c.Sources.Directories = append(c.Sources.Directories, f.Directories...)
+	c.Sources.Maildirs = append(c.Sources.Maildirs, f.Maildirs...)
+	c.Sources.Mboxes = append(c.Sources.Mboxes, f.Mboxes...)
 	return c, nil
 }
 

@@ -56,8 +56,11 @@ func each[T any](b *builder, c *sourcesConfig, kind string, list []T, open func(
 		if err == nil && b.names[source.Status().Name] {
 			err = fmt.Errorf("source %s is given twice", source.Status().Name)
 		}
+		if key := fmt.Sprintf("sources.%s[%d]", kind, i); err != nil && c.file.Has(key) {
+			return c.file.Wrap(key, err)
+		}
 		if err != nil {
-			return c.file.Wrap(fmt.Sprintf("sources.%s[%d]", kind, i), err)
+			return err // Flags are no part of the file.
 		}
 		name := source.Status().Name
 		b.names[name] = true

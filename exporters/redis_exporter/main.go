@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -22,13 +23,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 	logging.Disable() // The client says to stderr what it returns as errors, too.
 	logger := f.Logger(stderr)
 	s, err := newService(f, os.Getenv, logger)
-	if err != nil {
+	switch {
+	case err != nil && f.configCheck:
+		fmt.Fprintln(stderr, err)
+		return 1
+	case err != nil:
 		logger.Error("cannot start", "err", err)
 		return 1
 	}
 	defer s.close()
 	if f.configCheck {
-		logger.Info("the configuration is valid")
+		fmt.Fprintln(stdout, "the configuration is valid")
 		return 0
 	}
 	probe := s.countErrors(s)

@@ -258,7 +258,7 @@ func TestDigest(t *testing.T) {
 	one := func() *sample {
 		return &sample{Name: "a", Token: NewSecret("x"), OAuth2: &login{User: "u"}, Labels: map[string]string{"a": "b", "c": "d"}, Targets: []target{{}, {}}}
 	}
-	if Digest(one()) != Digest(one()) {
+	if same := Digest(one()); same != Digest(one()) {
 		t.Error("equal configurations have two digests")
 	}
 	for name, change := range map[string]func(*sample){

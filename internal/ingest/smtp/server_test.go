@@ -411,9 +411,9 @@ func TestInUse(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	for want, c := range map[string]smtp.Config{
-		"no address":     {Recipients: []string{rua}},
-		"recipients is missing":  {Listen: ":25"},
-		"no certificate": {Listen: ":25", Recipients: []string{rua}, RequireTLS: true},
+		"no address":            {Recipients: []string{rua}},
+		"recipients is missing": {Listen: ":25"},
+		"no certificate":        {Listen: ":25", Recipients: []string{rua}, RequireTLS: true},
 	} {
 		if _, err := smtp.New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %s", c, err, want)
