@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -12,6 +13,8 @@ import (
 	promslogflag "github.com/prometheus/common/promslog/flag"
 	"github.com/prometheus/exporter-toolkit/web"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 // Flags are the flags every binary has: --web.* and --log.*. They hold values
@@ -68,17 +71,21 @@ func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
 // the --log.* flags. The loggers of promslog keep the attribute source for the
 // line of code that logs; here it is where reports come from.
 func (f *Flags) Logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: f.log.Level, ReplaceAttr: durationsAsText}
+	options := &slog.HandlerOptions{Level: f.log.Level, ReplaceAttr: replaceAttr}
 	if f.log.Format.String() == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// durationsAsText writes durations as 1m30s in JSON, too.
-func durationsAsText(_ []string, a slog.Attr) slog.Attr {
+// replaceAttr writes durations as 1m30s in JSON, too, and hides what errors of
+// YAML packages quote: the toolkit logs them when it reads its file again.
+func replaceAttr(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	if err, ok := a.Value.Any().(error); ok && strings.Contains(err.Error(), "yaml: ") {
+		a.Value = slog.AnyValue(config.HideValues(err))
 	}
 	return a
 }

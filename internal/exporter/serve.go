@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
 const (
@@ -32,7 +34,7 @@ func Serve(ctx context.Context, f *Flags, o Options) error {
 	f.stats.log = log
 	runtime.GOMAXPROCS(f.processors)
 	if err := web.Validate(*f.web.WebConfigFile); err != nil {
-		return fmt.Errorf("read %s of --web.config.file: %w", *f.web.WebConfigFile, err)
+		return fmt.Errorf("read %s of --web.config.file: %w", *f.web.WebConfigFile, config.HideValues(err))
 	}
 	reload := newReloader(o.Name, o.Reload, log)
 	handler, err := newHandler(f, &o, reload)

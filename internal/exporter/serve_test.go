@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
@@ -338,6 +341,32 @@ func TestBadWebConfig(t *testing.T) {
 	err := Serve(context.Background(), testFlags(t, "--web.config.file="+file), Options{Name: "test_exporter"})
 	if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "missing.pem") {
 		t.Errorf("got error %v, want one that names both files", err)
+	}
+}
+
+// TestWebConfigHidesValues holds that a password in the wrong place of the
+// toolkit's file is in no error and in no line of the log.
+func TestWebConfigHidesValues(t *testing.T) {
+	for _, text := range []string{
+		"basic_auth_users: hunter2\n", "basic_auth_users: {alice: [hunter2]}\n", "basic_auth_users: |\n  hunter2\n  hunter2\n",
+		"tls_server_config: hunter2\n", "http_server_config: {http2: hunter2}\n", "basic_auth_users: *hunter2\n", "users: hunter2\n",
+	} {
+		file := filepath.Join(t.TempDir(), "web.yml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := testFlags(t, "--web.config.file="+file)
+		err := Serve(t.Context(), f, Options{Name: "test_exporter"})
+		if err == nil || !strings.Contains(err.Error(), file) {
+			t.Fatalf("%q: got error %v, want one that names the file", text, err)
+		}
+		var log bytes.Buffer
+		f.Logger(&log).Error("Unable to parse configuration", "err", web.Validate(file))
+		for _, told := range []string{err.Error(), log.String()} {
+			if strings.Contains(told, "hunter2") || strings.Contains(told, "web.") && !strings.Contains(told, "web.yml") || strings.Contains(told, "!!") {
+				t.Errorf("%q: %q shows a value or a type", text, told)
+			}
+		}
 	}
 }
 

@@ -126,7 +126,7 @@ func parse(content []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return &yaml.Node{Kind: yaml.MappingNode, Line: 1}, nil
 	case err != nil:
-		return nil, hideValues(err)
+		return nil, HideValues(err)
 	}
 	root := document.Content[0]
 	var second yaml.Node
@@ -139,14 +139,21 @@ func parse(content []byte) (*yaml.Node, error) {
 	return root, nil
 }
 
-// unknownAnchor is the one error of the YAML package that quotes the file.
-var unknownAnchor = regexp.MustCompile(`unknown anchor '.*' referenced`)
+// What errors of the YAML packages quote of a file, and what only programmers understand.
+var (
+	unknownAnchor = regexp.MustCompile(`unknown anchor '.*' referenced`)
+	unknownField  = regexp.MustCompile(`field (\S+) not found in type \S+`)
+	wrongType     = regexp.MustCompile("(?s)cannot unmarshal !!([a-z]+)(?: `.*?`)? into \\S+")
+)
 
-// hideValues removes what an error of the YAML package quotes.
-func hideValues(err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
+// HideValues returns an error of a YAML package without what it quotes, which
+// may be a secret, and without types of Go. Files that other packages decode,
+// such as that of --web.config.file, need it.
+func HideValues(err error) error {
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ")
 	text = unknownAnchor.ReplaceAllString(text, "an alias has no anchor; put a text that begins with * in quotes")
-	return errors.New(text)
+	text = unknownField.ReplaceAllString(text, "unknown key $1")
+	return errors.New(wrongType.ReplaceAllString(text, "a value of the type $1 does not belong here"))
 }
 
 // lineNumber is how the YAML package names a line.
