@@ -69,7 +69,7 @@ var fixtures = map[string]struct {
 	"ns-prefix-all":           {"", 2, 11, 7, nil},
 	"ns-prefix-root":          {"", 2, 11, 7, nil},
 	"ns-undeclared-prefix":    {"", 2, 11, 7, []Code{CodeUndeclaredPrefix}},
-	"ns-extension":              {"", 2, 11, 7, []Code{CodeForeignElement, CodeForeignElement, CodeForeignElement}},
+	"ns-extension":            {"", 2, 11, 7, []Code{CodeForeignElement, CodeForeignElement, CodeForeignElement}},
 	"ns-rebound":              {"", 2, 11, 7, []Code{CodeForeignElement}},
 	"rfc9990":                 {"", 1, 7, 7, nil},
 	"version-odd":             {"", 2, 11, 7, nil},
