@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // domainLabel returns the label of messages with a From domain in a report
@@ -20,7 +22,7 @@ func (t *Tally) domainLabel(d *delta, from, policy string) string {
 	if known, _ := d.names.get(name{poolDomain, policy}); known {
 		return policy
 	}
-	if !isHost(policy) || !t.admit(d, poolDomain, policy, usualDomain) {
+	if !isDomain(policy) || !t.admit(d, poolDomain, policy, usualDomain) {
 		return Other
 	}
 	d.used[poolDomain] += domainCost
@@ -42,24 +44,10 @@ func (t *Tally) ownDomain(from, policy string) string {
 	return Foreign
 }
 
-// isHost reports whether a domain can be one: letters and digits of any
-// script, hyphens, underscores, and a dot somewhere inside.
-func isHost(domain string) bool {
-	const longest = 253
-	if len(domain) > longest || !strings.Contains(domain, ".") || !utf8.ValidString(domain) {
-		return false
-	}
-	for _, part := range strings.Split(domain, ".") {
-		if part == "" {
-			return false
-		}
-		for _, r := range part {
-			if r != '-' && r != '_' && !unicode.In(r, unicode.L, unicode.M, unicode.N) {
-				return false
-			}
-		}
-	}
-	return true
+// isDomain reports whether a host name can be a domain that somebody owns: it
+// has more than one label.
+func isDomain(name string) bool {
+	return text.CheckHost(name) != text.HostInvalid && strings.Contains(name, ".")
 }
 
 // reporterLabel returns the label of a reporter.
@@ -100,12 +88,5 @@ func clean(s string) string {
 		return r
 	}, s)
 	s = strings.Join(strings.Fields(s), " ")
-	if len(s) <= longest {
-		return s
-	}
-	n := longest
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return strings.TrimSpace(s[:n])
+	return strings.TrimSpace(text.Truncate(s, longest))
 }

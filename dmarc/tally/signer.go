@@ -77,7 +77,7 @@ func (t *Tally) signers(d *delta, e *Entry, reporter string) {
 
 // signerLabel returns the label of a domain that a signature or an envelope names.
 func signerLabel(domain string) string {
-	if domain != "" && !isHost(domain) {
+	if domain != "" && !isDomain(domain) {
 		return Other
 	}
 	return domain
