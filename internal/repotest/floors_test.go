@@ -31,6 +31,7 @@ func floorOf(folder string) int {
 		{"internal/collect", shared},
 		{"internal/exporter/exportertest", beside},
 		{"internal/exporter", trunk},
+		{"internal/ingest/ingesttest", beside},
 		{"internal/ingest", trunk},
 		{"internal/reportfiles", commands},
 		{"exporters", mains},
