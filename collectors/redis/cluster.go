@@ -1,39 +1,40 @@
 package redis
 
 import (
-	"context"
 	"strconv"
 	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// clusterFamilies are about a cluster as one of its nodes sees it.
-type clusterFamilies struct {
-	clusterInfo                          map[string]*family // by key of CLUSTER INFO
-	clusterNode, clusterNodeLink         *family
-	clusterNodeFailing, clusterNodeSlots *family
+// clusterMetrics are about a cluster as one of its nodes sees it.
+type clusterMetrics struct {
+	clusterInfo                          map[string]*collect.Family // by key of CLUSTER INFO
+	clusterNode, clusterNodeLink         *collect.Family
+	clusterNodeFailing, clusterNodeSlots *collect.Family
 }
 
-func newClusterFamilies(t *table) clusterFamilies {
-	sent := t.counter("cluster_messages_sent_total", "Messages sent on the cluster bus.")
-	got := t.counter("cluster_messages_received_total", "Messages received on the cluster bus.")
-	return clusterFamilies{
-		clusterInfo: map[string]*family{
-			"cluster_state":                   t.gauge("cluster_state", "Whether the cluster serves all slots."),
-			"cluster_slots_assigned":          t.gauge("cluster_slots_assigned", "Slots that have a node."),
-			"cluster_slots_ok":                t.gauge("cluster_slots_ok", "Slots whose node is reachable."),
-			"cluster_slots_pfail":             t.gauge("cluster_slots_pfail", "Slots whose node this node cannot reach."),
-			"cluster_slots_fail":              t.gauge("cluster_slots_fail", "Slots whose node the cluster cannot reach."),
-			"cluster_known_nodes":             t.gauge("cluster_known_nodes", "Nodes this node knows."),
-			"cluster_size":                    t.gauge("cluster_size", "Masters that own slots."),
-			"cluster_current_epoch":           t.gauge("cluster_current_epoch", "Epoch of the cluster."),
-			"cluster_my_epoch":                t.gauge("cluster_my_epoch", "Epoch of the configuration of this node."),
+func newClusterMetrics(t *collect.Families) clusterMetrics {
+	sent := t.Counter("cluster_messages_sent_total", "Messages sent on the cluster bus.")
+	got := t.Counter("cluster_messages_received_total", "Messages received on the cluster bus.")
+	return clusterMetrics{
+		clusterInfo: map[string]*collect.Family{
+			"cluster_state":                   t.Gauge("cluster_state", "Whether the cluster serves all slots."),
+			"cluster_slots_assigned":          t.Gauge("cluster_slots_assigned", "Slots that have a node."),
+			"cluster_slots_ok":                t.Gauge("cluster_slots_ok", "Slots whose node is reachable."),
+			"cluster_slots_pfail":             t.Gauge("cluster_slots_pfail", "Slots whose node this node cannot reach."),
+			"cluster_slots_fail":              t.Gauge("cluster_slots_fail", "Slots whose node the cluster cannot reach."),
+			"cluster_known_nodes":             t.Gauge("cluster_known_nodes", "Nodes this node knows."),
+			"cluster_size":                    t.Gauge("cluster_size", "Masters that own slots."),
+			"cluster_current_epoch":           t.Gauge("cluster_current_epoch", "Epoch of the cluster."),
+			"cluster_my_epoch":                t.Gauge("cluster_my_epoch", "Epoch of the configuration of this node."),
 			"cluster_stats_messages_sent":     sent,
 			"cluster_stats_messages_received": got,
 		},
-		clusterNode:        t.gauge("cluster_node_info", "Constant 1, labelled with a node of the cluster.", "address", "master_id", "node_id", "role"),
-		clusterNodeLink:    t.gauge("cluster_node_link_up", "Whether this node is connected with the other.", "node_id"),
-		clusterNodeFailing: t.gauge("cluster_node_failing", "Whether the node is, or may be, failing.", "node_id"),
-		clusterNodeSlots:   t.gauge("cluster_node_slots", "Slots the node owns.", "node_id"),
+		clusterNode:        t.Gauge("cluster_node_info", "Constant 1, labelled with a node of the cluster.", "address", "master_id", "node_id", "role"),
+		clusterNodeLink:    t.Gauge("cluster_node_link_up", "Whether this node is connected with the other.", "node_id"),
+		clusterNodeFailing: t.Gauge("cluster_node_failing", "Whether the node is, or may be, failing.", "node_id"),
+		clusterNodeSlots:   t.Gauge("cluster_node_slots", "Slots the node owns.", "node_id"),
 	}
 }
 
@@ -54,7 +55,7 @@ func parseNodes(text string) []Node {
 	var nodes []Node
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
-		if len(words) < 8 || len(nodes) == maxNodes {
+		if len(words) < 8 || len(nodes) == maxClusterNodes {
 			continue
 		}
 		flags := "," + words[2] + ","
@@ -99,16 +100,16 @@ func countSlots(s string) int {
 	return b - a + 1
 }
 
-// cluster writes CLUSTER INFO and CLUSTER NODES.
-func (w *writer) cluster(replies []reply) error {
+// write writes CLUSTER INFO and CLUSTER NODES.
+func (m *clusterMetrics) write(s *scrape, replies []reply) error {
 	text, err := replies[0].text()
 	if err != nil {
 		return err
 	}
 	for _, line := range parseInfo(text) {
-		if f := w.clusterInfo[line.key]; f != nil {
+		if f := m.clusterInfo[line.key]; f != nil {
 			if v, ok := number(line.value); ok {
-				w.add(f, v)
+				s.Add(f, v)
 			}
 		}
 	}
@@ -116,27 +117,10 @@ func (w *writer) cluster(replies []reply) error {
 		return err
 	}
 	for _, n := range parseNodes(text) {
-		w.add(w.clusterNode, 1, n.Address, n.MasterID, n.ID, n.Role)
-		w.flag(w.clusterNodeLink, n.Linked, n.ID)
-		w.flag(w.clusterNodeFailing, n.Failing, n.ID)
-		w.add(w.clusterNodeSlots, float64(n.Slots), n.ID)
+		s.Add(m.clusterNode, 1, n.Address, n.MasterID, n.ID, n.Role)
+		s.Flag(m.clusterNodeLink, n.Linked, n.ID)
+		s.Flag(m.clusterNodeFailing, n.Failing, n.ID)
+		s.Add(m.clusterNodeSlots, float64(n.Slots), n.ID)
 	}
 	return nil
-}
-
-// Nodes returns the nodes of the server's cluster.
-func (c *Collector) Nodes(ctx context.Context) ([]Node, error) {
-	node, err := c.node(ctx)
-	if err != nil {
-		return nil, err
-	}
-	replies, err := call(ctx, node, []command{{"CLUSTER", "NODES"}})
-	if err != nil {
-		return nil, err
-	}
-	text, err := replies[0].text()
-	if err != nil {
-		return nil, err
-	}
-	return parseNodes(text), nil
 }

@@ -2,111 +2,44 @@ package redis
 
 import (
 	"context"
-	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
-
-// Config says what to collect. Its zero value is the default of every field.
-type Config struct {
-	// Namespace is the first word of every metric; "" means "redis".
-	Namespace string
-	// Logger is told once when the state of the server changes; nil discards.
-	Logger *slog.Logger
-	// Timeout is the deadline of Collect, and of CollectContext if its context
-	// has none; 0 means 10 s.
-	Timeout time.Duration
-
-	// ConfigCommand is the name of the CONFIG command, for servers that renamed
-	// it; "" means CONFIG, "-" that it is not used.
-	ConfigCommand string
-	// ConfigValues exports every parameter of the configuration, secrets hidden.
-	ConfigValues bool
-	// SystemMetrics exports the memory of the server's host.
-	SystemMetrics bool
-	// NoLatencyHistogram leaves out the histograms of LATENCY HISTOGRAM.
-	NoLatencyHistogram bool
-	// SkipEmptyDatabases leaves out databases without keys.
-	SkipEmptyDatabases bool
-	// Ping measures a PING, in a round trip of its own.
-	Ping bool
-
-	// MaxClientList is how many clients there may be for CLIENT LIST to be asked
-	// for; 0 means 1,000, a negative number never.
-	MaxClientList int
-	// MaxClientSeries is how many clients are exported one by one; 0 means none.
-	MaxClientSeries int
-	// ClientPorts adds the port to what is exported of single clients.
-	ClientPorts bool
-
-	// Keys says what Run finds out about keys.
-	Keys KeysConfig
-	// Scripts are what Run runs, each for ScriptTimeout at most; 0 means 5 s.
-	Scripts       []Script
-	ScriptTimeout time.Duration
-}
-
-func (c Config) withDefaults() *Config {
-	if c.Namespace == "" {
-		c.Namespace = "redis"
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Timeout <= 0 {
-		c.Timeout = 10 * time.Second
-	}
-	if c.ConfigCommand == "" {
-		c.ConfigCommand = "CONFIG"
-	}
-	if c.MaxClientList == 0 {
-		c.MaxClientList = 1000
-	}
-	if c.ScriptTimeout <= 0 {
-		c.ScriptTimeout = 5 * time.Second
-	}
-	c.Keys.setDefaults()
-	return &c
-}
 
 // Collector collects the metrics of one server. All methods may be called
 // concurrently; collections at the same time share one.
 type Collector struct {
-	client   redis.UniversalClient
-	config   *Config
-	families *families
-	now      func() time.Time
-	dials    dialTimer
+	session    *session
+	flights    collect.Flights[struct{}, *snapshot]
+	background *background
 
-	mu      sync.Mutex
-	current *flight // nil while nothing is collected
-	state   state
-
-	background    background
-	scriptReasons map[string]Reason // of their last runs, guarded by background.running
+	families *collect.Families
+	own      ownMetrics
+	topics   *topics
 }
 
 // New returns a collector for the server behind client, which stays the
 // caller's to close. Of a cluster's client, the node that owns the first slot is
 // shown; a collector for each node shows them all.
 func New(client redis.UniversalClient, config Config) *Collector {
-	c := &Collector{client: client, config: config.withDefaults(), now: time.Now, scriptReasons: map[string]Reason{}}
-	c.families = newFamilies(c.config)
-	c.background.tasks = c.newTasks()
-	c.state.refused = map[*part]refusal{}
-	client.AddHook(&c.dials)
+	all := config.withDefaults()
+	families := &collect.Families{Namespace: all.Namespace}
+	c := &Collector{
+		session:  &session{client: client, config: all, now: time.Now},
+		families: families, own: newOwnMetrics(families), topics: newTopics(families, all),
+	}
+	c.session.optional = optional{config: all, parts: c.topics.parts(), refused: map[*part]refusal{}}
+	c.background = newBackground(client, all, families)
+	client.AddHook(&c.session.dials)
 	return c
 }
 
 // Describe implements prometheus.Collector.
-func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, f := range c.families.all {
-		ch <- f.desc
-	}
-}
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) { c.families.Describe(ch) }
 
 // Collect implements prometheus.Collector with the deadline Config.Timeout.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
@@ -118,14 +51,69 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 func (c *Collector) CollectContext(ctx context.Context, ch chan<- prometheus.Metric) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.config.Timeout)
+		ctx, cancel = context.WithTimeout(ctx, c.session.config.Timeout)
 		defer cancel()
 	}
-	w := &writer{families: c.families, config: c.config, now: c.now()}
-	w.metrics = make([]prometheus.Metric, 0, 4*block)
-	w.write(c.snapshot(ctx))
-	w.tasks(&c.background)
-	for _, m := range w.metrics {
-		ch <- m
+	s := &scrape{config: c.session.config, now: c.session.now()}
+	snap := c.snapshot(ctx)
+	c.own.write(s, snap)
+	if snap.err == nil {
+		c.topics.write(s, snap, c.own.partSuccess)
 	}
+	c.background.write(&s.Output, s.now)
+	s.Send(ch)
+}
+
+// answerTime is the part of a collection's time that is left for its answer.
+const answerTime = 20
+
+// snapshot collects, or waits for the collection under way.
+func (c *Collector) snapshot(ctx context.Context) *snapshot {
+	limited := ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/answerTime))
+		defer cancel()
+	}
+	flight := c.flights.Join(limited, struct{}{}, nil, &snapshot{}, c.session.collect)
+	defer c.flights.Leave(struct{}{}, flight)
+	select {
+	case <-flight.Done:
+		if err := flight.Err(); err != nil {
+			return &snapshot{err: err, took: time.Since(flight.Began)}
+		}
+		return flight.State
+	case <-ctx.Done():
+		return &snapshot{err: ctx.Err(), took: time.Since(flight.Began)}
+	}
+}
+
+// Run refreshes what is known about keys, and runs scripts, at once and then at
+// the interval of KeysConfig until ctx is done; then it returns nil. If there is
+// nothing to do it returns at once.
+func (c *Collector) Run(ctx context.Context) error {
+	c.background.run(ctx)
+	return nil
+}
+
+// RefreshIfDue does what Run does at each interval, if the last time was an
+// interval ago and no other call is at it. It is for collectors of many servers,
+// for which Run would be too much, and returns when ctx is done.
+func (c *Collector) RefreshIfDue(ctx context.Context) { c.background.refreshIfDue(ctx) }
+
+// Nodes returns the nodes of the server's cluster.
+func (c *Collector) Nodes(ctx context.Context) ([]Node, error) {
+	node, err := nodeOf(ctx, c.session.client)
+	if err != nil {
+		return nil, err
+	}
+	replies, err := call(ctx, node, []command{{"CLUSTER", "NODES"}})
+	if err != nil {
+		return nil, err
+	}
+	text, err := replies[0].text()
+	if err != nil {
+		return nil, err
+	}
+	return parseNodes(text), nil
 }

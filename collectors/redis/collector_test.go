@@ -15,11 +15,12 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
-// collect returns what c sends until the deadline, as text.
-func collect(t testing.TB, c *Collector, timeout time.Duration) string {
+// gather returns what c sends until the deadline, as text.
+func gather(t testing.TB, c *Collector, timeout time.Duration) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
@@ -93,7 +94,7 @@ func TestRoundTrips(t *testing.T) {
 	var counted trips
 	client.AddHook(&counted)
 	c := New(client, Config{})
-	text := collect(t, c, 5*time.Second)
+	text := gather(t, c, 5*time.Second)
 	want(t, text, "redis_up", "1")
 	if n := counted.n.Load(); n > 2 {
 		t.Errorf("the first collection took %d round trips, want at most 2", n)
@@ -101,7 +102,7 @@ func TestRoundTrips(t *testing.T) {
 	connections := value(text, "redis_connections_received_total")
 	for range 5 {
 		counted.n.Store(0)
-		text = collect(t, c, 5*time.Second)
+		text = gather(t, c, 5*time.Second)
 		if n := counted.n.Load(); n != 1 {
 			t.Errorf("a further collection took %d round trips, want 1", n)
 		}
@@ -119,7 +120,7 @@ func TestConcurrentCollectionsShareOne(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			want(t, collect(t, c, 5*time.Second), "redis_up", "1")
+			want(t, gather(t, c, 5*time.Second), "redis_up", "1")
 		})
 	}
 	wg.Wait()
@@ -198,8 +199,8 @@ func TestDegrades(t *testing.T) {
 			logger, logged := logs()
 			c.client.Addr = s.Addr()
 			collector := New(connect(t, c.client), Config{Logger: logger})
-			first := collect(t, collector, 5*time.Second)
-			second := collect(t, collector, 5*time.Second)
+			first := gather(t, collector, 5*time.Second)
+			second := gather(t, collector, 5*time.Second)
 			for _, text := range []string{first, second} {
 				want(t, text, "redis_up", "1")
 				if value(text, "redis_memory_used_bytes") == "" {
@@ -234,16 +235,16 @@ func TestReasons(t *testing.T) {
 		addr string
 		want Reason
 	}{
-		{"refused", closed.Addr().String(), ReasonRefused},
-		{"no socket", "/nonexistent/redis.sock", ReasonRefused},
-		{"no password", newFakeRedis(t, reply("-NOAUTH Authentication required.\r\n")).addr, ReasonAuth},
-		{"wrong password", "user:wrong@" + newFakeRedis(t, reply("-WRONGPASS invalid username-password pair or user is disabled.\r\n")).addr, ReasonAuth},
+		{"refused", closed.Addr().String(), collect.Refused},
+		{"no socket", "/nonexistent/redis.sock", collect.Refused},
+		{"no password", newFakeRedis(t, reply("-NOAUTH Authentication required.\r\n")).addr, collect.Auth},
+		{"wrong password", "user:wrong@" + newFakeRedis(t, reply("-WRONGPASS invalid username-password pair or user is disabled.\r\n")).addr, collect.Auth},
 		{"loading", newFakeRedis(t, reply("-LOADING Redis is loading the dataset in memory\r\n")).addr, ReasonLoading},
 		{"busy", newFakeRedis(t, reply("-BUSY Redis is busy running a script.\r\n")).addr, ReasonBusy},
-		{"denied", newFakeRedis(t, reply("-NOPERM this user has no permissions\r\n")).addr, ReasonDenied},
+		{"denied", newFakeRedis(t, reply("-NOPERM this user has no permissions\r\n")).addr, collect.Denied},
 		{"too many clients", newFakeRedis(t, reply("-ERR max number of clients reached\r\n")).addr, ReasonLimit},
-		{"not redis", newFakeRedis(t, reply("HTTP/1.1 400 Bad Request\r\n")).addr, ReasonProtocol},
-		{"empty INFO", newFakeRedis(t, reply("+OK\r\n")).addr, ReasonProtocol},
+		{"not redis", newFakeRedis(t, reply("HTTP/1.1 400 Bad Request\r\n")).addr, collect.Protocol},
+		{"empty INFO", newFakeRedis(t, reply("+OK\r\n")).addr, collect.Protocol},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			logger, logged := logs()
@@ -254,7 +255,7 @@ func TestReasons(t *testing.T) {
 			}
 			collector := New(connect(t, options), Config{Logger: logger})
 			for range 2 {
-				text := collect(t, collector, 3*time.Second)
+				text := gather(t, collector, 3*time.Second)
 				want(t, text, "redis_up", "0")
 				want(t, text, `redis_exporter_last_scrape_error{err="`+string(c.want)+`"}`, "1")
 			}
@@ -274,7 +275,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		Logger: logger, Keys: KeysConfig{Queues: []Key{{0, "q"}}}, Scripts: []Script{{"a.lua", "return {}"}},
 	})
 	c.RefreshIfDue(t.Context())
-	text := collect(t, c, 5*time.Second)
+	text := gather(t, c, 5*time.Second)
 	want(t, text, "redis_up", "0")
 	for _, out := range []string{text, logged()} {
 		if strings.Contains(out, "s3cret") {
@@ -298,6 +299,6 @@ func TestManyClients(t *testing.T) {
 		return unknown(args)
 	})
 	c := New(connect(t, redis.Options{Addr: server.addr, Protocol: 2}), Config{MaxClientSeries: 10})
-	text := collect(t, c, 5*time.Second)
+	text := gather(t, c, 5*time.Second)
 	want(t, text, "redis_connected_clients_dropped", "5000")
 }

@@ -1,138 +1,159 @@
 package redis
 
 import (
-	"strconv"
-	"strings"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
-// wanted are the parameters asked for if not all are.
-var wanted = []string{"databases", "maxclients", "maxmemory", "io-threads", "repl-backlog-size", "client-output-buffer-limit"}
+// Config says what to collect. Its zero value is the default of every field.
+type Config struct {
+	// Namespace is the first word of every metric; "" means "redis".
+	Namespace string
+	// Logger is told once when the state of the server changes; nil discards.
+	Logger *slog.Logger
+	// Timeout is the deadline of Collect, and of CollectContext if its context
+	// has none; 0 means 10 s.
+	Timeout time.Duration
 
-// configFamilies are about the configuration.
-type configFamilies struct {
-	configNumbers                          map[string]*family // by parameter
-	configBufferLimit, configBufferSeconds *family
-	configText, configNumber               *family
+	// ConfigCommand is the name of the CONFIG command, for servers that renamed
+	// it; "" means CONFIG, "-" that it is not used.
+	ConfigCommand string
+	// ConfigValues exports every parameter of the configuration, secrets hidden.
+	ConfigValues bool
+	// SystemMetrics exports the memory of the server's host.
+	SystemMetrics bool
+	// NoLatencyHistogram leaves out the histograms of LATENCY HISTOGRAM.
+	NoLatencyHistogram bool
+	// SkipEmptyDatabases leaves out databases without keys.
+	SkipEmptyDatabases bool
+	// Ping measures a PING, in a round trip of its own.
+	Ping bool
+
+	// MaxClientList is how many clients there may be for CLIENT LIST to be asked
+	// for; 0 means 1,000, a negative number never.
+	MaxClientList int
+	// MaxClientSeries is how many clients are exported one by one; 0 means none.
+	MaxClientSeries int
+	// ClientPorts adds the port to what is exported of single clients.
+	ClientPorts bool
+
+	// Keys says what Run finds out about keys.
+	Keys KeysConfig
+	// Scripts are what Run runs, each for ScriptTimeout at most; 0 means 5 s.
+	Scripts       []Script
+	ScriptTimeout time.Duration
 }
 
-func newConfigFamilies(t *table) configFamilies {
-	return configFamilies{
-		configNumbers: map[string]*family{
-			"maxclients":        t.gauge("config_maxclients", "Clients that may be connected at the same time, as configured."),
-			"maxmemory":         t.gauge("config_maxmemory", "Limit of the memory in bytes, as configured."),
-			"io-threads":        t.gauge("config_io_threads", "Threads for input and output, as configured."),
-			"repl-backlog-size": t.gauge("config_repl_backlog_size", "Size of the replication backlog in bytes, as configured."),
-		},
-		configBufferLimit:   t.gauge("config_client_output_buffer_limit_bytes", "Limits of the output buffer of a class of clients.", "class", "limit"),
-		configBufferSeconds: t.gauge("config_client_output_buffer_limit_overcome_seconds", "Time the output buffer may be above its soft limit.", "class", "limit"),
-		configText:          t.gauge("config_key_value", "Constant 1, labelled with a parameter of the configuration and its value.", "key", "value"),
-		configNumber:        t.gauge("config_value", "Value of a parameter of the configuration that is a number.", "key"),
+func (c Config) withDefaults() *Config {
+	if c.Namespace == "" {
+		c.Namespace = "redis"
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 10 * time.Second
+	}
+	if c.ConfigCommand == "" {
+		c.ConfigCommand = "CONFIG"
+	}
+	if c.MaxClientList == 0 {
+		c.MaxClientList = 1000
+	}
+	if c.ScriptTimeout <= 0 {
+		c.ScriptTimeout = 5 * time.Second
+	}
+	c.Keys.setDefaults()
+	return &c
+}
+
+// Key names a key, or a pattern of keys, in a database.
+type Key struct {
+	DB   int
+	Name string
+}
+
+// KeysConfig says what to find out about keys, beside the collections. Nothing
+// is asked for by its zero value; a field that bounds something has a default.
+type KeysConfig struct {
+	// Single are keys whose size, memory and value are exported.
+	Single []Key
+	// Patterns are glob patterns of keys to export in the same way.
+	Patterns []Key
+	// Counts are glob patterns whose matches are counted.
+	Counts []Key
+	// Streams and StreamPatterns are streams to export with their groups.
+	Streams, StreamPatterns []Key
+	// NoConsumers leaves out the consumers of the groups of streams.
+	NoConsumers bool
+	// Queues are lists, or other collections, whose length is exported, as 0 if
+	// they are missing: an empty list does not exist.
+	Queues []Key
+	// Groups sort keys of all databases: the captures of the first expression
+	// that matches are the group, which is exported with its size in memory.
+	Groups []*regexp.Regexp
+	// NoValues leaves out the values of keys.
+	NoValues bool
+	// SkipOnMaster leaves the work to the replicas.
+	SkipOnMaster bool
+
+	// Interval is the time between two refreshes; 0 means one minute.
+	Interval time.Duration
+	// Timeout is how long a refresh may take; 0 means 30 s.
+	Timeout time.Duration
+	// BatchSize is the COUNT of SCAN, and how many keys are asked about in one
+	// round trip; 0 means 1,000.
+	BatchSize int
+	// MaxScanned is how many keys a refresh may walk over; 0 means 10 million.
+	MaxScanned int
+	// MaxKeys is how many keys, and how many streams, groups and consumers of
+	// streams together, are exported one by one; 0 means 500.
+	MaxKeys int
+	// MaxGroups is how many groups are exported; the rest are in the group
+	// "overflow"; 0 means 100.
+	MaxGroups int
+	// Client reaches all keys if the client of the collector reaches those of
+	// one node only; nil means that it reaches them all.
+	Client redis.UniversalClient
+}
+
+func (k *KeysConfig) setDefaults() {
+	if k.Interval <= 0 {
+		k.Interval = time.Minute
+	}
+	if k.Timeout <= 0 {
+		k.Timeout = 30 * time.Second
+	}
+	if k.BatchSize <= 0 {
+		k.BatchSize = 1000
+	}
+	if k.MaxScanned <= 0 {
+		k.MaxScanned = 10_000_000
+	}
+	if k.MaxKeys <= 0 {
+		k.MaxKeys = 500
+	}
+	if k.MaxGroups <= 0 {
+		k.MaxGroups = 100
 	}
 }
 
-// configCommands asks for each parameter by itself, because servers before
-// Redis 7 take only one.
-func configCommands(c *Config, _ *facts) []command {
-	if c.ConfigValues {
-		return []command{{c.ConfigCommand, "GET", "*"}}
-	}
-	commands := make([]command, len(wanted))
-	for i, name := range wanted {
-		commands[i] = command{c.ConfigCommand, "GET", name}
-	}
-	return commands
+// exact reports whether keys are asked for by name.
+func (k *KeysConfig) exact() bool {
+	return len(k.Single)+len(k.Streams)+len(k.Queues) > 0
 }
 
-// configDatabases returns how many databases the configuration allows.
-func configDatabases(replies []reply) int {
-	for _, r := range replies {
-		for name, value := range fields(r.value) {
-			if name == "databases" {
-				n, _ := strconv.Atoi(toText(value)) // 0 if it is no number.
-				return n
-			}
-		}
-	}
-	return 0
+// scans reports whether the keyspace has to be walked over.
+func (k *KeysConfig) scans() bool {
+	return len(k.Patterns)+len(k.Counts)+len(k.StreamPatterns)+len(k.Groups) > 0
 }
 
-// writeConfig writes the configuration.
-func (w *writer) writeConfig(replies []reply) error {
-	settings := 0
-	for _, r := range replies {
-		for name, value := range fields(r.value) {
-			text := toText(value)
-			if f := w.configNumbers[name]; f != nil {
-				if v, ok := size(text); ok {
-					w.add(f, v)
-				}
-			}
-			if name == "client-output-buffer-limit" {
-				w.bufferLimits(text)
-			}
-			if w.config.ConfigValues && settings < maxSettings {
-				settings++
-				w.setting(name, text)
-			}
-		}
-	}
-	return nil
-}
-
-// bufferLimits writes "normal 0 0 0 slave 268435456 67108864 60".
-func (w *writer) bufferLimits(text string) {
-	words := strings.Fields(text)
-	for ; len(words) >= 4; words = words[4:] {
-		class := words[0]
-		hard, okHard := size(words[1])
-		soft, okSoft := size(words[2])
-		seconds, okSeconds := number(words[3])
-		if okHard && okSoft && okSeconds {
-			w.add(w.configBufferLimit, hard, class, "hard")
-			w.add(w.configBufferLimit, soft, class, "soft")
-			w.add(w.configBufferSeconds, seconds, class, "soft")
-		}
-	}
-}
-
-// maxSetting is the length of the longest value that becomes a label.
-const maxSetting = 128
-
-// setting writes any parameter, unless its value is secret or long.
-func (w *writer) setting(name, value string) {
-	if isSecret(name) {
-		return
-	}
-	if len(value) <= maxSetting {
-		w.add(w.configText, 1, name, value)
-	}
-	if v, err := strconv.ParseFloat(value, 64); err == nil {
-		w.add(w.configNumber, v, name)
-	}
-}
-
-// isSecret reports whether a parameter holds a secret. New ones may come with
-// any version, so words in the name decide.
-func isSecret(name string) bool {
-	for _, word := range []string{"pass", "masterauth", "secret", "token"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
-}
-
-// size parses a number that may have a unit, such as 64mb.
-func size(s string) (float64, bool) {
-	s = strings.ToLower(s)
-	for _, u := range []struct {
-		suffix string
-		factor float64
-	}{{"gb", 1 << 30}, {"mb", 1 << 20}, {"kb", 1 << 10}, {"g", 1e9}, {"m", 1e6}, {"k", 1e3}, {"b", 1}} {
-		if digits, ok := strings.CutSuffix(s, u.suffix); ok {
-			v, err := strconv.ParseFloat(digits, 64)
-			return v * u.factor, err == nil
-		}
-	}
-	return number(s)
+// Script is a Lua script that returns a flat table of names and numbers. It is
+// run read-only, by EVAL_RO of Redis 7, without keys.
+type Script struct {
+	Name string // the label "filename"
+	Text string
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
 )
 
@@ -67,8 +68,8 @@ func TestGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newFakeRedis(t, fixture(t, name))
 			c := New(connect(t, redis.Options{Addr: server.addr}), Config{MaxClientSeries: 1, SystemMetrics: true})
-			c.now = func() time.Time { return time.Unix(1_700_000_000, 0) }
-			collect(t, c, 5*time.Second) // Connects, and learns what to ask for.
+			c.session.now = func() time.Time { return time.Unix(1_700_000_000, 0) }
+			gather(t, c, 5*time.Second) // Connects, and learns what to ask for.
 			text := metrictest.Exposition(t, c)
 			if strings.Contains(string(text), "s3cret") {
 				t.Error("a secret of the slow log is exported")
@@ -104,31 +105,29 @@ func lint(t *testing.T, text []byte) {
 }
 
 // everyFamily is a collector of one sample of each family of another.
-type everyFamily struct{ *families }
+type everyFamily struct{ *Collector }
 
 func (e everyFamily) Describe(chan<- *prometheus.Desc) {}
 
 func (e everyFamily) Collect(ch chan<- prometheus.Metric) {
-	var o output
-	for _, f := range e.all {
-		values := slices.Clone(f.labels)
+	var o collect.Output
+	for _, f := range e.families.All() {
+		values := slices.Clone(f.Labels)
 		switch f {
-		case e.commandLatencies:
-			o.histogram(f, 0, 0, nil, values...)
-		case e.commandQuantiles, e.collectionSeconds:
-			o.summary(f, 0, 0, nil, values...)
+		case e.topics.latency.histogram:
+			o.Histogram(f, collect.Buckets(0, 0, nil, time.Time{}), values...)
+		case e.topics.commands.quantiles, e.own.seconds:
+			o.Summary(f, 0, 0, nil, values...)
 		default:
-			o.add(f, 0, values...)
+			o.Add(f, 0, values...)
 		}
 	}
-	for _, m := range o.metrics {
-		ch <- m
-	}
+	o.Send(ch)
 }
 
 // TestMetricsDoc keeps docs/metrics/redis.md equal to the tables.
 func TestMetricsDoc(t *testing.T) {
 	c := New(connect(t, redis.Options{}), Config{SystemMetrics: true})
-	metrictest.MetricsDoc(t, "Metrics of redis_exporter", "../../docs/metrics/redis.md", everyFamily{c.families})
-	lint(t, metrictest.Exposition(t, everyFamily{c.families}))
+	metrictest.MetricsDoc(t, "Metrics of redis_exporter", "../../docs/metrics/redis.md", everyFamily{c})
+	lint(t, metrictest.Exposition(t, everyFamily{c}))
 }

@@ -42,6 +42,12 @@ func (in info) get(key string) string {
 	return ""
 }
 
+// isNumbered reports whether key is prefix and a number.
+func isNumbered(key, prefix string) bool {
+	rest, ok := strings.CutPrefix(key, prefix)
+	return ok && rest != "" && strings.Trim(rest, "0123456789") == ""
+}
+
 // pairs iterates over "a=1,b=2", the form of the values of many fields.
 func pairs(value string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
@@ -51,4 +57,12 @@ func pairs(value string) iter.Seq2[string, string] {
 			}
 		}
 	}
+}
+
+// field is a line of INFO that is one metric without labels.
+type field struct {
+	key   string  // in INFO
+	name  string  // of the metric, after the namespace
+	help  string  // one sentence
+	scale float64 // what a value is multiplied with, 0 means 1
 }

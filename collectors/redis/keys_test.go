@@ -16,12 +16,12 @@ import (
 func TestKeys(t *testing.T) {
 	s := busyRedis(t)
 	c := New(connect(t, redis.Options{Addr: s.Addr()}), fullConfig)
-	text := collect(t, c, 5*time.Second)
+	text := gather(t, c, 5*time.Second)
 	if strings.Contains(text, "redis_key_size") || strings.Contains(text, "redis_exporter_background_age_seconds") {
 		t.Error("there are results before the first refresh")
 	}
 	c.RefreshIfDue(t.Context())
-	text = collect(t, c, 5*time.Second)
+	text = gather(t, c, 5*time.Second)
 	for series, wanted := range map[string]string{
 		`redis_key_size{db="db0",key="text"}`:                                                                      "5",
 		`redis_key_size{db="db0",key="queue"}`:                                                                     "3",
@@ -71,7 +71,7 @@ func TestScanIsOneWalkWithinItsBudget(t *testing.T) {
 	client := connect(t, redis.Options{Addr: s.Addr()})
 	c := New(client, Config{Keys: keys})
 	c.RefreshIfDue(t.Context())
-	text := collect(t, c, 5*time.Second)
+	text := gather(t, c, 5*time.Second)
 	want(t, text, `redis_keys_count{db="db0",key="user:*"}`, "15000")
 	want(t, text, `redis_keys_count{db="db0",key="job:*"}`, "5000")
 	want(t, text, `redis_keys_count{db="db0",key="none:*"}`, "0")
@@ -88,7 +88,7 @@ func TestScanIsOneWalkWithinItsBudget(t *testing.T) {
 		logger, logged := logs()
 		c := New(client, Config{Keys: keys, Logger: logger})
 		c.RefreshIfDue(t.Context())
-		text := collect(t, c, 5*time.Second)
+		text := gather(t, c, 5*time.Second)
 		want(t, text, `redis_keys_count{db="db0",key="user:*"}`, "")
 		want(t, text, `redis_exporter_background_last_error{err="budget",task="scan"}`, "1")
 		want(t, text, "redis_up", "1")
@@ -108,13 +108,13 @@ func TestFailedRefreshKeepsTheLastResult(t *testing.T) {
 	fill(t, s, "a", 20)
 	proxy.SetMode(t, realtest.Hang)
 	c.RefreshIfDue(t.Context())
-	text := collect(t, c, 200*time.Millisecond)
+	text := gather(t, c, 200*time.Millisecond)
 	want(t, text, "redis_up", "0")
 	want(t, text, `redis_keys_count{db="db0",key="a:*"}`, "10")
 	want(t, text, `redis_exporter_background_last_error{err="timeout",task="scan"}`, "1")
 	proxy.SetMode(t, realtest.Pass)
 	c.RefreshIfDue(t.Context())
-	text = collect(t, c, 5*time.Second)
+	text = gather(t, c, 5*time.Second)
 	want(t, text, `redis_keys_count{db="db0",key="a:*"}`, "20")
 	want(t, text, `redis_exporter_background_last_error{err="",task="scan"}`, "0")
 }
@@ -134,7 +134,7 @@ func TestHostileKeys(t *testing.T) {
 		Groups: []*regexp.Regexp{regexp.MustCompile("(?s)^(.*)$")},
 	}})
 	c.RefreshIfDue(ctx)
-	text := collect(t, c, 5*time.Second)
+	text := gather(t, c, 5*time.Second)
 	want(t, text, `redis_keys_count{db="db0",key="*"}`, "4")
 	want(t, text, `redis_key_size{db="db0",key="big"}`, "200000")
 	want(t, text, "redis_key_value_as_string{db=\"db0\",key=\"\uFFFD\",val=\"\uFFFD(\"}", "1")
@@ -152,7 +152,7 @@ func TestGroupsOverflow(t *testing.T) {
 		Groups: []*regexp.Regexp{regexp.MustCompile("^(.*)$")}, MaxGroups: 5,
 	}})
 	c.RefreshIfDue(t.Context())
-	text := collect(t, c, 5*time.Second)
+	text := gather(t, c, 5*time.Second)
 	if n := strings.Count(text, "redis_key_group_count{"); n != 6 {
 		t.Errorf("%d groups, want 5 and the overflow", n)
 	}
@@ -176,7 +176,7 @@ func TestScripts(t *testing.T) {
 	for range 2 {
 		c.RefreshIfDue(t.Context())
 	}
-	text := collect(t, c, 5*time.Second)
+	text := gather(t, c, 5*time.Second)
 	want(t, text, "redis_up", "1") // The loop was killed.
 	want(t, text, `redis_script_values{filename="good.lua",key="answer"}`, "42")
 	want(t, text, `redis_script_values{filename="good.lua",key="int"}`, "7")
@@ -195,7 +195,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	c := New(connect(t, redis.Options{Addr: s.Addr()}), Config{Keys: KeysConfig{Queues: []Key{{0, "q"}}, Interval: time.Millisecond}})
 	ended := make(chan error)
 	go func() { ended <- c.Run(ctx) }()
-	realtest.Eventually(t, "the result of a refresh", func() bool { return strings.Contains(collect(t, c, 5*time.Second), "redis_queue_length{") })
+	realtest.Eventually(t, "the result of a refresh", func() bool { return strings.Contains(gather(t, c, 5*time.Second), "redis_queue_length{") })
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("Run = %v", err)

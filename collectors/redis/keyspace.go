@@ -1,55 +1,59 @@
 package redis
 
-import "strconv"
+import (
+	"strconv"
 
-// keyspaceFamilies are about databases.
-type keyspaceFamilies struct {
-	databaseKeys, databaseExpiring, databaseTTL, databaseCached *family
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
+)
+
+// keyspaceMetrics are about databases.
+type keyspaceMetrics struct {
+	databaseKeys, databaseExpiring, databaseTTL, databaseCached *collect.Family
 }
 
-func newKeyspaceFamilies(t *table) keyspaceFamilies {
-	return keyspaceFamilies{
-		databaseKeys:     t.gauge("db_keys", "Keys of a database.", "db"),
-		databaseExpiring: t.gauge("db_keys_expiring", "Keys of a database that have a time to live.", "db"),
-		databaseTTL:      t.gauge("db_avg_ttl_seconds", "Average time to live of the keys of a database.", "db"),
-		databaseCached:   t.gauge("db_keys_cached", "Keys of a database in memory (KeyDB with flash storage).", "db"),
+func newKeyspaceMetrics(t *collect.Families) keyspaceMetrics {
+	return keyspaceMetrics{
+		databaseKeys:     t.Gauge("db_keys", "Keys of a database.", "db"),
+		databaseExpiring: t.Gauge("db_keys_expiring", "Keys of a database that have a time to live.", "db"),
+		databaseTTL:      t.Gauge("db_avg_ttl_seconds", "Average time to live of the keys of a database.", "db"),
+		databaseCached:   t.Gauge("db_keys_cached", "Keys of a database in memory (KeyDB with flash storage).", "db"),
 	}
 }
 
-// keyspace writes lines like db0:keys=4,expires=1,avg_ttl=23700. INFO leaves out
+// write writes lines like db0:keys=4,expires=1,avg_ttl=23700. INFO leaves out
 // empty databases; there are as many as the configuration says.
-func (w *writer) keyspace(databases int) {
+func (m *keyspaceMetrics) write(s *scrape, databases int) {
 	seen := map[string]bool{}
-	for _, line := range w.info {
+	for _, line := range s.info {
 		if line.section == "keyspace" && isNumbered(line.key, "db") && len(seen) < maxDatabases && !seen[line.key] {
 			seen[line.key] = true
-			w.database(line.key, line.value)
+			m.database(s, line.key, line.value)
 		}
 	}
-	if w.config.SkipEmptyDatabases {
+	if s.config.SkipEmptyDatabases {
 		return
 	}
 	for i := range min(databases, maxDatabases) {
 		if db := "db" + strconv.Itoa(i); !seen[db] {
-			w.add(w.databaseKeys, 0, db)
-			w.add(w.databaseExpiring, 0, db)
+			s.Add(m.databaseKeys, 0, db)
+			s.Add(m.databaseExpiring, 0, db)
 		}
 	}
 }
 
-func (w *writer) database(db, value string) {
+func (m *keyspaceMetrics) database(s *scrape, db, value string) {
 	for k, v := range pairs(value) {
 		n, ok := number(v)
 		switch {
 		case !ok:
 		case k == "keys":
-			w.add(w.databaseKeys, n, db)
+			s.Add(m.databaseKeys, n, db)
 		case k == "expires":
-			w.add(w.databaseExpiring, n, db)
+			s.Add(m.databaseExpiring, n, db)
 		case k == "cached_keys":
-			w.add(w.databaseCached, n, db)
+			s.Add(m.databaseCached, n, db)
 		case k == "avg_ttl" && n >= 0:
-			w.add(w.databaseTTL, n/1e3, db)
+			s.Add(m.databaseTTL, n/1e3, db)
 		}
 	}
 }

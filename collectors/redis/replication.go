@@ -1,55 +1,59 @@
 package redis
 
-import "strings"
+import (
+	"strings"
 
-// replicationFamilies are about a master and its replicas.
-type replicationFamilies struct {
-	replicaLag, replicaOffset          *family
-	replica, masterLinkUp, masterIOAge *family
-	masterSync, replicaOwnOffset       *family
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
+)
+
+// replicationMetrics are about a master and its replicas.
+type replicationMetrics struct {
+	replicaLag, replicaOffset          *collect.Family
+	replica, masterLinkUp, masterIOAge *collect.Family
+	masterSync, replicaOwnOffset       *collect.Family
 }
 
-func newReplicationFamilies(t *table) replicationFamilies {
+func newReplicationMetrics(t *collect.Families) replicationMetrics {
 	const host, port = "master_host", "master_port"
-	return replicationFamilies{
-		replicaLag:       t.gauge("connected_slave_lag_seconds", "Time since a replica last acknowledged.", "slave_ip", "slave_port", "slave_state"),
-		replicaOffset:    t.gauge("connected_slave_offset_bytes", "Offset a replica has acknowledged.", "slave_ip", "slave_port", "slave_state"),
-		replica:          t.gauge("slave_info", "Constant 1, labelled with the master of this replica.", host, port, "read_only"),
-		masterLinkUp:     t.gauge("master_link_up", "Whether this replica is connected with its master.", host, port),
-		masterIOAge:      t.gauge("master_last_io_seconds_ago", "Time since this replica last heard of its master.", host, port),
-		masterSync:       t.gauge("master_sync_in_progress", "Whether this replica is synchronizing with its master.", host, port),
-		replicaOwnOffset: t.gauge("slave_repl_offset", "Offset of the replication stream this replica has reached.", host, port),
+	return replicationMetrics{
+		replicaLag:       t.Gauge("connected_slave_lag_seconds", "Time since a replica last acknowledged.", "slave_ip", "slave_port", "slave_state"),
+		replicaOffset:    t.Gauge("connected_slave_offset_bytes", "Offset a replica has acknowledged.", "slave_ip", "slave_port", "slave_state"),
+		replica:          t.Gauge("slave_info", "Constant 1, labelled with the master of this replica.", host, port, "read_only"),
+		masterLinkUp:     t.Gauge("master_link_up", "Whether this replica is connected with its master.", host, port),
+		masterIOAge:      t.Gauge("master_last_io_seconds_ago", "Time since this replica last heard of its master.", host, port),
+		masterSync:       t.Gauge("master_sync_in_progress", "Whether this replica is synchronizing with its master.", host, port),
+		replicaOwnOffset: t.Gauge("slave_repl_offset", "Offset of the replication stream this replica has reached.", host, port),
 	}
 }
 
-// replication writes what is labelled in the section replication.
-func (w *writer) replication() {
-	host, port := w.info.get("master_host"), w.info.get("master_port")
-	role := w.info.get("role")
+// write writes what is labelled in the section replication.
+func (m *replicationMetrics) write(s *scrape) {
+	host, port := s.info.get("master_host"), s.info.get("master_port")
+	role := s.info.get("role")
 	isReplica := role == "slave" || role == "active-replica" // The latter is KeyDB's.
-	own := map[string]*family{
-		"master_link_status":         w.masterLinkUp,
-		"master_last_io_seconds_ago": w.masterIOAge,
-		"master_sync_in_progress":    w.masterSync,
-		"slave_repl_offset":          w.replicaOwnOffset,
+	own := map[string]*collect.Family{
+		"master_link_status":         m.masterLinkUp,
+		"master_last_io_seconds_ago": m.masterIOAge,
+		"master_sync_in_progress":    m.masterSync,
+		"slave_repl_offset":          m.replicaOwnOffset,
 	}
 	replicas := map[string]bool{} // by what becomes labels: some share an address
-	for _, line := range w.info {
+	for _, line := range s.info {
 		switch f := own[line.key]; {
 		case isReplica && f != nil:
 			if v, ok := number(line.value); ok {
-				w.add(f, v, host, port)
+				s.Add(f, v, host, port)
 			}
 		case isReplica && line.key == "slave_read_only":
-			w.add(w.replica, 1, host, port, line.value)
+			s.Add(m.replica, 1, host, port, line.value)
 		case line.section == "replication" && isNumbered(line.key, "slave") && len(replicas) < maxReplicas:
-			w.connectedReplica(line.value, replicas)
+			m.connected(s, line.value, replicas)
 		}
 	}
 }
 
-// connectedReplica writes ip=10.0.0.2,port=6379,state=online,offset=1751,lag=0.
-func (w *writer) connectedReplica(value string, seen map[string]bool) {
+// connected writes ip=10.0.0.2,port=6379,state=online,offset=1751,lag=0.
+func (m *replicationMetrics) connected(s *scrape, value string, seen map[string]bool) {
 	fields := map[string]string{}
 	for k, v := range pairs(value) {
 		fields[k] = v
@@ -61,9 +65,9 @@ func (w *writer) connectedReplica(value string, seen map[string]bool) {
 	}
 	seen[id] = true
 	if v, ok := number(fields["offset"]); ok {
-		w.add(w.replicaOffset, v, labels...)
+		s.Add(m.replicaOffset, v, labels...)
 	}
 	if v, ok := number(fields["lag"]); ok {
-		w.add(w.replicaLag, v, labels...)
+		s.Add(m.replicaLag, v, labels...)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // command is a command with its arguments.
@@ -42,7 +44,7 @@ func call(ctx context.Context, client redis.Cmdable, commands []command) ([]repl
 	return replies, err
 }
 
-// isReply reports whether err is something the server said.
+// isReply reports whether err is an error reply of the server.
 func isReply(err error) bool {
 	if err == nil {
 		return false
@@ -137,5 +139,5 @@ func number(s string) (float64, bool) {
 	return v, err == nil
 }
 
-// errReply says that a reply has another shape than the command promises.
-var errReply = errors.New("unexpected type of reply")
+// errReply is the error of a reply of another shape than the command has.
+var errReply = &collect.Error{Reason: collect.Protocol, Err: errors.New("unexpected type of reply")}

@@ -6,77 +6,79 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// Script is a Lua script that returns a flat table of names and numbers. It is
-// run read-only, by EVAL_RO of Redis 7, without keys.
-type Script struct {
-	Name string // the label "filename"
-	Text string
+// scriptRunner is the task that runs all scripts.
+type scriptRunner struct {
+	client  redis.UniversalClient
+	config  *Config
+	metrics scriptMetrics
+	reasons map[string]Reason // of the last runs, by name
 }
 
-// scriptFamilies are about scripts.
-type scriptFamilies struct {
-	scriptResult, scriptSeconds, scriptValues *family
+// scriptMetrics are about scripts.
+type scriptMetrics struct {
+	result, seconds, values *collect.Family
 }
 
-func newScriptFamilies(t *table) scriptFamilies {
-	return scriptFamilies{
-		scriptResult:  t.gauge("script_result", "Whether a script succeeded.", "filename"),
-		scriptSeconds: t.gauge("script_duration_seconds", "Time a script took.", "filename"),
-		scriptValues:  t.gauge("script_values", "Value a script returned under a name.", "filename", "key"),
+func newScriptMetrics(t *collect.Families) scriptMetrics {
+	return scriptMetrics{
+		result:  t.Gauge("script_result", "Whether a script succeeded.", "filename"),
+		seconds: t.Gauge("script_duration_seconds", "Time a script took.", "filename"),
+		values:  t.Gauge("script_values", "Value a script returned under a name.", "filename", "key"),
 	}
 }
 
-// runScripts is the task that runs all scripts. A script that fails is its own
-// matter.
-func (c *Collector) runScripts(ctx context.Context, r *result) error {
-	for _, s := range c.config.Scripts {
+// run runs all scripts. A script that fails costs no other.
+func (s *scriptRunner) run(ctx context.Context, r *result) error {
+	for _, one := range s.config.Scripts {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		start := c.now()
-		value, err := c.eval(ctx, s)
+		start := time.Now()
+		value, err := s.eval(ctx, one)
 		if err == nil {
-			err = r.script(s, value, c.config.Keys.MaxKeys)
+			err = s.write(one, value, r)
 		}
-		r.flag(r.scriptResult, err == nil, s.Name)
-		r.add(r.scriptSeconds, c.now().Sub(start).Seconds(), s.Name)
-		c.logScript(s, err)
+		r.Flag(s.metrics.result, err == nil, one.Name)
+		r.add(s.metrics.seconds, time.Since(start).Seconds(), one.Name)
+		s.log(one, err)
 	}
 	return nil
 }
 
-// logScript logs when a script fails for the first time, or for another reason,
+// log logs when a script fails for the first time, or for another reason,
 // and when it succeeds again.
-func (c *Collector) logScript(s Script, err error) {
-	reason, before := ReasonOf(err), c.scriptReasons[s.Name]
+func (s *scriptRunner) log(one Script, err error) {
+	reason, before := ReasonOf(err), s.reasons[one.Name]
 	switch {
 	case reason == before:
 	case err == nil:
-		c.config.Logger.Info("script succeeds again", "script", s.Name)
+		s.config.Logger.Info("script succeeds again", "script", one.Name)
 	default:
-		c.config.Logger.Warn("script failed", "script", s.Name, "reason", string(reason), "err", redact(err))
+		s.config.Logger.Warn("script failed", "script", one.Name, "reason", string(reason), "err", redact(err))
 	}
-	c.scriptReasons[s.Name] = reason
+	s.reasons[one.Name] = reason
 }
 
-// script writes the values of a script, all or none.
-func (r *result) script(s Script, value any, limit int) error {
+// write writes the values of a script, all or none.
+func (s *scriptRunner) write(one Script, value any, r *result) error {
 	numbers := map[string]float64{}
 	for name, v := range fields(value) {
 		n, ok := toNumber(v)
 		switch {
 		case !ok:
 			return errScript
-		case len(numbers) >= limit || len(name) > maxName:
+		case len(numbers) >= s.config.Keys.MaxKeys || len(name) > maxName:
 			r.dropped++
 		default:
 			numbers[name] = n
 		}
 	}
 	for name, n := range numbers {
-		r.add(r.scriptValues, n, s.Name, name)
+		r.add(s.metrics.values, n, one.Name, name)
 	}
 	return nil
 }
@@ -89,18 +91,22 @@ const killGrace = 15 * time.Second
 
 // eval runs a script. One that takes too long is killed on the server, because
 // nobody else is served until it ends.
-func (c *Collector) eval(ctx context.Context, s Script) (any, error) {
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.ScriptTimeout+killGrace)
+func (s *scriptRunner) eval(ctx context.Context, one Script) (any, error) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.ScriptTimeout+killGrace)
 	defer cancel()
 	done := make(chan reply, 1)
 	go func() {
-		value, err := c.client.Do(limited, "EVAL_RO", s.Text, 0).Result()
-		if errors.Is(err, redis.Nil) {
-			err = nil
+		var answer reply
+		answer.err = collect.Guard(func() (err error) {
+			answer.value, err = s.client.Do(limited, "EVAL_RO", one.Text, 0).Result()
+			return err
+		})
+		if errors.Is(answer.err, redis.Nil) {
+			answer.err = nil
 		}
-		done <- reply{value: value, err: err}
+		done <- answer
 	}()
-	timer := time.NewTimer(c.config.ScriptTimeout)
+	timer := time.NewTimer(s.config.ScriptTimeout)
 	defer timer.Stop()
 	select {
 	case r := <-done:
@@ -108,7 +114,7 @@ func (c *Collector) eval(ctx context.Context, s Script) (any, error) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	c.kill(limited, done)
+	s.kill(limited, done)
 	return nil, context.DeadlineExceeded
 }
 
@@ -117,10 +123,10 @@ func (c *Collector) eval(ctx context.Context, s Script) (any, error) {
 //
 // SCRIPT KILL kills whatever runs. If that were somebody else's script, the
 // server would have answered ours with BUSY, as it does a PING.
-func (c *Collector) kill(ctx context.Context, done <-chan reply) {
+func (s *scriptRunner) kill(ctx context.Context, done <-chan reply) {
 	for {
 		try, cancel := context.WithTimeout(ctx, time.Second)
-		busy := ReasonOf(c.client.Ping(try).Err()) == ReasonBusy
+		busy := ReasonOf(s.client.Ping(try).Err()) == ReasonBusy
 		select {
 		case <-done:
 			cancel()
@@ -128,7 +134,7 @@ func (c *Collector) kill(ctx context.Context, done <-chan reply) {
 		case <-time.After(100 * time.Millisecond):
 		}
 		if busy {
-			_ = c.client.ScriptKill(try).Err() // The reply to the script tells.
+			_ = s.client.ScriptKill(try).Err() // The reply to the script tells.
 		}
 		cancel()
 	}

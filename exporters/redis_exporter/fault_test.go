@@ -123,7 +123,7 @@ func TestFaults(t *testing.T) {
 		reason string
 	}{
 		{"refused", realtest.Refuse, "refused"},
-		{"reset", realtest.Reset, "closed"},
+		{"reset", realtest.Reset, "reset"},
 		{"no answer", realtest.Cut, "timeout"},
 		{"slow drip", realtest.Drip, "timeout"},
 	} {

@@ -23,6 +23,7 @@ const (
 	None        Reason = ""            // no error
 	Auth        Reason = "auth"        // credentials or their owner were not accepted, or could not be read
 	Canceled    Reason = "canceled"    // the caller went away
+	Denied      Reason = "denied"      // the user may not do this
 	DNS         Reason = "dns"         // the host name could not be resolved
 	Panic       Reason = "panic"       // the collector has a bug
 	Protocol    Reason = "protocol"    // the answer is not what such a server says

@@ -2,38 +2,40 @@ package redis
 
 import (
 	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// clientFamilies are about the connected clients.
-type clientFamilies struct {
-	clientsByType                  *family
-	clientOldest, clientIdlest     *family
-	clientsOutput, clientsQuery    *family
-	clientInfo, clientsDropped     *family
-	clientCreated, clientIdleSince *family
-	clientNumbers                  map[string]*family // by key of CLIENT LIST
+// clientMetrics are about the connected clients.
+type clientMetrics struct {
+	clientsByType                  *collect.Family
+	clientOldest, clientIdlest     *collect.Family
+	clientsOutput, clientsQuery    *collect.Family
+	clientInfo, clientsDropped     *collect.Family
+	clientCreated, clientIdleSince *collect.Family
+	clientNumbers                  map[string]*collect.Family // by key of CLIENT LIST
 }
 
-func newClientFamilies(t *table, c *Config) clientFamilies {
-	one := func(name, help string) *family {
-		return t.gauge("connected_client_"+name, help, "id", "name")
+func newClientMetrics(t *collect.Families, c *Config) clientMetrics {
+	one := func(name, help string) *collect.Family {
+		return t.Gauge("connected_client_"+name, help, "id", "name")
 	}
 	infoLabels := []string{"db", "flags", "host", "id", "name", "resp", "user"}
 	if c.ClientPorts {
 		infoLabels = []string{"db", "flags", "host", "id", "name", "port", "resp", "user"}
 	}
-	return clientFamilies{
-		clientsByType: t.gauge("client_list_clients", "Connections by type: normal, pubsub, replica or master.", "type"),
-		clientOldest:  t.gauge("client_list_longest_age_seconds", "Age of the oldest connection."),
-		clientIdlest:  t.gauge("client_list_longest_idle_seconds", "Time the most idle connection has been idle."),
-		clientsOutput: t.gauge("client_list_output_buffer_bytes", "Memory of the output buffers of all connections."),
-		clientsQuery:  t.gauge("client_list_query_buffer_bytes", "Data in the query buffers of all connections."),
+	return clientMetrics{
+		clientsByType: t.Gauge("client_list_clients", "Connections by type: normal, pubsub, replica or master.", "type"),
+		clientOldest:  t.Gauge("client_list_longest_age_seconds", "Age of the oldest connection."),
+		clientIdlest:  t.Gauge("client_list_longest_idle_seconds", "Time the most idle connection has been idle."),
+		clientsOutput: t.Gauge("client_list_output_buffer_bytes", "Memory of the output buffers of all connections."),
+		clientsQuery:  t.Gauge("client_list_query_buffer_bytes", "Data in the query buffers of all connections."),
 
-		clientInfo:      t.gauge("connected_client_info", "Constant 1, labelled with a connection.", infoLabels...),
-		clientsDropped:  t.gauge("connected_clients_dropped", "Connections that are not exported one by one because there are too many."),
+		clientInfo:      t.Gauge("connected_client_info", "Constant 1, labelled with a connection.", infoLabels...),
+		clientsDropped:  t.Gauge("connected_clients_dropped", "Connections that are not exported one by one because there are too many."),
 		clientCreated:   one("created_at_timestamp", "Time the connection was opened, in seconds since the epoch."),
 		clientIdleSince: one("idle_since_timestamp", "Time the connection has been idle since, in seconds since the epoch."),
-		clientNumbers: map[string]*family{
+		clientNumbers: map[string]*collect.Family{
 			"sub":       one("channel_subscriptions_count", "Channels the connection is subscribed to."),
 			"psub":      one("pattern_matching_subscriptions_count", "Patterns the connection is subscribed to."),
 			"ssub":      one("shard_channel_subscriptions_count", "Shard channels the connection is subscribed to."),
@@ -83,8 +85,8 @@ func (c client) kind() string {
 	return "normal"
 }
 
-// clientList writes CLIENT LIST.
-func (w *writer) clientList(replies []reply) error {
+// write writes CLIENT LIST.
+func (m *clientMetrics) write(s *scrape, replies []reply) error {
 	text, err := replies[0].text()
 	if err != nil {
 		return err
@@ -102,34 +104,41 @@ func (w *writer) clientList(replies []reply) error {
 		idlest = max(idlest, c.number("idle"))
 		output += c.number("omem")
 		query += c.number("qbuf")
-		if shown < w.config.MaxClientSeries {
+		if shown < s.config.MaxClientSeries {
 			shown++
-			w.oneClient(c)
+			m.one(s, c)
 		} else {
 			dropped++
 		}
 	}
 	for kind, n := range kinds {
-		w.add(w.clientsByType, n, kind)
+		s.Add(m.clientsByType, n, kind)
 	}
-	w.add(w.clientOldest, oldest)
-	w.add(w.clientIdlest, idlest)
-	w.add(w.clientsOutput, output)
-	w.add(w.clientsQuery, query)
-	if w.config.MaxClientSeries > 0 {
-		w.add(w.clientsDropped, float64(dropped))
+	s.Add(m.clientOldest, oldest)
+	s.Add(m.clientIdlest, idlest)
+	s.Add(m.clientsOutput, output)
+	s.Add(m.clientsQuery, query)
+	if s.config.MaxClientSeries > 0 {
+		s.Add(m.clientsDropped, float64(dropped))
 	}
 	return nil
 }
 
-// oneClient writes a connection by itself.
-func (w *writer) oneClient(c client) {
+// writeUnasked writes what is known when there are too many clients to list.
+func (m *clientMetrics) writeUnasked(s *scrape) {
+	if isData(s.config, s.facts) && !hasClients(s.config, s.facts) && s.config.MaxClientSeries > 0 {
+		s.Add(m.clientsDropped, float64(s.facts.clients))
+	}
+}
+
+// one writes a connection by itself.
+func (m *clientMetrics) one(s *scrape, c client) {
 	host, port := c.get("addr"), ""
 	if at := strings.LastIndexByte(host, ':'); at >= 0 {
 		host, port = host[:at], host[at+1:]
 	}
-	values := make([]string, len(w.clientInfo.labels))
-	for i, label := range w.clientInfo.labels {
+	values := make([]string, len(m.clientInfo.Labels))
+	for i, label := range m.clientInfo.Labels {
 		switch label {
 		case "host":
 			values[i] = host
@@ -139,15 +148,15 @@ func (w *writer) oneClient(c client) {
 			values[i] = c.get(label)
 		}
 	}
-	w.add(w.clientInfo, 1, values...)
+	s.Add(m.clientInfo, 1, values...)
 	id, name := c.get("id"), c.get("name")
-	now := float64(w.now.Unix())
-	w.add(w.clientCreated, now-c.number("age"), id, name)
-	w.add(w.clientIdleSince, now-c.number("idle"), id, name)
+	now := float64(s.now.Unix())
+	s.Add(m.clientCreated, now-c.number("age"), id, name)
+	s.Add(m.clientIdleSince, now-c.number("idle"), id, name)
 	for _, f := range c {
-		if family := w.clientNumbers[f.key]; family != nil {
+		if family := m.clientNumbers[f.key]; family != nil {
 			if v, ok := number(f.value); ok {
-				w.add(family, v, id, name)
+				s.Add(family, v, id, name)
 			}
 		}
 	}

@@ -6,22 +6,36 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// streamFamilies are about streams, their groups and consumers.
-type streamFamilies struct {
-	streamNumbers, groupNumbers   map[string]*family // by field of XINFO
-	consumerPending, consumerIdle *family
+// streamReader reads streams that are known by name.
+type streamReader struct {
+	config  *KeysConfig
+	metrics streamMetrics
 }
 
-func newStreamFamilies(t *table) streamFamilies {
-	stream := func(name, help string) *family { return t.gauge("stream_"+name, help, "db", "stream") }
-	group := func(name, help string) *family { return t.gauge("stream_group_"+name, help, "db", "group", "stream") }
-	consumer := func(name, help string) *family {
-		return t.gauge("stream_group_consumer_"+name, help, "consumer", "db", "group", "stream")
+func newStreamReader(config *KeysConfig, t *collect.Families) *streamReader {
+	return &streamReader{config, newStreamMetrics(t)}
+}
+
+// streamMetrics are about streams, their groups and consumers.
+type streamMetrics struct {
+	numbers, groupNumbers         map[string]*collect.Family // by field of XINFO
+	consumerPending, consumerIdle *collect.Family
+}
+
+func newStreamMetrics(t *collect.Families) streamMetrics {
+	stream := func(name, help string) *collect.Family { return t.Gauge("stream_"+name, help, "db", "stream") }
+	group := func(name, help string) *collect.Family {
+		return t.Gauge("stream_group_"+name, help, "db", "group", "stream")
 	}
-	return streamFamilies{
-		streamNumbers: map[string]*family{
+	consumer := func(name, help string) *collect.Family {
+		return t.Gauge("stream_group_consumer_"+name, help, "consumer", "db", "group", "stream")
+	}
+	return streamMetrics{
+		numbers: map[string]*collect.Family{
 			"length":               stream("length", "Entries of a stream."),
 			"radix-tree-keys":      stream("radix_tree_keys", "Keys of the radix tree of a stream."),
 			"radix-tree-nodes":     stream("radix_tree_nodes", "Nodes of the radix tree of a stream."),
@@ -30,9 +44,9 @@ func newStreamFamilies(t *table) streamFamilies {
 			"max-deleted-entry-id": stream("max_deleted_entry_id", "Highest id of a deleted entry of a stream, its part in milliseconds."),
 			"first-entry":          stream("first_entry_id", "Id of the first entry of a stream, its part in milliseconds."),
 			"last-entry":           stream("last_entry_id", "Id of the last entry of a stream, its part in milliseconds."),
-			"entries-added":        t.counter("stream_entries_added_total", "Entries ever added to a stream.", "db", "stream"),
+			"entries-added":        t.Counter("stream_entries_added_total", "Entries ever added to a stream.", "db", "stream"),
 		},
-		groupNumbers: map[string]*family{
+		groupNumbers: map[string]*collect.Family{
 			"consumers":         group("consumers", "Consumers of a group."),
 			"pending":           group("messages_pending", "Entries delivered to a group and not acknowledged."),
 			"last-delivered-id": group("last_delivered_id", "Id last delivered to a group, its part in milliseconds."),
@@ -44,10 +58,10 @@ func newStreamFamilies(t *table) streamFamilies {
 	}
 }
 
-// streams writes those of names that are streams. budget is how many streams,
+// read writes those of names that are streams. budget is how many streams,
 // groups and consumers may still be written.
-func (c *Collector) streams(ctx context.Context, client redis.Cmdable, db int, names []string, budget *int, r *result) error {
-	types, err := c.types(ctx, client, db, names)
+func (s *streamReader) read(ctx context.Context, client redis.Cmdable, db int, names []string, budget *int, r *result) error {
+	types, err := typesOf(ctx, client, db, names)
 	if err != nil {
 		return err
 	}
@@ -70,35 +84,25 @@ func (c *Collector) streams(ctx context.Context, client redis.Cmdable, db int, n
 		if !r.spend(budget, stream) {
 			continue
 		}
-		r.numbers(r.streamNumbers, replies[i].value, label(db), stream)
-		for _, g := range r.groups(replies[i+1], db, stream, budget) {
+		numbers(r, s.metrics.numbers, replies[i].value, label(db), stream)
+		for _, g := range s.groups(replies[i+1], db, stream, budget, r) {
 			commands = append(commands, command{"XINFO", "CONSUMERS", stream, g})
 		}
 	}
-	if len(commands) == 0 || c.config.Keys.NoConsumers {
+	if len(commands) == 0 || s.config.NoConsumers {
 		return nil
 	}
 	if replies, err = callDB(ctx, client, db, commands); err != nil {
 		return err
 	}
 	for _, reply := range replies {
-		r.consumers(reply, db, budget)
+		s.consumers(reply, db, budget, r)
 	}
 	return nil
 }
 
-// spend takes one of the budget for something called name.
-func (r *result) spend(budget *int, name string) bool {
-	if *budget <= 0 || len(name) > maxName {
-		r.dropped++
-		return false
-	}
-	*budget--
-	return true
-}
-
 // numbers writes the fields of a reply of XINFO that have a family.
-func (r *result) numbers(families map[string]*family, v any, labels ...string) {
+func numbers(r *result, families map[string]*collect.Family, v any, labels ...string) {
 	for name, value := range fields(v) {
 		if f := families[name]; f != nil {
 			if n, ok := streamNumber(value); ok {
@@ -126,7 +130,7 @@ func streamNumber(v any) (float64, bool) {
 }
 
 // groups writes a reply to XINFO GROUPS and returns the names of the groups.
-func (r *result) groups(reply reply, db int, stream string, budget *int) []string {
+func (s *streamReader) groups(reply reply, db int, stream string, budget *int, r *result) []string {
 	list, err := reply.list()
 	if err != nil {
 		return nil // The stream has gone meanwhile.
@@ -136,14 +140,14 @@ func (r *result) groups(reply reply, db int, stream string, budget *int) []strin
 		name := fieldText(g, "name")
 		if r.spend(budget, name) {
 			names = append(names, name)
-			r.numbers(r.groupNumbers, g, label(db), name, stream)
+			numbers(r, s.metrics.groupNumbers, g, label(db), name, stream)
 		}
 	}
 	return names
 }
 
 // consumers writes a reply to XINFO CONSUMERS.
-func (r *result) consumers(reply reply, db int, budget *int) {
+func (s *streamReader) consumers(reply reply, db int, budget *int, r *result) {
 	list, err := reply.list()
 	if err != nil {
 		return // The group has gone meanwhile.
@@ -154,13 +158,13 @@ func (r *result) consumers(reply reply, db int, budget *int) {
 		if !r.spend(budget, name) {
 			continue
 		}
-		for k, v := range fields(c) {
+		for field, v := range fields(c) {
 			switch n, ok := toNumber(v); {
 			case !ok:
-			case k == "pending":
-				r.add(r.consumerPending, n, name, label(db), group, stream)
-			case k == "idle":
-				r.add(r.consumerIdle, n/1e3, name, label(db), group, stream)
+			case field == "pending":
+				r.add(s.metrics.consumerPending, n, name, label(db), group, stream)
+			case field == "idle":
+				r.add(s.metrics.consumerIdle, n/1e3, name, label(db), group, stream)
 			}
 		}
 	}

@@ -1,16 +1,43 @@
 package redis
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
+
+// errBudget is the error of a walk over the keys that is longer than it may be.
+var errBudget = &collect.Error{Reason: ReasonBudget, Err: errors.New("more keys than the budget of a walk")}
+
+// scanner is the task that walks over the keys.
+type scanner struct {
+	client  redis.UniversalClient // of the server itself
+	config  *KeysConfig
+	keys    *keyReader
+	streams *streamReader
+	metrics scanMetrics
+	groups  groupMetrics
+}
+
+// scanMetrics are about the walk and what it counts.
+type scanMetrics struct {
+	calls, seen, count *collect.Family
+}
+
+func newScanMetrics(t *collect.Families) scanMetrics {
+	return scanMetrics{
+		calls: t.Gauge("exporter_background_scan_calls", "Calls of SCAN in the last complete walk over the keys."),
+		seen:  t.Gauge("exporter_background_scan_keys", "Keys seen in the last complete walk over the keys."),
+		count: t.Gauge("keys_count", "Keys that match a pattern.", "db", "key"),
+	}
+}
 
 // walk is one walk over the keys of all nodes, for all patterns at once.
 type walk struct {
@@ -19,64 +46,46 @@ type walk struct {
 
 	calls, keys int
 	counts      map[Key]int
-	groups      map[int]map[string]*group // by database
-	singles     map[Key]bool              // matches of the current node
+	groups      groups
+	singles     map[Key]bool // matches of the current node
 	streams     map[Key]bool
 	single      int // matches of all nodes
 	budget      int // of streams, their groups and consumers
 }
 
-// group is what is known of a group of keys.
-type group struct{ keys, bytes float64 }
-
-// overflow is the group of what does not fit.
-const overflow = "overflow"
-
-// scan is the task that walks over the keys. An incomplete walk is an error: a
-// count of a part of the keys would look like a loss of keys.
-func (c *Collector) scan(ctx context.Context, r *result) error {
-	if skip, err := c.skip(ctx); skip || err != nil {
+// run walks over the keys. An incomplete walk is an error: a count of a part of
+// the keys would look like a loss of keys.
+func (s *scanner) run(ctx context.Context, r *result) error {
+	if skip, err := s.config.skips(ctx, s.client); skip || err != nil {
 		return err
 	}
 	start := time.Now()
 	w := &walk{
-		result: r, config: &c.config.Keys, budget: c.config.Keys.MaxKeys,
-		counts: map[Key]int{}, groups: map[int]map[string]*group{},
+		result: r, config: s.config, budget: s.config.MaxKeys, counts: map[Key]int{},
+		groups: groups{patterns: s.config.Groups, limit: s.config.MaxGroups, found: map[int]map[string]*group{}},
 	}
-	nodes, err := masters(ctx, c.keyClient())
+	nodes, err := mastersOf(ctx, s.config.clientOr(s.client))
 	if err != nil {
 		return err
 	}
 	for _, node := range nodes {
-		if err := c.scanNode(ctx, node, w); err != nil {
+		if err := s.scanNode(ctx, node, w); err != nil {
 			return err
 		}
 	}
-	w.write()
-	if len(w.config.Groups) > 0 {
+	r.add(s.metrics.calls, float64(w.calls))
+	r.add(s.metrics.seen, float64(w.keys))
+	for _, p := range s.config.Counts {
+		r.add(s.metrics.count, float64(w.counts[p]), label(p.DB), p.Name)
+	}
+	w.groups.write(&s.groups, r)
+	if len(s.config.Groups) > 0 {
 		r.groupTime = time.Since(start)
 	}
 	return nil
 }
 
-// masters returns a client for each node that has keys of its own.
-func masters(ctx context.Context, client redis.UniversalClient) ([]redis.UniversalClient, error) {
-	cluster, ok := client.(*redis.ClusterClient)
-	if !ok {
-		return []redis.UniversalClient{client}, nil
-	}
-	var mu sync.Mutex
-	var nodes []redis.UniversalClient
-	err := cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
-		mu.Lock()
-		defer mu.Unlock()
-		nodes = append(nodes, node)
-		return nil
-	})
-	return nodes, err
-}
-
-func (c *Collector) scanNode(ctx context.Context, node redis.UniversalClient, w *walk) error {
+func (s *scanner) scanNode(ctx context.Context, node redis.UniversalClient, w *walk) error {
 	databases, err := w.databases(ctx, node)
 	if err != nil {
 		return err
@@ -88,12 +97,12 @@ func (c *Collector) scanNode(ctx context.Context, node redis.UniversalClient, w 
 		}
 	}
 	for db, names := range byDatabase(slices.Collect(maps.Keys(w.singles))) {
-		if err := c.inspect(ctx, node, db, names, w.result); err != nil {
+		if err := s.keys.inspect(ctx, node, db, names, w.result); err != nil {
 			return err
 		}
 	}
 	for db, names := range byDatabase(slices.Collect(maps.Keys(w.streams))) {
-		if err := c.streams(ctx, node, db, names, &w.budget, w.result); err != nil {
+		if err := s.streams.read(ctx, node, db, names, &w.budget, w.result); err != nil {
 			return err
 		}
 	}
@@ -148,7 +157,7 @@ func (w *walk) scan(ctx context.Context, node redis.Cmdable, db int) error {
 		if err != nil {
 			return err
 		}
-		w.sort(db, replies[:len(last)])
+		w.groups.add(db, replies[:len(last)])
 		last = nil
 		if more {
 			var names []string
@@ -253,71 +262,4 @@ func (w *walk) note(set map[Key]bool, used *int, patterns []Key, k Key) {
 	}
 	set[k] = true
 	*used++
-}
-
-// sort adds keys to their groups by the replies to MEMORY USAGE.
-func (w *walk) sort(db int, replies []reply) {
-	groups := w.groups[db]
-	if groups == nil && len(w.config.Groups) > 0 {
-		groups = map[string]*group{}
-		w.groups[db] = groups
-	}
-	for _, r := range replies {
-		bytes, ok := toNumber(r.value)
-		if r.err != nil || !ok {
-			continue // It has gone meanwhile.
-		}
-		name := strings.ToValidUTF8(w.groupOf(toText(r.command[2])), "\uFFFD")
-		g := groups[name]
-		if g == nil && (len(groups) >= 10*w.config.MaxGroups || len(name) > maxName) {
-			name = overflow
-			g = groups[name]
-		}
-		if g == nil {
-			g = &group{}
-			groups[name] = g
-		}
-		g.keys++
-		g.bytes += bytes
-	}
-}
-
-// groupOf returns the captures of the first expression that matches.
-func (w *walk) groupOf(name string) string {
-	for _, re := range w.config.Groups {
-		if m := re.FindStringSubmatch(name); m != nil {
-			return strings.Join(m[1:], "")
-		}
-	}
-	return "unclassified"
-}
-
-// write writes what the walk has counted.
-func (w *walk) write() {
-	w.add(w.scanCalls, float64(w.calls))
-	w.add(w.scanKeys, float64(w.keys))
-	for _, p := range w.config.Counts {
-		w.add(w.keysCount, float64(w.counts[p]), label(p.DB), p.Name)
-	}
-	for db, groups := range w.groups {
-		w.add(w.groupsFound, float64(len(groups)), label(db))
-		largest := slices.SortedFunc(maps.Keys(groups), func(a, b string) int {
-			return cmp.Or(cmp.Compare(groups[b].bytes, groups[a].bytes), strings.Compare(a, b))
-		})
-		rest, shown := group{}, 0
-		for _, name := range largest {
-			g := groups[name]
-			if shown == w.config.MaxGroups || name == overflow {
-				rest.keys, rest.bytes = rest.keys+g.keys, rest.bytes+g.bytes
-				continue
-			}
-			shown++
-			w.add(w.groupCount, g.keys, label(db), name)
-			w.add(w.groupMemory, g.bytes, label(db), name)
-		}
-		if rest.keys > 0 {
-			w.add(w.groupCount, rest.keys, label(db), overflow)
-			w.add(w.groupMemory, rest.bytes, label(db), overflow)
-		}
-	}
 }
