@@ -32,17 +32,23 @@ type Config struct {
 	Sources func() []Source
 }
 
-// Collector exposes a tally. It is safe for concurrent use.
+// Counts are what a Collector exposes: a *store.Store, or a *tally.Tally that
+// counts without one.
+type Counts interface {
+	Snapshot() *tally.Snapshot
+}
+
+// Collector exposes counts. It is safe for concurrent use.
 type Collector struct {
-	tally  *tally.Tally
+	counts Counts
 	config Config
 	rows   []row
 	descs  []*prometheus.Desc
 }
 
-// New returns a collector of t, which stays the caller's to close.
-func New(t *tally.Tally, config Config) *Collector {
-	c := &Collector{tally: t, config: config, rows: table()}
+// New returns a collector of counts, which stay the caller's to close.
+func New(counts Counts, config Config) *Collector {
+	c := &Collector{counts: counts, config: config, rows: table()}
 	for _, r := range c.rows {
 		c.descs = append(c.descs, prometheus.NewDesc(r.name, r.help, r.labels, nil))
 	}
@@ -58,7 +64,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect sends the committed state. It does no I/O.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	in := input{Snapshot: c.tally.Snapshot()}
+	in := input{Snapshot: c.counts.Snapshot()}
 	if c.config.Sources != nil {
 		in.sources = c.config.Sources()
 	}

@@ -17,6 +17,8 @@ import (
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
@@ -25,10 +27,15 @@ import (
 
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-func open(t testing.TB, config tally.Config) *tally.Tally {
+func open(t testing.TB, config tally.Config) *store.Store {
+	t.Helper()
+	return openFile(t, sqlite.File{Path: filepath.Join(t.TempDir(), "state.db")}, config)
+}
+
+func openFile(t testing.TB, file sqlite.File, config tally.Config) *store.Store {
 	t.Helper()
 	config.Now = func() time.Time { return now }
-	state, err := tally.Open(filepath.Join(t.TempDir(), "state.db"), config)
+	state, err := store.Open(context.Background(), file, store.Config{Counts: config})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +43,7 @@ func open(t testing.TB, config tally.Config) *tally.Tally {
 	return state
 }
 
-func commit(t testing.TB, state *tally.Tally, d *tally.Delivery) {
+func commit(t testing.TB, state *store.Store, d *store.Delivery) {
 	t.Helper()
 	if _, err := state.Commit(context.Background(), d); err != nil {
 		t.Fatal(err)
@@ -61,13 +68,13 @@ func report(org, domain, id string) *tally.Entry {
 	}
 }
 
-// filled returns a tally with one report of each kind, a duplicate and a refusal.
-func filled(t testing.TB) *tally.Tally {
+// filled returns a store with one report of each kind, a duplicate and a refusal.
+func filled(t testing.TB) *store.Store {
 	t.Helper()
 	state := open(t, tally.Config{})
 	aggregate := report("Example Mail", "shop.example", "1")
 	begin, end := aggregate.Begin, aggregate.End
-	commit(t, state, &tally.Delivery{
+	commit(t, state, &store.Delivery{
 		Entries: []*tally.Entry{
 			aggregate, aggregate,
 			{
@@ -146,7 +153,7 @@ func sum(all map[string]float64) (n float64) {
 	return n
 }
 
-func exposition(t testing.TB, state *tally.Tally, config collector.Config) string {
+func exposition(t testing.TB, state *store.Store, config collector.Config) string {
 	t.Helper()
 	return string(metrictest.Exposition(t, collector.New(state, config)))
 }
@@ -172,7 +179,7 @@ func TestBudget(t *testing.T) {
 	const budget = 1000
 	state := open(t, tally.Config{Budget: budget})
 	for i := range 10 {
-		d := &tally.Delivery{}
+		d := &store.Delivery{}
 		for j := range 50 {
 			name := fmt.Sprintf("%d-%d.example", i, j)
 			d.Entries = append(d.Entries, report(name, name, "1"))
@@ -200,7 +207,7 @@ func TestBudget(t *testing.T) {
 // TestHostileLabels exposes names that no text format can hold.
 func TestHostileLabels(t *testing.T) {
 	state := open(t, tally.Config{})
-	commit(t, state, &tally.Delivery{Source: "dir:\xff", Entries: []*tally.Entry{
+	commit(t, state, &store.Delivery{Source: "dir:\xff", Entries: []*tally.Entry{
 		report("a\xffb\"\n\\{}", "x\xff.example", "1"), report("\u202eevil", "\"}.example", "2"),
 	}})
 	text := exposition(t, state, collector.Config{})
@@ -246,9 +253,9 @@ func TestCreated(t *testing.T) {
 
 // TestDown tells a state file that cannot be written by dmarc_up.
 func TestDown(t *testing.T) {
-	state := open(t, tally.Config{MaxBytes: 128 << 10})
-	_, err := state.Commit(context.Background(), &tally.Delivery{Entries: many(3000)})
-	if !errors.Is(err, tally.ErrFull) {
+	state := openFile(t, sqlite.File{Path: filepath.Join(t.TempDir(), "state.db"), MaxBytes: 256 << 10}, tally.Config{})
+	_, err := state.Commit(context.Background(), &store.Delivery{Entries: many(10_000)})
+	if !errors.Is(err, store.ErrFull) {
 		t.Fatalf("error %v, want ErrFull", err)
 	}
 	text := exposition(t, state, collector.Config{})
@@ -270,7 +277,7 @@ func many(n int) (all []*tally.Entry) {
 // TestLastSuccess remembers what was before the start of the process.
 func TestLastSuccess(t *testing.T) {
 	state := open(t, tally.Config{})
-	commit(t, state, &tally.Delivery{Source: "dir:a"})
+	commit(t, state, &store.Delivery{Source: "dir:a"})
 	text := exposition(t, state, collector.Config{Sources: func() []collector.Source {
 		return []collector.Source{{Name: "dir:a"}, {Name: "dir:b"}, {Name: "dir:c", LastSuccess: now.Add(time.Hour)}}
 	}})
@@ -288,7 +295,7 @@ func ExampleNew() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	state, err := tally.Open(filepath.Join(dir, "dmarc.db"), tally.Config{Domains: []string{"shop.example"}})
+	state, err := store.Open(context.Background(), sqlite.File{Path: filepath.Join(dir, "dmarc.db")}, store.Config{Counts: tally.Config{Domains: []string{"shop.example"}}})
 	if err != nil {
 		panic(err)
 	}

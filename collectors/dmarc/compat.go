@@ -18,15 +18,15 @@ import (
 // disposition pass count. Labels are bounded: domain names beyond the budget are
 // "other", and no address of a sender is a label.
 type Compat struct {
-	tally *tally.Tally
-	descs map[string]*prometheus.Desc // by the last label of tally.SignerMessages
-	bad   *prometheus.Desc
+	counts Counts
+	descs  map[string]*prometheus.Desc // by the last label of tally.SignerMessages
+	bad    *prometheus.Desc
 }
 
-// NewCompat returns a Compat of t, which stays the caller's to close.
-func NewCompat(t *tally.Tally) *Compat {
+// NewCompat returns a Compat of counts, which stay the caller's to close.
+func NewCompat(counts Counts) *Compat {
 	labels := []string{"reporter", "from_domain", "dkim_domain", "spf_domain"}
-	c := &Compat{tally: t, descs: map[string]*prometheus.Desc{}}
+	c := &Compat{counts: counts, descs: map[string]*prometheus.Desc{}}
 	for _, m := range []struct{ kind, name, help string }{
 		{"total", "dmarc_total", "Total number of reported messages."},
 		{"compliant", "dmarc_compliant_total", "Total number of DMARC compliant messages."},
@@ -54,7 +54,7 @@ func (c *Compat) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect sends the committed state. It does no I/O.
 func (c *Compat) Collect(ch chan<- prometheus.Metric) {
-	s := c.tally.Snapshot()
+	s := c.counts.Snapshot()
 	for _, series := range s.Series[tally.SignerMessages] {
 		last := len(series.Labels) - 1
 		out := output{ch: ch, desc: c.descs[series.Labels[last]], kind: counter}

@@ -1,19 +1,15 @@
 package tally
 
 import (
-	"context"
 	"fmt"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
-// BenchmarkCommit counts reports of 50 reporters about 20 domains, each one a
-// delivery of its own. In parallel is how sources do it.
-func BenchmarkCommit(b *testing.B) {
+// BenchmarkCount counts batches of 500 reports of 50 reporters about 20 domains.
+func BenchmarkCount(b *testing.B) {
 	report := func(i int) *Entry {
 		e := unique(i)
 		e.Org, e.Domain = fmt.Sprint("org", i%50), fmt.Sprintf("d%d.example", i%20)
@@ -24,42 +20,22 @@ func BenchmarkCommit(b *testing.B) {
 		}
 		return e
 	}
-	for _, writers := range []int{1, 8, 100} {
-		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
-			tally := open(b, path(b), Config{})
-			var next atomic.Int64
-			var wg sync.WaitGroup
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range writers {
-				wg.Go(func() {
-					for i := int(next.Add(1)); i <= b.N; i = int(next.Add(1)) {
-						d := &Delivery{Source: "bench", Key: fmt.Sprint(i), Entries: []*Entry{report(i)}}
-						if _, err := tally.Commit(context.Background(), d); err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
-			}
-			wg.Wait()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reports/s")
-		})
-	}
-	b.Run("batch=500", func(b *testing.B) {
-		tally := open(b, path(b), Config{})
-		b.ReportAllocs()
-		for i := 0; i < b.N; i += 500 {
-			d := &Delivery{Source: "bench"}
-			for j := i; j < min(i+500, b.N); j++ {
-				d.Entries = append(d.Entries, report(j))
-			}
-			if _, err := tally.Commit(context.Background(), d); err != nil {
-				b.Fatal(err)
-			}
+	tally := open(b, path(b), Config{})
+	entries := make([]*Entry, 500)
+	b.ReportAllocs()
+	for i := 0; i < b.N; i += len(entries) {
+		b.StopTimer()
+		for j := range entries {
+			entries[j] = report(i + j)
 		}
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reports/s")
-	})
+		b.StartTimer()
+		d := tally.Begin()
+		for _, e := range entries {
+			d.Count(e)
+		}
+		d.Changes()
+		tally.Apply(d)
+	}
 }
 
 // BenchmarkRead reads a report of 20 records.
@@ -84,9 +60,7 @@ func BenchmarkRead(b *testing.B) {
 func BenchmarkSnapshot(b *testing.B) {
 	tally := open(b, path(b), Config{})
 	for i := range 100 {
-		if _, err := tally.Commit(context.Background(), &Delivery{Entries: []*Entry{hostile(i)}}); err != nil {
-			b.Fatal(err)
-		}
+		commit(b, tally, &delivery{entries: []*Entry{hostile(i)}})
 	}
 	b.ReportAllocs()
 	b.ResetTimer()

@@ -18,6 +18,16 @@ const (
 
 func (p pool) label() string { return [...]string{"domain", "reporter", "source", "signer"}[p] }
 
+// poolOf returns the pool with a label.
+func poolOf(label string) (pool, bool) {
+	for p := range pools {
+		if p.label() == label {
+			return p, true
+		}
+	}
+	return 0, false
+}
+
 // reserved is how many series are set aside for closed sets of labels and for
 // what is counted under Other, Foreign and Unknown. TestReserved holds it.
 const reserved = 500
@@ -85,18 +95,17 @@ func (t *Tally) dynamic(label string) int {
 
 // add adds n to a series. A series that finds the budget spent is folded into
 // Other: the budget holds whatever is sent, and no message is lost.
-func (t *Tally) add(d *delta, n int64, f Family, labels ...string) {
-	k := keyOf(f, labels...)
-	if _, ok := d.sums.get(k); !ok {
-		p, cost := t.cost(f, labels)
-		if cost > 0 && d.used[p]+cost > t.budget[p] {
-			d.increase(keyOf(Overflow, p.label()), 1)
-			t.add(d, n, f, fold(f, labels)...)
+func (d *Delta) add(n int64, f Family, labels ...string) {
+	if !d.sums.find(f, labels...) {
+		p, cost := d.t.cost(f, labels)
+		if cost > 0 && d.used[p]+cost > d.t.budget[p] {
+			d.increase(1, Overflow, p.label())
+			d.add(n, f, fold(f, labels)...)
 			return
 		}
 		d.used[p] += cost
 	}
-	d.increase(k, n)
+	d.sums.add(n, d.now)
 }
 
 func allOther(labels []string) bool {
@@ -121,14 +130,14 @@ func fold(f Family, labels []string) []string {
 // stays. While half of the pool is free anyone is; after that only names that
 // came three times, so that a burst of invented names does not lock out those
 // that come every day.
-func (t *Tally) admit(d *delta, p pool, value string, usual int) bool {
+func (d *Delta) admit(p pool, value string, usual int) bool {
 	n := name{p, value}
 	if ok, _ := d.names.get(n); ok {
 		return true
 	}
-	free := t.budget[p] - d.used[p]
-	if free < usual || free < t.budget[p]/2 && t.candidates[p].seen(value) < 3 {
-		d.increase(keyOf(Overflow, p.label()), 1)
+	free := d.t.budget[p] - d.used[p]
+	if free < usual || free < d.t.budget[p]/2 && d.t.candidates[p].seen(value) < 3 {
+		d.increase(1, Overflow, p.label())
 		return false
 	}
 	d.names.set(n, true)

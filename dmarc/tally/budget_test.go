@@ -42,9 +42,9 @@ func TestBudget(t *testing.T) {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			file := path(t)
 			tally := open(t, file, Config{Budget: size})
-			before := map[seriesKey]int64{}
+			before := map[SeriesKey]int64{}
 			for i := range 10 {
-				commit(t, tally, &Delivery{Entries: []*Entry{hostile(4 * i), hostile(4*i + 1), hostile(4*i + 2), hostile(4*i + 3)}})
+				commit(t, tally, &delivery{entries: []*Entry{hostile(4 * i), hostile(4*i + 1), hostile(4*i + 2), hostile(4*i + 3)}})
 				for k, v := range tally.state.sums {
 					if v.value < before[k] {
 						t.Fatalf("%q fell from %d to %d", k, before[k], v.value)
@@ -66,12 +66,11 @@ func TestBudget(t *testing.T) {
 			}
 			for _, label := range []string{"domain", "reporter", "source"} {
 				// Forty reporters have room in the default budget.
-				if sums(s, Overflow)[label] == 0 && (label != "reporter" || size < DefaultBudget) {
+				if sumsOf(s, Overflow)[label] == 0 && (label != "reporter" || size < DefaultBudget) {
 					t.Errorf("no overflow of %s", label)
 				}
 			}
 			used := tally.state.used
-			shut(t, tally)
 			if got := open(t, file, Config{Budget: size}).state.used; got != used {
 				t.Errorf("after a restart %v of the budget are used, before %v", got, used)
 			}
@@ -91,7 +90,7 @@ func TestHostileTLS(t *testing.T) {
 				Details: []tlsrpt.Detail{{ResultType: "dane-required", FailedSessions: 1}},
 			})
 		}
-		commit(t, tally, &Delivery{Entries: []*Entry{e}})
+		commit(t, tally, &delivery{entries: []*Entry{e}})
 	}
 	s := tally.Snapshot()
 	if got := exposed(s); got > 800 {
@@ -131,9 +130,9 @@ func TestReserved(t *testing.T) {
 // after a burst of invented names took half of the places.
 func TestRegularsGetIn(t *testing.T) {
 	tally := open(t, path(t), Config{Domains: []string{"shop.example"}})
-	d := &Delivery{}
+	d := &delivery{}
 	send := func(org, id string) {
-		d.Entries = append(d.Entries, entry(func(e *Entry) { e.Org, e.ReportID = org, id }))
+		d.entries = append(d.entries, entry(func(e *Entry) { e.Org, e.ReportID = org, id }))
 	}
 	for i := range 1000 {
 		send(fmt.Sprint("junk", i), "1")
@@ -143,7 +142,7 @@ func TestRegularsGetIn(t *testing.T) {
 	}
 	commit(t, tally, d)
 	s := tally.Snapshot()
-	if got := sums(s, ReporterMessages)["Daily Mail"]; got != 30 {
+	if got := sumsOf(s, ReporterMessages)["Daily Mail"]; got != 30 {
 		t.Errorf("%d messages of the regular reporter, want the 30 from its third report on", got)
 	}
 	if got := total(s, ReporterMessages); got != 10050 {
@@ -194,7 +193,7 @@ func TestDomainLabels(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tally := open(t, path(t), Config{Domains: tt.mine})
-			commit(t, tally, &Delivery{Entries: []*Entry{entry(func(e *Entry) { e.Domain, e.Groups = tt.domain, tt.groups })}})
+			commit(t, tally, &delivery{entries: []*Entry{entry(func(e *Entry) { e.Domain, e.Groups = tt.domain, tt.groups })}})
 			got := map[string]int64{}
 			for _, s := range tally.Snapshot().Series[Messages] {
 				got[s.Labels[0]] += s.Value
@@ -220,8 +219,8 @@ func TestReporterLabels(t *testing.T) {
 		{fmt.Sprintf("%099d", 0) + "é", fmt.Sprintf("%099d", 0)},
 	} {
 		tally := open(t, path(t), Config{})
-		commit(t, tally, &Delivery{Entries: []*Entry{entry(func(e *Entry) { e.Org = tt.org })}})
-		if got := sums(tally.Snapshot(), ReporterMessages)[tt.want]; got != 10 {
+		commit(t, tally, &delivery{entries: []*Entry{entry(func(e *Entry) { e.Org = tt.org })}})
+		if got := sumsOf(tally.Snapshot(), ReporterMessages)[tt.want]; got != 10 {
 			t.Errorf("%q is not counted as %q", tt.org, tt.want)
 		}
 	}
@@ -234,15 +233,15 @@ func TestConfiguredDomainsHaveNoLimit(t *testing.T) {
 		mine = append(mine, fmt.Sprintf("d%d.example", i))
 	}
 	tally := open(t, path(t), Config{Domains: mine, Budget: 600})
-	d := &Delivery{}
+	d := &delivery{}
 	for i, domain := range mine {
-		d.Entries = append(d.Entries, entry(func(e *Entry) {
+		d.entries = append(d.entries, entry(func(e *Entry) {
 			e.Domain, e.ReportID = domain, fmt.Sprint(i)
 			e.Groups = map[Group]int64{{Domain: domain, Disposition: "none"}: 1}
 		}))
 	}
 	commit(t, tally, d)
-	got := sums(tally.Snapshot(), Messages)
+	got := sumsOf(tally.Snapshot(), Messages)
 	if len(got) != 200 || got["d199.example,none,fail,fail"] != 1 {
 		t.Errorf("%d series of messages, want 200", len(got))
 	}
@@ -255,7 +254,7 @@ func TestClosedSets(t *testing.T) {
 	strange.AuthFailure = "strange"
 	session := tlsEntry()
 	session.TLS = []Sessions{{Domain: "shop.example", Policy: "strange", Failed: 1, Failures: map[tlsrpt.ResultType]int64{"strange": 1}}}
-	commit(t, tally, &Delivery{Auth: "strange", Entries: []*Entry{strange, session, entry(func(e *Entry) {
+	commit(t, tally, &delivery{auth: "strange", entries: []*Entry{strange, session, entry(func(e *Entry) {
 		e.Groups = map[Group]int64{{Domain: "shop.example", Disposition: "strange", Class: ClassDKIMOnly}: 1}
 	})}})
 	for _, series := range tally.Snapshot().Series {

@@ -1,51 +1,35 @@
 package tally
 
-import (
-	"encoding/binary"
-	"strings"
-	"time"
-)
+import "time"
 
 // dayKey is one day of one domain and class.
 type dayKey struct {
-	day    uint32
+	day    Day
 	domain string
 	class  Class
 }
 
-func (k dayKey) bytes() []byte {
-	b := binary.BigEndian.AppendUint32(nil, k.day)
-	b = append(b, k.domain...)
-	b = append(b, 0)
-	return append(b, k.class...)
-}
-
-func parseDay(b []byte) (dayKey, bool) {
-	if len(b) < daySize {
-		return dayKey{}, false
-	}
-	domain, class, ok := strings.Cut(string(b[daySize:]), "\x00")
-	return dayKey{binary.BigEndian.Uint32(b), domain, Class(class)}, ok
-}
+// Day is a day in UTC: its number since 1970.
+type Day uint32
 
 const secondsPerDay = 24 * 60 * 60
 
 // dayOf returns the number of the day of t since 1970, in UTC; 0 for any time before.
-func dayOf(t time.Time) uint32 { return uint32(max(t.Unix(), 0) / secondsPerDay) }
+func dayOf(t time.Time) Day { return Day(max(t.Unix(), 0) / secondsPerDay) }
 
 // lastDay returns the day that a period ends on. Some reporters end it with the
 // last second of a day, others with the first of the next.
-func lastDay(end time.Time) uint32 { return dayOf(end.Add(-time.Second)) }
+func lastDay(end time.Time) Day { return dayOf(end.Add(-time.Second)) }
 
 // keptDays is how many days before today are kept: the longest window.
 const keptDays = 30
 
 // oldestDay returns the first day that a window can still ask for.
-func oldestDay(now time.Time) uint32 { return dayOf(now) - min(dayOf(now), keptDays) }
+func oldestDay(now time.Time) Day { return dayOf(now) - min(dayOf(now), keptDays) }
 
 // spread adds messages to the days of a period: to its last one, or evenly to
 // all of them when it is longer than a day.
-func (d *delta) spread(begin, end time.Time, domain string, class Class, n int64) {
+func (d *Delta) spread(begin, end time.Time, domain string, class Class, n int64) {
 	last, first := lastDay(end), lastDay(end)
 	if end.Sub(begin) > 24*time.Hour {
 		first = min(dayOf(begin), last)
@@ -84,18 +68,18 @@ type WindowMessages struct {
 
 // windows sums the complete days before today: for each domain that ever had
 // messages all classes, so that a ratio never misses a side.
-func (s *state) windows(today uint32) []WindowMessages {
+func (s *state) windows(today Day) []WindowMessages {
 	sums := map[WindowMessages]int64{}
 	for k, n := range s.days {
 		for _, w := range Windows() {
-			if k.day < today && k.day+uint32(w.Days) >= today {
+			if k.day < today && k.day+Day(w.Days) >= today {
 				sums[WindowMessages{Domain: k.domain, Window: w.Name, Class: k.class}] += n
 			}
 		}
 	}
 	var all []WindowMessages
 	for k := range s.sums {
-		family, labels := k.split()
+		family, labels := k.Split()
 		if family != ClassMessages {
 			continue
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // window returns the aligned messages of shop.example in each window.
-func window(t *testing.T, tally *Tally) (got [3]int64) {
+func window(t *testing.T, tally *book) (got [3]int64) {
 	t.Helper()
 	found := 0
 	for _, w := range tally.Snapshot().Windows {
@@ -54,8 +54,7 @@ func TestWindows(t *testing.T) {
 			clock, file := now, path(t)
 			config := Config{Now: func() time.Time { return clock }}
 			tally := open(t, file, config)
-			commit(t, tally, &Delivery{Entries: []*Entry{entry(func(e *Entry) { e.Begin, e.End = tt.begin, tt.end })}})
-			shut(t, tally)
+			commit(t, tally, &delivery{entries: []*Entry{entry(func(e *Entry) { e.Begin, e.End = tt.begin, tt.end })}})
 			tally = open(t, file, config)
 			for _, s := range tt.steps {
 				clock = now.AddDate(0, 0, s.day)
@@ -74,14 +73,13 @@ func TestDaysArePruned(t *testing.T) {
 	tally := open(t, file, config)
 	for i := range 100 {
 		clock = now.AddDate(0, 0, i)
-		commit(t, tally, &Delivery{Entries: []*Entry{entry(func(e *Entry) { e.Begin, e.End = clock.AddDate(0, 0, -1), clock })}})
+		commit(t, tally, &delivery{entries: []*Entry{entry(func(e *Entry) { e.Begin, e.End = clock.AddDate(0, 0, -1), clock })}})
 	}
 	const classes = 2
 	if got := len(tally.state.days); got > (keptDays+1)*classes {
 		t.Errorf("%d day buckets in memory, want at most %d", got, (keptDays+1)*classes)
 	}
 	memory := len(tally.state.days)
-	shut(t, tally)
 	if got := len(open(t, file, config).state.days); got != memory {
 		t.Errorf("%d day buckets in the file, %d in memory", got, memory)
 	}

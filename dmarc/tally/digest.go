@@ -94,37 +94,55 @@ func (d *digest) policy(p *tlsrpt.Policy) {
 	d.end()
 }
 
-// key is a key of the identities: the day that the report ends on, which keeps
-// the keys of a day together and makes adding and expiring them cheap; a hash
-// of what twins have in common, which keeps them together as well; a hash of
-// the identity.
-type key [keySize]byte
+// Key is what an identity is kept under: the day that the report ends on, which
+// keeps the keys of a day together and makes adding and expiring them cheap; a
+// hash of what twins have in common, which keeps them together as well; a hash
+// of the identity.
+type Key [KeySize]byte
 
 const (
 	daySize  = 4
 	twinSize = 5 // enough to find twins by; their digests are compared
 	hashSize = 12
-	keySize  = daySize + twinSize + hashSize
+	// KeySize is the size of a Key.
+	KeySize = daySize + twinSize + hashSize
 )
 
-// key returns the key of an entry.
-func (e *Entry) key() (k key) {
-	begin, end := strconv.FormatInt(e.Begin.Unix(), 10), strconv.FormatInt(e.End.Unix(), 10)
-	org, domain := strings.ToLower(e.Org), strings.ToLower(e.Domain)
-	binary.BigEndian.PutUint32(k[:daySize], dayOf(e.End))
-	twin := hashFields(string(e.Kind), org, domain, begin, end)
-	copy(k[daySize:], twin[:twinSize])
-	identity := hashFields("v1", string(e.Kind), org, strings.ToLower(e.Email), e.ReportID, domain, begin, end)
-	copy(k[daySize+twinSize:], identity[:hashSize])
+// Day returns the day that the report ends on.
+func (k Key) Day() Day { return Day(binary.BigEndian.Uint32(k[:])) }
+
+// Twins returns what the keys of twins begin with.
+func (k Key) Twins() [daySize + twinSize]byte { return [daySize + twinSize]byte(k[:]) }
+
+// Prefix returns what the keys of a day begin with.
+func (d Day) Prefix() []byte { return binary.BigEndian.AppendUint32(nil, uint32(d)) }
+
+// Key returns the key of an entry. Case is ignored in all but the report id.
+func (e *Entry) Key() (k Key) {
+	var begin, end [20]byte
+	h := hasher{buf: make([]byte, 0, 256)}
+	kind, org, domain := []byte(e.Kind), lower(e.Org), lower(e.Domain)
+	b, t := strconv.AppendInt(begin[:0], e.Begin.Unix(), 10), strconv.AppendInt(end[:0], e.End.Unix(), 10)
+	binary.BigEndian.PutUint32(k[:daySize], uint32(dayOf(e.End)))
+	copy(k[daySize:daySize+twinSize], h.sum(kind, org, domain, b, t))
+	copy(k[daySize+twinSize:], h.sum([]byte("v1"), kind, org, lower(e.Email), []byte(e.ReportID), domain, b, t))
 	return k
 }
 
-// hashFields hashes fields so that no two lists of fields are the same bytes.
-func hashFields(fields ...string) [sha256.Size]byte {
-	var b []byte
+// lower returns the lower case of s.
+func lower(s string) []byte { return []byte(strings.ToLower(s)) }
+
+// hasher hashes fields so that no two lists of fields are the same bytes.
+type hasher struct {
+	buf []byte
+	out [sha256.Size]byte
+}
+
+func (h *hasher) sum(fields ...[]byte) []byte {
+	b := h.buf[:0]
 	for _, f := range fields {
-		b = binary.AppendUvarint(b, uint64(len(f)))
-		b = append(b, f...)
+		b = append(binary.AppendUvarint(b, uint64(len(f))), f...)
 	}
-	return sha256.Sum256(b)
+	h.buf, h.out = b, sha256.Sum256(b)
+	return h.out[:]
 }

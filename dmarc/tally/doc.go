@@ -1,19 +1,16 @@
-// Package tally counts reports, each exactly once.
+// Package tally is what counting reports is: which report is new, and what its
+// messages are counted under. It stores nothing; package store does.
 //
 // Read turns a document that package unpack found into an Entry: the identity
 // of a report, a digest of its content and its sums, decoded as a stream in
-// bounded memory. Tally keeps the sums of all entries together with the
-// identities of the reports behind them in one file, because they must be saved
-// together:
+// bounded memory. A Tally holds the counts that a store has committed. A Delta
+// is what one transaction of the store adds:
 //
-//	t, err := tally.Open("dmarc.db", tally.Config{})
-//	…
-//	outcomes, err := t.Commit(ctx, &tally.Delivery{Source: "dir:/reports", Entries: entries})
-//
-// A nil error of Commit means that the delivery is durable: keys, sums,
-// outcomes and the source's own notes in one transaction. Only then may the
-// source acknowledge. A crash in between makes a duplicate, and duplicates are
-// recognised.
+//	d := counts.Begin()
+//	d.Know(key, digests) // identities that the store has, beside those of the entries
+//	result := d.Count(entry)
+//	… save d.Changes() in a transaction …
+//	counts.Apply(d)
 //
 // # Exactly once with bounded state
 //
@@ -24,17 +21,15 @@
 //
 // # Committed state
 //
-// Snapshot shows what is in the file and nothing else: no value in it can be
-// taken back by a crash, and every series remembers when it began. A commit
-// that fails changes nothing. A file that is damaged, of another version, in
-// use or out of reach is a *StateError that names the file and says what to do;
-// a Tally never starts from zero in silence.
+// Snapshot shows what was applied, which is what the store has committed: no
+// value in it can be taken back by a crash, and every series remembers when it
+// began.
 //
 // Besides sums there are day buckets by the end of the reported period, which
 // Snapshot adds up to windows of complete days: what arrives late corrects the
 // day it is about.
 //
-// # Labels from strangers
+// # Labels from untrusted input
 //
 // Anyone may mail a report about any domain from any reporter. Both become
 // labels only within a budget of series: what has a series keeps it and only
@@ -42,6 +37,6 @@
 // exact. Messages are labelled with the closest of our domains that covers
 // their From domain; reports about other domains are Foreign.
 //
-// A Tally is safe for concurrent use. The package dates nothing by another
-// clock than the one in Config, opens nothing but its file, and logs nothing.
+// The package dates nothing by another clock than the one in Config, opens
+// nothing, and logs nothing.
 package tally

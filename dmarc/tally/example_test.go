@@ -1,10 +1,7 @@
 package tally_test
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,40 +18,25 @@ const report = `<feedback>
   <identifiers><header_from>shop.example</header_from></identifiers><auth_results/></record>
 </feedback>`
 
-// A report that is delivered twice counts once.
+// A report that comes twice counts once. Package store does this durably.
 func Example() {
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
 	now := func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) }
-	state, err := tally.Open(filepath.Join(dir, "dmarc.db"), tally.Config{Now: now})
-	if err != nil {
-		panic(err)
-	}
-	defer state.Close()
-
+	counts := tally.New(tally.Config{Now: now})
+	delta := counts.Begin()
 	for range 2 {
-		delivery := &tally.Delivery{Source: "example"}
 		err := unpack.Walk(strings.NewReader(report), unpack.Limits{}, func(doc *unpack.Document) error {
 			entry, err := tally.Read(doc)
-			if err != nil {
-				return err
+			if err == nil {
+				fmt.Println(delta.Count(entry).Outcome)
 			}
-			delivery.Entries = append(delivery.Entries, entry)
-			return nil
+			return err
 		})
 		if err != nil {
 			panic(err)
 		}
-		results, err := state.Commit(context.Background(), delivery)
-		if err != nil {
-			panic(err)
-		}
-		fmt.Println(results[0].Outcome)
 	}
-	for _, series := range state.Snapshot().Series[tally.Messages] {
+	counts.Apply(delta)
+	for _, series := range counts.Snapshot().Series[tally.Messages] {
 		fmt.Println(series.Labels, series.Value)
 	}
 	// Output:

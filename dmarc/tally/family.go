@@ -47,39 +47,41 @@ type sum struct {
 	created int64 // Unix milliseconds
 }
 
-// seriesKey is a family and its label values, separated by NUL, which no label
+// SeriesKey is a family and its label values, separated by NUL, which no label
 // value holds.
-type seriesKey string
+type SeriesKey string
 
-func keyOf(f Family, labels ...string) seriesKey {
-	return seriesKey(string(f) + "\x00" + strings.Join(labels, "\x00"))
+// KeyOf returns the key of a series.
+func KeyOf(f Family, labels ...string) SeriesKey {
+	return SeriesKey(string(f) + "\x00" + strings.Join(labels, "\x00"))
 }
 
-func (k seriesKey) split() (Family, []string) {
+// Split returns the family and the label values.
+func (k SeriesKey) Split() (Family, []string) {
 	family, rest, _ := strings.Cut(string(k), "\x00")
 	return Family(family), strings.Split(rest, "\x00")
 }
 
 // fixedSeries are the series that exist from the start, so that their first
 // increase is seen: closed sets of labels only.
-func fixedSeries() []seriesKey {
-	var all []seriesKey
+func fixedSeries() []SeriesKey {
+	var all []SeriesKey
 	for _, reason := range dmarc.Reasons() {
-		all = append(all, keyOf(Refusals, string(reason)))
+		all = append(all, KeyOf(Refusals, string(reason)))
 	}
 	for _, auth := range []string{"pass", "fail", "none"} {
-		all = append(all, keyOf(Authenticated, auth))
+		all = append(all, KeyOf(Authenticated, auth))
 	}
 	for p := range pools {
-		all = append(all, keyOf(Overflow, p.label()))
+		all = append(all, KeyOf(Overflow, p.label()))
 	}
 	for _, outcome := range Outcomes() {
 		if outcome == OutcomeInvalid {
-			all = append(all, keyOf(Reports, Unknown, Unknown, string(outcome)))
+			all = append(all, KeyOf(Reports, Unknown, Unknown, string(outcome)))
 			continue
 		}
 		for _, kind := range kinds() {
-			all = append(all, keyOf(Reports, kind, Other, string(outcome)))
+			all = append(all, KeyOf(Reports, kind, Other, string(outcome)))
 		}
 	}
 	return all

@@ -1,8 +1,10 @@
 package tally
 
 import (
-	"context"
-	"path/filepath"
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,43 +58,142 @@ func failureEntry() *Entry {
 	}
 }
 
-func path(t testing.TB) string { return filepath.Join(t.TempDir(), "state.db") }
+// file is what a store would keep.
+type file struct {
+	sums       map[SeriesKey]SumRow
+	days       map[dayKey]DayRow
+	domains    map[string]DomainRow
+	names      map[NameRow]bool
+	sources    map[string]SourceRow
+	identities map[Key][]byte
+	expired    int64
+}
 
-func open(t testing.TB, path string, config Config) *Tally {
+func path(testing.TB) *file {
+	return &file{
+		map[SeriesKey]SumRow{}, map[dayKey]DayRow{}, map[string]DomainRow{}, map[NameRow]bool{}, map[string]SourceRow{}, map[Key][]byte{}, -1,
+	}
+}
+
+// load returns all rows.
+func (f *file) load() *Rows {
+	return &Rows{
+		Sums: slices.Collect(maps.Values(f.sums)), Days: slices.Collect(maps.Values(f.days)), Domains: slices.Collect(maps.Values(f.domains)),
+		Names: slices.Collect(maps.Keys(f.names)), Sources: slices.Collect(maps.Values(f.sources)), Expired: f.expired,
+	}
+}
+
+// save keeps the changes of a delta, as far as they agree with what was kept before.
+func (f *file) save(t testing.TB, d *Delta) {
+	t.Helper()
+	rows := d.Changes()
+	for _, r := range rows.Sums {
+		if before, ok := f.sums[r.Key]; before.Value+r.Added != r.Value || ok == r.New {
+			t.Errorf("sum %+v after %+v", r, before)
+		}
+		f.sums[r.Key] = r
+	}
+	for _, r := range rows.Days {
+		k := dayKey{r.Day, r.Domain, r.Class}
+		if before, ok := f.days[k]; before.Messages+r.Added != r.Messages || ok == r.New {
+			t.Errorf("day %+v after %+v", r, before)
+		}
+		r.New = false
+		f.days[k] = r
+	}
+	for _, r := range rows.Domains {
+		f.domains[r.Domain] = r
+	}
+	for _, r := range rows.Names {
+		f.names[r] = true
+	}
+	for _, r := range rows.Sources {
+		f.sources[r.Source] = r
+	}
+	for _, r := range rows.Identities {
+		if before := f.identities[r.Key]; !bytes.Equal(before, r.Before) {
+			t.Errorf("identity %x was %x, not %x", r.Key, before, r.Before)
+		}
+		f.identities[r.Key] = r.Digests
+	}
+	oldest, n := d.OldestDay()
+	maps.DeleteFunc(f.days, func(k dayKey, _ DayRow) bool {
+		if k.day < oldest {
+			n--
+		}
+		return k.day < oldest
+	})
+	if n != 0 {
+		t.Errorf("%d rows of days more are to be dropped than there are", n)
+	}
+	f.expired = rows.Expired
+}
+
+// book is a Tally and its file.
+type book struct {
+	*Tally
+	file *file
+}
+
+func open(t testing.TB, f *file, config Config) *book {
 	t.Helper()
 	if config.Now == nil {
 		config.Now = func() time.Time { return now }
 	}
-	tally, err := Open(path, config)
-	if err != nil {
+	b := &book{New(config), f}
+	if err := b.Load(f.load()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { shut(t, tally) })
-	return tally
+	d := b.Begin()
+	d.BeginSeries()
+	f.save(t, d)
+	b.Apply(d)
+	return b
 }
 
-func shut(t testing.TB, tally *Tally) {
-	t.Helper()
-	if err := tally.Close(); err != nil {
-		t.Error(err)
-	}
+// delivery is what a source hands to a store.
+type delivery struct {
+	entries []*Entry
+	refused []dmarc.Reason
+	auth    string
 }
 
-func commit(t testing.TB, tally *Tally, d *Delivery) []Outcome {
+func commit(t testing.TB, b *book, d *delivery) []Outcome {
 	t.Helper()
-	results, err := tally.Commit(context.Background(), d)
-	if err != nil {
-		t.Fatal(err)
+	delta := b.Begin()
+	for _, e := range d.entries {
+		n := 0
+		for key, digests := range b.file.identities {
+			if key == e.Key() || key.Twins() == e.Key().Twins() && n < MaxTwins {
+				delta.Know(key, digests)
+				n++
+			}
+		}
 	}
 	var outcomes []Outcome
-	for _, r := range results {
-		outcomes = append(outcomes, r.Outcome)
+	for _, e := range d.entries {
+		result := delta.Recognise(e)
+		if got := delta.Count(e); got != result {
+			t.Errorf("Recognise says %v, Count %v", result, got)
+		}
+		outcomes = append(outcomes, result.Outcome)
+		if d.auth != "" {
+			delta.Authenticate(d.auth)
+		}
 	}
+	for _, reason := range d.refused {
+		delta.Refuse(reason)
+		if d.auth != "" {
+			delta.Authenticate(d.auth)
+		}
+	}
+	b.file.save(t, delta)
+	b.Apply(delta)
 	return outcomes
 }
 
-// sums returns a family as "label,label" → value, without zeros.
-func sums(s *Snapshot, f Family) map[string]int64 {
+// sumsOf returns a family as "label,label" → value, without zeros.
+func sumsOf(s *Snapshot, f Family) map[string]int64 {
 	all := map[string]int64{}
 	for _, series := range s.Series[f] {
 		if series.Value != 0 {
@@ -108,4 +209,9 @@ func total(s *Snapshot, f Family) (n int64) {
 		n += series.Value
 	}
 	return n
+}
+
+// unique returns a report that is no twin of any other.
+func unique(i int) *Entry {
+	return entry(func(e *Entry) { e.ReportID, e.Digest = fmt.Sprint(i), [8]byte{byte(i), byte(i >> 8), byte(i >> 16)} })
 }

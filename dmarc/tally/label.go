@@ -12,17 +12,17 @@ import (
 // about a policy domain. With configured domains it is the closest of them
 // that covers the From domain, or else the policy domain; otherwise it is the
 // policy domain when it is admitted.
-func (t *Tally) domainLabel(d *delta, from, policy string) string {
+func (d *Delta) domainLabel(from, policy string) string {
 	switch {
 	case policy == "":
 		return Unknown
-	case len(t.mine) > 0:
-		return t.ownDomain(from, policy)
+	case len(d.t.mine) > 0:
+		return d.t.ownDomain(from, policy)
 	}
 	if known, _ := d.names.get(name{poolDomain, policy}); known {
 		return policy
 	}
-	if !isDomain(policy) || !t.admit(d, poolDomain, policy, usualDomain) {
+	if !isDomain(policy) || !d.admit(poolDomain, policy, usualDomain) {
 		return Other
 	}
 	d.used[poolDomain] += domainCost
@@ -51,24 +51,24 @@ func isDomain(name string) bool {
 }
 
 // reporterLabel returns the label of a reporter.
-func (t *Tally) reporterLabel(d *delta, org string) string {
+func (d *Delta) reporterLabel(org string) string {
 	org = clean(org)
 	switch {
 	case org == "":
 		return Unknown
-	case stands(org) || !t.admit(d, poolReporter, org, usualName):
+	case stands(org) || !d.admit(poolReporter, org, usualName):
 		return Other
 	}
 	return org
 }
 
 // sourceLabel returns the label of a source that Reader.Source named.
-func (t *Tally) sourceLabel(d *delta, source string) string {
+func (d *Delta) sourceLabel(source string) string {
 	source = clean(source)
 	switch {
 	case source == "":
 		return Unknown
-	case stands(source) || !t.admit(d, poolSource, source, usualName):
+	case stands(source) || !d.admit(poolSource, source, usualName):
 		return Other
 	}
 	return source

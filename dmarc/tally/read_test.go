@@ -295,7 +295,7 @@ func FuzzRead(f *testing.F) {
 				t.Fatalf("%d messages, %d in groups, %d by disposition", e.Messages, groupSum(e), dispositions)
 			}
 			again, err := reader.Read(&unpack.Document{Kind: kind, Reader: strings.NewReader(string(data))})
-			if err != nil || again.Digest != e.Digest || again.key() != e.key() {
+			if err != nil || again.Digest != e.Digest || again.Key() != e.Key() {
 				t.Fatalf("reading again: %v, %v", again, err)
 			}
 		}

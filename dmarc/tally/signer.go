@@ -56,21 +56,20 @@ func (e *Entry) addSigners(rec *dmarc.Record) {
 
 // signers adds the messages of an entry by who authenticated them. All sums of
 // a signer are under the same labels: a ratio of two of them is always right.
-func (t *Tally) signers(d *delta, e *Entry, reporter string) {
-	if !t.config.Signers {
+func (d *Delta) signers(e *Entry, reporter string) {
+	if !d.t.config.Signers {
 		return
 	}
 	kinds := SignerKinds()
 	for s, sums := range e.Signers {
-		labels := []string{reporter, t.domainLabel(d, s.From, e.Domain), signerLabel(s.DKIM), signerLabel(s.SPF), kinds[0]}
-		_, known := d.sums.get(keyOf(SignerMessages, labels...))
-		if free := t.budget[poolSigner] - d.used[poolSigner]; !known && free < len(kinds) {
-			d.increase(keyOf(Overflow, poolSigner.label()), 1)
+		labels := []string{reporter, d.domainLabel(s.From, e.Domain), signerLabel(s.DKIM), signerLabel(s.SPF), kinds[0]}
+		if free := d.t.budget[poolSigner] - d.used[poolSigner]; free < len(kinds) && !d.sums.find(SignerMessages, labels...) {
+			d.increase(1, Overflow, poolSigner.label())
 			labels = fold(SignerMessages, labels)
 		}
 		for i, kind := range kinds {
 			labels[4] = kind
-			t.add(d, sums[i], SignerMessages, labels...)
+			d.add(sums[i], SignerMessages, labels...)
 		}
 	}
 }

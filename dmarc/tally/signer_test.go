@@ -23,7 +23,7 @@ func TestSigners(t *testing.T) {
 	)
 	e := readOne(t, &Reader{Signers: true}, unpack.KindAggregate, text)
 	tally := open(t, path(t), Config{Signers: true})
-	commit(t, tally, &Delivery{Entries: []*Entry{e, e}})
+	commit(t, tally, &delivery{entries: []*Entry{e, e}})
 	want := map[string]int64{}
 	for labels, sums := range map[string]SignerSums{
 		"Example Mail,shop.example,a.example,mail.example,": {3, 1, 2, 0, 1, 3, 1, 3},
@@ -36,12 +36,12 @@ func TestSigners(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff(want, sums(tally.Snapshot(), SignerMessages)); diff != "" {
+	if diff := cmp.Diff(want, sumsOf(tally.Snapshot(), SignerMessages)); diff != "" {
 		t.Errorf("signer messages (-want +got):\n%s", diff)
 	}
 
 	without := open(t, path(t), Config{})
-	commit(t, without, &Delivery{Entries: []*Entry{e}})
+	commit(t, without, &delivery{entries: []*Entry{e}})
 	if got := without.Snapshot().Series[SignerMessages]; len(got) != 0 {
 		t.Errorf("%d series, want none without Config.Signers", len(got))
 	}
@@ -65,7 +65,7 @@ func TestSignersStayWithinBudget(t *testing.T) {
 		if len(e.Signers) > maxGroups+1 {
 			t.Fatalf("%d signers in an entry, want at most %d", len(e.Signers), maxGroups+1)
 		}
-		commit(t, tally, &Delivery{Entries: []*Entry{e}})
+		commit(t, tally, &delivery{entries: []*Entry{e}})
 	}
 	s := tally.Snapshot()
 	if got := exposed(s); got > budget {
@@ -80,7 +80,7 @@ func TestSignersStayWithinBudget(t *testing.T) {
 	if messages != 20_000 {
 		t.Errorf("%d messages, want 20000", messages)
 	}
-	if sums(s, Overflow)["signer"] == 0 {
+	if sumsOf(s, Overflow)["signer"] == 0 {
 		t.Error("no overflow")
 	}
 }

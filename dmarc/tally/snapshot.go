@@ -30,7 +30,8 @@ type Delay struct {
 	Buckets map[float64]uint64
 	Count   uint64
 	// Sum is in seconds.
-	Sum     float64
+	Sum float64
+	// Created is that of the Snapshot.
 	Created time.Time
 }
 
@@ -45,25 +46,27 @@ type Snapshot struct {
 	// LastDelivery is when a delivery of a source was last committed.
 	LastDelivery map[string]time.Time
 	Delay        Delay
-	// Created is when the state began at zero, and Generation changes with it.
+
+	// What follows is known to a store, and zero without one.
+
+	// Created is when the store began at zero, and Generation changes with it.
 	Created    time.Time
 	Generation string
-	// Identities is how many reports the file remembers, Bytes its size.
+	// Identities is how many reports the store remembers, Bytes its size.
 	Identities, Bytes int64
 	// Err is why the last transaction failed; nil when it succeeded. What is
 	// in the Snapshot is committed all the same.
 	Err error
 }
 
-// Snapshot returns the committed state: nothing in it can be lost by a crash.
+// Snapshot returns what was counted.
 func (t *Tally) Snapshot() *Snapshot {
 	today := dayOf(t.config.Now())
-	s := &Snapshot{Series: map[Family][]Series{}, Created: t.meta.Created, Generation: t.meta.Generation}
-	s.Delay = Delay{Buckets: map[float64]uint64{}, Created: s.Created}
+	s := &Snapshot{Series: map[Family][]Series{}, Delay: Delay{Buckets: map[float64]uint64{}}}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for k, v := range t.state.sums {
-		family, labels := k.split()
+		family, labels := k.Split()
 		if family == delayFamily {
 			s.Delay.add(labels[0], v.value)
 			continue
@@ -79,8 +82,6 @@ func (t *Tally) Snapshot() *Snapshot {
 	})
 	s.Domains = t.domains()
 	s.LastDelivery = maps.Clone(t.state.sources)
-	s.Err = t.failure
-	s.Identities, s.Bytes = t.state.totals.keys, t.state.totals.size
 	return s
 }
 
@@ -97,9 +98,9 @@ func (t *Tally) domains() []Domain {
 	}
 	for i := range all {
 		info := t.state.domains[all[i].Name]
-		all[i].LastEnd = info.LastEnd
-		if info.Policy != nil {
-			policy := *info.Policy
+		all[i].LastEnd = info.lastEnd
+		if info.policy != nil {
+			policy := *info.policy
 			all[i].Policy = &policy
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -53,7 +55,7 @@ func TestDrain(t *testing.T) {
 	t.Logf("%d mails, %d of them poisonous, in %s (%.0f/s), peak memory %.1f MiB",
 		mails, refused, took.Round(time.Millisecond), float64(mails)/took.Seconds(), float64(peak)/(1<<20))
 
-	store, err := tally.Open(state, tally.Config{})
+	store, err := store.Open(t.Context(), sqlite.File{Path: state}, store.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

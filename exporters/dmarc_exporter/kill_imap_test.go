@@ -135,7 +135,7 @@ func mistakes() map[string]func() {
 		},
 		noDedupe: func() {
 			s := mistaken()
-			s.pipeline = ingest.NewPipeline(ingesttest.NoDedupe{Tally: s.tally, Pause: pause}, ingest.PipelineConfig{})
+			s.pipeline = ingest.NewPipeline(ingesttest.NoDedupe{Store: s.store, Pause: pause}, ingest.PipelineConfig{})
 			c, err := s.options.load()
 			if err == nil {
 				s.initial, err = s.build(c)
@@ -154,7 +154,7 @@ func mistaken() *service {
 	if _, code, ok := exporter.Parse(app, os.Args[1:], os.Stdout, os.Stderr); !ok {
 		os.Exit(code)
 	}
-	s, err := newService(&f.serve, f.Logger(os.Stderr))
+	s, err := newService(context.Background(), &f.serve, f.Logger(os.Stderr))
 	if err != nil {
 		panic(err)
 	}

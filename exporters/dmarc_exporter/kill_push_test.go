@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -64,7 +66,7 @@ func TestKillPush(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	store, err := tally.Open(state, tally.Config{})
+	store, err := store.Open(t.Context(), sqlite.File{Path: state}, store.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

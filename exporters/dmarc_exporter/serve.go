@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/common/model"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
@@ -76,7 +78,7 @@ var errNoSources = errors.New("there is no source of reports: name one under sou
 type service struct {
 	options    *serveOptions
 	logger     *slog.Logger
-	tally      *tally.Tally
+	store      *store.Store
 	archive    *reportfiles.Archive // nil without one
 	dns        *collector.DNS       // nil when nothing is watched
 	pipeline   *ingest.Pipeline
@@ -90,7 +92,7 @@ type service struct {
 // runServe is the command serve.
 func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 	logger := f.Logger(stderr)
-	s, err := newService(&f.serve, logger)
+	s, err := newService(ctx, &f.serve, logger)
 	if err != nil {
 		logger.Error("cannot start", "err", err)
 		var usage *usageError
@@ -99,10 +101,10 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 		}
 		return exitRefused
 	}
-	metrics := collector.New(s.tally, collector.Config{Sources: s.sourceMetrics})
+	metrics := collector.New(s.store, collector.Config{Sources: s.sourceMetrics})
 	collectors := []exporter.ContextCollector{exporter.Named("dmarc", metrics)}
 	if f.serve.compat {
-		collectors = append(collectors, exporter.Named("compat", collector.NewCompat(s.tally)))
+		collectors = append(collectors, exporter.Named("compat", collector.NewCompat(s.store)))
 	}
 	if s.dns != nil {
 		collectors = append(collectors, exporter.Named("dns", s.dns))
@@ -131,7 +133,7 @@ func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 // newService opens the state and makes the sources. Mistakes are found before the state is touched.
-func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
+func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*service, error) {
 	c, err := o.load()
 	if err != nil {
 		return nil, &usageError{err}
@@ -147,11 +149,10 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 	if s.dns, err = c.DNS.watch(domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
-	s.tally, err = tally.Open(o.stateFile, tally.Config{
+	s.store, err = store.Open(ctx, sqlite.File{Path: o.stateFile, MaxBytes: int64(o.maxBytes)}, store.Config{Counts: tally.Config{
 		Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Budget: o.series,
-		CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip",
-		MaxBytes: int64(o.maxBytes), Signers: o.compat,
-	})
+		CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +163,7 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 		}
 		pipeline.Archive = s.archive
 	}
-	s.pipeline = ingest.NewPipeline(s.tally, pipeline)
+	s.pipeline = ingest.NewPipeline(s.store, pipeline)
 	if s.initial, err = s.build(c); err != nil {
 		return nil, errors.Join(&usageError{err}, s.close())
 	}
@@ -171,7 +172,7 @@ func newService(o *serveOptions, logger *slog.Logger) (*service, error) {
 
 // close closes the files.
 func (s *service) close() error {
-	err := s.tally.Close()
+	err := s.store.Close()
 	if s.archive != nil {
 		err = errors.Join(err, s.archive.Close())
 	}

@@ -23,7 +23,7 @@ func runService(t *testing.T, dir string, files map[string]string) (s *service, 
 		}
 	}
 	options := &serveOptions{configFile: filepath.Join(dir, "config.yml"), stateFile: filepath.Join(dir, "state.db")}
-	s, err := newService(options, slog.New(slog.DiscardHandler))
+	s, err := newService(t.Context(), options, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

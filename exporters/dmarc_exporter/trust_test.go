@@ -40,14 +40,14 @@ func TestDNSOutage(t *testing.T) {
 	defer stop()
 	name := "dir:" + filepath.Join(dir, "in")
 	eventually(t, "some attempts", func() bool { return s.pipeline.Stats(name).Failures[ingest.FailureStore] >= 2 })
-	if n := ingesttest.Sum(s.tally, tally.Refusals); n != 0 {
+	if n := ingesttest.Sum(s.store, tally.Refusals); n != 0 {
 		t.Errorf("%d refusals while there is no DNS", n)
 	}
 	startDNS(t, address, map[string][]string{
 		"s._domainkey.mail.example.": {"v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(key.Public().(ed25519.PublicKey))},
 	})
-	eventually(t, "counted", func() bool { return ingesttest.Sum(s.tally, tally.Messages) == 7 })
-	if n := ingesttest.Sum(s.tally, tally.Authenticated, "pass"); n != 1 {
+	eventually(t, "counted", func() bool { return ingesttest.Sum(s.store, tally.Messages) == 7 })
+	if n := ingesttest.Sum(s.store, tally.Authenticated, "pass"); n != 1 {
 		t.Errorf("%d reports are authentic, want 1", n)
 	}
 }

@@ -53,5 +53,5 @@ func TestGraphConfigured(t *testing.T) {
 `, server.URL)
 	s, stop := runService(t, t.TempDir(), map[string]string{"config.yml": text, "secret": testSecret})
 	defer stop()
-	eventually(t, "counted and moved", func() bool { return moved.Load() && ingesttest.Sum(s.tally, tally.Messages) == 7 })
+	eventually(t, "counted and moved", func() bool { return moved.Load() && ingesttest.Sum(s.store, tally.Messages) == 7 })
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -30,11 +31,11 @@ type Draft interface {
 }
 
 // keep archives a report that is about to be counted.
-func (p *Pipeline) keep(r *reader, e *tally.Entry) error {
+func (p *Pipeline) keep(ctx context.Context, r *reader, e *tally.Entry) error {
 	if r.draft == nil || e.Kind != unpack.KindAggregate {
 		return nil
 	}
-	result, err := p.store.Peek(e)
+	result, err := p.store.Peek(ctx, e)
 	if err == nil && result.Counted {
 		err = r.draft.Keep()
 	}

@@ -232,7 +232,7 @@ func (m *lastMarks) get(t testing.TB, key string) string {
 	if m.marks == nil {
 		return ""
 	}
-	committed, _, err := m.marks.Lookup(m.name, key)
+	committed, _, err := m.marks.Lookup(t.Context(), m.name, key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
@@ -20,7 +21,7 @@ import (
 )
 
 // runSource runs a source until the test ends and returns its pipeline and log.
-func runSource(t *testing.T, source func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source) (*tally.Tally, *lockedBuffer) {
+func runSource(t *testing.T, source func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source) (*store.Store, *lockedBuffer) {
 	t.Helper()
 	store := ingesttest.Store(t)
 	logs := &lockedBuffer{}

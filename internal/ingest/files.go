@@ -105,7 +105,7 @@ func (f *files) scan(ctx context.Context, deliver Deliver) error {
 			return err
 		}
 	}
-	return f.forget()
+	return f.forget(ctx)
 }
 
 // scanFolder reads the names in pieces, so that memory does not grow with the folder.
@@ -226,7 +226,7 @@ func (f *files) read(ctx context.Context, deliver Deliver, path string) error {
 		return nil
 	}
 	mark := fingerprint(info)
-	committed, ok, err := f.config.Marks.Lookup(f.status.Name, f.key(path))
+	committed, ok, err := f.config.Marks.Lookup(ctx, f.status.Name, f.key(path))
 	if err != nil {
 		return err
 	}
@@ -315,8 +315,8 @@ func (f *files) finish(path string, reason dmarc.Reason) {
 }
 
 // forget drops the marks of files that are gone.
-func (f *files) forget() error {
-	return f.config.Marks.Forget(f.status.Name, func(key string) bool {
+func (f *files) forget(ctx context.Context) error {
+	return f.config.Marks.Forget(ctx, f.status.Name, func(key string) bool {
 		_, err := os.Lstat(filepath.Join(f.dispose.root, key))
 		return !errors.Is(err, fs.ErrNotExist)
 	})

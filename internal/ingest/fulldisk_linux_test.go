@@ -12,21 +12,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
-// TestFullDisk fills the disk of the state: nothing is acknowledged that is
+// TestFullDisk fills the disk of the state, which has room for a log of SQLite
+// and little more: nothing is acknowledged that is
 // not counted, the log says why, and all goes on when there is room again.
 func TestFullDisk(t *testing.T) {
 	disk, dir := t.TempDir(), t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=2m"); err != nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=12m"); err != nil {
 		t.Skipf("cannot mount a small disk: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(disk, 0) })
-	store, err := tally.Open(filepath.Join(disk, "state.db"), tally.Config{})
+	store, err := store.Open(t.Context(), sqlite.File{Path: filepath.Join(disk, "state.db")}, store.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +47,7 @@ func TestFullDisk(t *testing.T) {
 	c.After = ingest.AfterMove
 	source := ingest.NewDir(dir, c)
 	stop := runUntilStopped(t, &ingest.Supervisor{MinPause: 5 * time.Millisecond, MaxPause: 50 * time.Millisecond, Logger: logger}, pipeline, source)
-	realtest.Eventually(t, "told that the disk is full", func() bool { return strings.Contains(logs.String(), "no space left on device") })
+	realtest.Eventually(t, "told that the disk is full", func() bool { return strings.Contains(logs.String(), "make room on the disk") })
 	if !strings.Contains(logs.String(), "state.db") {
 		t.Errorf("the log does not name the file:\n%s", logs)
 	}

@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 )
@@ -35,13 +36,13 @@ const pause = 20 * time.Millisecond
 
 // child reads a directory until it is killed.
 func child(mode, dir, state string) error {
-	t, err := tally.Open(state, tally.Config{})
+	t, err := store.Open(context.Background(), sqlite.File{Path: state}, store.Config{})
 	if err != nil {
 		return err
 	}
 	var store ingest.Store = t
 	if mode == modeNoDedupe {
-		store = ingesttest.NoDedupe{Tally: t, Pause: pause}
+		store = ingesttest.NoDedupe{Store: t, Pause: pause}
 	}
 	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{})
 	deliver := ingest.Deliver(pipeline.Deliver)

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -10,9 +11,9 @@ import (
 // a Marks; it is safe for concurrent use.
 type Marks interface {
 	// Lookup returns what was committed with the key of an input.
-	Lookup(source, key string) (c Committed, ok bool, err error)
+	Lookup(ctx context.Context, source, key string) (c Committed, ok bool, err error)
 	// Forget drops the marks of a source for which keep returns false.
-	Forget(source string, keep func(key string) bool) error
+	Forget(ctx context.Context, source string, keep func(key string) bool) error
 }
 
 // Committed is what the store remembers of an input.
@@ -38,6 +39,8 @@ func decodeMark(text string) Committed {
 // noMarks is the Marks of a source without any.
 type noMarks struct{}
 
-func (noMarks) Lookup(string, string) (Committed, bool, error) { return Committed{}, false, nil }
+func (noMarks) Lookup(context.Context, string, string) (Committed, bool, error) {
+	return Committed{}, false, nil
+}
 
-func (noMarks) Forget(string, func(string) bool) error { return nil }
+func (noMarks) Forget(context.Context, string, func(string) bool) error { return nil }

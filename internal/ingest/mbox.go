@@ -92,7 +92,7 @@ func (m *Mbox) read(ctx context.Context, deliver Deliver) (time.Duration, error)
 	if err != nil {
 		return 0, fmt.Errorf("read mbox: %w", err)
 	}
-	offset, err := m.resume(file, info.Size())
+	offset, err := m.resume(ctx, file, info.Size())
 	if err != nil {
 		return 0, err
 	}
@@ -147,8 +147,8 @@ func (m *Mbox) deliverMail(ctx context.Context, deliver Deliver, file *os.File, 
 }
 
 // resume returns the offset to read from: the committed one, if the file still has the bytes before it.
-func (m *Mbox) resume(file *os.File, size int64) (int64, error) {
-	committed, ok, err := m.config.Marks.Lookup(m.status.Name, mboxKey)
+func (m *Mbox) resume(ctx context.Context, file *os.File, size int64) (int64, error) {
+	committed, ok, err := m.config.Marks.Lookup(ctx, m.status.Name, mboxKey)
 	if err != nil || !ok {
 		return 0, err
 	}

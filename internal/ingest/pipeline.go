@@ -13,21 +13,22 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
-// Store is where deliveries are counted: a *tally.Tally, or a test.
+// Store is where deliveries are kept and counted: a *store.Store, or a test.
 type Store interface {
 	// Commit records a delivery. A nil error means that it is durable; the
 	// results are those of the entries, in order.
-	Commit(ctx context.Context, d *tally.Delivery) ([]tally.Result, error)
+	Commit(ctx context.Context, d *store.Delivery) ([]tally.Result, error)
 	// Peek returns what Commit would answer for an entry.
-	Peek(e *tally.Entry) (tally.Result, error)
-	// Mark returns the mark that was committed last under a key.
-	Mark(source, key string) (mark string, ok bool, err error)
+	Peek(ctx context.Context, e *tally.Entry) (tally.Result, error)
+	// Marks returns the marks that were committed last under keys.
+	Marks(ctx context.Context, source string, keys ...string) (map[string]string, error)
 	// Forget drops the marks of a source for which keep returns false.
-	Forget(source string, keep func(key string) bool) error
+	Forget(ctx context.Context, source string, keep func(key string) bool) error
 }
 
 // Limits are the limits for all inputs: mails and archives are held in memory,
@@ -112,17 +113,18 @@ func (p *Pipeline) Deliver(ctx context.Context, d *Delivery) (Result, error) {
 }
 
 // Lookup returns what was committed with the key of an input.
-func (p *Pipeline) Lookup(source, key string) (Committed, bool, error) {
-	text, ok, err := p.store.Mark(source, key)
+func (p *Pipeline) Lookup(ctx context.Context, source, key string) (Committed, bool, error) {
+	marks, err := p.store.Marks(ctx, source, key)
 	if err != nil {
 		return Committed{}, false, fmt.Errorf("look up mark: %w", err)
 	}
+	text, ok := marks[key]
 	return decodeMark(text), ok, nil
 }
 
 // Forget drops the marks of a source for which keep returns false.
-func (p *Pipeline) Forget(source string, keep func(key string) bool) error {
-	if err := p.store.Forget(source, keep); err != nil {
+func (p *Pipeline) Forget(ctx context.Context, source string, keep func(key string) bool) error {
+	if err := p.store.Forget(ctx, source, keep); err != nil {
 		return fmt.Errorf("forget marks: %w", err)
 	}
 	return nil
@@ -186,7 +188,7 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		case err != nil:
 			return b.refuse(ctx, doc.Name, err, verdict.Result)
 		}
-		if err := p.keep(r, entry); err != nil {
+		if err := p.keep(ctx, r, entry); err != nil {
 			return err
 		}
 		return b.add(ctx, doc.Name, entry, verdict.Result)
@@ -274,7 +276,7 @@ func (b *batch) prepare(ctx context.Context, auth string) error {
 
 // commit records what was found so far, with the mark when it is the last of the delivery.
 func (b *batch) commit(ctx context.Context, last bool) error {
-	record := &tally.Delivery{Source: b.delivery.Source, Entries: b.entries, Refused: b.refused, Auth: b.auth}
+	record := &store.Delivery{Source: b.delivery.Source, Entries: b.entries, Refused: b.refused, Auth: b.auth}
 	if last && b.delivery.Key != "" {
 		reason := b.result.reason
 		if len(b.entries) > 0 || b.result.Counted+b.result.Known > 0 {

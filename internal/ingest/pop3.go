@@ -112,7 +112,7 @@ func (p *POP3) session(ctx context.Context, deliver Deliver) error {
 	if _, err := c.command("QUIT"); err != nil {
 		return err
 	}
-	return p.config.Marks.Forget(p.status.Name, func(uid string) bool { return there[uid] })
+	return p.config.Marks.Forget(ctx, p.status.Name, func(uid string) bool { return there[uid] })
 }
 
 // sizeOf finds the size of a mail, which servers list in the same order.
@@ -125,7 +125,7 @@ func sizeOf(sizes []listed, i int, number string) string {
 
 // mail delivers one mail, unless that was done before, and deletes it if it should be.
 func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m listed, size int64) error {
-	committed, done, err := p.config.Marks.Lookup(p.status.Name, m.value)
+	committed, done, err := p.config.Marks.Lookup(ctx, p.status.Name, m.value)
 	if err != nil {
 		return err
 	}

@@ -134,12 +134,12 @@ func (w *Webmail) session(ctx context.Context, deliver Deliver) error {
 	if failed != nil {
 		return failed
 	}
-	return w.config.Marks.Forget(w.status.Name, func(id string) bool { return there[id] })
+	return w.config.Marks.Forget(ctx, w.status.Name, func(id string) bool { return there[id] })
 }
 
 // mail delivers one mail, unless that was done before, and does with it what should be done.
 func (w *Webmail) mail(ctx context.Context, deliver Deliver, id string) error {
-	committed, done, err := w.config.Marks.Lookup(w.status.Name, id)
+	committed, done, err := w.config.Marks.Lookup(ctx, w.status.Name, id)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
@@ -226,7 +227,7 @@ func TestWebmailConforms(t *testing.T) {
 }
 
 // webmail runs a source against s.
-func webmail(t *testing.T, kind string, s *mailService, change func(*ingest.WebmailConfig)) (*tally.Tally, *ingest.Webmail, fmt.Stringer) {
+func webmail(t *testing.T, kind string, s *mailService, change func(*ingest.WebmailConfig)) (*store.Store, *ingest.Webmail, fmt.Stringer) {
 	t.Helper()
 	made := make(chan *ingest.Webmail, 1)
 	store, logs := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {

@@ -8,8 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -56,22 +54,17 @@ func Backfill(ctx context.Context, s Streams, paths []string, c BackfillConfig) 
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "dmarc-backfill-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	b, err := newBackfill(filepath.Join(dir, "state.db"), &c)
+	b, err := newBackfill(&c)
 	if err != nil {
 		return err
 	}
 	for _, d := range slices.Sorted(maps.Keys(days)) {
 		if err := b.count(ctx, d, days[d]); err != nil {
-			return errors.Join(err, b.tally.Close())
+			return err
 		}
 	}
 	out := bufio.NewWriter(s.Out)
-	if err := errors.Join(b.tally.Close(), b.history.write(out), out.Flush()); err != nil {
+	if err := errors.Join(b.history.write(out), out.Flush()); err != nil {
 		return fmt.Errorf("write output: %w", err)
 	}
 	return nil
@@ -127,41 +120,30 @@ type backfill struct {
 	sender   func(netip.Addr) string
 }
 
-func newBackfill(state string, c *BackfillConfig) (*backfill, error) {
+func newBackfill(c *BackfillConfig) (*backfill, error) {
 	b := &backfill{registry: prometheus.NewRegistry(), sender: c.Sender}
-	var err error
-	b.tally, err = tally.Open(state, tally.Config{
+	b.tally = tally.New(tally.Config{
 		// Whatever was found is counted.
 		Horizon: 100 * 365 * 24 * time.Hour, Domains: c.Domains, Budget: c.Series, Now: func() time.Time { return b.now },
 	})
-	if err != nil {
-		return nil, err
-	}
 	return b, b.registry.Register(collector.New(b.tally, collector.Config{}))
 }
 
-// count counts the reports of one day and notes the counters.
+// count counts the reports of one day and notes the counters. Those of other
+// days cannot be the same ones: the end of the period is part of an identity.
 func (b *backfill) count(ctx context.Context, d day, paths []string) error {
 	b.now = d.end()
-	const chunk = 500
-	var entries []*tally.Entry
-	commit := func() error {
-		_, err := b.tally.Commit(ctx, &tally.Delivery{Entries: entries})
-		entries = nil
-		return err
-	}
+	delta := b.tally.Begin()
 	err := readEntries(ctx, nil, paths, b.sender, func(found dated) error {
-		if found.entry == nil || dayOf(found.entry.End) != d {
-			return nil
+		if found.entry != nil && dayOf(found.entry.End) == d {
+			delta.Count(found.entry)
 		}
-		if entries = append(entries, found.entry); len(entries) < chunk {
-			return nil
-		}
-		return commit()
+		return nil
 	})
-	if err := errors.Join(err, commit()); err != nil {
+	if err != nil {
 		return err
 	}
+	b.tally.Apply(delta)
 	families, err := b.registry.Gather()
 	if err != nil {
 		return fmt.Errorf("gather day: %w", err)

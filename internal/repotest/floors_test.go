@@ -25,6 +25,8 @@ func floorOf(folder string) int {
 		floor int
 	}{
 		{"dmarc/tally", tallies},
+		{"dmarc/store/internal/storetest", beside},
+		{"dmarc/store", tallies},
 		{"dmarc", reports},
 		{"collectors", collectors},
 		{"internal/typo", reports}, // so that every floor may use it
@@ -53,7 +55,7 @@ func floorOf(folder string) int {
 // family returns the part of a folder inside which packages may import each
 // other although they are on the same floor.
 func family(folder string) string {
-	if floorOf(folder) == reports {
+	if floorOf(folder) <= tallies {
 		return "dmarc"
 	}
 	parts := strings.SplitN(folder, "/", 3)
@@ -89,7 +91,7 @@ func libraries() map[string][]string {
 	with := func(more ...string) []string { return append(slices.Clone(prometheus), more...) }
 	return map[string][]string{
 		"dmarc":               {},
-		"dmarc/tally":         {"go.etcd.io/bbolt"},
+		"dmarc/store/sqlite":  {"modernc.org/sqlite"},
 		"internal/collect":    with("google.golang.org/protobuf/types/known/timestamppb"),
 		"collectors/dmarc":    with(),
 		"collectors/kitlog":   {"github.com/go-kit/log"},

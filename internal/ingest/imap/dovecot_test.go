@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/imap"
@@ -80,7 +81,7 @@ func run(t testing.TB, source ingest.Source, deliver ingest.Deliver) (stop func(
 	return stop
 }
 
-func pipeline(t testing.TB) (*tally.Tally, *ingest.Pipeline) {
+func pipeline(t testing.TB) (*store.Store, *ingest.Pipeline) {
 	store := ingesttest.Store(t)
 	return store, ingest.NewPipeline(store, ingest.PipelineConfig{})
 }

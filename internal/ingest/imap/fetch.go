@@ -94,7 +94,7 @@ func (f *folder) deliverOne(ctx context.Context, s *session, deliver ingest.Deli
 		}
 		return err
 	}
-	committed, ok, err := c.Marks.Lookup(f.mailbox.name, f.mailKey(uid))
+	committed, ok, err := c.Marks.Lookup(ctx, f.mailbox.name, f.mailKey(uid))
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (f *folder) run(ctx context.Context, deliver ingest.Deliver) error {
 		return err
 	}
 	defer s.close()
-	if err := f.resume(s.validity); err != nil {
+	if err := f.resume(ctx, s.validity); err != nil {
 		return err
 	}
 	for {
@@ -71,12 +71,12 @@ func (f *folder) mailKey(uid imap.UID) string {
 }
 
 // resume takes up the committed position if the UIDs still mean the same.
-func (f *folder) resume(validity uint32) error {
+func (f *folder) resume(ctx context.Context, validity uint32) error {
 	if f.validity == validity {
 		return nil
 	}
 	c := &f.mailbox.config
-	committed, ok, err := c.Marks.Lookup(f.mailbox.name, f.positionKey())
+	committed, ok, err := c.Marks.Lookup(ctx, f.mailbox.name, f.positionKey())
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (f *folder) batch(ctx context.Context, s *session, deliver ingest.Deliver, 
 	}
 	f.last = last
 	clear(f.attempts)
-	return f.mailbox.config.Marks.Forget(f.mailbox.name, func(key string) bool {
+	return f.mailbox.config.Marks.Forget(ctx, f.mailbox.name, func(key string) bool {
 		uid, ok := strings.CutPrefix(key, f.name+"\x00")
 		n, err := strconv.ParseUint(uid, 10, 32)
 		return !ok || err != nil || imap.UID(n) > last

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/imap"
@@ -86,9 +88,9 @@ func (w *interrupted) offer(t *testing.T) {
 }
 
 // open opens the state and the mailbox.
-func (w *interrupted) open(t *testing.T) (*tally.Tally, *ingest.Pipeline, *imap.Mailbox) {
+func (w *interrupted) open(t *testing.T) (*store.Store, *ingest.Pipeline, *imap.Mailbox) {
 	t.Helper()
-	store, err := tally.Open(w.path, tally.Config{})
+	store, err := store.Open(t.Context(), sqlite.File{Path: w.path}, store.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

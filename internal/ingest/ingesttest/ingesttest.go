@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -58,9 +60,9 @@ func Report(id string, messages int) []byte {
 }
 
 // Store is a tally in a temporary directory.
-func Store(t testing.TB) *tally.Tally {
+func Store(t testing.TB) *store.Store {
 	t.Helper()
-	store, err := tally.Open(filepath.Join(t.TempDir(), "state.db"), tally.Config{})
+	store, err := store.Open(t.Context(), sqlite.File{Path: filepath.Join(t.TempDir(), "state.db")}, store.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +71,7 @@ func Store(t testing.TB) *tally.Tally {
 }
 
 // Sum adds up the series of a family whose labels hold all values.
-func Sum(store *tally.Tally, family tally.Family, values ...string) int64 {
+func Sum(store *store.Store, family tally.Family, values ...string) int64 {
 	var sum int64
 series:
 	for _, s := range store.Snapshot().Series[family] {

@@ -1,6 +1,7 @@
 package ingesttest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
@@ -157,7 +160,7 @@ func (k *Kill) kill(t testing.TB, cmd *exec.Cmd) {
 // counts reads the state, which nobody uses at the moment.
 func (k *Kill) counts(t testing.TB) Counts {
 	t.Helper()
-	store, err := tally.Open(k.State, tally.Config{})
+	store, err := store.Open(context.Background(), sqlite.File{Path: k.State}, store.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
@@ -16,18 +17,18 @@ import (
 
 // NoDedupe is the mistake of a store without identities and marks.
 type NoDedupe struct {
-	*tally.Tally
+	*store.Store
 	// Pause is how late Commit returns: the moment at which a kill shows the mistake.
 	Pause time.Duration
 }
 
 // Commit makes each report another one.
-func (s NoDedupe) Commit(ctx context.Context, d *tally.Delivery) ([]tally.Result, error) {
+func (s NoDedupe) Commit(ctx context.Context, d *store.Delivery) ([]tally.Result, error) {
 	for _, e := range d.Entries {
 		e.ReportID = fmt.Sprint(e.ReportID, time.Now().UnixNano())
 	}
 	d.Key = ""
-	results, err := s.Tally.Commit(ctx, d)
+	results, err := s.Store.Commit(ctx, d)
 	time.Sleep(s.Pause)
 	return results, err
 }

@@ -1,6 +1,9 @@
-package tally
+package store
 
-import "github.com/dmarc-suite/dmarc-suite/dmarc"
+import (
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+)
 
 // Delivery is what one input held. It is committed as a whole.
 type Delivery struct {
@@ -8,15 +11,13 @@ type Delivery struct {
 	// chose. Snapshot.LastDelivery has it; empty keeps nothing.
 	Source string
 	// Entries are the reports. They must not be changed until Commit returns.
-	Entries []*Entry
+	Entries []*tally.Entry
 	// Refused are the reasons of what was refused, one for each refusal.
 	Refused []dmarc.Reason
 	// Auth is the outcome of authenticating the mail that carried the
 	// reports: pass, fail or none; empty when nothing was checked.
 	Auth string
 	// Key and Mark are a note of the source about the input, kept in the same
-	// transaction: Tally.Mark finds it by Source and Key. An empty Key keeps none.
+	// transaction: Store.Marks finds it by Source and Key. An empty Key keeps none.
 	Key, Mark string
-	// Cursor is where the source goes on, kept in the same transaction; nil keeps none.
-	Cursor []byte
 }

@@ -1,4 +1,4 @@
-package tally
+package storetest
 
 import (
 	"bufio"
@@ -18,17 +18,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
 // The kill test runs a child that commits a known sequence of deliveries from
 // several goroutines and says which are acknowledged. The parent kills it at a
-// random moment, again and again, and compares what the file holds with the
+// random moment, again and again, and compares what the database holds with the
 // truth: the sum over exactly the reports of the deliveries in it, and among
 // those every one that was acknowledged.
 
 const (
-	killVariable   = "TALLY_TEST_KILL"  // file and mode of the child
-	killsVariable  = "TALLY_TEST_KILLS" // how many kills; 25 without it
+	killVariable   = "STORE_TEST_KILL"  // mode and address of the child
+	killsVariable  = "STORE_TEST_KILLS" // how many kills; 25 without it
 	killSource     = "kill"
 	modeGood       = "good"
 	modeEarlyAck   = "early_ack" // control: acknowledges before it commits
@@ -37,28 +39,28 @@ const (
 )
 
 // killReport returns report r of the sequence. Some are twins of earlier ones.
-func killReport(r int) *Entry {
+func killReport(r int) *tally.Entry {
 	content := r
 	if r%29 == 0 && r >= 20 {
 		content = r - 20 // same reporter and domain
 	}
 	pass, fail := int64(content%10+1), int64(content%3)
-	return entry(func(e *Entry) {
+	return Entry(func(e *tally.Entry) {
 		e.Org, e.Domain, e.ReportID = fmt.Sprint("org", r%5), fmt.Sprintf("d%d.example", r%4), strconv.Itoa(r)
 		e.Digest = [8]byte{byte(content), byte(content >> 8), byte(content >> 16)}
 		e.Records, e.Messages, e.PassMessages = 2, pass+fail, pass
-		e.Groups = map[Group]int64{
-			{Domain: e.Domain, Disposition: "none", DKIM: true, Class: ClassDKIMOnly}: pass,
-			{Domain: e.Domain, Disposition: "reject", Class: ClassUnauthenticated}:    fail,
+		e.Groups = map[tally.Group]int64{
+			{Domain: e.Domain, Disposition: "none", DKIM: true, Class: tally.ClassDKIMOnly}: pass,
+			{Domain: e.Domain, Disposition: "reject", Class: tally.ClassUnauthenticated}:    fail,
 		}
 	})
 }
 
 // killDelivery returns delivery i of the sequence: new reports and, every now
 // and then, an old one, one that contradicts an old one, and a refusal.
-func killDelivery(i int) *Delivery {
+func killDelivery(i int) *store.Delivery {
 	random := rand.New(rand.NewPCG(uint64(i), 1))
-	d := &Delivery{Source: killSource, Key: strconv.Itoa(i), Mark: "done"}
+	d := &store.Delivery{Source: killSource, Key: strconv.Itoa(i), Mark: "done"}
 	for j := range 1 + i%3 {
 		d.Entries = append(d.Entries, killReport(3*i+j))
 	}
@@ -76,19 +78,28 @@ func killDelivery(i int) *Delivery {
 	return d
 }
 
-// TestKillChild is the child. It runs until it is killed.
-func TestKillChild(t *testing.T) {
-	file, mode, ok := strings.Cut(os.Getenv(killVariable), "=")
+// Killing kills processes that commit to a database. Its child is the test
+// binary itself, whose TestKillChild calls Child.
+type Killing struct {
+	// Engine opens the database at an address, such as a path.
+	Engine  func(address string) store.Engine
+	Address string
+}
+
+// Child is the child: it runs until it is killed, or skips the test in any
+// other process.
+func (k Killing) Child(t *testing.T) {
+	mode, address, ok := strings.Cut(os.Getenv(killVariable), "=")
 	if !ok {
 		t.Skip("runs only as the child of TestKill")
 	}
-	tally := open(t, file, Config{})
+	s := Open(t, k.Engine(address), tally.Config{})
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range killGoroutines {
 		wg.Go(func() {
 			for {
-				if err := killStep(tally, mode, int(next.Add(1)-1)); err != nil {
+				if err := killStep(s, mode, int(next.Add(1)-1)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -99,13 +110,13 @@ func TestKillChild(t *testing.T) {
 }
 
 // killStep does what a source does with one input.
-func killStep(tally *Tally, mode string, i int) error {
+func killStep(s *store.Store, mode string, i int) error {
 	d := killDelivery(i)
-	_, done, err := tally.Mark(d.Source, d.Key)
+	marks, err := s.Marks(context.Background(), d.Source, d.Key)
 	if err != nil {
 		return err
 	}
-	if done {
+	if len(marks) > 0 {
 		if i%4 != 0 {
 			return nil
 		}
@@ -125,17 +136,21 @@ func killStep(tally *Tally, mode string, i int) error {
 			return err
 		}
 	}
-	if _, err := tally.Commit(context.Background(), d); err != nil {
+	if _, err := s.Commit(context.Background(), d); err != nil {
 		return err
 	}
 	return acknowledge()
 }
 
 // killOnce runs the child, kills it, and returns what it acknowledged.
-func killOnce(t *testing.T, file, mode string) (acknowledged []int) {
+func (k Killing) once(t *testing.T, mode string) (acknowledged []int) {
 	t.Helper()
-	cmd := exec.Command(executable(t), "-test.run=^TestKillChild$")
-	cmd.Env = append(os.Environ(), killVariable+"="+file+"="+mode)
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(executable, "-test.run=^TestKillChild$")
+	cmd.Env = append(os.Environ(), killVariable+"="+mode+"="+k.Address)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -202,11 +217,11 @@ func expect(deliveries []int) killTruth {
 }
 
 // found is what a file holds, in the form of expect, and the deliveries in it.
-func found(t *testing.T, file string) (got killTruth, deliveries []int) {
+func (k Killing) found(t *testing.T) (got killTruth, deliveries []int) {
 	t.Helper()
-	tally := open(t, file, Config{})
-	defer shut(t, tally)
-	if err := tally.Forget(killSource, func(key string) bool {
+	s := Open(t, k.Engine(k.Address), tally.Config{})
+	defer Close(t, s)
+	if err := s.Forget(context.Background(), killSource, func(key string) bool {
 		i, err := strconv.Atoi(key)
 		if err != nil {
 			t.Fatal(err)
@@ -216,18 +231,18 @@ func found(t *testing.T, file string) (got killTruth, deliveries []int) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s := tally.Snapshot()
+	snapshot := s.Snapshot()
 	got = killTruth{
-		Messages: sums(s, Messages), Classes: sums(s, ClassMessages), Reporters: sums(s, ReporterMessages),
-		Windows: map[string]int64{}, Refused: total(s, Refusals), Identities: s.Identities,
+		Messages: Sums(snapshot, tally.Messages), Classes: Sums(snapshot, tally.ClassMessages), Reporters: Sums(snapshot, tally.ReporterMessages),
+		Windows: map[string]int64{}, Refused: Total(snapshot, tally.Refusals), Identities: snapshot.Identities,
 	}
-	for _, w := range s.Windows {
+	for _, w := range snapshot.Windows {
 		if w.Window == "1d" {
 			got.Windows[w.Domain] += w.Messages
 		}
 	}
-	for _, r := range s.Series[Reports] {
-		if r.Labels[2] == string(OutcomeCounted) || r.Labels[2] == string(OutcomeTwin) {
+	for _, r := range snapshot.Series[tally.Reports] {
+		if r.Labels[2] == string(tally.OutcomeCounted) || r.Labels[2] == string(tally.OutcomeTwin) {
 			got.Counted += r.Value
 		}
 	}
@@ -235,9 +250,9 @@ func found(t *testing.T, file string) (got killTruth, deliveries []int) {
 }
 
 // verify compares the file with the truth and with what was acknowledged.
-func verify(t *testing.T, file string, acknowledged map[int]bool) error {
+func (k Killing) verify(t *testing.T, acknowledged map[int]bool) error {
 	t.Helper()
-	got, deliveries := found(t, file)
+	got, deliveries := k.found(t)
 	in := map[int]bool{}
 	for _, i := range deliveries {
 		in[i] = true
@@ -253,7 +268,8 @@ func verify(t *testing.T, file string, acknowledged map[int]bool) error {
 	return nil
 }
 
-func TestKill(t *testing.T) {
+// Run kills children that do it right: nothing is lost, and nothing doubled.
+func (k Killing) Run(t *testing.T) {
 	kills := 25
 	if text := os.Getenv(killsVariable); text != "" {
 		var err error
@@ -261,36 +277,33 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	file := path(t)
 	acknowledged := map[int]bool{}
 	for round := range kills {
-		for _, i := range killOnce(t, file, modeGood) {
+		for _, i := range k.once(t, modeGood) {
 			acknowledged[i] = true
 		}
-		if err := verify(t, file, acknowledged); err != nil {
+		if err := k.verify(t, acknowledged); err != nil {
 			t.Fatalf("after kill %d: %v", round+1, err)
 		}
 	}
 	t.Logf("%d kills, %d deliveries acknowledged, none lost, none doubled", kills, len(acknowledged))
 }
 
-// TestKillControls holds that the kill test can fail: it must notice a source
-// that acknowledges too early, and a tally without dedupe.
-func TestKillControls(t *testing.T) {
-	const most = 10
-	for _, mode := range []string{modeEarlyAck, modeNoDedupe} {
-		t.Run(mode, func(t *testing.T) {
-			file := path(t)
-			acknowledged := map[int]bool{}
-			for range most {
-				for _, i := range killOnce(t, file, mode) {
-					acknowledged[i] = true
-				}
-				if err := verify(t, file, acknowledged); err != nil {
-					return
-				}
-			}
-			t.Errorf("%d kills and nothing was noticed", most)
-		})
+// Controls are the mistakes that Control makes on purpose.
+func Controls() []string { return []string{modeEarlyAck, modeNoDedupe} }
+
+// Control holds that the kill test can fail: it must notice a source that
+// acknowledges too early, and a store without dedupe.
+func (k Killing) Control(t *testing.T, mode string) {
+	const most = 20
+	acknowledged := map[int]bool{}
+	for range most {
+		for _, i := range k.once(t, mode) {
+			acknowledged[i] = true
+		}
+		if err := k.verify(t, acknowledged); err != nil {
+			return
+		}
 	}
+	t.Errorf("%d kills and nothing was noticed", most)
 }

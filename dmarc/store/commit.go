@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// request is something that waits for its transaction.
+type request struct {
+	// deliveries are those that run counts.
+	deliveries []*Delivery
+	run        func(w *writing) error
+	done       chan error
+}
+
+// maxBatch bounds the requests of one transaction, and maxEntries its reports.
+const (
+	maxBatch   = 500
+	maxEntries = 1000
+)
+
+// do runs a request in the next transaction and waits until it is durable.
+func (s *Store) do(ctx context.Context, r *request) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.done = make(chan error, 1)
+	select {
+	case s.requests <- r:
+		return <-r.done
+	case <-s.stop:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// write runs one batch after the other until Close.
+func (s *Store) write(ctx context.Context) {
+	defer close(s.stopped)
+	for {
+		select {
+		case <-s.stop:
+			return
+		case first := <-s.requests:
+			batch := s.gather(first)
+			start := time.Now()
+			err := s.commit(ctx, batch)
+			s.usual, s.took = len(batch), time.Since(start)
+			for _, r := range batch {
+				r.done <- err
+			}
+		}
+	}
+}
+
+// maxWait bounds how long a request waits for others to share a transaction with.
+const maxWait = 50 * time.Millisecond
+
+// gather takes what is waiting besides the first request. Those that come
+// while a transaction is being synced are the next batch, so a batch grows with
+// the load. Whoever was answered last is given a moment to come again: a
+// quarter of what a transaction takes. A lone request never waits.
+func (s *Store) gather(first *request) []*request {
+	batch := []*request{first}
+	if s.usual == 1 {
+		return s.takeWaiting(batch)
+	}
+	wait := time.NewTimer(min(s.took/4, maxWait))
+	defer wait.Stop()
+	for roomFor(batch) && len(batch) < s.usual {
+		select {
+		case r := <-s.requests:
+			batch = append(batch, r)
+		case <-wait.C:
+			return s.takeWaiting(batch)
+		}
+	}
+	return s.takeWaiting(batch)
+}
+
+// takeWaiting adds requests that wait already.
+func (s *Store) takeWaiting(batch []*request) []*request {
+	for roomFor(batch) {
+		select {
+		case r := <-s.requests:
+			batch = append(batch, r)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// roomFor reports whether a batch may have one request more.
+func roomFor(batch []*request) bool {
+	entries := 0
+	for _, r := range batch {
+		for _, d := range r.deliveries {
+			entries += len(d.Entries)
+		}
+	}
+	return len(batch) < maxBatch && entries < maxEntries
+}
+
+// commit runs one transaction for a batch. What is in memory changes only when
+// it succeeds.
+func (s *Store) commit(ctx context.Context, batch []*request) error {
+	if s.damage != nil {
+		return s.damage
+	}
+	var err error
+	if s.stale {
+		err = s.reload(ctx)
+	}
+	if err == nil {
+		err = s.transact(ctx, batch)
+	}
+	if errors.Is(err, ErrDamaged) {
+		s.damage = err
+	}
+	s.mu.Lock()
+	s.failure = err
+	s.mu.Unlock()
+	return err
+}
+
+// transact runs one transaction.
+func (s *Store) transact(ctx context.Context, batch []*request) error {
+	var w *writing
+	err := s.db.Update(ctx, func(tx Tx) error {
+		w = s.begin(tx)
+		for _, r := range batch {
+			if err := w.prepare(r.deliveries); err != nil {
+				return err
+			}
+		}
+		for _, r := range batch {
+			if err := r.run(w); err != nil {
+				return err
+			}
+		}
+		return w.save()
+	})
+	if err != nil {
+		// When the very last write failed the transaction may be in the database
+		// or not: it is asked before the next one.
+		s.stale = true
+		return err
+	}
+	s.tally.Apply(w.delta)
+	w.ledger.apply()
+	s.measure(ctx)
+	return nil
+}
+
+// measure notes the size of the database, which need not be asked for with
+// each transaction.
+func (s *Store) measure(ctx context.Context) {
+	const often = 10 * time.Second
+	size := int64(-1)
+	if now := time.Now(); now.Sub(s.measured) >= often {
+		s.measured = now
+		if n, err := s.db.Size(ctx); err == nil { // The next transaction tells what is wrong.
+			size = n
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.identities = s.ledger.totals[totalIdentities]
+	if size >= 0 {
+		s.size = size
+	}
+}
+
+// reload replaces what is in memory by what is in the database.
+func (s *Store) reload(ctx context.Context) error {
+	if err := s.load(ctx); err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	s.stale = false
+	return nil
+}

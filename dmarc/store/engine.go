@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+)
+
+// Engine is a database that a store may be kept in: sqlite.File or
+// postgres.Database.
+type Engine interface {
+	// Open opens the database, creates what is missing in it, and keeps other
+	// processes from writing it. Meta is that of a new database.
+	Open(ctx context.Context, fresh Meta) (Database, error)
+}
+
+// Meta is what a database says about itself.
+type Meta struct {
+	// Created is when counting began at zero, in Unix milliseconds.
+	Created int64
+	// Generation changes when counting begins anew.
+	Generation string
+}
+
+// Database is an open database. Update and Rows are for one goroutine; the
+// other methods are safe for concurrent use and read what is committed.
+type Database interface {
+	// Name names the database in errors.
+	Name() string
+	Meta() Meta
+	// Rows calls visit with each row of a table, the guard last.
+	Rows(ctx context.Context, table *Table, visit func(row []any) error) error
+	// Update runs f in a transaction, which is durable when Update returns nil.
+	// An error says nothing about whether it is in the database.
+	Update(ctx context.Context, f func(Tx) error) error
+	// Identities calls found for each key that is kept, and for up to
+	// tally.MaxTwins others with the same twins.
+	Identities(ctx context.Context, keys []tally.Key, found func(key tally.Key, digests []byte)) error
+	// Marks returns the marks of a source with one of the keys.
+	Marks(ctx context.Context, source string, keys []string) ([]Mark, error)
+	// MarkKeys returns up to most keys of marks of a source after one, sorted.
+	MarkKeys(ctx context.Context, source, after string, most int) ([]string, error)
+	// Size returns the bytes that the database takes.
+	Size(ctx context.Context) (int64, error)
+	Close() error
+}
+
+// Tx is a transaction of a Database.
+type Tx interface {
+	// Identities is Database.Identities within the transaction.
+	Identities(keys []tally.Key, found func(key tally.Key, digests []byte)) error
+	// IdentitiesOf calls visit for each identity of a day in the order of keys.
+	IdentitiesOf(day tally.Day, visit func(key tally.Key, digests []byte) error) error
+	// DropIdentities deletes up to most identities of days before one, the
+	// oldest first, and calls dropped for each.
+	DropIdentities(before tally.Day, most int, dropped func(key tally.Key, digests []byte)) error
+	// PutIdentities keeps identities. A new one that is known is ErrConflict.
+	PutIdentities(rows []tally.IdentityRow) error
+	// Put keeps rows of a table.
+	Put(table *Table, rows []Row) error
+	// DropBefore deletes the rows of a table whose first column, a number, is less.
+	DropBefore(table *Table, first int64) error
+	// Drop deletes the rows of a table whose first column has a value.
+	Drop(table *Table, first []int64) error
+	// PutMarks keeps marks, DropMarks drops them.
+	PutMarks(marks []Mark) error
+	DropMarks(source string, keys []string) error
+}
+
+// Mark is what a source noted about an input.
+type Mark struct {
+	Source, Key, Value string
+	Guard              int64
+}

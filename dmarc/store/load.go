@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+)
+
+// load reads everything that lives in memory.
+func (s *Store) load(ctx context.Context) error {
+	rows, l, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.tally.Load(rows); err != nil {
+		return Damaged(s.db.Name(), "%w", err)
+	}
+	s.ledger = l
+	clear(s.verified)
+	return nil
+}
+
+// read reads the tables and holds them to their guards and numbers.
+func (s *Store) read(ctx context.Context) (*tally.Rows, *ledger, error) {
+	rows := &tally.Rows{Expired: -1}
+	l := &ledger{map[tally.Day]identityDay{}, map[string]int64{}}
+	if err := s.readTable(ctx, tableTotals, func(r []any) error {
+		l.totals[r[0].(string)] = r[1].(int64)
+		return nil
+	}, nil); err != nil {
+		return nil, nil, err
+	}
+	if len(l.totals) == 0 { // before the first transaction
+		return rows, l, nil
+	}
+	for _, name := range totalNames() {
+		if _, ok := l.totals[name]; !ok {
+			return nil, nil, Damaged(s.db.Name(), "totals: no %s", name)
+		}
+	}
+	rows.Expired = l.totals[totalExpired]
+	for _, one := range []struct {
+		table *Table
+		read  func(r []any) error
+	}{
+		{tableSums, func(r []any) error { return readSum(rows, r) }},
+		{tableDays, func(r []any) error {
+			rows.Days = append(rows.Days, tally.DayRow{Day: tally.Day(r[0].(int64)), Domain: r[1].(string), Class: tally.Class(r[2].(string)), Messages: r[3].(int64)})
+			return nil
+		}},
+		{tableDomains, func(r []any) error { return readDomain(rows, r) }},
+		{tableNames, func(r []any) error {
+			rows.Names = append(rows.Names, tally.NameRow{Pool: r[0].(string), Name: r[1].(string)})
+			return nil
+		}},
+		{tableSources, func(r []any) error {
+			rows.Sources = append(rows.Sources, tally.SourceRow{Source: r[0].(string), Last: time.UnixMilli(r[1].(int64)).UTC()})
+			return nil
+		}},
+		{tableIdentityDays, func(r []any) error {
+			l.days[tally.Day(r[0].(int64))] = identityDay{r[1].(int64), r[2].(int64)}
+			return nil
+		}},
+	} {
+		if err := s.readTable(ctx, one.table, one.read, l); err != nil {
+			return nil, nil, err
+		}
+	}
+	identities := int64(0)
+	for _, day := range l.days {
+		identities += day.identities
+	}
+	if identities != l.totals[totalIdentities] {
+		return nil, nil, Damaged(s.db.Name(), "%d identities of %d", identities, l.totals[totalIdentities])
+	}
+	return rows, l, nil
+}
+
+// readTable reads a table and checks its guards, and with a ledger its number of rows.
+func (s *Store) readTable(ctx context.Context, t *Table, read func(row []any) error, l *ledger) error {
+	count := int64(0)
+	var bad error
+	err := s.db.Rows(ctx, t, func(row []any) error {
+		count++
+		values, sealed := row[:len(row)-1], row[len(row)-1]
+		if sealed != guard(t.Name, values) {
+			bad = errors.New("wrong checksum")
+		} else {
+			bad = read(values)
+		}
+		return bad
+	})
+	if err == nil && l != nil && count != l.totals[t.Name] {
+		bad = fmt.Errorf("%d rows of %d", count, l.totals[t.Name])
+	}
+	if bad != nil {
+		return Damaged(s.db.Name(), "%s: %w", t.Name, bad)
+	}
+	return err
+}
+
+func readSum(rows *tally.Rows, r []any) error {
+	var labels []string
+	if err := json.Unmarshal([]byte(r[1].(string)), &labels); err != nil {
+		return err
+	}
+	rows.Sums = append(rows.Sums, tally.SumRow{
+		Key: tally.KeyOf(tally.Family(r[0].(string)), labels...), Value: r[2].(int64), Created: time.UnixMilli(r[3].(int64)).UTC(),
+	})
+	return nil
+}
+
+func readDomain(rows *tally.Rows, r []any) error {
+	row := tally.DomainRow{Domain: r[0].(string), LastEnd: time.UnixMilli(r[1].(int64)).UTC()}
+	if text := r[2].(string); text != "" {
+		row.Policy = new(dmarc.Policy)
+		if err := json.Unmarshal([]byte(text), row.Policy); err != nil {
+			return err
+		}
+	}
+	rows.Domains = append(rows.Domains, row)
+	return nil
+}
+
+// policyText writes a policy as JSON, and none as nothing.
+func policyText(p *dmarc.Policy) (string, error) {
+	if p == nil {
+		return "", nil
+	}
+	text, err := json.Marshal(p)
+	return string(text), err
+}

@@ -1,0 +1,292 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+
+	_ "modernc.org/sqlite" // the driver of the readers
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+)
+
+// File is a store.Engine that keeps a store in a file.
+type File struct {
+	Path string
+	// MaxBytes bounds the file; commits fail once it is reached. 0 means no bound.
+	MaxBytes int64
+}
+
+// database is an open file.
+type database struct {
+	file   File
+	meta   store.Meta
+	lock   *os.File
+	writer *conn
+	reader *sql.DB
+}
+
+// applicationID is what the header of the file says it is for: "dmrc".
+const applicationID = 0x646d7263
+
+// pageSize is the size of the pages of a new file.
+const pageSize = 4096
+
+// Open opens the file, or creates it. A state file of version 0.1.0, which
+// has another form, is brought into this one, and the old file is kept beside
+// it with .v0 at the end of its name.
+func (f File) Open(_ context.Context, fresh store.Meta) (store.Database, error) {
+	d := &database{file: f}
+	err := d.guarded(func() error { return d.open(fresh) })
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *database) open(fresh store.Meta) error {
+	info, err := os.Stat(d.file.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := errors.Join(d.create(fresh, nil), d.install()); err != nil {
+			return err
+		}
+	case err != nil:
+		return d.openError(err)
+	case info.IsDir():
+		return d.openError(&fs.PathError{Op: "open", Path: d.file.Path, Err: syscall.EISDIR})
+	case info.Size() == 0:
+		// SQLite would make a new file of it: zero in silence.
+		return d.damaged("the file is empty")
+	}
+	if err := d.takeLock(); err != nil {
+		return err
+	}
+	if err := d.knowForm(); err != nil {
+		return err
+	}
+	if err := d.connect(); err != nil {
+		return err
+	}
+	return d.check()
+}
+
+// knowForm looks at the start of the file and brings an old form up to date.
+func (d *database) knowForm() error {
+	head := make([]byte, 64)
+	n, err := d.lock.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return d.openError(err)
+	}
+	head = head[:n]
+	switch {
+	case bytes.HasPrefix(head, []byte("SQLite format 3\x00")):
+		return nil
+	case isBolt(head):
+		return d.upgrade()
+	}
+	return d.damaged("it is no database")
+}
+
+// takeLock keeps other processes from opening the file as a store.
+func (d *database) takeLock() (err error) {
+	if d.lock, err = os.OpenFile(d.file.Path, os.O_RDWR, 0); err != nil {
+		return d.openError(err)
+	}
+	if err := lock(d.lock); err != nil {
+		return d.openError(err)
+	}
+	return nil
+}
+
+// create makes a new file under another name, so that a crash never leaves half
+// of one. fill, if there is one, fills it.
+func (d *database) create(fresh store.Meta, fill func(*tx) error) error {
+	path := d.file.Path + ".new"
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return d.openError(err)
+		}
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return d.openError(err)
+	}
+	defer file.Close()
+	c, err := connect(dsn(path, d.file.MaxBytes, fmt.Sprintf("page_size(%d)", pageSize), "auto_vacuum(incremental)"))
+	if err != nil {
+		return d.writeError(err)
+	}
+	err = transaction(c, func() error {
+		if err := initialise(c, fresh); err != nil || fill == nil {
+			return err
+		}
+		return fill(&tx{c, d})
+	})
+	if err := errors.Join(err, c.close(), file.Sync()); err != nil {
+		return d.writeError(err)
+	}
+	return nil
+}
+
+// install gives the new file its name, durably.
+func (d *database) install() error {
+	if err := os.Rename(d.file.Path+".new", d.file.Path); err != nil {
+		return d.openError(err)
+	}
+	return d.syncDirectory()
+}
+
+func (d *database) syncDirectory() error {
+	dir, err := os.Open(filepath.Dir(d.file.Path))
+	if err != nil {
+		return d.openError(err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return d.writeError(err)
+	}
+	return nil
+}
+
+// initialise writes what a new file holds.
+func initialise(c *conn, fresh store.Meta) error {
+	if err := c.exec(fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+		return err
+	}
+	if err := migrate(c, 0); err != nil {
+		return err
+	}
+	for _, meta := range [][2]string{{"created", strconv.FormatInt(fresh.Created, 10)}, {"generation", fresh.Generation}} {
+		if err := c.exec("INSERT INTO meta (name, value) VALUES (?, ?)", meta[0], meta[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// migrate brings the schema from a version to the current one.
+func migrate(c *conn, from int) error {
+	for _, statements := range store.Migrations("sqlite", from) {
+		for _, statement := range statements {
+			if err := c.exec(statement); err != nil {
+				return fmt.Errorf("%w: %s", err, statement)
+			}
+		}
+	}
+	return c.exec(fmt.Sprintf("PRAGMA user_version = %d", store.SchemaVersion()))
+}
+
+// transaction runs f in a transaction.
+func transaction(c *conn, f func() error) error {
+	if err := c.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		if err = c.exec("COMMIT"); err == nil {
+			return nil
+		}
+	}
+	_ = c.exec("ROLLBACK") // There may be nothing left to roll back.
+	return err
+}
+
+// dsn names a file to the driver, with what holds for each connection.
+func dsn(path string, maxBytes int64, more ...string) string {
+	pragmas := append(more, []string{ // those of a new file must come first
+		"journal_mode(wal)", "synchronous(full)", "busy_timeout(10000)", "cell_size_check(on)", "trusted_schema(off)",
+		"cache_size(-4096)", "temp_store(memory)", "journal_size_limit(33554432)",
+	}...)
+	if maxBytes > 0 {
+		pragmas = append(pragmas, fmt.Sprintf("max_page_count(%d)", max(maxBytes/pageSize, 1)))
+	}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{"_pragma": pragmas}.Encode()
+}
+
+// connect opens the connections.
+func (d *database) connect() (err error) {
+	if d.writer, err = connect(dsn(d.file.Path, d.file.MaxBytes)); err != nil {
+		return d.openError(err)
+	}
+	d.reader, err = sql.Open("sqlite", dsn(d.file.Path, 0, "query_only(on)"))
+	if err != nil {
+		return d.openError(err)
+	}
+	d.reader.SetMaxOpenConns(readers)
+	d.reader.SetMaxIdleConns(readers)
+	return nil
+}
+
+// readers is how many goroutines may read at once.
+const readers = 4
+
+// check checks that the file is ours and of this version, or brings it up to date.
+func (d *database) check() error {
+	id, err := d.writer.number("PRAGMA application_id")
+	if err != nil {
+		return d.openError(err)
+	}
+	if id != applicationID {
+		return &store.Error{Name: d.Name(), Doing: "open", Advice: "name another file", Err: errors.New("it belongs to another program")}
+	}
+	err = transaction(d.writer, func() error {
+		version, err := d.writer.number("PRAGMA user_version")
+		switch {
+		case err != nil:
+			return err
+		case version < 1 || version > int64(store.SchemaVersion()):
+			return store.OtherVersion(d.Name(), int(version))
+		case version < int64(store.SchemaVersion()):
+			return migrate(d.writer, int(version))
+		}
+		return nil
+	})
+	if err != nil {
+		return d.openError(err)
+	}
+	return d.readMeta()
+}
+
+// guarded runs f on the file. The shared memory beside it is mapped: reading
+// it after somebody cut it is a memory fault, which is an error here.
+func (d *database) guarded(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if v := recover(); v != nil {
+			err = d.damaged("%v", v)
+		}
+	}()
+	return f()
+}
+
+// Name returns the path, as errors have it.
+func (d *database) Name() string { return "state file " + d.file.Path }
+
+// Meta returns what the file says about itself.
+func (d *database) Meta() store.Meta { return d.meta }
+
+// Close closes the file.
+func (d *database) Close() error {
+	var errs []error
+	if d.reader != nil {
+		errs = append(errs, d.reader.Close())
+	}
+	if d.writer != nil {
+		errs = append(errs, d.guarded(d.writer.close))
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	return errors.Join(errs...)
+}

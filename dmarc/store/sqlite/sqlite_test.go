@@ -1,0 +1,33 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/internal/storetest"
+)
+
+func TestConforms(t *testing.T) {
+	storetest.Run(t, func(t testing.TB) storetest.World {
+		file := File{Path: path(t)}
+		return storetest.World{Engine: file, Alter: func(t testing.TB, statement string) { alter(t, file.Path, statement) }}
+	})
+}
+
+// path returns the path of a file that is yet to be made, with characters that a URL would take for its own.
+func path(t testing.TB) string { return filepath.Join(t.TempDir(), "a state?mode=ro#50%.db") }
+
+// alter changes a file behind the back of the store.
+func alter(t testing.TB, path, statement string) {
+	t.Helper()
+	c, err := connect(dsn(path, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.exec(statement); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+)
+
+// Config configures a Store. Its zero value works.
+type Config struct {
+	// Counts says what is counted, and how.
+	Counts tally.Config
+}
+
+// Store is an open store. Close it. Its methods are safe for concurrent use.
+type Store struct {
+	config   Config
+	db       Database
+	tally    *tally.Tally
+	requests chan *request
+	stop     chan struct{}
+	stopped  chan struct{}
+	close    sync.Once
+
+	// What follows is used by the writer alone.
+	ledger   *ledger
+	verified map[tally.Day]bool // days whose identities were checked
+	usual    int                // requests of the last batch
+	took     time.Duration      // the last batch
+	measured time.Time          // when the size was asked for
+	stale    bool               // a commit failed in a way that leaves open what is in the database
+	damage   error              // the database turned out to be damaged
+
+	mu         sync.RWMutex // guards what follows
+	failure    error        // of the last transaction
+	identities int64
+	size       int64
+}
+
+// Open opens a store in the database of an engine, and creates it where there
+// is none. An error is an *Error, which names the database and says what to do:
+// a Store never starts from zero in silence.
+func Open(ctx context.Context, engine Engine, config Config) (*Store, error) {
+	if config.Counts.Now == nil {
+		config.Counts.Now = time.Now
+	}
+	db, err := engine.Open(ctx, Meta{config.Counts.Now().UnixMilli(), generation()})
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		config: config, db: db, tally: tally.New(config.Counts), verified: map[tally.Day]bool{},
+		requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	go s.write(context.WithoutCancel(ctx))
+	return s, nil
+}
+
+func generation() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// start loads what is committed and begins the series that always exist.
+func (s *Store) start(ctx context.Context) error {
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	return s.transact(ctx, []*request{{run: func(w *writing) error {
+		w.delta.BeginSeries()
+		return nil
+	}}})
+}
+
+// Close waits for running commits and closes the database. Calls after the
+// first do nothing.
+func (s *Store) Close() error {
+	var err error
+	s.close.Do(func() {
+		close(s.stop)
+		<-s.stopped
+		err = s.db.Close()
+	})
+	return err
+}
+
+// Commit keeps and counts a delivery and returns what became of each entry, in
+// order, once all of it is durable. With an error nothing of it is recorded as
+// far as is known, and the same delivery may be committed again. Concurrent
+// commits share a transaction. When ctx ends before the delivery is part of
+// one, Commit returns its error; after that it waits, because giving up would
+// not tell whether the delivery is counted.
+func (s *Store) Commit(ctx context.Context, d *Delivery) ([]tally.Result, error) {
+	results, err := s.CommitAll(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}
+
+// CommitAll is Commit for several deliveries in one transaction: all are
+// recorded or none. It returns the results of each.
+func (s *Store) CommitAll(ctx context.Context, deliveries ...*Delivery) ([][]tally.Result, error) {
+	for _, delivery := range deliveries {
+		if slices.Contains(delivery.Entries, nil) {
+			panic("store: a delivery with a nil entry")
+		}
+	}
+	var all [][]tally.Result
+	err := s.do(ctx, &request{deliveries: deliveries, run: func(w *writing) error {
+		all = make([][]tally.Result, 0, len(deliveries))
+		for _, delivery := range deliveries {
+			all = append(all, w.deliver(delivery))
+		}
+		return nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// Peek returns what Commit would answer for an entry now, and changes nothing.
+func (s *Store) Peek(ctx context.Context, e *tally.Entry) (tally.Result, error) {
+	d := s.tally.Begin()
+	if d.Timely(e) {
+		if err := s.db.Identities(ctx, []tally.Key{e.Key()}, d.Know); err != nil {
+			return tally.Result{}, err
+		}
+	}
+	return d.Recognise(e), nil
+}
+
+// Snapshot returns the committed counts: nothing in them can be lost by a crash.
+func (s *Store) Snapshot() *tally.Snapshot {
+	snapshot := s.tally.Snapshot()
+	meta := s.db.Meta()
+	snapshot.Created, snapshot.Generation = time.UnixMilli(meta.Created).UTC(), meta.Generation
+	snapshot.Delay.Created = snapshot.Created
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	snapshot.Identities, snapshot.Bytes, snapshot.Err = s.identities, s.size, s.failure
+	return snapshot
+}

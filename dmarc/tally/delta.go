@@ -1,0 +1,128 @@
+package tally
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Delta is what one transaction of a store changes in a Tally. It serves one
+// goroutine.
+type Delta struct {
+	t          *Tally
+	now        time.Time
+	sums       sums
+	days       overlay[dayKey, int64]
+	domains    overlay[string, domainInfo]
+	names      overlay[name, bool]
+	sources    overlay[string, time.Time]
+	identities identities
+	used       [pools]int
+	expired    int64
+}
+
+func newDelta(t *Tally, now time.Time) *Delta {
+	base := t.state
+	return &Delta{
+		t: t, now: now, sums: sums{base: base.sums, changed: map[SeriesKey]*change{}}, days: over(base.days), domains: over(base.domains),
+		names: over(base.names), sources: over(base.sources), used: base.used, expired: base.expired,
+	}
+}
+
+// apply makes the delta part of its base.
+func (d *Delta) apply() {
+	for k, c := range d.sums.changed {
+		d.sums.base[k] = c.sum
+	}
+	d.days.apply()
+	d.domains.apply()
+	d.names.apply()
+	d.sources.apply()
+	state := d.t.state
+	state.used, state.expired = d.used, d.expired
+	oldest := oldestDay(d.now)
+	maps.DeleteFunc(state.days, func(k dayKey, _ int64) bool { return k.day < oldest })
+}
+
+// Expire notes that identities of a day were dropped. Reports that ended on it
+// or before are too old from then on.
+func (d *Delta) Expire(day Day) { d.expired = max(d.expired, int64(day)) }
+
+// OldestDay returns the first day whose messages a window can still ask for,
+// and how many of the rows before it exist, which a store drops with the Delta.
+func (d *Delta) OldestDay() (oldest Day, before int) {
+	oldest = oldestDay(d.now)
+	for k := range d.days.base {
+		if k.day < oldest {
+			before++
+		}
+	}
+	return oldest, before
+}
+
+// change is a sum with what it was before.
+type change struct {
+	sum
+	before int64
+	isNew  bool
+}
+
+// sums is an overlay whose keys are built in a buffer, which most of the time
+// names a series that exists.
+type sums struct {
+	base    map[SeriesKey]sum
+	changed map[SeriesKey]*change
+	key     []byte
+}
+
+// find puts a key together and reports whether it is known.
+func (s *sums) find(f Family, labels ...string) bool {
+	s.key = append(s.key[:0], f...)
+	for _, label := range labels {
+		s.key = append(append(s.key, 0), label...)
+	}
+	if _, ok := s.changed[SeriesKey(s.key)]; ok {
+		return true
+	}
+	_, ok := s.base[SeriesKey(s.key)]
+	return ok
+}
+
+// add adds n to the series of the last find, which begins now when it is new.
+func (s *sums) add(n int64, now time.Time) {
+	c := s.changed[SeriesKey(s.key)]
+	if c == nil {
+		known, ok := s.base[SeriesKey(s.key)]
+		c = &change{known, known.value, !ok}
+		if !ok {
+			c.created = now.UnixMilli()
+		}
+		s.changed[SeriesKey(s.key)] = c
+	}
+	if c.value += n; c.value < 0 {
+		c.value = math.MaxInt64 // a counter stays at its end rather than going backwards
+	}
+}
+
+// increase adds n to a series.
+func (d *Delta) increase(n int64, f Family, labels ...string) {
+	d.sums.find(f, labels...)
+	d.sums.add(n, d.now)
+}
+
+// sort sorts the rows, so that any two writers of a database take its locks in
+// the same order.
+func (r *Rows) sort() {
+	slices.SortFunc(r.Sums, func(a, b SumRow) int { return strings.Compare(string(a.Key), string(b.Key)) })
+	slices.SortFunc(r.Days, func(a, b DayRow) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), strings.Compare(a.Domain, b.Domain), strings.Compare(string(a.Class), string(b.Class)))
+	})
+	slices.SortFunc(r.Domains, func(a, b DomainRow) int { return strings.Compare(a.Domain, b.Domain) })
+	slices.SortFunc(r.Names, func(a, b NameRow) int {
+		return cmp.Or(strings.Compare(a.Pool, b.Pool), strings.Compare(a.Name, b.Name))
+	})
+	slices.SortFunc(r.Sources, func(a, b SourceRow) int { return strings.Compare(a.Source, b.Source) })
+}

@@ -1,0 +1,124 @@
+package tally
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// Rows are what a store keeps: of a Delta those that it changes, for Load all
+// of them. Those of a Delta are sorted.
+type Rows struct {
+	Sums       []SumRow
+	Days       []DayRow
+	Domains    []DomainRow
+	Names      []NameRow
+	Sources    []SourceRow
+	Identities []IdentityRow // never given to Load
+	// Expired is the last day whose identities were dropped, -1 when none was.
+	Expired int64
+}
+
+// SumRow is one series.
+type SumRow struct {
+	Key   SeriesKey
+	Value int64
+	// Added is what a Delta adds to the value before.
+	Added   int64
+	Created time.Time // in milliseconds
+	// New says that a Delta begins the series.
+	New bool
+}
+
+// DayRow is the number of messages of one day, domain and class.
+type DayRow struct {
+	Day      Day
+	Domain   string
+	Class    Class
+	Messages int64
+	// Added is what a Delta adds to the number before.
+	Added int64
+	New   bool
+}
+
+// DomainRow is what is known of an admitted domain besides its sums.
+type DomainRow struct {
+	Domain  string
+	LastEnd time.Time
+	// Policy is nil when no report told one.
+	Policy *dmarc.Policy
+	New    bool
+}
+
+// NameRow is a label value that was admitted to a part of the budget.
+type NameRow struct {
+	Pool, Name string
+}
+
+// SourceRow is when a delivery of a source was last committed.
+type SourceRow struct {
+	Source string
+	Last   time.Time // in milliseconds
+	New    bool
+}
+
+// IdentityRow is an identity and the digests of what was counted under it.
+type IdentityRow struct {
+	Key     Key
+	Digests []byte
+	// Before are the digests that the row had; nil when it is new.
+	Before []byte
+}
+
+// stateOf makes the state of all rows.
+func stateOf(rows *Rows) (*state, error) {
+	s := newState()
+	s.expired = rows.Expired
+	for _, r := range rows.Sums {
+		s.sums[r.Key] = sum{r.Value, r.Created.UnixMilli()}
+	}
+	for _, r := range rows.Days {
+		s.days[dayKey{r.Day, r.Domain, r.Class}] = r.Messages
+	}
+	for _, r := range rows.Domains {
+		s.domains[r.Domain] = domainInfo{r.LastEnd, r.Policy}
+	}
+	for _, r := range rows.Names {
+		p, ok := poolOf(r.Pool)
+		if !ok {
+			return nil, fmt.Errorf("a name of the unknown part %q", r.Pool)
+		}
+		s.names[name{p, r.Name}] = true
+	}
+	for _, r := range rows.Sources {
+		s.sources[r.Source] = r.Last
+	}
+	return s, nil
+}
+
+// Changes returns the rows that the Delta changes.
+func (d *Delta) Changes() *Rows {
+	rows := &Rows{Expired: d.expired, Identities: d.identities.changes()}
+	for k, v := range d.sums.changed {
+		row := SumRow{Key: k, Value: v.value, Added: v.value - v.before, Created: time.UnixMilli(v.created).UTC(), New: v.isNew}
+		rows.Sums = append(rows.Sums, row)
+	}
+	for k, v := range d.days.changed {
+		before, known := d.days.base[k]
+		rows.Days = append(rows.Days, DayRow{k.day, k.domain, k.class, v, v - before, !known})
+	}
+	for k, v := range d.domains.changed {
+		_, known := d.domains.base[k]
+		rows.Domains = append(rows.Domains, DomainRow{k, v.lastEnd, v.policy, !known})
+	}
+	for k := range d.names.changed {
+		rows.Names = append(rows.Names, NameRow{k.pool.label(), k.value})
+	}
+	for k, v := range d.sources.changed {
+		_, known := d.sources.base[k]
+		rows.Sources = append(rows.Sources, SourceRow{k, v, !known})
+	}
+	rows.sort()
+	return rows
+}
