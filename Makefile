@@ -85,22 +85,24 @@ fmt-check: go
 
 .PHONY: vet
 vet: go
-	$(GO) vet ./...
+	$(GO) vet $(RACE) ./...
 
 .PHONY: lint
 lint: go ## Run staticcheck.
-	$(TOOL) staticcheck ./...
+	@# Packages that were compiled for the tests need not be compiled again to be looked at.
+	$(TOOL) staticcheck -version >/dev/null && GOFLAGS="$$($(GO) env GOFLAGS) $(RACE)" "$$($(TOOL) -n staticcheck)" ./...
 
 # The packages whose tests write documents; others do not know -update.
 GENERATED = $(sort $(addprefix ./,$(dir $(shell grep -rlE 'func Test(Flags|Metrics)Doc' --include=*_test.go exporters collectors internal))))
 
 .PHONY: generate
-generate: go generate-docs ## Write what is generated: flags, metrics, rules, dashboards, SLOs.
+generate: go generate-docs ## Write what is generated: flags, metrics, exported names, rules, dashboards, SLOs.
 	$(MAKE) --no-print-directory -C mixin generate
 
 .PHONY: generate-docs
 generate-docs: go
 	$(GO) test $(GENERATED) -run 'TestFlagsDoc|TestMetricsDoc' -update
+	$(GO) test ./internal/repotest -run TestAPI -update
 
 # Generated documents are fresh when generating again changes nothing; the tests
 # of the mixin say so of rules and dashboards.
@@ -145,7 +147,8 @@ check-platform: go ## Lint workflows and scripts, test chart, manifests, images 
 	else echo "shellcheck is not installed: scripts are not checked"; fi
 	$(TOOL) actionlint
 	@# What these tests read is outside of their module, where the cache of results does not look.
-	$(GO) -C internal/tools test -count=1 ./...
+	@# Nothing in them is slow but compiling Helm and Kubernetes, which is done without optimising.
+	$(GO) -C internal/tools test -count=1 -gcflags='all=-N -l' ./...
 
 .PHONY: clean
 clean: ## Remove what the other targets made.

@@ -13,9 +13,8 @@ import (
 
 // in is what the metrics of example are made of.
 type in struct {
-	n     int
-	name  string
-	times map[string]time.Duration
+	n    int
+	name string
 }
 
 var example = []Row[in]{
