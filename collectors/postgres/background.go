@@ -72,7 +72,7 @@ func (c *Collector) runBackground(ctx context.Context, t *task) {
 	}
 	ran := outcome{at: time.Now(), err: err}
 	if err == nil {
-		ran, _ = c.runTask(ctx, t, server)
+		ran, _ = c.runGuarded(ctx, t, server)
 	}
 	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
 		return // shutting down

@@ -7,22 +7,22 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/internal/session"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 )
 
-// Finding is something Check has to say about a query.
+// Finding is something that Check found out about a query.
 type Finding struct {
-	At    Position
+	At    queryfile.Position
 	Error bool // the query or a part of it does not work; else a warning
 	Text  string
 }
 
 // Checked is what one run of a query showed.
 type Checked struct {
-	Query    *Query
+	Query    *queryfile.Query
 	Skipped  string // why it did not run, "" if it did
 	Rows     int
 	Took     time.Duration
@@ -33,7 +33,7 @@ type Checked struct {
 // Check runs each query once on a server and reports what it gives and what is
 // wrong with it. It reads only, like a scrape. The error is that of a server
 // which cannot be reached.
-func Check(ctx context.Context, db Querier, queries []*Query, visit func(Checked)) error {
+func Check(ctx context.Context, db Querier, queries []*queryfile.Query, visit func(Checked)) error {
 	server, err := db.Server(ctx, "")
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (c *Collector) check(ctx context.Context, t *task, server Server) Checked {
 		out.Series = append(out.Series, ran.samples[i].String())
 	}
 	if ran.err != nil {
-		out.Findings = append(out.Findings, Finding{At: q.errorPosition(server.Version, ran.err), Error: true, Text: explain(ran.err)})
+		out.Findings = append(out.Findings, Finding{At: errorPosition(q, server.Version, ran.err), Error: true, Text: explain(ran.err)})
 		return out
 	}
 	out.Findings = append(out.Findings, t.columnFindings(server.Version)...)
@@ -89,11 +89,11 @@ var rowTexts = map[Reason]string{
 }
 
 // errorPosition returns the place in the statement the server complains about.
-func (q *Query) errorPosition(v Version, err error) Position {
-	if server, ok := errors.AsType[*pgconn.PgError](err); ok && server.Position > 0 {
-		return q.Position(v, int(server.Position))
+func errorPosition(q *queryfile.Query, v queryfile.Version, err error) queryfile.Position {
+	if at := session.Position(err); at > 0 {
+		return q.Position(v, at)
 	}
-	if own, ok := errors.AsType[*FileError](err); ok {
+	if own, ok := errors.AsType[*queryfile.FileError](err); ok {
 		return own.At
 	}
 	return q.At
@@ -101,25 +101,17 @@ func (q *Query) errorPosition(v Version, err error) Position {
 
 // explain puts an error in words for the author of a query file.
 func explain(err error) string {
-	if own, ok := errors.AsType[*FileError](err); ok {
+	if own, ok := errors.AsType[*queryfile.FileError](err); ok {
 		return own.Err.Error()
 	}
-	server, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		return fmt.Sprintf("%s: %v", ReasonOf(err), err)
-	}
-	text := fmt.Sprintf("%s: %s (SQLSTATE %s)", ReasonOf(err), server.Message, server.Code)
-	if server.Hint != "" {
-		text += ". " + server.Hint
-	}
-	return text
+	return session.Explain(err)
 }
 
 // columnFindings compares the declared columns with those of the result.
-func (t *task) columnFindings(v Version) []Finding {
+func (t *task) columnFindings(v queryfile.Version) []Finding {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.query.decode != nil {
+	if t.query.Settings {
 		return nil
 	}
 	var out []Finding
@@ -127,14 +119,13 @@ func (t *task) columnFindings(v Version) []Finding {
 	for i := range t.query.Columns {
 		c := &t.query.Columns[i]
 		names := []string{c.Name}
-		if c.Usage == UsageHistogram {
-			for _, suffix := range histogramSuffixes {
-				names = append(names, c.Name+suffix)
-			}
+		if c.Usage == queryfile.UsageHistogram {
+			parts := queryfile.HistogramColumns(c.Name)
+			names = append(names, parts[:]...)
 		}
 		for _, name := range names {
 			known[name] = true
-			if c.isValue() && c.Versions.Contains(v) && !t.hasField(name) {
+			if c.IsValue() && c.Versions.Contains(v) && !t.hasField(name) {
 				out = append(out, Finding{At: c.At, Error: true, Text: fmt.Sprintf("column %q is not in the result", name)})
 			}
 		}
@@ -166,11 +157,11 @@ var seqScan = regexp.MustCompile(`Seq Scan on (\S+).* rows=(\d+)`)
 const manyRows = 100_000
 
 // planFindings warns about queries that read large tables in every scrape.
-func (c *Collector) planFindings(ctx context.Context, q *Query, v Version) []Finding {
+func (c *Collector) planFindings(ctx context.Context, q *queryfile.Query, v queryfile.Version) []Finding {
 	if q.Interval > 0 || q.Cache > 0 {
 		return nil
 	}
-	sql, _ := q.statement(v)
+	sql := q.Statement(v)
 	var out []Finding
 	_, err := c.db.Query(ctx, Statement{SQL: "EXPLAIN " + sql}, func(_ []Field, values [][]byte) {
 		m := seqScan.FindStringSubmatch(string(values[0]))
@@ -185,20 +176,4 @@ func (c *Collector) planFindings(ctx context.Context, q *Query, v Version) []Fin
 		return []Finding{{At: q.At, Text: "cannot be explained: " + explain(err)}}
 	}
 	return out
-}
-
-// String returns the series as name{labels} value, or what a histogram counts.
-func (s *sample) String() string {
-	var labels []string
-	for _, l := range s.labels {
-		labels = append(labels, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
-	}
-	name := s.family.name
-	if len(labels) > 0 {
-		name += "{" + strings.Join(labels, ",") + "}"
-	}
-	if s.histogram != nil {
-		return fmt.Sprintf("%s histogram of %g, sum %g", name, s.histogram.count, s.histogram.sum)
-	}
-	return fmt.Sprintf("%s %g", name, s.value)
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -10,9 +11,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 )
 
-// Config is what a Collector can be told. Its zero value works.
+// Config configures a Collector. Its zero value works.
 type Config struct {
 	// MaxRows bounds the rows of queries that do not say max_rows; 0: 1000.
 	MaxRows int
@@ -23,8 +26,8 @@ type Config struct {
 	Timeout time.Duration
 	// Labels are put on every series, to tell several servers apart.
 	Labels map[string]string
-	// Logger is told when the server or a query begins or ceases to fail. It
-	// never sees passwords or data. Nil means discard.
+	// Logger gets a line when the server or a query begins or ceases to fail,
+	// without passwords and data. Nil means discard.
 	Logger *slog.Logger
 }
 
@@ -37,6 +40,7 @@ type Collector struct {
 	db     Querier
 	config Config
 	own    *ownMetrics
+	labels []labelColumn // of every series
 	set    atomic.Pointer[querySet]
 	log    *slog.Logger
 
@@ -50,9 +54,9 @@ type Collector struct {
 	down     Reason         // of the last scrape
 }
 
-// New returns a collector of the given queries. The queries come from Load,
-// Parse or Core and are not changed.
-func New(db Querier, queries []*Query, config Config) *Collector {
+// New returns a collector of the given queries, which come from package queryfile
+// and are not changed.
+func New(db Querier, queries []*queryfile.Query, config Config) *Collector {
 	if config.MaxRows <= 0 {
 		config.MaxRows = 1000
 	}
@@ -66,7 +70,7 @@ func New(db Querier, queries []*Query, config Config) *Collector {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Collector{
-		db: db, config: config, log: config.Logger, own: newOwnMetrics(config.Labels),
+		db: db, config: config, log: config.Logger, own: newOwnMetrics(config.Labels), labels: constantLabels(config.Labels),
 		reloaded: make(chan struct{}, 1), failures: map[Reason]int{},
 	}
 	c.SetQueries(queries)
@@ -75,7 +79,7 @@ func New(db Querier, queries []*Query, config Config) *Collector {
 
 // SetQueries replaces the queries. Scrapes under way finish with the old ones.
 // Totals and results of queries that stay the same are kept.
-func (c *Collector) SetQueries(queries []*Query) {
+func (c *Collector) SetQueries(queries []*queryfile.Query) {
 	c.set.Store(newQuerySet(queries, c.config.MaxRows, c.set.Load()))
 	select {
 	case c.reloaded <- struct{}{}:
@@ -135,4 +139,13 @@ func (s Selection) CollectContext(ctx context.Context, ch chan<- prometheus.Metr
 func (s Selection) selects(name string) bool {
 	name = "," + name + ","
 	return (s.only == "" || strings.Contains(s.only, name)) && !strings.Contains(s.without, name)
+}
+
+// constantLabels returns labels as those of a series, in the order of their names.
+func constantLabels(labels map[string]string) []labelColumn {
+	var out []labelColumn
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		out = append(out, labelColumn{name: name, column: -1, value: labels[name]})
+	}
+	return out
 }

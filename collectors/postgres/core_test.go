@@ -15,59 +15,11 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 func all(string) bool { return true }
-
-func TestCoreQueriesNameThePack(t *testing.T) {
-	var names, listed []string
-	for _, q := range postgres.Core(postgres.CoreConfig{Enabled: all}) {
-		names = append(names, q.Name)
-	}
-	defaults := 0
-	for _, q := range postgres.CoreQueries() {
-		if q.Name != "settings" { // settings_all takes its place
-			listed = append(listed, q.Name)
-		}
-		if q.Default {
-			defaults++
-		}
-	}
-	if !slices.Equal(names, listed) {
-		t.Errorf("the file has %v, the table %v", names, listed)
-	}
-	if defaults > 12 {
-		t.Errorf("%d statements a scrape", defaults)
-	}
-}
-
-func TestCoreConfig(t *testing.T) {
-	queries := map[string]*postgres.Query{}
-	for _, q := range postgres.Core(postgres.CoreConfig{Statements: 7, Databases: []string{"a"}}) {
-		queries[q.Name] = q
-	}
-	if queries["settings"] == nil || queries["settings_all"] != nil || len(queries) > 12 {
-		t.Errorf("%d queries run by default", len(queries))
-	}
-	q := queries["stat_statements"]
-	for _, sql := range []string{q.SQL, q.Alternatives[0].SQL, q.Alternatives[1].SQL} {
-		if !strings.Contains(sql, "LIMIT 7\n") {
-			t.Errorf("no limit in %s", sql)
-		}
-	}
-	if got := queries["stat_user_tables"].Databases; !slices.Equal(got, []string{"a"}) {
-		t.Errorf("tables of %q", got)
-	}
-}
-
-func TestCoreIsNotShared(t *testing.T) {
-	a, b := postgres.Core(postgres.CoreConfig{Enabled: all}), postgres.Core(postgres.CoreConfig{Enabled: all, Databases: []string{"*"}})
-	a[0].SQL = "changed"
-	if b[0].SQL == "changed" {
-		t.Error("two calls share queries")
-	}
-}
 
 // testCore runs the whole core pack and compares it with the names, types and
 // labels of postgres_exporter.
@@ -82,7 +34,7 @@ func testCore(t *testing.T, server *realtest.PostgresServer) {
 	defer idle.Close(context.Background())
 	log, text := logger()
 	sessions := open(t, server.DSN("core"), postgres.SessionsConfig{})
-	c := postgres.New(sessions, postgres.Core(postgres.CoreConfig{Enabled: all}), postgres.Config{Logger: log})
+	c := postgres.New(sessions, queryfile.Core(queryfile.CoreConfig{Enabled: all}), postgres.Config{Logger: log})
 	families := gatherFamilies(t, c)
 	if text.Len() > 0 {
 		t.Errorf("logged:\n%s", text)
@@ -114,7 +66,7 @@ func testCore(t *testing.T, server *realtest.PostgresServer) {
 // testCoreDefault compares what runs by default with the list and prints what is
 // left out.
 func testCoreDefault(t *testing.T, server *realtest.PostgresServer) {
-	c := postgres.New(open(t, server.DSN("core"), postgres.SessionsConfig{}), postgres.Core(postgres.CoreConfig{}), postgres.Config{})
+	c := postgres.New(open(t, server.DSN("core"), postgres.SessionsConfig{}), queryfile.Core(queryfile.CoreConfig{}), postgres.Config{})
 	families := gatherFamilies(t, c)
 	shown, off := 0, 0
 	for _, want := range readNames(t) {
@@ -142,7 +94,7 @@ func testCoreRoles(t *testing.T, server *realtest.PostgresServer) {
 	server.SQL(t, "postgres", "CREATE ROLE watcher LOGIN PASSWORD 'w' IN ROLE pg_monitor; CREATE ROLE stranger LOGIN PASSWORD 's'")
 	for role, want := range map[string][]string{"watcher:w": nil, "stranger:s": {"wal"}} {
 		dsn := strings.Replace(server.DSN("core"), "postgres:"+realtest.PostgresPassword, role, 1)
-		c := postgres.New(open(t, dsn, postgres.SessionsConfig{}), postgres.Core(postgres.CoreConfig{}), postgres.Config{})
+		c := postgres.New(open(t, dsn, postgres.SessionsConfig{}), queryfile.Core(queryfile.CoreConfig{}), postgres.Config{})
 		var failed []string
 		for _, m := range gatherFamilies(t, c)["pg_scrape_collector_success"].Metric {
 			if m.Gauge.GetValue() != 1 {

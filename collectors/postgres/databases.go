@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/internal/session"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 )
 
 // catalog remembers for a while what the server has.
@@ -61,7 +64,7 @@ func (k *catalog) has(ctx context.Context, db Querier, name string) (bool, error
 	if time.Since(r.asked) < rememberFor {
 		return r.exists, nil
 	}
-	answer, err := scalar(ctx, db, Statement{SQL: "SELECT pg_catalog.to_regclass(" + quote(name) + ") IS NOT NULL"})
+	answer, err := scalar(ctx, db, Statement{SQL: "SELECT pg_catalog.to_regclass(" + session.Quote(name) + ") IS NOT NULL"})
 	if err != nil {
 		return false, fmt.Errorf("look for %s: %w", name, err)
 	}
@@ -77,9 +80,9 @@ func (k *catalog) has(ctx context.Context, db Querier, name string) (bool, error
 
 // targets returns the databases a query runs in, with the labels its series
 // carry there.
-func (c *Collector) targets(ctx context.Context, q *Query, server Server) ([]target, error) {
-	constant := c.own.constant
-	if !q.perDatabase() {
+func (c *Collector) targets(ctx context.Context, q *queryfile.Query, server Server) ([]target, error) {
+	constant := c.labels
+	if !q.PerDatabase() {
 		return []target{{constant: constant}}, nil
 	}
 	names, err := c.catalog.list(ctx, c.db)

@@ -8,12 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 )
 
 // A program of one's own exposes a query file and the core pack. The server
 // need not be there when the program starts.
 func Example() {
-	files, err := postgres.Parse("shop.yaml", []byte(`
+	files, err := queryfile.Parse("shop.yaml", []byte(`
 shop_orders:
   query: SELECT state, count(*) AS stored FROM orders GROUP BY state
   interval: 1m
@@ -30,7 +31,7 @@ shop_orders:
 	}, postgres.SessionsConfig{})
 	defer sessions.Close()
 
-	queries := append(postgres.Core(postgres.CoreConfig{}), files.Queries...)
+	queries := append(queryfile.Core(queryfile.CoreConfig{}), files.Queries...)
 	collector := postgres.New(sessions, queries, postgres.Config{})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector)
@@ -47,18 +48,4 @@ shop_orders:
 		}
 	}
 	// Output: pg_up 0
-}
-
-// Mistakes in a query file come with their places, all at once.
-func ExampleParse() {
-	_, err := postgres.Parse("shop.yaml", []byte(`
-shop_orders:
-  querry: SELECT count(*) AS stored FROM orders
-  metrics:
-    - stored: {usage: GUAGE}
-`))
-	fmt.Println(err)
-	// Output:
-	// shop.yaml:3:3: unknown key "querry" in query "shop_orders", did you mean "query"?
-	// shop.yaml:5:23: unknown usage "GUAGE", did you mean "GAUGE"?
 }

@@ -49,7 +49,7 @@ func testFaults(t *testing.T, server *realtest.PostgresServer) {
 		quick  bool
 	}{
 		{"refuse", realtest.Refuse, "refused", true},
-		{"reset", realtest.Reset, "connection", true},
+		{"reset", realtest.Reset, "reset", true},
 		{"hang", realtest.Hang, "timeout", false},
 		{"cut", realtest.Cut, "timeout", false},
 		{"drip", realtest.Drip, "timeout", false},

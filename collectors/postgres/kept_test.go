@@ -13,9 +13,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 )
 
-var version15 = postgres.Server{Address: "db:5432", Database: "app", Version: postgres.Version{15, 8}}
+var version15 = postgres.Server{Address: "db:5432", Database: "app", Version: queryfile.Version{15, 8}}
 
 // TestCacheSeconds shows a result again while it is fresh, and for a while when
 // there is no newer one.

@@ -6,17 +6,20 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // layout says what to do with each column of a result. It is made once for a
 // query and the columns its statement turned out to have, and is not changed
 // afterwards.
 type layout struct {
-	fields []Field
-	sets   []labelSet
-	values []valueColumn
-	flaws  problems // what is wrong whatever the rows are
-	decode decoder  // instead of values
+	fields   []Field
+	sets     []labelSet
+	values   []valueColumn
+	flaws    problems  // what is wrong whatever the rows are
+	settings *settings // instead of values
 }
 
 // labelSet is a selection of the row's labels, in the order of their names.
@@ -36,37 +39,39 @@ type labelColumn struct {
 type valueColumn struct {
 	column             int
 	bucket, sum, count int // of a histogram
-	declared           *Column
+	declared           *queryfile.Column
 	oid                uint32
-	family             *family
+	family             *collect.Family
+	shared             bool // another query may have the same metric
 	set                int
-	null               NullMode
+	null               queryfile.NullMode
 	countNull          bool
 }
 
 // scope is what a layout depends on beside the columns.
 type scope struct {
-	version  Version
+	version  queryfile.Version
 	server   string                // value of the server label, "" for none
 	constant []labelColumn         // labels that all series of the query carry
 	uses     func(name string) int // how many queries declare the metric
 }
 
 // valueType returns the type of the metric a column becomes.
-func (u Usage) valueType() prometheus.ValueType {
+func valueType(u queryfile.Usage) prometheus.ValueType {
 	switch u {
-	case UsageCounter:
+	case queryfile.UsageCounter:
 		return prometheus.CounterValue
-	case UsageUntyped:
+	case queryfile.UsageUntyped:
 		return prometheus.UntypedValue
 	}
 	return prometheus.GaugeValue
 }
 
 // newLayout binds the columns of a result to the declaration of a query.
-func newLayout(q *Query, fields []Field, sc scope) (*layout, error) {
-	l := &layout{fields: fields, flaws: problems{}, decode: q.decode}
-	if q.decode != nil {
+func newLayout(q *queryfile.Query, fields []Field, sc scope) (*layout, error) {
+	l := &layout{fields: fields, flaws: problems{}}
+	if q.Settings {
+		l.settings = &settings{}
 		l.setOf(nil, sc, q.ServerLabel)
 		return l, nil
 	}
@@ -81,17 +86,17 @@ func newLayout(q *Query, fields []Field, sc scope) (*layout, error) {
 		if at >= 0 {
 			used[at] = true
 		}
-		if c.Usage != UsageLabel || !c.Versions.Contains(sc.version) {
+		if c.Usage != queryfile.UsageLabel || !c.Versions.Contains(sc.version) {
 			continue
 		}
 		if at < 0 {
-			return nil, &queryError{ReasonColumn, &FileError{c.At, fmt.Errorf("LABEL column %q is not in the result", c.Name)}}
+			return nil, &collect.Error{Reason: ReasonColumn, Err: &queryfile.FileError{At: c.At, Err: fmt.Errorf("LABEL column %q is not in the result", c.Name)}}
 		}
 		all = append(all, labelColumn{name: c.Name, column: at})
 	}
 	for i := range q.Columns {
 		c := &q.Columns[i]
-		if c.isValue() && c.Versions.Contains(sc.version) {
+		if c.IsValue() && c.Versions.Contains(sc.version) {
 			l.addDeclared(q, c, all, sc, index, used)
 		}
 	}
@@ -103,12 +108,13 @@ func newLayout(q *Query, fields []Field, sc scope) (*layout, error) {
 	return l, nil
 }
 
-func (l *layout) addDeclared(q *Query, c *Column, all []labelColumn, sc scope, index func(string) int, used []bool) {
+func (l *layout) addDeclared(q *queryfile.Query, c *queryfile.Column, all []labelColumn, sc scope, index func(string) int, used []bool) {
 	v := valueColumn{column: index(c.Name), declared: c, null: c.Null}
 	need := []string{c.Name}
-	if c.Usage == UsageHistogram {
+	if c.Usage == queryfile.UsageHistogram {
+		names := queryfile.HistogramColumns(c.Name)
 		for i, part := range []*int{&v.bucket, &v.sum, &v.count} {
-			name := c.Name + histogramSuffixes[i]
+			name := names[i]
 			if *part = index(name); *part >= 0 {
 				used[*part] = true
 			}
@@ -137,35 +143,35 @@ func (l *layout) addDeclared(q *Query, c *Column, all []labelColumn, sc scope, i
 	}
 	v.oid = l.fields[v.column].OID
 	v.set = l.setOf(labels, sc, withServer)
-	v.family = l.newFamily(q.metricName(c), c.Help, c.Usage.valueType(), v.set, sc)
+	name := q.MetricName(c)
+	v.family, v.shared = l.newFamily(name, c.Help, valueType(c.Usage), v.set), sc.uses(name) > 1
 	l.values = append(l.values, v)
 }
 
 // addUndeclared makes an untyped metric of a column the file does not mention,
 // if its name allows it: that is what postgres_exporter does.
-func (l *layout) addUndeclared(q *Query, column int, f Field, all []labelColumn, sc scope) {
+func (l *layout) addUndeclared(q *queryfile.Query, column int, f Field, all []labelColumn, sc scope) {
 	name := q.Prefix + "_" + f.Name
-	if !metricName.MatchString(name) {
+	if !queryfile.IsMetricName(name) {
 		l.flaws[ReasonColumn]++
 		return
 	}
-	taken := func(v valueColumn) bool { return v.family.name == name }
+	taken := func(v valueColumn) bool { return v.family.Name == name }
 	if sc.uses(name) > 0 || slices.ContainsFunc(l.values, taken) {
 		l.flaws[ReasonClash]++
 		return
 	}
-	v := valueColumn{column: column, declared: &Column{}, oid: f.OID, null: NullSkip}
+	v := valueColumn{column: column, declared: &queryfile.Column{}, oid: f.OID, null: queryfile.NullSkip}
 	v.set = l.setOf(all, sc, q.ServerLabel)
-	v.family = l.newFamily(name, "", prometheus.UntypedValue, v.set, sc)
-	v.family.shared = true
+	v.family, v.shared = l.newFamily(name, "", prometheus.UntypedValue, v.set), true
 	l.values = append(l.values, v)
 }
 
-func (l *layout) newFamily(name, help string, kind prometheus.ValueType, set int, sc scope) *family {
+func (l *layout) newFamily(name, help string, kind prometheus.ValueType, set int) *collect.Family {
 	if help == "" {
 		help = "Read by a query whose file does not describe it."
 	}
-	return &family{name: name, kind: kind, desc: prometheus.NewDesc(name, help, l.labelNames(set), nil), shared: sc.uses(name) > 1}
+	return collect.NewFamily(kind, name, help, l.labelNames(set), nil)
 }
 
 // labelNames returns the names of the labels of a set.

@@ -9,6 +9,9 @@ import (
 	"unicode/utf8"
 
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // maxLabel bounds the length of a label value in bytes.
@@ -24,7 +27,7 @@ type scanner struct {
 	seen     map[uint64]struct{}
 	samples  []sample
 	problems problems
-	constant []*dto.LabelPair // of decoders, made once
+	constant []*dto.LabelPair // of settings, made once
 }
 
 func newScanner(l *layout, seed maphash.Seed) *scanner {
@@ -40,8 +43,8 @@ type rowLabels struct {
 
 // row adds the samples of one row.
 func (s *scanner) row(values [][]byte) {
-	if s.layout.decode != nil {
-		s.layout.decode(s, values)
+	if s.layout.settings != nil {
+		s.layout.settings.decode(s, values)
 		return
 	}
 	var small [4]rowLabels
@@ -52,7 +55,7 @@ func (s *scanner) row(values [][]byte) {
 	labels = labels[:len(s.layout.sets)]
 	for i := range s.layout.values {
 		v := &s.layout.values[i]
-		one := sample{family: v.family}
+		one := sample{Sample: collect.Sample{Family: v.family}, shared: v.shared}
 		if !s.value(v, values, &one) {
 			continue
 		}
@@ -63,7 +66,7 @@ func (s *scanner) row(values [][]byte) {
 		if set.duplicate {
 			continue
 		}
-		one.labels = set.pairs
+		one.Labels = set.pairs
 		s.samples = append(s.samples, one)
 	}
 }
@@ -98,8 +101,8 @@ func (s *scanner) label(index int, values [][]byte, out *rowLabels) {
 	s.seen[sum] = struct{}{}
 }
 
-// constantLabels returns the labels of the first set, which a decoder has made
-// of constants.
+// constantLabels returns the labels of the first set, which for settings are
+// constants.
 func (s *scanner) constantLabels() []*dto.LabelPair {
 	if s.constant == nil {
 		labels := s.layout.sets[0].labels
@@ -130,7 +133,7 @@ func (s *scanner) text(b []byte) string {
 
 // value converts a column and reports whether there is a sample.
 func (s *scanner) value(v *valueColumn, values [][]byte, out *sample) bool {
-	if v.declared.Usage == UsageHistogram {
+	if v.declared.Usage == queryfile.UsageHistogram {
 		return s.histogram(v, values, out)
 	}
 	text := values[v.column]
@@ -139,16 +142,16 @@ func (s *scanner) value(v *valueColumn, values [][]byte, out *sample) bool {
 	}
 	var err error
 	switch v.declared.Usage {
-	case UsageMapped:
+	case queryfile.UsageMapped:
 		mapped, known := v.declared.Mapping[string(text)]
 		if !known {
 			err = errNoNumber
 		}
-		out.value = mapped
-	case UsageDuration:
-		out.value, err = parseMilliseconds(v.oid, text)
+		out.Value = mapped
+	case queryfile.UsageDuration:
+		out.Value, err = parseMilliseconds(v.oid, text)
 	default:
-		out.value, err = parseValue(v.oid, text)
+		out.Value, err = parseValue(v.oid, text)
 	}
 	if err != nil {
 		s.problems[ReasonValue]++
@@ -159,11 +162,11 @@ func (s *scanner) value(v *valueColumn, values [][]byte, out *sample) bool {
 
 func (s *scanner) null(v *valueColumn, out *sample) bool {
 	switch v.null {
-	case NullZero:
-		out.value = 0
+	case queryfile.NullZero:
+		out.Value = 0
 		return true
-	case NullNaN:
-		out.value = math.NaN()
+	case queryfile.NullNaN:
+		out.Value = math.NaN()
 		return true
 	}
 	if v.countNull {
@@ -194,6 +197,6 @@ func (s *scanner) histogram(v *valueColumn, values [][]byte, out *sample) bool {
 		s.problems[ReasonValue]++
 		return false
 	}
-	out.histogram = h
+	out.Histogram = h
 	return true
 }

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/internal/session"
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // scrape is one run over the queries for one answer.
@@ -20,7 +23,7 @@ type scrape struct {
 
 	mu   sync.Mutex
 	todo []*task
-	seen map[string]*family // names and series that several queries may have
+	seen map[string]*collect.Family // names and series that several queries may have
 }
 
 // helpAfter is how long a scrape runs one query after the other before a
@@ -39,7 +42,7 @@ func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric, wa
 		}
 	}
 	if err == nil {
-		s := &scrape{c: c, ctx: ctx, ch: ch, server: server, seen: map[string]*family{}}
+		s := &scrape{c: c, ctx: ctx, ch: ch, server: server, seen: map[string]*collect.Family{}}
 		s.run(tasks)
 	}
 	c.sendOwn(ch, tasks, err != nil, time.Since(began))
@@ -49,8 +52,11 @@ func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric, wa
 func (c *Collector) noteServer(ctx context.Context, err error) {
 	reason := ReasonOf(err)
 	c.mu.Lock()
-	changed := reason != c.down
-	c.down = reason
+	// A scraper that went away says nothing about the server.
+	changed := reason != c.down && reason != collect.Canceled
+	if changed {
+		c.down = reason
+	}
 	c.scrapes++
 	if reason != "" {
 		c.failures[reason]++
@@ -61,7 +67,7 @@ func (c *Collector) noteServer(ctx context.Context, err error) {
 	case reason == "":
 		c.log.InfoContext(ctx, "server answers again")
 	default:
-		c.log.WarnContext(ctx, "server does not answer", "reason", string(reason), "err", publicError(err))
+		c.log.WarnContext(ctx, "server does not answer", "reason", string(reason), "err", session.Public(err))
 	}
 }
 
@@ -101,27 +107,27 @@ func (s *scrape) runQuick() {
 		return
 	}
 	var tasks, rest []*task
-	var jobs []*job
+	var jobs []*session.Job
 	var readings []*reading
 	for _, t := range s.todo {
 		if !t.isQuick() || !s.c.isHere(s.ctx, t) {
 			rest = append(rest, t)
 			continue
 		}
-		r := t.read(s.server, target{constant: s.c.own.constant})
+		r := t.read(s.server, target{constant: s.c.labels})
 		tasks, readings = append(tasks, t), append(readings, r)
-		jobs = append(jobs, &job{statement: r.statement(nil), visit: r.visit})
+		jobs = append(jobs, &session.Job{Statement: r.statement(nil), Visit: r.visit})
 	}
 	if len(tasks) < 2 {
 		return
 	}
-	db.batch(s.ctx, jobs, helpAfter)
+	db.Batch(s.ctx, jobs, helpAfter)
 	for i, j := range jobs {
-		if !j.answered {
+		if !j.Answered {
 			rest = append(rest, tasks[i])
 			continue
 		}
-		out := readings[i].outcome(j.result, j.err, j.took)
+		out := readings[i].outcome(j.Result, j.Err, j.Took)
 		s.c.record(tasks[i], &out)
 		s.send(tasks[i], &out)
 	}
@@ -131,7 +137,7 @@ func (s *scrape) runQuick() {
 // isQuick reports whether a query may be part of a batch.
 func (t *task) isQuick() bool {
 	took := t.stats.took()
-	return took > 0 && took < quick && !t.keeps() && !t.query.perDatabase() && (t.query.Timeout == 0 || t.query.Timeout > helpAfter)
+	return took > 0 && took < quick && !t.keeps() && !t.query.PerDatabase() && (t.query.Timeout == 0 || t.query.Timeout > helpAfter)
 }
 
 // isHere reports whether it is known that the relation a query needs exists.
@@ -204,7 +210,7 @@ func (s *scrape) do(t *task) {
 		}
 		defer t.running.Unlock()
 	}
-	ran, show := s.c.runTask(s.ctx, t, s.server)
+	ran, show := s.c.runGuarded(s.ctx, t, s.server)
 	s.c.record(t, &ran)
 	s.send(t, show)
 }
@@ -220,6 +226,19 @@ func (c *Collector) record(t *task, ran *outcome) {
 
 // errNotHere is the outcome of a query whose relation does not exist.
 var errNotHere = errors.New("the relation does not exist")
+
+// runGuarded is runTask, of which a panic fails only this query.
+func (c *Collector) runGuarded(ctx context.Context, t *task, server Server) (ran outcome, show *outcome) {
+	began := time.Now()
+	err := collect.Guard(func() error {
+		ran, show = c.runTask(ctx, t, server)
+		return nil
+	})
+	if err != nil {
+		return outcome{err: err, at: began, took: time.Since(began)}, nil
+	}
+	return ran, show
+}
 
 // runTask runs a query wherever it is to run and returns the outcome and what
 // is to be shown. The caller holds t.running if results are kept.
@@ -256,11 +275,11 @@ func (s *scrape) send(t *task, out *outcome) {
 	}
 	for i := range out.samples {
 		one := &out.samples[i]
-		if one.family.shared && !s.admit(one) {
+		if one.shared && !s.admit(one) {
 			t.stats.add(ReasonDuplicate)
 			continue
 		}
-		s.ch <- one
+		s.ch <- &one.Sample
 	}
 }
 
@@ -269,14 +288,14 @@ func (s *scrape) send(t *task, out *outcome) {
 func (s *scrape) admit(one *sample) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name, series := one.family.name, one.key()
-	if first := s.seen[name]; first != nil && first.kind != one.family.kind {
+	name, series := one.Family.Name, one.key()
+	if first := s.seen[name]; first != nil && first.Kind != one.Family.Kind {
 		return false
 	}
-	s.seen[name] = one.family
+	s.seen[name] = one.Family
 	if s.seen[series+"\xff"] != nil {
 		return false
 	}
-	s.seen[series+"\xff"] = one.family
+	s.seen[series+"\xff"] = one.Family
 	return true
 }

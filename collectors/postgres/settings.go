@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // settingUnits are the units of pg_settings, and what they are in the base
@@ -40,10 +42,10 @@ var settingUnits = map[string]struct {
 // setting and unit. It remembers the metrics it has made.
 type settings struct {
 	mu       sync.Mutex
-	families map[string]*family
+	families map[string]*collect.Family
 }
 
-// decode implements decoder.
+// decode adds the sample of a row.
 func (d *settings) decode(s *scanner, values [][]byte) {
 	if len(values) != 3 {
 		s.problems[ReasonColumn]++
@@ -55,10 +57,10 @@ func (d *settings) decode(s *scanner, values [][]byte) {
 		s.problems[ReasonValue]++
 		return
 	}
-	one := sample{family: d.family(name, unit.suffix, s.layout)}
+	one := sample{Sample: collect.Sample{Family: d.family(name, unit.suffix, s.layout)}}
 	switch setting {
 	case "on":
-		one.value = 1
+		one.Value = 1
 	case "off":
 	default:
 		f, err := strconv.ParseFloat(setting, 64)
@@ -69,13 +71,13 @@ func (d *settings) decode(s *scanner, values [][]byte) {
 		if f > 0 { // -1 stands for a default or for "off".
 			f *= unit.factor
 		}
-		one.value = f
+		one.Value = f
 	}
-	one.labels = s.constantLabels()
+	one.Labels = s.constantLabels()
 	s.samples = append(s.samples, one)
 }
 
-func (d *settings) family(name, suffix string, l *layout) *family {
+func (d *settings) family(name, suffix string, l *layout) *collect.Family {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if f := d.families[name]; f != nil {
@@ -87,8 +89,10 @@ func (d *settings) family(name, suffix string, l *layout) *family {
 		}
 		return '_'
 	}, name) + suffix
-	f := &family{name: metric, kind: prometheus.GaugeValue}
-	f.desc = prometheus.NewDesc(metric, "Server parameter "+name+".", l.labelNames(0), nil)
+	f := collect.NewFamily(prometheus.GaugeValue, metric, "Server parameter "+name+".", l.labelNames(0), nil)
+	if d.families == nil {
+		d.families = map[string]*collect.Family{}
+	}
 	d.families[name] = f
 	return f
 }

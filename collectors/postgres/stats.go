@@ -1,15 +1,12 @@
 package postgres
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"maps"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/internal/session"
 )
 
 // stats are the figures about a query that outlive its runs and reloads.
@@ -53,7 +50,7 @@ func (s *stats) record(out *outcome, name string, log *slog.Logger) {
 	if reason == "" {
 		log.Info("query succeeds again", "query", name)
 	} else {
-		log.Warn("query fails", "query", name, "reason", string(reason), "err", publicError(out.err))
+		log.Warn("query fails", "query", name, "reason", string(reason), "err", session.Public(out.err))
 	}
 	s.failing = reason
 }
@@ -88,22 +85,4 @@ func (s *stats) snapshot() snapshot {
 		errors: maps.Clone(s.errors), ran: s.runs > 0, ok: s.failing == "",
 		took: s.lastTook, rows: s.lastRows, lastRun: s.lastRun,
 	}
-}
-
-// publicError returns an error that is safe to log: messages of the server
-// that may quote data are reduced to their code.
-func publicError(err error) error {
-	server, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return context.DeadlineExceeded
-		}
-		return err
-	}
-	for _, class := range []string{"08", "0A", "25", "28", "3D", "3F", "42", "53", "55", "57"} {
-		if strings.HasPrefix(server.Code, class) {
-			return err
-		}
-	}
-	return errors.New("SQLSTATE " + server.Code)
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 )
 
 // querySet is what one load of the query files gave. It is replaced as a whole.
@@ -17,7 +19,7 @@ type querySet struct {
 
 // task is a query at work.
 type task struct {
-	query   *Query
+	query   *queryfile.Query
 	names   map[string]int
 	maxRows int
 	seed    maphash.Seed
@@ -38,12 +40,12 @@ type boundLayout struct {
 
 // newQuerySet prepares queries. What previous has learned about those that did
 // not change is kept: a reload must not reset counters.
-func newQuerySet(queries []*Query, defaultMaxRows int, previous *querySet) *querySet {
+func newQuerySet(queries []*queryfile.Query, defaultMaxRows int, previous *querySet) *querySet {
 	set := &querySet{names: map[string]int{}}
 	for _, q := range queries {
 		for i := range q.Columns {
-			if c := &q.Columns[i]; c.isValue() {
-				set.names[q.metricName(c)]++
+			if c := &q.Columns[i]; c.IsValue() {
+				set.names[q.MetricName(c)]++
 			}
 		}
 	}
@@ -57,7 +59,7 @@ func newQuerySet(queries []*Query, defaultMaxRows int, previous *querySet) *quer
 		}
 		if old := previous.find(q.Name); old != nil {
 			t.stats = old.stats
-			if old.query.same(q) {
+			if old.query.Same(q) {
 				old.mu.Lock()
 				t.kept, t.window = old.kept, old.window
 				old.mu.Unlock()
@@ -113,7 +115,7 @@ func (t *task) read(server Server, to target) *reading {
 // statement returns what to run. args are the bounds of a window.
 func (r *reading) statement(args []string) Statement {
 	q := r.task.query
-	sql, _ := q.statement(r.server.Version)
+	sql := q.Statement(r.server.Version)
 	return Statement{Database: r.to.database, SQL: sql, Args: args, MaxRows: r.task.maxRows, Timeout: q.Timeout}
 }
 

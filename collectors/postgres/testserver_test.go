@@ -18,6 +18,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
@@ -91,9 +92,9 @@ func (c *countedConn) Close() error {
 }
 
 // parse returns the queries of a file.
-func parse(t testing.TB, file string) []*postgres.Query {
+func parse(t testing.TB, file string) []*queryfile.Query {
 	t.Helper()
-	files, err := postgres.Parse("test.yaml", []byte(file))
+	files, err := queryfile.Parse("test.yaml", []byte(file))
 	if err != nil {
 		t.Fatal(err)
 	}

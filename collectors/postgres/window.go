@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // window is the state of a query with a cursor: how far its rows were counted
@@ -20,7 +21,7 @@ type window struct {
 }
 
 // errNoCursor is the error of a cursor without a value.
-var errNoCursor = &queryError{ReasonColumn, errors.New("the cursor must return one value")}
+var errNoCursor = &collect.Error{Reason: ReasonColumn, Err: errors.New("the cursor must return one value")}
 
 // runWindow counts the rows between the last cursor and the present one. The
 // caller holds t.running.
@@ -90,13 +91,13 @@ func (w window) add(out *outcome, maxSeries int) window {
 			continue
 		}
 		sum := *total
-		sum.family, sum.value = s.family, total.value+s.value
-		if s.histogram != nil {
-			h, ok := total.histogram.plus(s.histogram)
+		sum.Family, sum.Value = s.Family, total.Value+s.Value
+		if s.Histogram != nil {
+			h, ok := plus(total.Histogram, s.Histogram)
 			if !ok { // other bounds: the file has changed
 				out.problems[ReasonValue]++
 			}
-			sum.histogram = h
+			sum.Histogram = h
 		}
 		next.totals[key] = &sum
 	}
@@ -113,14 +114,4 @@ func (w window) samples() []sample {
 		out = append(out, *w.totals[key])
 	}
 	return out
-}
-
-// key identifies a series.
-func (s *sample) key() string {
-	var b strings.Builder
-	b.WriteString(s.family.name)
-	for _, l := range s.labels {
-		b.WriteString("\xff" + l.GetName() + "\xff" + l.GetValue())
-	}
-	return b.String()
 }

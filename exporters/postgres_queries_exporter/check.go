@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 )
 
 // checkTimeout bounds a check on a server.
@@ -46,20 +47,20 @@ func check(f *flags, logger *slog.Logger, stdout, stderr io.Writer) int {
 
 // checkFiles parses query files, or takes the DMARC pack if there are none, and
 // compares their names with what is built in.
-func checkFiles(f *flags, patterns []string, stdout io.Writer) ([]*postgres.Query, error) {
+func checkFiles(f *flags, patterns []string, stdout io.Writer) ([]*queryfile.Query, error) {
 	if len(patterns) == 0 {
-		files, err := postgres.Parse("postgres-queries.yaml", dmarcPack)
+		files, err := queryfile.Parse("postgres-queries.yaml", dmarcPack)
 		if err != nil {
 			return nil, err
 		}
 		fmt.Fprintf(stdout, "the built-in DMARC pack: %d queries\n", len(files.Queries))
 		return files.Queries, nil
 	}
-	files, err := postgres.Load(patterns...)
+	files, err := queryfile.Load(patterns...)
 	if err != nil {
 		return nil, err
 	}
-	if err := postgres.CheckNames(append(postgres.Core(postgres.CoreConfig{Enabled: f.coreEnabled}), files.Queries...)); err != nil {
+	if err := queryfile.CheckNames(append(queryfile.Core(queryfile.CoreConfig{Enabled: f.coreEnabled}), files.Queries...)); err != nil {
 		return nil, fmt.Errorf("%w\n(a query file takes the place of what is built in; rename, or disable what it replaces)", err)
 	}
 	for _, sum := range files.Sums {
@@ -76,7 +77,7 @@ func checkFiles(f *flags, patterns []string, stdout io.Writer) ([]*postgres.Quer
 
 // checkServer runs the queries on the first data source and reports whether
 // all of them work.
-func checkServer(f *flags, c *fileConfig, queries []*postgres.Query, logger *slog.Logger, stdout io.Writer) (bool, error) {
+func checkServer(f *flags, c *fileConfig, queries []*queryfile.Query, logger *slog.Logger, stdout io.Writer) (bool, error) {
 	all, err := sources(c)
 	if err != nil {
 		return false, err

@@ -8,16 +8,17 @@ import (
 	"testing"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
 )
 
 // everything is a server on which every query gives one row with a value in
 // each column its file declares.
-type everything struct{ queries map[string]*postgres.Query }
+type everything struct{ queries map[string]*queryfile.Query }
 
 func (e everything) Server(context.Context, string) (postgres.Server, error) {
-	return postgres.Server{Address: "db:5432", Database: "dmarc", Version: postgres.Version{17}}, nil
+	return postgres.Server{Address: "db:5432", Database: "dmarc", Version: queryfile.Version{17}}, nil
 }
 
 func (e everything) Query(_ context.Context, st postgres.Statement, visit func([]postgres.Field, [][]byte)) (postgres.Result, error) {
@@ -39,7 +40,7 @@ func (e everything) Query(_ context.Context, st postgres.Statement, visit func([
 		row = append(row, []byte(value))
 	}
 	for _, c := range q.Columns {
-		if c.Usage != postgres.UsageHistogram {
+		if c.Usage != queryfile.UsageHistogram {
 			add(c.Name, "1")
 			continue
 		}
@@ -54,18 +55,18 @@ func (e everything) Query(_ context.Context, st postgres.Statement, visit func([
 
 // TestMetricsDoc keeps the reference of the built-in metrics equal to the packs.
 func TestMetricsDoc(t *testing.T) {
-	queries := append(postgres.Core(postgres.CoreConfig{Enabled: func(string) bool { return true }}), packQueries(t)...)
-	e := everything{map[string]*postgres.Query{}}
+	queries := append(queryfile.Core(queryfile.CoreConfig{Enabled: func(string) bool { return true }}), packQueries(t)...)
+	e := everything{map[string]*queryfile.Query{}}
 	for i, q := range queries {
 		for j := range q.Columns {
-			q.Columns[j].Versions = postgres.Range{} // those of every version
+			q.Columns[j].Versions = queryfile.Range{} // those of every version
 		}
 		q.Alternatives = nil
 		q.SQL = fmt.Sprintf("statement %d", i)
 		e.queries[q.SQL] = q
 	}
 	// One that fails: only then there are errors to count.
-	broken, err := postgres.Parse("broken.yaml", []byte("broken: {query: broken, metrics: [{missing: {usage: LABEL}}, {n: {usage: GAUGE}}]}"))
+	broken, err := queryfile.Parse("broken.yaml", []byte("broken: {query: broken, metrics: [{missing: {usage: LABEL}}, {n: {usage: GAUGE}}]}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func TestDocumentedFiles(t *testing.T) {
 	if len(c.DataSources) != 2 || len(c.AuthModules) != 1 || len(c.Probe.Targets) != 1 {
 		t.Errorf("configuration = %+v", c)
 	}
-	files, err := postgres.Parse("docs/postgres.md", blocks[1][1])
+	files, err := queryfile.Parse("docs/postgres.md", blocks[1][1])
 	if err != nil {
 		t.Fatal(err)
 	}

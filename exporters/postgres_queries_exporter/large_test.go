@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
@@ -40,7 +41,7 @@ func TestLarge(t *testing.T) {
 	server.CreateDatabase(t, "large", readSchema(t))
 	server.SQL(t, "large", strings.Replace(fill, "RECORDS", records, 1))
 
-	files, err := postgres.Parse("postgres-queries.yaml", dmarcPack)
+	files, err := queryfile.Parse("postgres-queries.yaml", dmarcPack)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 )
 
@@ -64,7 +65,7 @@ func newApp() (*kingpin.Application, *flags) {
 	app.Flag("postgres.lock-timeout", "lock_timeout of the sessions.").Default("1s").DurationVar(&f.sessions.LockTimeout)
 	app.Flag("postgres.session-lifetime", "Maximum age of a session before it is replaced.").Default("1h").DurationVar(&f.sessions.Lifetime)
 	app.Flag("postgres.simple-protocol", "Use the simple query protocol, for poolers that support no other. Queries with a cursor do not work with it.").BoolVar(&f.sessions.Simple)
-	for _, q := range postgres.CoreQueries() {
+	for _, q := range queryfile.CoreQueries() {
 		value := new(bool)
 		f.core[q.Name] = value
 		preset := "false"

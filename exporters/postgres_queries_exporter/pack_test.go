@@ -15,6 +15,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
@@ -29,9 +30,9 @@ func readSchema(t testing.TB) string {
 
 // packQueries returns the queries of the DMARC pack, all of which run when they
 // are asked for.
-func packQueries(t testing.TB) []*postgres.Query {
+func packQueries(t testing.TB) []*queryfile.Query {
 	t.Helper()
-	files, err := postgres.Parse("postgres-queries.yaml", dmarcPack)
+	files, err := queryfile.Parse("postgres-queries.yaml", dmarcPack)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 )
 
@@ -27,7 +28,7 @@ type probed struct {
 
 	mu      sync.Mutex
 	config  *fileConfig
-	queries []*postgres.Query
+	queries []*queryfile.Query
 	handler http.Handler
 	servers map[probeKey]*probedServer
 }
@@ -47,7 +48,7 @@ func newProbed(f *flags, logger *slog.Logger) *probed {
 }
 
 // set makes a configuration the present one. Servers of before are let go.
-func (p *probed) set(c *fileConfig, queries []*postgres.Query) {
+func (p *probed) set(c *fileConfig, queries []*queryfile.Query) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.config, p.queries = c, queries

@@ -11,7 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 )
 
 var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
@@ -29,8 +29,8 @@ func list(s string) []string {
 
 // loadCustom returns the queries of --extend.query-path. Those that do not say
 // in which databases they run follow --auto-discover-databases.
-func (f *flags) loadCustom() (*postgres.Files, error) {
-	files, err := postgres.Load(list(f.queryPaths)...)
+func (f *flags) loadCustom() (*queryfile.Files, error) {
+	files, err := queryfile.Load(list(f.queryPaths)...)
 	if err != nil {
 		return nil, err
 	}
@@ -48,20 +48,20 @@ func (f *flags) loadCustom() (*postgres.Files, error) {
 
 // withPacks adds the DMARC pack and the core pack to the queries of files, and
 // returns the names of what the files have replaced.
-func (f *flags) withPacks(custom []*postgres.Query) (queries []*postgres.Query, dropped []string, err error) {
+func (f *flags) withPacks(custom []*queryfile.Query) (queries []*queryfile.Query, dropped []string, err error) {
 	databases, err := f.databases()
 	if err != nil {
 		return nil, nil, err
 	}
-	packs := postgres.Core(postgres.CoreConfig{Enabled: f.coreEnabled, Databases: databases, Statements: f.statements})
+	packs := queryfile.Core(queryfile.CoreConfig{Enabled: f.coreEnabled, Databases: databases, Statements: f.statements})
 	if f.dmarc {
-		pack, err := postgres.Parse("postgres-queries.yaml", dmarcPack)
+		pack, err := queryfile.Parse("postgres-queries.yaml", dmarcPack)
 		if err != nil {
 			return nil, nil, err
 		}
 		packs = append(packs, pack.Queries...)
 	}
-	packs, dropped = postgres.Override(packs, custom)
+	packs, dropped = queryfile.Override(packs, custom)
 	return append(packs, custom...), dropped, nil
 }
 
@@ -99,7 +99,7 @@ type loads struct {
 	desc *prometheus.Desc
 
 	mu     sync.Mutex
-	files  []postgres.FileSum
+	files  []queryfile.FileSum
 	failed map[string]bool // files whose last load failed
 }
 
@@ -111,7 +111,7 @@ func newLoads() *loads {
 
 // note records the outcome of a load. After a failed one the files before it
 // stay in force.
-func (l *loads) note(files *postgres.Files, err error) {
+func (l *loads) note(files *queryfile.Files, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failed = map[string]bool{}
@@ -125,11 +125,11 @@ func (l *loads) note(files *postgres.Files, err error) {
 }
 
 // fileErrors yields the mistakes in files that err consists of.
-func fileErrors(err error) func(yield func(*postgres.FileError) bool) {
-	return func(yield func(*postgres.FileError) bool) {
+func fileErrors(err error) func(yield func(*queryfile.FileError) bool) {
+	return func(yield func(*queryfile.FileError) bool) {
 		joined, ok := err.(interface{ Unwrap() []error })
 		if !ok {
-			if e, ok := errors.AsType[*postgres.FileError](err); ok {
+			if e, ok := errors.AsType[*queryfile.FileError](err); ok {
 				yield(e)
 			}
 			return

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 )
 
@@ -24,7 +25,7 @@ type service struct {
 
 	mu      sync.Mutex
 	config  *fileConfig
-	queries []*postgres.Query
+	queries []*queryfile.Query
 	servers []*server
 	start   func(*server) // runs the background queries of a server; nil before background
 }
@@ -79,7 +80,7 @@ func (s *service) reload(context.Context) error {
 
 // loadQueries returns the queries of the files, the DMARC pack and the core
 // pack. What a file defines takes the place of what is built in.
-func (s *service) loadQueries() ([]*postgres.Query, error) {
+func (s *service) loadQueries() ([]*queryfile.Query, error) {
 	custom, err := s.flags.loadCustom()
 	s.loads.note(custom, err)
 	if err != nil {
@@ -97,7 +98,7 @@ func (s *service) loadQueries() ([]*postgres.Query, error) {
 
 // newServers returns a server for each source: the present one if nothing has
 // changed about it.
-func (s *service) newServers(all []source, labels map[string]string, queries []*postgres.Query) ([]*server, error) {
+func (s *service) newServers(all []source, labels map[string]string, queries []*queryfile.Query) ([]*server, error) {
 	var next []*server
 	for i, src := range all {
 		address, err := src.address()
@@ -215,9 +216,9 @@ func (s *service) collectors(q url.Values) ([]exporter.ContextCollector, error) 
 }
 
 // known returns an error if there is no query of one of the names.
-func known(queries []*postgres.Query, lists ...[]string) error {
+func known(queries []*queryfile.Query, lists ...[]string) error {
 	for _, name := range slices.Concat(lists...) {
-		if !slices.ContainsFunc(queries, func(q *postgres.Query) bool { return q.Name == name }) {
+		if !slices.ContainsFunc(queries, func(q *queryfile.Query) bool { return q.Name == name }) {
 			return fmt.Errorf("there is no query %q", name)
 		}
 	}

@@ -97,8 +97,11 @@ func libraries() map[string][]string {
 		"collectors/kitlog":   {"github.com/go-kit/log"},
 		"collectors/nginx":    with("golang.org/x/sys/unix", "go.yaml.in/yaml/"),
 		"collectors/node":     with("github.com/prometheus/node_exporter/", "github.com/prometheus/procfs", "github.com/prometheus/common/", "github.com/alecthomas/kingpin/v2", "golang.org/x/sys/unix"),
-		"collectors/postgres": with("github.com/jackc/pgx/v5", "go.yaml.in/yaml/"),
-		"collectors/redis":    with("github.com/redis/go-redis/v9", "go.yaml.in/yaml/"),
+		"collectors/postgres": with(),
+
+		"collectors/postgres/queryfile":        {"go.yaml.in/yaml/"},
+		"collectors/postgres/internal/session": {"github.com/jackc/pgx/v5"},
+		"collectors/redis":                     with("github.com/redis/go-redis/v9", "go.yaml.in/yaml/"),
 	}
 }
 

@@ -1,4 +1,4 @@
-package postgres
+package queryfile
 
 import (
 	"errors"
@@ -54,7 +54,7 @@ func TestLoadUpstreamFormat(t *testing.T) {
 	if diff := cmp.Diff(want, files.Queries, ignoreSource); diff != "" {
 		t.Errorf("queries (-want +got):\n%s", diff)
 	}
-	if got := files.Queries[2].metricName(&files.Queries[2].Columns[1]); got != "shop_mode_pause_milliseconds" {
+	if got := files.Queries[2].MetricName(&files.Queries[2].Columns[1]); got != "shop_mode_pause_milliseconds" {
 		t.Errorf("duration is named %q", got)
 	}
 	if len(files.Sums) != 1 || len(files.Sums[0].SHA256) != 64 {
@@ -196,8 +196,8 @@ func FuzzParse(f *testing.F) {
 			}
 			for i := range q.Columns {
 				c := &q.Columns[i]
-				if c.isValue() && !metricName.MatchString(q.metricName(c)) {
-					t.Errorf("metric name %q was accepted", q.metricName(c))
+				if c.IsValue() && !metricName.MatchString(q.MetricName(c)) {
+					t.Errorf("metric name %q was accepted", q.MetricName(c))
 				}
 			}
 			for _, n := range []int{-1, 0, 1, len(q.SQL), len(q.SQL) + 1, math.MaxInt} {

@@ -1,4 +1,4 @@
-package postgres
+package session
 
 import (
 	"cmp"
@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // open connects to a database.
-func (s *Sessions) open(ctx context.Context, database string) (*session, error) {
+func (s *Pool) open(ctx context.Context, database string) (*session, error) {
 	s.mu.Lock()
 	pooled := s.pooled
 	s.mu.Unlock()
@@ -44,10 +46,10 @@ var errWritable = errors.New("the session is not read-only")
 
 // connect opens a session, pooled meaning one that leaves the server's
 // settings alone.
-func (s *Sessions) connect(ctx context.Context, database string, pooled bool) (*session, error) {
+func (s *Pool) connect(ctx context.Context, database string, pooled bool) (*session, error) {
 	config, err := s.source(ctx)
 	if err != nil {
-		return nil, &queryError{ReasonConfig, fmt.Errorf("connection settings: %w", err)}
+		return nil, &collect.Error{Reason: ReasonConfig, Err: fmt.Errorf("connection settings: %w", err)}
 	}
 	address := net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port)))
 	if database != "" {
@@ -96,7 +98,7 @@ const maxMessage = 16 << 20
 
 // settings puts the settings of a session into config. Those of a pooled one
 // are returned as SQL that makes them for one transaction.
-func (s *Sessions) settings(config *pgconn.Config, pooled bool) string {
+func (s *Pool) settings(config *pgconn.Config, pooled bool) string {
 	want := map[string]string{
 		"application_name":   s.config.ApplicationName,
 		"statement_timeout":  strconv.FormatInt(s.config.StatementTimeout.Milliseconds(), 10),
@@ -122,14 +124,14 @@ func (s *Sessions) settings(config *pgconn.Config, pooled bool) string {
 			config.RuntimeParams[name] = want[name]
 		case "application_name", "statement_timeout", "default_transaction_read_only":
 		default:
-			fmt.Fprintf(&sql, ", set_config(%s, %s, true)", quote(name), quote(want[name]))
+			fmt.Fprintf(&sql, ", set_config(%s, %s, true)", Quote(name), Quote(want[name]))
 		}
 	}
 	return sql.String()
 }
 
-// quote returns s as an SQL literal.
-func quote(s string) string {
+// Quote returns s as an SQL literal.
+func Quote(s string) string {
 	s = strings.ReplaceAll(s, "'", "''")
 	if strings.Contains(s, `\`) {
 		return ` E'` + strings.ReplaceAll(s, `\`, `\\`) + `'`

@@ -1,24 +1,28 @@
-package postgres_test
+package queryfile_test
 
 import (
 	"slices"
 	"testing"
 
-	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 )
 
 func TestOverride(t *testing.T) {
-	custom := parse(t, `
+	files, err := queryfile.Parse("test.yaml", []byte(`
 locks: {query: SELECT 1 AS n, metrics: [{n: {usage: GAUGE}}]}
 mine: {query: SELECT 1 AS n, metrics: [{n: {usage: GAUGE, name: pg_wal_segments}}]}
 size: {query: "SELECT 1 AS a, 2 AS b", metrics: [{a: {usage: GAUGE, name: pg_roles_connection_limit}}]}
-`)
-	left, dropped := postgres.Override(postgres.Core(postgres.CoreConfig{Enabled: all}), custom)
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	custom := files.Queries
+	left, dropped := queryfile.Override(queryfile.Core(queryfile.CoreConfig{Enabled: all}), custom)
 	slices.Sort(dropped)
 	if want := []string{"locks", "pg_roles_connection_limit", "pg_wal_segments"}; !slices.Equal(dropped, want) {
 		t.Errorf("dropped %v, want %v", dropped, want)
 	}
-	if err := postgres.CheckNames(append(left, custom...)); err != nil {
+	if err := queryfile.CheckNames(append(left, custom...)); err != nil {
 		t.Errorf("names still clash: %v", err)
 	}
 	for _, q := range left {
@@ -26,7 +30,7 @@ size: {query: "SELECT 1 AS a, 2 AS b", metrics: [{a: {usage: GAUGE, name: pg_rol
 			t.Error("a query without a value is left")
 		}
 	}
-	if again, _ := postgres.Override(postgres.Core(postgres.CoreConfig{Enabled: all}), nil); len(again) != len(postgres.CoreQueries())-1 {
+	if again, _ := queryfile.Override(queryfile.Core(queryfile.CoreConfig{Enabled: all}), nil); len(again) != len(queryfile.CoreQueries())-1 {
 		t.Errorf("without custom queries %d are left", len(again))
 	}
 }

@@ -1,4 +1,4 @@
-package postgres
+package session
 
 import (
 	"context"
@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // Source returns the settings of the next session. It is called for every new
@@ -18,9 +21,9 @@ import (
 // may be changed by the caller.
 type Source func(ctx context.Context) (*pgconn.Config, error)
 
-// SessionsConfig holds what all sessions to a server have in common. Its zero
+// Config holds what all sessions to a server have in common. Its zero
 // value works.
-type SessionsConfig struct {
+type Config struct {
 	Max              int           // connections at the same time, those that cancel included; 0: 3, 1: 2
 	StatementTimeout time.Duration // on the server, for what outlives its scrape; 0: 30 s
 	LockTimeout      time.Duration // on the server; 0: 1 s
@@ -29,7 +32,7 @@ type SessionsConfig struct {
 	Simple           bool          // use the simple protocol
 }
 
-func (c SessionsConfig) withDefaults() SessionsConfig {
+func (c Config) withDefaults() Config {
 	setDefault := func(d *time.Duration, value time.Duration) {
 		if *d <= 0 {
 			*d = value
@@ -48,30 +51,19 @@ func (c SessionsConfig) withDefaults() SessionsConfig {
 	return c
 }
 
-// Server says who answered.
+// Server is who answered.
 type Server struct {
 	Address  string // host:port as configured
 	Database string // the one the session is in
-	Version  Version
+	Version  queryfile.Version
 }
 
-// Querier runs statements on one server. *Sessions is the one for real
-// servers. Its methods may be called concurrently.
-type Querier interface {
-	// Server returns who answers on the way to a database, "" being the one the
-	// target names. It fails unless there was a sign of life just now.
-	Server(ctx context.Context, database string) (Server, error)
-	// Query runs a statement and visits its rows, whose values are valid during
-	// the visit only. It returns soon after ctx has ended.
-	Query(ctx context.Context, st Statement, visit func(fields []Field, values [][]byte)) (Result, error)
-}
-
-// Sessions is a small pool of read-only sessions to one server. They are
+// Pool is a small pool of read-only sessions to one server. They are
 // opened when needed and kept; one that died is replaced. Its methods are safe
 // for concurrent use.
-type Sessions struct {
+type Pool struct {
 	source  Source
-	config  SessionsConfig
+	config  Config
 	permits chan struct{} // one for each session in use and each cancellation
 
 	mu     sync.Mutex
@@ -83,14 +75,14 @@ type Sessions struct {
 
 // Open returns the sessions to the server that source names. No connection is
 // made yet.
-func Open(source Source, config SessionsConfig) *Sessions {
+func Open(source Source, config Config) *Pool {
 	config = config.withDefaults()
-	return &Sessions{source: source, config: config, permits: make(chan struct{}, config.Max)}
+	return &Pool{source: source, config: config, permits: make(chan struct{}, config.Max)}
 }
 
 // Close ends all sessions and waits for statements that are being cancelled.
-// Sessions in use end when they are given back.
-func (s *Sessions) Close() {
+// Pool in use end when they are given back.
+func (s *Pool) Close() {
 	s.mu.Lock()
 	s.closed = true
 	idle := s.idle
@@ -102,24 +94,25 @@ func (s *Sessions) Close() {
 	s.work.Wait()
 }
 
-// Server implements Querier. It always asks the server, since pg_up is what it
-// answers.
-func (s *Sessions) Server(ctx context.Context, database string) (Server, error) {
+// Server returns who answers on the way to a database, "" being the one the
+// target names. It always asks the server: pg_up is what it answers.
+func (s *Pool) Server(ctx context.Context, database string) (Server, error) {
 	one, _, err := s.acquire(ctx, database, false, 0)
 	if err != nil {
 		return Server{}, err
 	}
 	defer s.release(one)
-	version, err := ParseVersion(one.conn.ParameterStatus("server_version"))
+	version, err := queryfile.ParseVersion(one.conn.ParameterStatus("server_version"))
 	if err != nil {
-		return Server{}, &queryError{ReasonConnection, err}
+		return Server{}, &collect.Error{Reason: collect.Protocol, Err: err}
 	}
 	return Server{Address: one.address, Database: one.name, Version: version}, nil
 }
 
-// Query implements Querier. A statement whose session turns out to be dead
+// Query runs a statement and visits its rows, whose values are valid during the
+// visit only. It returns soon after ctx has ended. A statement whose session turns out to be dead
 // before the first row is run again, once, on a new one.
-func (s *Sessions) Query(ctx context.Context, st Statement, visit func(fields []Field, values [][]byte)) (Result, error) {
+func (s *Pool) Query(ctx context.Context, st Statement, visit func(fields []Field, values [][]byte)) (Result, error) {
 	result, err, again := s.query(ctx, st, false, visit)
 	if again {
 		result, err, _ = s.query(ctx, st, true, visit)
@@ -127,7 +120,7 @@ func (s *Sessions) Query(ctx context.Context, st Statement, visit func(fields []
 	return result, err
 }
 
-func (s *Sessions) query(ctx context.Context, st Statement, fresh bool, visit func(fields []Field, values [][]byte)) (result Result, err error, again bool) {
+func (s *Pool) query(ctx context.Context, st Statement, fresh bool, visit func(fields []Field, values [][]byte)) (result Result, err error, again bool) {
 	one, reused, err := s.acquire(ctx, st.Database, fresh, trusted)
 	if err != nil {
 		return Result{}, err, false
@@ -150,7 +143,7 @@ func isStale(err error) bool {
 		// invalid_sql_statement_name: somebody deallocated it.
 		return server.Code == "0A000" || server.Code == "26000" || strings.HasPrefix(server.Code, "57P")
 	}
-	return errors.Is(err, errLost) && ReasonOf(err) == ReasonConnection
+	return errors.Is(err, errLost) && ReasonOf(err) == collect.Reset
 }
 
 // trusted is how long a session may rest before it must show to a query that it
@@ -159,7 +152,7 @@ const trusted = 100 * time.Millisecond
 
 // acquire returns a session to a database that was alive less than rest ago,
 // and whether it was used before; never if it must be fresh.
-func (s *Sessions) acquire(ctx context.Context, database string, fresh bool, rest time.Duration) (one *session, reused bool, err error) {
+func (s *Pool) acquire(ctx context.Context, database string, fresh bool, rest time.Duration) (one *session, reused bool, err error) {
 	select {
 	case s.permits <- struct{}{}:
 	case <-ctx.Done():
@@ -185,7 +178,7 @@ func (s *Sessions) acquire(ctx context.Context, database string, fresh bool, res
 
 // take removes and returns an idle session to a database. Without one it makes
 // sure that one more may be opened.
-func (s *Sessions) take(database string) *session {
+func (s *Pool) take(database string) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, one := range slices.Backward(s.idle) {
@@ -200,7 +193,7 @@ func (s *Sessions) take(database string) *session {
 
 // trim closes idle sessions that are too many beside those in use. The caller
 // holds s.mu.
-func (s *Sessions) trim() {
+func (s *Pool) trim() {
 	for len(s.idle) > 0 && len(s.idle)+len(s.permits) > s.config.Max {
 		s.idle[0].close()
 		s.idle = slices.Delete(s.idle, 0, 1)
@@ -210,7 +203,7 @@ func (s *Sessions) trim() {
 // alive asks a session that was not used within rest for a sign of life. It
 // spends a quarter of the time left on that and keeps the others for opening
 // another one.
-func (s *Sessions) alive(ctx context.Context, one *session, rest time.Duration) bool {
+func (s *Pool) alive(ctx context.Context, one *session, rest time.Duration) bool {
 	if time.Since(one.idle) < rest {
 		return true
 	}
@@ -222,7 +215,7 @@ func (s *Sessions) alive(ctx context.Context, one *session, rest time.Duration) 
 }
 
 // release gives a session back.
-func (s *Sessions) release(one *session) {
+func (s *Pool) release(one *session) {
 	one.idle = time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,7 +233,7 @@ const drainTimeout = time.Second
 // drain cancels what a session is doing and gives it back once it has answered
 // the given number of statements, without the caller having to wait. If that
 // fails the session is closed, and its statement_timeout ends the statement.
-func (s *Sessions) drain(one *session, statements int) {
+func (s *Pool) drain(one *session, statements int) {
 	s.work.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()

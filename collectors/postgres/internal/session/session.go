@@ -1,4 +1,4 @@
-package postgres
+package session
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // Field is a column of a result: its name and the OID of its type.
@@ -60,7 +62,7 @@ type Statement struct {
 	Timeout  time.Duration // 0: the session's statement_timeout
 }
 
-// Result tells about rows that were visited.
+// Result is about the rows that were visited.
 type Result struct {
 	Fields    []Field
 	Rows      int
@@ -68,7 +70,7 @@ type Result struct {
 }
 
 var (
-	errNoColumns = &queryError{ReasonSyntax, errors.New("the statement returns no columns, only SELECT and its like do")}
+	errNoColumns = &collect.Error{Reason: ReasonSyntax, Err: errors.New("the statement returns no columns, only SELECT and its like do")}
 	errLost      = errors.New("the connection was lost")
 )
 
@@ -89,7 +91,7 @@ func (s *session) run(ctx context.Context, st Statement, visit func(fields []Fie
 		_ = conn.SetDeadline(time.Time{})
 	}
 	_, fromServer := errors.AsType[*pgconn.PgError](err)
-	_, own := errors.AsType[*queryError](err)
+	_, own := errors.AsType[*collect.Error](err)
 	switch {
 	case err == nil || fromServer || own:
 		return result, false, err
@@ -174,7 +176,7 @@ func (s *session) sendExecute(name string, args []string, maxRows int) {
 	}
 	s.front.SendBind(bind)
 	if maxRows > 0 {
-		maxRows++ // One more tells that there are more.
+		maxRows++ // One more shows that there are more.
 	}
 	s.front.SendExecute(&pgproto3.Execute{MaxRows: uint32(maxRows)})
 }
@@ -208,10 +210,10 @@ func (s *session) exchangePooled(st Statement, visit func([]Field, [][]byte)) (R
 // too many are read and dropped.
 func (s *session) exchangeSimple(st Statement, visit func([]Field, [][]byte)) (Result, error) {
 	if len(st.Args) > 0 {
-		return Result{}, &queryError{ReasonConfig, errors.New("a cursor needs the extended protocol")}
+		return Result{}, &collect.Error{Reason: ReasonConfig, Err: errors.New("a cursor needs the extended protocol")}
 	}
 	if hasSeveralCommands(st.SQL) {
-		return Result{}, &queryError{ReasonSyntax, errors.New("several commands in one statement")}
+		return Result{}, &collect.Error{Reason: ReasonSyntax, Err: errors.New("several commands in one statement")}
 	}
 	if s.pooled {
 		for _, sql := range []string{"BEGIN READ ONLY", s.transactionSettings(st.Timeout)} {

@@ -1,4 +1,4 @@
-package postgres
+package queryfile
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/typo"
 )
 
 // FileError is a mistake in a query file and where it is.
@@ -142,35 +144,8 @@ func (r *reader) unknownKey(key *yaml.Node, what string, known []string) {
 
 // suggest names the member of known that s may have been meant to be.
 func suggest(s string, known []string) string {
-	best, least := "", 3
-	for _, k := range known {
-		if d := distance(strings.ToLower(s), strings.ToLower(k)); d < least {
-			best, least = k, d
-		}
+	if nearest := typo.Nearest(s, known); nearest != "" {
+		return fmt.Sprintf(", did you mean %q?", nearest)
 	}
-	if best == "" {
-		return ", expected one of " + strings.Join(known, ", ")
-	}
-	return fmt.Sprintf(", did you mean %q?", best)
-}
-
-// distance is the Levenshtein distance of two short texts.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return ", expected one of " + strings.Join(known, ", ")
 }

@@ -1,4 +1,4 @@
-package postgres
+package queryfile
 
 import (
 	"strings"
@@ -31,7 +31,7 @@ func TestCoreStatements(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for major := tt.from; major <= tt.to; major++ {
-			sql, _ := queries[tt.query].statement(Version{major, 1})
+			sql := queries[tt.query].Statement(Version{major, 1})
 			for _, s := range tt.with {
 				if !strings.Contains(sql, s) {
 					t.Errorf("%s on %d lacks %q", tt.query, major, s)
@@ -47,59 +47,11 @@ func TestCoreStatements(t *testing.T) {
 	for _, q := range queries {
 		for major := 10; major <= 18; major++ {
 			v := Version{major, 1}
-			sql, _ := q.statement(v)
+			sql := q.Statement(v)
 			for i := range q.Columns {
 				if c := &q.Columns[i]; c.Versions.Contains(v) && !strings.Contains(sql, c.Name) {
 					t.Errorf("%s on %d does not select %s", q.Name, major, c.Name)
 				}
-			}
-		}
-	}
-}
-
-// TestCoreFamilies makes metrics of recorded rows of versions that are not
-// installed: every declared column must become a series, nothing else may.
-func TestCoreFamilies(t *testing.T) {
-	for _, major := range []int{12, 17, 18} {
-		v := Version{major, 1}
-		for _, q := range Core(CoreConfig{Enabled: func(string) bool { return true }}) {
-			if q.decode != nil {
-				continue
-			}
-			var fields []Field
-			var row [][]byte
-			want := 0
-			for i := range q.Columns {
-				c := &q.Columns[i]
-				if !c.Versions.Contains(v) {
-					continue
-				}
-				if c.isValue() {
-					want++
-				}
-				add := func(name, value string) {
-					fields = append(fields, Field{Name: name, OID: 1700})
-					row = append(row, []byte(value))
-				}
-				if c.Usage == UsageHistogram {
-					add(c.Name, "{1}")
-					add(c.Name+"_bucket", "{1}")
-					add(c.Name+"_sum", "1")
-				}
-				if c.Usage == UsageHistogram {
-					add(c.Name+"_count", "1")
-				} else {
-					add(c.Name, "1")
-				}
-			}
-			l, err := newLayout(q, fields, scope{version: v, uses: func(string) int { return 1 }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := newScanner(l, newQuerySet([]*Query{q}, 1, nil).tasks[0].seed)
-			s.row(row)
-			if len(s.samples) != want || len(s.problems) > 0 {
-				t.Errorf("%s on %d: %d series, want %d, problems %v", q.Name, major, len(s.samples), want, s.problems)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package postgres
+package session
 
 import (
 	"context"
@@ -7,32 +7,25 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// job is a statement of a batch and what became of it.
-type job struct {
-	statement Statement
-	visit     func(fields []Field, values [][]byte)
+// Job is a statement of a batch and what became of it.
+type Job struct {
+	Statement Statement
+	Visit     func(fields []Field, values [][]byte)
 
-	answered bool
-	result   Result
-	err      error
-	took     time.Duration
+	Answered bool
+	Result   Result
+	Err      error
+	Took     time.Duration
 }
 
-// batcher is a Querier that can send several statements at once, which saves
-// the time between them. *Sessions is one.
-type batcher interface {
-	// batch runs the statements of jobs in the target's own database. Those that
-	// were not answered within stall of the one before are left for another
-	// attempt.
-	batch(ctx context.Context, jobs []*job, stall time.Duration)
-}
-
-var _ batcher = (*Sessions)(nil)
-
-// batch implements batcher.
-func (s *Sessions) batch(ctx context.Context, jobs []*job, stall time.Duration) {
+// Batch runs the statements of jobs in the target's own database, all sent at
+// once, which saves the time between them. Those that were not answered within
+// stall of the one before are left for another attempt.
+func (s *Pool) Batch(ctx context.Context, jobs []*Job, stall time.Duration) {
 	one, _, err := s.acquire(ctx, "", false, trusted)
 	if err != nil {
 		return
@@ -51,26 +44,26 @@ func (s *Sessions) batch(ctx context.Context, jobs []*job, stall time.Duration) 
 // runBatch sends all jobs and reads the answers. If the server stalls, the
 // session has still to be drained of the number of answers it returns. Jobs
 // whose answer was not read to its end are left unanswered.
-func (s *session) runBatch(ctx context.Context, jobs []*job, stall time.Duration) (waiting int) {
+func (s *session) runBatch(ctx context.Context, jobs []*Job, stall time.Duration) (waiting int) {
 	conn := s.conn.Conn()
 	for _, j := range jobs {
 		_ = conn.SetDeadline(earliest(ctx, stall)) // A failure shows up in the read.
-		if _, err := s.prepare(j.statement.SQL); err != nil {
+		if _, err := s.prepare(j.Statement.SQL); err != nil {
 			s.spoiled = true // It may be out of step. The other attempt reports the error.
 			return 0
 		}
 	}
 	for _, j := range jobs {
-		s.sendExecute(s.statements[j.statement.SQL].name, nil, j.statement.MaxRows)
+		s.sendExecute(s.statements[j.Statement.SQL].name, nil, j.Statement.MaxRows)
 		s.front.SendSync(&pgproto3.Sync{})
 	}
 	last := time.Now()
 	for i, j := range jobs {
 		_ = conn.SetDeadline(earliest(ctx, stall))
-		result, err := s.answer(s.statements[j.statement.SQL].fields, j.statement.MaxRows, 0, j.visit)
+		result, err := s.answer(s.statements[j.Statement.SQL].fields, j.Statement.MaxRows, 0, j.Visit)
 		_, fromServer := errors.AsType[*pgconn.PgError](err)
 		switch {
-		case err != nil && ReasonOf(err) == ReasonTimeout && !fromServer:
+		case err != nil && ReasonOf(err) == collect.Timeout && !fromServer:
 			s.spoiled = true // until drained
 			return len(jobs) - i
 		case err != nil && !fromServer:
@@ -81,7 +74,7 @@ func (s *session) runBatch(ctx context.Context, jobs []*job, stall time.Duration
 			continue
 		}
 		now := time.Now()
-		j.answered, j.result, j.err, j.took = true, result, err, now.Sub(last)
+		j.Answered, j.Result, j.Err, j.Took = true, result, err, now.Sub(last)
 		last = now
 	}
 	_ = conn.SetDeadline(time.Time{})

@@ -1,4 +1,4 @@
-package postgres
+package queryfile
 
 import (
 	"fmt"
@@ -74,12 +74,13 @@ type Query struct {
 	CursorStart string // the first lower bound $1; "": the first upper bound
 	ServerLabel bool   // whether series carry the server label
 
-	source sqlSource
-	decode decoder // nil: by Columns
-}
+	// Settings is set where the columns are name, setting and unit of
+	// pg_settings and each row is a metric of its own, whose name cannot be
+	// declared. Only the core pack has such queries.
+	Settings bool
 
-// decoder makes samples of a row in a way the file format cannot express.
-type decoder func(s *scanner, values [][]byte)
+	source sqlSource
+}
 
 // Alternative is a statement for some versions of the server.
 type Alternative struct {
@@ -87,6 +88,12 @@ type Alternative struct {
 	SQL      string
 
 	source sqlSource
+}
+
+// Statement returns the SQL for a version of the server.
+func (q *Query) Statement(v Version) string {
+	sql, _ := q.statement(v)
+	return sql
 }
 
 // statement returns the SQL for a version and where it stands.
@@ -112,8 +119,8 @@ type Column struct {
 	At       Position
 }
 
-// metricName returns the name of the metric a value column of q becomes.
-func (q *Query) metricName(c *Column) string {
+// MetricName returns the name of the metric a value column of q becomes.
+func (q *Query) MetricName(c *Column) string {
 	switch {
 	case c.Metric != "":
 		return c.Metric
@@ -123,11 +130,11 @@ func (q *Query) metricName(c *Column) string {
 	return q.Prefix + "_" + c.Name
 }
 
-// isValue reports whether the column becomes a metric.
-func (c *Column) isValue() bool { return c.Usage != UsageLabel && c.Usage != UsageDiscard }
+// IsValue reports whether the column becomes a metric.
+func (c *Column) IsValue() bool { return c.Usage != UsageLabel && c.Usage != UsageDiscard }
 
-// perDatabase reports whether the query runs in discovered databases, too.
-func (q *Query) perDatabase() bool { return len(q.Databases) > 0 && !q.Master }
+// PerDatabase reports whether the query runs in discovered databases, too.
+func (q *Query) PerDatabase() bool { return len(q.Databases) > 0 && !q.Master }
 
 // Files are the queries of some files.
 type Files struct {
@@ -141,14 +148,14 @@ type FileSum struct {
 	SHA256 string // hexadecimal
 }
 
-// same reports whether two queries mean the same, wherever they stand.
-func (q *Query) same(other *Query) bool {
+// Same reports whether two queries mean the same, wherever they stand.
+func (q *Query) Same(other *Query) bool {
 	return reflect.DeepEqual(q.placeless(), other.placeless())
 }
 
 func (q *Query) placeless() Query {
 	p := *q
-	p.At, p.source, p.decode = Position{}, sqlSource{}, nil
+	p.At, p.source = Position{}, sqlSource{}
 	p.Alternatives = slices.Clone(p.Alternatives)
 	for i := range p.Alternatives {
 		p.Alternatives[i].source = sqlSource{}

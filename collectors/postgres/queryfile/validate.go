@@ -1,4 +1,4 @@
-package postgres
+package queryfile
 
 import (
 	"errors"
@@ -15,8 +15,14 @@ var (
 	labelName  = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 )
 
-// histogramSuffixes are the columns beside a histogram column.
-var histogramSuffixes = []string{"_bucket", "_sum", "_count"}
+// IsMetricName reports whether a metric may have this name.
+func IsMetricName(name string) bool { return metricName.MatchString(name) }
+
+// HistogramColumns returns the columns beside a histogram column: cumulative
+// counts, the sum and the number of all observations.
+func HistogramColumns(name string) [3]string {
+	return [3]string{name + "_bucket", name + "_sum", name + "_count"}
+}
 
 // validate checks what the parser alone cannot see: names, and keys that only
 // make sense together.
@@ -34,7 +40,7 @@ func (q *Query) validate() error {
 		report(q.At, "query %q: max_rows is negative", q.Name)
 	case q.CursorStart != "" && q.Cursor == "":
 		report(q.At, "query %q has cursor_start without cursor", q.Name)
-	case q.Cursor != "" && q.perDatabase():
+	case q.Cursor != "" && q.PerDatabase():
 		report(q.At, "query %q has both cursor and databases", q.Name)
 	}
 	if !metricName.MatchString(q.Prefix) {
@@ -45,7 +51,7 @@ func (q *Query) validate() error {
 			report(q.At, "query %q: databases: pattern %q: %w", q.Name, pattern, err)
 		}
 	}
-	if q.decode == nil {
+	if !q.Settings {
 		q.validateColumns(report)
 	}
 	return errors.Join(problems...)
@@ -71,11 +77,11 @@ func (q *Query) validateColumns(report func(Position, string, ...any)) {
 			report(c.At, `column "server": the exporter sets this label, say server_label: false to replace it`)
 		case c.Usage == UsageMapped && len(c.Mapping) == 0:
 			report(c.At, "column %q has no metric_mapping", c.Name)
-		case q.Cursor != "" && c.isValue() && c.Usage != UsageCounter && c.Usage != UsageHistogram:
+		case q.Cursor != "" && c.IsValue() && c.Usage != UsageCounter && c.Usage != UsageHistogram:
 			report(c.At, "column %q: with a cursor values are added up, so it must be COUNTER or HISTOGRAM", c.Name)
 		}
-		if c.isValue() {
-			name := q.metricName(c)
+		if c.IsValue() {
+			name := q.MetricName(c)
 			if !metricName.MatchString(name) {
 				report(c.At, "column %q: %q is no metric name", c.Name, name)
 			}
@@ -90,9 +96,9 @@ func (q *Query) validateColumns(report func(Position, string, ...any)) {
 	}
 	for i := range q.Columns {
 		c := &q.Columns[i]
-		for _, suffix := range histogramSuffixes {
-			if c.Usage == UsageHistogram && seen[c.Name+suffix] {
-				report(c.At, "column %q belongs to histogram %q and needs no entry", c.Name+suffix, c.Name)
+		for _, part := range HistogramColumns(c.Name) {
+			if c.Usage == UsageHistogram && seen[part] {
+				report(c.At, "column %q belongs to histogram %q and needs no entry", part, c.Name)
 			}
 		}
 	}
@@ -129,10 +135,10 @@ func CheckNames(queries []*Query) error {
 		names[q.Name] = q
 		for i := range q.Columns {
 			c := &q.Columns[i]
-			if !c.isValue() {
+			if !c.IsValue() {
 				continue
 			}
-			name := q.metricName(c)
+			name := q.MetricName(c)
 			first, taken := metrics[name]
 			switch {
 			case !taken:

@@ -1,4 +1,4 @@
-package postgres
+package queryfile
 
 import (
 	"cmp"
@@ -75,8 +75,7 @@ func Core(c CoreConfig) []*Query {
 		}
 		switch q.Name {
 		case "settings", "settings_all":
-			d := &settings{families: map[string]*family{}}
-			q.decode = d.decode
+			q.Settings = true
 		case "stat_user_tables", "statio_user_indexes":
 			q.Databases = c.Databases
 		case "stat_statements", "stat_statements_query":
@@ -102,8 +101,8 @@ func Override(core, custom []*Query) (left []*Query, dropped []string) {
 	for _, q := range custom {
 		names[q.Name] = true
 		for i := range q.Columns {
-			if c := &q.Columns[i]; c.isValue() {
-				metrics[q.metricName(c)] = true
+			if c := &q.Columns[i]; c.IsValue() {
+				metrics[q.MetricName(c)] = true
 			}
 		}
 	}
@@ -116,12 +115,12 @@ func Override(core, custom []*Query) (left []*Query, dropped []string) {
 		kept.Columns = slices.Clone(q.Columns)
 		for i := range kept.Columns {
 			c := &kept.Columns[i]
-			if c.isValue() && metrics[q.metricName(c)] {
-				dropped = append(dropped, q.metricName(c))
+			if c.IsValue() && metrics[q.MetricName(c)] {
+				dropped = append(dropped, q.MetricName(c))
 				*c = Column{Name: c.Name, Usage: UsageDiscard, At: c.At}
 			}
 		}
-		if q.decode != nil || slices.ContainsFunc(kept.Columns, func(c Column) bool { return c.isValue() }) {
+		if q.Settings || slices.ContainsFunc(kept.Columns, func(c Column) bool { return c.IsValue() }) {
 			left = append(left, &kept)
 		}
 	}
