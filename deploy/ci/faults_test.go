@@ -129,12 +129,14 @@ func afterFault(t *testing.T, h host, f fault) {
 }
 
 // target returns where a rollback goes after the fault: what was interrupted is
-// undone, what is in force is left for the one before, which a rollback has
-// already done once.
+// undone, what is in force is left for the one before. A rollback that was
+// interrupted is done once, not twice.
 func (f fault) target(interrupted bool, inForce string) string {
 	switch {
-	case f.old == "b" && inForce == f.new:
+	case f.old == "b" && inForce == f.new && !interrupted:
 		return "e"
+	case f.old == "b":
+		return f.new
 	case interrupted || inForce == f.new:
 		return f.old
 	}

@@ -84,21 +84,26 @@ containers() {
 # a container, and none of them restarts or is ill. Where containers are not
 # compose's own, whatever starts them writes the version into the file running.
 runs() {
-	local list name reference id
+	local list wanted id
 	list=$(containers) || return 1
 	if [ -z "$list" ]; then
 		[ -e running ] && [ "$(<running)" = "$1" ] && return 0
 		because "no container of the project runs $1"
 		return
 	fi
-	while IFS='=' read -r name reference; do
-		[[ $name == *_IMAGE ]] || continue
-		id=$(docker image inspect --format '{{.Id}}' "$reference" 2>>deploy.log </dev/null 9>&-) || return 1
-		if [ -z "$id" ] || [[ $list != *" $id "* ]]; then
-			because "no container of the project runs $reference: does its compose file use the variable?"
+	images "$1"
+	for wanted in "${IMAGES[@]}"; do
+		value "${wanted%%=*}"
+		if [ "$VALUE" != "${wanted#*=}" ] && [[ $VALUE != *:backup-* ]]; then
+			because "compose is told ${VALUE:-nothing}, not $wanted"
 			return
 		fi
-	done <.env.image
+		id=$(docker image inspect --format '{{.Id}}' "$VALUE" 2>>deploy.log </dev/null 9>&-) || return 1
+		if [ -z "$id" ] || [[ $list != *" $id "* ]]; then
+			because "no container of the project runs ${wanted#*=}: does its compose file use \${${wanted%%=*}}?"
+			return
+		fi
+	done
 	if [[ $list =~ \ /?([^ ]+\ (restarting|dead|exited|paused)/|[^ ]+\ running/unhealthy) ]]; then because "a container is not well: ${BASH_REMATCH[1]}"; fi
 }
 

@@ -75,7 +75,7 @@ step_begin() {
 	answer before "$old"
 	if [ "$command" = rollback ] && [ -z "$new" ]; then
 		if [ -z "$to" ] && [ -n "$RECOVERED" ] && [ -n "$old" ]; then
-			say "the interrupted deployment is undone: $old is in force"
+			say "that was all that the rollback had to do: $old is in force"
 			return 0
 		fi
 		if target "$old" "$to"; then new=$TARGET; else
@@ -88,7 +88,9 @@ step_begin() {
 	answer version "$new"
 	[ -z "$DRY_RUN" ] || return 0
 	ST_ID=$DEPLOY_ID ST_OWNER=$DEPLOY_OWNER ST_SINCE=$(now) ST_COMMAND=$command ST_OLD=$old ST_NEW=$new ST_TAG=""
-	state_write begun
+	state_write begun && return 0
+	say "nothing was changed: ${old:-nothing} is in force"
+	return 1
 }
 
 # merge sets MERGED to the new version, with those named images of the one before
@@ -101,22 +103,27 @@ merge() {
 	MERGED=$(tr ',' '\n' <<<"$MERGED" | sort | paste -s -d, -)
 }
 
-# recover finishes or undoes what an interrupted deployment left.
+# recover finishes or undoes what an interrupted deployment left. It sets
+# RECOVERED when that leads to where a rollback would have gone.
 recover() {
 	local what="the $ST_COMMAND of $ST_NEW by $ST_OWNER"
 	case "$ST_STEP" in
-	ended) ;;
+	ended)
+		in_force
+		[ "$ST_COMMAND" != rollback ] || [ "$CURRENT" != "$ST_NEW" ] || RECOVERED=1
+		;;
 	begun | pulled)
 		say "$what ended before it changed anything: ${ST_OLD:-nothing} is in force"
-		RECOVERED=1
+		[ "$ST_COMMAND" = rollback ] || RECOVERED=1
 		;;
 	*)
 		in_force
 		if [ "$ST_NEW" != "$ST_OLD" ] && [ "$CURRENT" = "$ST_NEW" ] || { [ "$ST_STEP" = healthy ] && healthy "$ST_NEW"; }; then
-			say "$what was interrupted when it was healthy: it is in force"
-			commit
+			say "$what was interrupted when it was healthy: it is finished"
+			commit || say "going on all the same"
+			[ "$ST_COMMAND" != rollback ] || RECOVERED=1
 		elif say "$what was interrupted: returning to ${ST_OLD:-nothing}" && undo; then
-			RECOVERED=1
+			[ "$ST_COMMAND" = rollback ] || RECOVERED=1
 		else
 			say "$ST_OLD is not healthy: $(why): going on all the same"
 		fi
@@ -140,9 +147,7 @@ step_switch() {
 		say "nothing was changed: ${ST_OLD:-nothing} is in force${WHY:+: $WHY}"
 		return 1
 	fi
-	mv -f .env.image.new .env.image
-	if activate && healthy "$ST_NEW"; then
-		commit
+	if mv -f .env.image.new .env.image && activate && healthy "$ST_NEW" && commit; then
 		beside_stop || say "the container of before could not be stopped"
 		hook after || say "hooks/after failed: see $DEPLOY_DIR/deploy.log"
 		clean "$ST_NEW" || say "old images could not be removed"
@@ -185,7 +190,7 @@ prepare() {
 # is missing of the rest does no harm.
 commit() {
 	state_write healthy || true
-	if [ -e image.current.new ]; then mv -f image.current.new image.current; else put image.current "$ST_NEW"; fi
+	mv -f image.current.new image.current 2>/dev/null || put image.current "$ST_NEW" || return 1
 	if ! grep -qF -- "$(printf '\t%s\t%s' "$ST_TAG" "$ST_NEW")" deployments.tsv 2>/dev/null; then
 		if [ "$ST_COMMAND" = rollback ]; then record rolled-back "$ST_NEW" "$ST_OLD"; else record deployed "$ST_NEW" "$ST_OLD"; fi
 	fi
