@@ -8,7 +8,7 @@ import (
 // Options are what all sources have in common that look for inputs again and
 // again. The zero value works.
 type Options struct {
-	// Poll is how often a source looks for inputs, besides when it is told of
+	// Poll is how often a source looks for inputs, besides when it is notified of
 	// new ones; 0 means a minute, and 30 seconds for files.
 	Poll time.Duration `yaml:"poll"`
 	// Timeout bounds each command or request to a server; 0 means 30 seconds,

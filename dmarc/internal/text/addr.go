@@ -14,7 +14,7 @@ const longestAddr = 64
 // none, or more than one.
 func Addr(s string) (a netip.Addr, repaired bool) {
 	if a, err := netip.ParseAddr(s); err == nil {
-		// fe80::1%eth0 and ::ffff:192.0.2.1 name the address without the ornament.
+		// fe80::1%eth0 and ::ffff:192.0.2.1 name the address with a zone, or as IPv4 within IPv6.
 		return plain(a), a.Zone() != "" || a.Is4In6()
 	}
 	separator := func(r rune) bool { return strings.ContainsRune(" \t\r\n()[]<>,;=\"", r) }
