@@ -89,7 +89,7 @@ func filled(t testing.TB) *store.Store {
 				Records:  1, Messages: 1, AuthFailure: "dmarc",
 			},
 		},
-		Refused: []dmarc.Reason{dmarc.ReasonTruncated}, Auth: "pass",
+		Refused: []store.Refusal{{Reason: dmarc.ReasonTruncated}}, Auth: "pass",
 	})
 	return state
 }

@@ -18,6 +18,6 @@ func TestCompatGolden(t *testing.T) {
 		{From: "shop.example", DKIM: "shop.example", SPF: "bounce.shop.example"}: {9, 9, 0, 0, 7, 8, 9, 9},
 		{From: "shop.example", SPF: "bulk.example"}:                              {3, 0, 0, 3, 0, 3, 0, 0},
 	}
-	commit(t, state, &store.Delivery{Entries: []*tally.Entry{e, e}, Refused: []dmarc.Reason{dmarc.ReasonSyntax, dmarc.ReasonEmpty}})
+	commit(t, state, &store.Delivery{Entries: []*tally.Entry{e, e}, Refused: []store.Refusal{{Reason: dmarc.ReasonSyntax}, {Reason: dmarc.ReasonEmpty}}})
 	metrictest.Golden(t, collector.NewCompat(state), "testdata/compat.prom")
 }

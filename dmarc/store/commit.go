@@ -12,7 +12,9 @@ type request struct {
 	// deliveries are those that run counts.
 	deliveries []*Delivery
 	run        func(w *writing) error
-	done       chan error
+	// after runs after the transaction; nil does nothing.
+	after func(ctx context.Context)
+	done  chan error
 }
 
 // maxBatch bounds the requests of one transaction, and maxEntries its reports.
@@ -40,10 +42,14 @@ func (s *Store) do(ctx context.Context, r *request) error {
 // write runs one batch after the other until Close.
 func (s *Store) write(ctx context.Context) {
 	defer close(s.stopped)
+	prune := time.NewTimer(firstPrune)
+	defer prune.Stop()
 	for {
 		select {
 		case <-s.stop:
 			return
+		case <-prune.C:
+			prune.Reset(s.pruneSome(ctx))
 		case first := <-s.requests:
 			batch := s.gather(first)
 			start := time.Now()
@@ -152,6 +158,12 @@ func (s *Store) transact(ctx context.Context, batch []*request) error {
 	}
 	s.tally.Apply(w.delta)
 	w.ledger.apply()
+	s.known.add(w.keep.new)
+	for _, r := range batch {
+		if r.after != nil {
+			r.after(ctx)
+		}
+	}
 	s.measure(ctx)
 	return nil
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
@@ -40,6 +41,11 @@ type Database interface {
 	Marks(ctx context.Context, source string, keys []string) ([]Mark, error)
 	// MarkKeys returns up to most keys of marks of a source after one, sorted.
 	MarkKeys(ctx context.Context, source, after string, most int) ([]string, error)
+	// Shrink gives some of the room that dropped rows have left back to the
+	// system, and reports whether there is more. It is for the goroutine of Update.
+	Shrink(ctx context.Context) (more bool, err error)
+	// SQL is for reading what is committed.
+	SQL() *sql.DB
 	// Size returns the bytes that the database takes.
 	Size(ctx context.Context) (int64, error)
 	Close() error
@@ -62,6 +68,19 @@ type Tx interface {
 	DropBefore(table *Table, first int64) error
 	// Drop deletes the rows of a table whose first column has a value.
 	Drop(table *Table, first []int64) error
+	// ReportIDs returns the first of n ids in a row that no report has had.
+	ReportIDs(n int) (int64, error)
+	// Add adds rows to a table of reports.
+	Add(sheet *Sheet, rows RowReader) error
+	// KeepNewest drops all rows of refusals but the newest.
+	KeepNewest(sheet *Sheet, most int) error
+	// DropReports drops reports of days before one with all that is kept of
+	// them, up to about most rows, the oldest first. It returns how many rows it
+	// dropped; 0 when nothing is left to drop.
+	DropReports(before tally.Day, most int) (int, error)
+	// DropUnused drops what no report uses that is left: rows of Raised sheets
+	// whose month is before one, and addresses without records.
+	DropUnused(month int64) error
 	// PutMarks keeps marks, DropMarks drops them.
 	PutMarks(marks []Mark) error
 	DropMarks(source string, keys []string) error

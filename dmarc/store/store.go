@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"slices"
@@ -16,6 +17,12 @@ import (
 type Config struct {
 	// Counts says what is counted, and how.
 	Counts tally.Config
+	// Records says what is kept of reports beside the counts: with RecordsOff
+	// nothing is, not even of refusals.
+	Records Records
+	// Retention is how long reports are kept after the end of their period; 0
+	// means 400 days. Counts do not change when reports are dropped.
+	Retention time.Duration
 }
 
 // Store is an open store. Close it. Its methods are safe for concurrent use.
@@ -30,6 +37,8 @@ type Store struct {
 
 	// What follows is used by the writer alone.
 	ledger   *ledger
+	known    *known
+	pruned   bool               // reports were dropped, but not yet what no other one uses
 	verified map[tally.Day]bool // days whose identities were checked
 	usual    int                // requests of the last batch
 	took     time.Duration      // the last batch
@@ -50,12 +59,15 @@ func Open(ctx context.Context, engine Engine, config Config) (*Store, error) {
 	if config.Counts.Now == nil {
 		config.Counts.Now = time.Now
 	}
+	if config.Retention <= 0 {
+		config.Retention = 400 * 24 * time.Hour
+	}
 	db, err := engine.Open(ctx, Meta{config.Counts.Now().UnixMilli(), generation()})
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		config: config, db: db, tally: tally.New(config.Counts), verified: map[tally.Day]bool{},
+		config: config, db: db, tally: tally.New(config.Counts), known: newKnown(), verified: map[tally.Day]bool{},
 		requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.start(ctx); err != nil {
@@ -140,6 +152,11 @@ func (s *Store) Peek(ctx context.Context, e *tally.Entry) (tally.Result, error) 
 	}
 	return d.Recognise(e), nil
 }
+
+// SQL returns a handle for reading what is committed, such as the views that
+// docs/store.md describes. It cannot write, and it is closed with the Store.
+// Parameters are $1, $2 and so on with every engine.
+func (s *Store) SQL() *sql.DB { return s.db.SQL() }
 
 // Snapshot returns the committed counts: nothing in them can be lost by a crash.
 func (s *Store) Snapshot() *tally.Snapshot {

@@ -2,21 +2,26 @@ package store
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
 // writing is a transaction at work.
 type writing struct {
-	store  *Store
-	tx     Tx
-	delta  *tally.Delta
-	ledger *ledgerDelta
-	marks  []Mark
+	store   *Store
+	tx      Tx
+	delta   *tally.Delta
+	ledger  *ledgerDelta
+	marks   []Mark
+	keep    keeping
+	refused [][]any
 }
 
 func (s *Store) begin(tx Tx) *writing {
-	return &writing{store: s, tx: tx, delta: s.tally.Begin(), ledger: s.ledger.begin()}
+	w := &writing{store: s, tx: tx, delta: s.tally.Begin(), ledger: s.ledger.begin()}
+	w.keep = keeping{tx: tx, known: s.known, new: newKnown(), received: w.delta.Now().Unix()}
+	return w
 }
 
 // prepare makes known what the entries of deliveries may be recognised by.
@@ -74,11 +79,18 @@ func (w *writing) verify(day tally.Day) error {
 // deliver counts a delivery and returns what became of its entries.
 func (w *writing) deliver(d *Delivery) []tally.Result {
 	results := make([]tally.Result, 0, len(d.Entries))
-	for _, e := range d.Entries {
-		results = append(results, w.delta.Count(e))
+	for i, e := range d.Entries {
+		result := w.delta.Count(e)
+		if result.Counted && i < len(d.Details) && d.Details[i] != nil {
+			w.keep.reports = append(w.keep.reports, kept{entry: e, details: d.Details[i], source: d.Source})
+		}
+		results = append(results, result)
 	}
-	for _, reason := range d.Refused {
-		w.delta.Refuse(reason)
+	for i := range d.Refused {
+		w.delta.Refuse(d.Refused[i].Reason)
+		if w.store.config.Records != RecordsOff {
+			w.refused = append(w.refused, d.Refused[i].row(d.Source, w.delta.Now()))
+		}
 	}
 	if d.Auth != "" {
 		for range len(d.Entries) + len(d.Refused) {
@@ -108,6 +120,14 @@ func (w *writing) save() error {
 			return err
 		}
 		w.ledger.keep(rows.Identities)
+	}
+	if err := w.keep.save(); err != nil {
+		return err
+	}
+	if len(w.refused) > 0 {
+		if err := errors.Join(w.tx.Add(sheetRefusals, rowsOf(w.refused)), w.tx.KeepNewest(sheetRefusals, maxRefusals)); err != nil {
+			return err
+		}
 	}
 	if len(w.marks) > 0 {
 		if err := w.tx.PutMarks(w.marks); err != nil {

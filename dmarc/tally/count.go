@@ -68,7 +68,7 @@ func (d *Delta) BeginSeries() {
 // untimely returns the outcome of an entry that its date decides, or nothing.
 func (d *Delta) untimely(e *Entry) Outcome {
 	switch {
-	case e.End.Before(d.now.Add(-d.t.config.Horizon)), int64(dayOf(e.End)) <= d.expired, e.End.IsZero():
+	case e.End.Before(d.now.Add(-d.t.config.Horizon)), int64(DayOf(e.End)) <= d.expired, e.End.IsZero():
 		return OutcomeTooOld
 	case e.End.After(d.now.Add(futureSlack)):
 		return OutcomeFuture

@@ -14,25 +14,25 @@ type Day uint32
 
 const secondsPerDay = 24 * 60 * 60
 
-// dayOf returns the number of the day of t since 1970, in UTC; 0 for any time before.
-func dayOf(t time.Time) Day { return Day(max(t.Unix(), 0) / secondsPerDay) }
+// DayOf returns the number of the day of t since 1970, in UTC; 0 for any time before.
+func DayOf(t time.Time) Day { return Day(max(t.Unix(), 0) / secondsPerDay) }
 
 // lastDay returns the day that a period ends on. Some reporters end it with the
 // last second of a day, others with the first of the next.
-func lastDay(end time.Time) Day { return dayOf(end.Add(-time.Second)) }
+func lastDay(end time.Time) Day { return DayOf(end.Add(-time.Second)) }
 
 // keptDays is how many days before today are kept: the longest window.
 const keptDays = 30
 
 // oldestDay returns the first day that a window can still ask for.
-func oldestDay(now time.Time) Day { return dayOf(now) - min(dayOf(now), keptDays) }
+func oldestDay(now time.Time) Day { return DayOf(now) - min(DayOf(now), keptDays) }
 
 // spread adds messages to the days of a period: to its last one, or evenly to
 // all of them when it is longer than a day.
 func (d *Delta) spread(begin, end time.Time, domain string, class Class, n int64) {
 	last, first := lastDay(end), lastDay(end)
 	if end.Sub(begin) > 24*time.Hour {
-		first = min(dayOf(begin), last)
+		first = min(DayOf(begin), last)
 	}
 	days := int64(last-first) + 1
 	for day := max(first, oldestDay(d.now)); day <= last; day++ {

@@ -123,7 +123,7 @@ func (e *Entry) Key() (k Key) {
 	h := hasher{buf: make([]byte, 0, 256)}
 	kind, org, domain := []byte(e.Kind), lower(e.Org), lower(e.Domain)
 	b, t := strconv.AppendInt(begin[:0], e.Begin.Unix(), 10), strconv.AppendInt(end[:0], e.End.Unix(), 10)
-	binary.BigEndian.PutUint32(k[:daySize], uint32(dayOf(e.End)))
+	binary.BigEndian.PutUint32(k[:daySize], uint32(DayOf(e.End)))
 	copy(k[daySize:daySize+twinSize], h.sum(kind, org, domain, b, t))
 	copy(k[daySize+twinSize:], h.sum([]byte("v1"), kind, org, lower(e.Email), []byte(e.ReportID), domain, b, t))
 	return k

@@ -25,6 +25,12 @@ type Reader struct {
 	// as it was read, before it is known whether the report is whole. Both are
 	// the Reader's own; nil gives nobody anything.
 	Record func(*dmarc.Report, *dmarc.Record)
+	// Report, TLS and Failure are given a whole report of their kind, as far as
+	// the document was read: its containers may still turn out to be damaged.
+	// The *dmarc.Report is the Reader's own. Nil ones give nobody anything.
+	Report  func(*dmarc.Report)
+	TLS     func(*tlsrpt.Report)
+	Failure func(*failure.Report)
 	// Validate collects Entry.Deviations.
 	Validate bool
 
@@ -117,6 +123,9 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 	if r.Validate {
 		e.Deviations = validator.Report(report)
 	}
+	if r.Report != nil {
+		r.Report(report)
+	}
 	m := &report.Metadata
 	e.Identity = Identity{
 		Org: m.OrgName, Email: m.Email, Domain: report.Policy.Domain, ReportID: m.ReportID, Begin: m.Begin, End: m.End,
@@ -146,6 +155,9 @@ func (r *Reader) tls(in io.Reader) (*Entry, error) {
 		e.addSessions(p)
 		r.digest.policy(p)
 	}
+	if r.TLS != nil {
+		r.TLS(report)
+	}
 	return e, nil
 }
 
@@ -159,6 +171,9 @@ func (r *Reader) failure(in io.Reader) (*Entry, error) {
 	r.digest.text(report.OriginalMailFrom)
 	r.digest.number(report.Incidents)
 	r.digest.end()
+	if r.Failure != nil {
+		r.Failure(report)
+	}
 	return &Entry{
 		Identity: Identity{
 			Org: report.Reporter, Email: report.ReporterAddress, Domain: report.Domain, ReportID: report.ReportID,

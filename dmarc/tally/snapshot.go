@@ -61,7 +61,7 @@ type Snapshot struct {
 
 // Snapshot returns what was counted.
 func (t *Tally) Snapshot() *Snapshot {
-	today := dayOf(t.config.Now())
+	today := DayOf(t.config.Now())
 	s := &Snapshot{Series: map[Family][]Series{}, Delay: Delay{Buckets: map[float64]uint64{}}}
 	t.mu.RLock()
 	defer t.mu.RUnlock()

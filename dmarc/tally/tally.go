@@ -96,7 +96,7 @@ func (t *Tally) Apply(d *Delta) {
 }
 
 // Oldest returns the first day whose identities a report can still ask for.
-func (d *Delta) Oldest() Day { return dayOf(d.now.Add(-d.t.config.Horizon)) }
+func (d *Delta) Oldest() Day { return DayOf(d.now.Add(-d.t.config.Horizon)) }
 
 // Now returns the time that the Delta is dated with.
 func (d *Delta) Now() time.Time { return d.now }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,9 @@ type serveOptions struct {
 	twins      string
 	maxBytes   units.Base2Bytes
 	compat     bool
+	records    string
+	retention  model.Duration
+	originals  bool
 	archive    archiveOptions
 }
 
@@ -60,9 +64,15 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 		Default(string(refusedMove)).EnumVar(&o.refused, string(refusedMove), string(refusedKeep))
 	c.Flag("source.rescan", "How often all files are scanned, in addition to file notifications.").
 		Default("30s").DurationVar(&o.rescan)
-	c.Flag("state.file", "State file with the counts. It is created if it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
+	c.Flag("state.file", "State file, an SQLite database with the counts and the reports. It is created if it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
 	c.Flag("state.horizon", "How long reports are remembered. Older reports are not counted.").Default("400d").SetValue(&o.horizon)
 	c.Flag("state.max-bytes", "Maximum size of the state file, such as 512MB. Nothing is counted while it is exceeded. Use 0 for no limit.").Default("0").BytesVar(&o.maxBytes)
+	c.Flag("records", "Records of aggregate reports that are kept in the state file: all, those without an aligned pass, or none. With off, no report is kept at all, only counts.").
+		Default(string(store.RecordsAll)).EnumVar(&o.records, string(store.RecordsOff), string(store.RecordsFailing), string(store.RecordsAll))
+	c.Flag("records.retention", "How long reports are kept after the end of their period. Counts do not change when reports are deleted.").
+		Default("400d").SetValue(&o.retention)
+	c.Flag("records.originals", "Keep failure reports as they were received. They hold addresses and contents of private mail; without this flag only domains are kept.").
+		BoolVar(&o.originals)
 	c.Flag("domain", "Domain that you own. Reports about other domains are counted with domain=\"foreign\". Repeatable. Without it, domains are learned from the reports.").SetValue(&o.domains)
 	c.Flag("budget.series", "Maximum number of series of domains, reporters and senders together. Further label values are replaced by \"other\".").Default("2000").IntVar(&o.series)
 	c.Flag("dedupe.conflicts", "Skip or count a report that is already known with different content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
@@ -149,14 +159,19 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if s.dns, err = c.DNS.watch(domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
-	s.store, err = store.Open(ctx, sqlite.File{Path: o.stateFile, MaxBytes: int64(o.maxBytes)}, store.Config{Counts: tally.Config{
-		Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Budget: o.series,
-		CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
-	}})
+	s.store, err = store.Open(ctx, sqlite.File{Path: o.stateFile, MaxBytes: int64(o.maxBytes)}, store.Config{
+		Counts: tally.Config{
+			Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Budget: o.series,
+			CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
+		},
+		Records: store.Records(o.records), Retention: time.Duration(o.retention),
+	})
 	if err != nil {
 		return nil, err
 	}
 	pipeline := ingest.PipelineConfig{Logger: logger, Signers: o.compat, Authenticate: s.authenticate, Sender: s.nameSender}
+	pipeline.Keep = store.DraftConfig{Records: store.Records(o.records), Dir: filepath.Dir(o.stateFile)}
+	pipeline.Originals = o.originals
 	if o.archive.file != "" {
 		if s.archive, err = o.archive.open(); err != nil {
 			return nil, errors.Join(err, s.close())

@@ -118,9 +118,7 @@ func TestDirLeavesForeignFiles(t *testing.T) {
 	if n := ingesttest.Sum(store, tally.Messages); n != 2 {
 		t.Errorf("%d messages, want 2", n)
 	}
-	if !exists(filepath.Join(dir, "invalid", "empty", "sub.xml.d")) {
-		t.Error("the empty file is not in invalid/empty")
-	}
+	realtest.Eventually(t, "the empty file in invalid/empty", func() bool { return exists(filepath.Join(dir, "invalid", "empty", "sub.xml.d")) })
 }
 
 // TestDirSameName moves a second file of the same name beside the first.

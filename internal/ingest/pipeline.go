@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,11 @@ type PipelineConfig struct {
 	// Sender names the sender at an address; nil names none. It is called by
 	// several goroutines.
 	Sender func(netip.Addr) string
+	// Keep says what the store keeps of reports beside the counts. Its Sender is
+	// that of the pipeline.
+	Keep store.DraftConfig
+	// Originals keeps the mails of failure reports as they were received.
+	Originals bool
 	// Archive keeps the records of what is counted; nil keeps none.
 	Archive Archive
 	// Logger may be nil.
@@ -59,6 +65,13 @@ type PipelineConfig struct {
 // chunk is how many reports are committed at once. An input with more, such
 // as a large mbox, takes several transactions; its mark comes with the last.
 const chunk = 500
+
+// chunkMemory is how much of the details of reports is in memory before they
+// are committed.
+const chunkMemory = 4 << 20
+
+// headSize is how much of a mail is looked at to describe one that was refused.
+const headSize = 8 << 10
 
 // Pipeline reads inputs and counts their reports. Its methods are safe for
 // concurrent use.
@@ -76,22 +89,27 @@ type reader struct {
 	tally         tally.Reader
 	authenticated authenticated
 	draft         Draft // nil without an archive
+	kept          *store.Draft
+	head          []byte // room for the start of an input
 }
 
 func (p *Pipeline) newReader() *reader {
 	r := &reader{
 		walker: unpack.NewWalker(Limits()), tally: tally.Reader{Signers: p.config.Signers, Source: p.config.Sender}, authenticated: authenticated{seed: maphash.MakeSeed()},
+		head: make([]byte, 0, headSize),
 	}
 	if p.config.Archive != nil {
 		r.draft = p.config.Archive.Draft()
 		r.tally.Record = r.draft.Record
 	}
+	r.kept = store.NewDraft(&r.tally, p.config.Keep)
 	return r
 }
 
 // NewPipeline returns a Pipeline that counts in store.
 func NewPipeline(store Store, c PipelineConfig) *Pipeline {
 	setDefault(&c.Workers, runtime.GOMAXPROCS(0))
+	c.Keep.Sender = c.Sender
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -133,9 +151,10 @@ func (p *Pipeline) Forget(ctx context.Context, source string, keep func(key stri
 // deliver reads an input and commits what it holds.
 func (p *Pipeline) deliver(ctx context.Context, d *Delivery) (Result, error) {
 	b := &batch{store: p.store, archive: p.config.Archive, delivery: d}
+	defer b.close()
 	switch {
 	case d.Refused != nil:
-		if err := b.refuse(ctx, "", d.Refused, ""); err != nil {
+		if err := b.refuse(ctx, "", nil, d.Refused, ""); err != nil {
 			return Result{}, err
 		}
 	case d.Body != nil:
@@ -166,12 +185,14 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		return ctx.Err()
 	}
 	defer func() { p.readers <- r }()
-	body := &inputReader{r: d.Body}
+	body := &inputReader{r: d.Body, head: r.head[:0]}
 	err := p.walk(r, body, func(doc *unpack.Document) error {
 		if r.draft != nil {
 			r.draft.Begin(d.Source + "/" + d.Name)
 		}
+		r.kept.Begin()
 		verdict := p.authenticate(ctx, r, doc)
+		original := p.original(doc)
 		entry, err := r.tally.Read(doc)
 		if err == nil {
 			err = verdict.untrusted()
@@ -186,12 +207,19 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		case errors.Is(err, ErrNotNow):
 			return err
 		case err != nil:
-			return b.refuse(ctx, doc.Name, err, verdict.Result)
+			return b.refuse(ctx, doc.Name, doc.Mail, err, verdict.Result)
 		}
 		if err := p.keep(ctx, r, entry); err != nil {
 			return err
 		}
-		return b.add(ctx, doc.Name, entry, verdict.Result)
+		details, err := r.kept.Take()
+		if err != nil {
+			return fmt.Errorf("set a large report aside: %w", err)
+		}
+		if original != nil {
+			details.Original(original.Bytes())
+		}
+		return b.add(ctx, doc.Name, entry, details, verdict.Result)
 	})
 	if body.err == nil && err == nil {
 		// What nobody had to look at may still fail, such as the end of a transfer.
@@ -205,9 +233,20 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 	case errors.As(err, &again):
 		return again
 	case errors.As(err, &refused):
-		return b.refuse(ctx, "", refused, "")
+		return b.refuse(ctx, "", body.mail(), refused, "")
 	}
 	return err
+}
+
+// original returns what a failure report is copied to while it is read, nil if
+// it is not kept.
+func (p *Pipeline) original(doc *unpack.Document) *bytes.Buffer {
+	if !p.config.Originals || doc.Kind != unpack.KindFailure || doc.Reader == nil {
+		return nil
+	}
+	copied := &bytes.Buffer{}
+	doc.Reader = io.TeeReader(doc.Reader, copied)
+	return copied
 }
 
 // walk is Walker.Walk for an input that may hit a mistake of ours: a panic is
@@ -221,83 +260,4 @@ func (p *Pipeline) walk(r *reader, body io.Reader, visit func(*unpack.Document) 
 		}
 	}()
 	return r.walker.Walk(body, visit)
-}
-
-// batch is what was found in a delivery and is not committed yet.
-type batch struct {
-	store    Store
-	archive  Archive
-	delivery *Delivery
-	entries  []*tally.Entry
-	names    []string
-	refused  []dmarc.Reason
-	auth     string // of all entries
-	result   Result
-}
-
-// add adds a report.
-func (b *batch) add(ctx context.Context, name string, e *tally.Entry, auth string) error {
-	if err := b.prepare(ctx, auth); err != nil {
-		return err
-	}
-	b.entries = append(b.entries, e)
-	b.names = append(b.names, name)
-	return nil
-}
-
-// refuse adds a refusal, or ends an unsettled delivery.
-func (b *batch) refuse(ctx context.Context, name string, err error, auth string) error {
-	if b.delivery.Unsettled {
-		return ErrUnsettled
-	}
-	if err := b.prepare(ctx, auth); err != nil {
-		return err
-	}
-	var refused *dmarc.Error
-	if !errors.As(err, &refused) {
-		refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: err}
-	}
-	b.refused = append(b.refused, refused.Reason)
-	b.result.add(Item{Name: name, Outcome: tally.OutcomeInvalid, Err: refused}, false)
-	return nil
-}
-
-// prepare commits what came before when it is much, or came with a mail of
-// another authentication.
-func (b *batch) prepare(ctx context.Context, auth string) error {
-	if n := len(b.entries) + len(b.refused); n >= chunk || n > 0 && auth != b.auth {
-		if err := b.commit(ctx, false); err != nil {
-			return err
-		}
-	}
-	b.auth = auth
-	return nil
-}
-
-// commit records what was found so far, with the mark when it is the last of the delivery.
-func (b *batch) commit(ctx context.Context, last bool) error {
-	record := &store.Delivery{Source: b.delivery.Source, Entries: b.entries, Refused: b.refused, Auth: b.auth}
-	if last && b.delivery.Key != "" {
-		reason := b.result.reason
-		if len(b.entries) > 0 || b.result.Counted+b.result.Known > 0 {
-			reason = ""
-		}
-		record.Key, record.Mark = b.delivery.Key, Committed{Value: b.delivery.Mark, Reason: reason}.encode()
-	}
-	if b.archive != nil && len(b.entries) > 0 {
-		if err := b.archive.Sync(); err != nil {
-			return fmt.Errorf("archive records: %w", err)
-		}
-	}
-	results, err := b.store.Commit(ctx, record)
-	if err != nil {
-		return fmt.Errorf("record reports: %w", err)
-	}
-	for i, e := range b.entries {
-		b.result.add(Item{
-			Name: b.names[i], Kind: e.Kind, Org: e.Org, Domain: e.Domain, ReportID: e.ReportID, Outcome: results[i].Outcome,
-		}, results[i].Counted)
-	}
-	b.entries, b.names, b.refused = nil, nil, nil
-	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
 // spoolMemory is how much of an input a Spool holds in memory.
@@ -70,16 +72,28 @@ func (s *Spool) Close() {
 	}
 }
 
-// inputReader remembers the error that ended an input.
+// inputReader remembers the error that ended an input, and as much of its start
+// as head has room for.
 type inputReader struct {
-	r   io.Reader
-	err error
+	r    io.Reader
+	err  error
+	head []byte
 }
 
 func (r *inputReader) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
+	r.head = append(r.head, p[:min(n, cap(r.head)-len(r.head))]...)
 	if err != nil && !errors.Is(err, io.EOF) {
 		r.err = err
 	}
 	return n, err
+}
+
+// mail returns the header of the mail that the input may be.
+func (r *inputReader) mail() *unpack.Mail {
+	header := r.head
+	for _, end := range []string{"\n\n", "\n\r\n"} {
+		header, _, _ = bytes.Cut(header, []byte(end))
+	}
+	return &unpack.Mail{Header: header}
 }

@@ -55,12 +55,22 @@ func (c *conn) prepare(query string, args []any) (*statement, error) {
 
 // exec runs a statement. Its arguments are int64, string, []byte or nil.
 func (c *conn) exec(query string, args ...any) error {
+	_, err := c.count(query, args...)
+	return err
+}
+
+// count runs a statement and returns how many rows it changed.
+func (c *conn) count(query string, args ...any) (int, error) {
 	s, err := c.prepare(query, args)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), s.args)
-	return err
+	result, err := s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), s.args)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
 }
 
 // query calls visit with each row of a query. The row is reused.

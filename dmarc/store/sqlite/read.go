@@ -64,6 +64,9 @@ func (d *database) read(ctx context.Context, visit func(*sql.Rows) error, query 
 	})
 }
 
+// SQL is for reading.
+func (d *database) SQL() *sql.DB { return d.reader }
+
 // readError leaves the error of a context as it is.
 func (d *database) readError(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {

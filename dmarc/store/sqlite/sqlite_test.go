@@ -1,6 +1,9 @@
 package sqlite
 
 import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -10,7 +13,11 @@ import (
 func TestConforms(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) storetest.World {
 		file := File{Path: path(t)}
-		return storetest.World{Engine: file, Alter: func(t testing.TB, statement string) { alter(t, file.Path, statement) }}
+		return storetest.World{
+			Engine: file,
+			Alter:  func(t testing.TB, statement string) { alter(t, file.Path, statement) },
+			Query:  func(t testing.TB, text string) [][]string { return query(t, file.Path, text) },
+		}
 	})
 }
 
@@ -30,4 +37,32 @@ func alter(t testing.TB, path, statement string) {
 	if err := c.close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// query returns the rows of a query as texts.
+func query(t testing.TB, path, query string) (rows [][]string) {
+	t.Helper()
+	c, err := connect(dsn(path, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.query(func(values []driver.Value) error {
+		var row []string
+		for _, v := range values {
+			switch v := v.(type) {
+			case nil:
+				row = append(row, "")
+			case []byte:
+				row = append(row, string(v))
+			default:
+				row = append(row, fmt.Sprint(v))
+			}
+		}
+		rows = append(rows, row)
+		return nil
+	}, query)
+	if err := errors.Join(err, c.close()); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return rows
 }

@@ -19,6 +19,8 @@ import (
 // Counts is what a state holds, or should hold.
 type Counts struct {
 	Messages, Counted, Duplicates, Invalid int64
+	// Recorded is the sum over the records that are kept.
+	Recorded int64
 }
 
 // Kill kills a program again and again while it reads a directory, or whatever
@@ -111,6 +113,7 @@ func (k *Kill) write(t testing.TB, n int, want *Counts) {
 	default:
 		want.Counted++
 		want.Messages += int64(n%7 + 1)
+		want.Recorded = want.Messages
 	}
 	if k.Offer != nil {
 		k.Offer(t, n, content)
@@ -165,7 +168,13 @@ func (k *Kill) counts(t testing.TB) Counts {
 		t.Fatal(err)
 	}
 	defer store.Close()
+	var recorded int64
+	row := store.SQL().QueryRowContext(t.Context(), "SELECT coalesce(sum(count), 0) FROM dmarc_records")
+	if err := row.Scan(&recorded); err != nil {
+		t.Fatal(err)
+	}
 	return Counts{
+		Recorded:   recorded,
 		Messages:   Sum(store, tally.Messages),
 		Counted:    Sum(store, tally.Reports, string(tally.OutcomeCounted)),
 		Duplicates: Sum(store, tally.Reports, string(tally.OutcomeDuplicate)),

@@ -30,7 +30,7 @@ func testOutcomes(t *testing.T, w World) {
 		Entry(func(e *tally.Entry) { e.End = Now.AddDate(-2, 0, 0) }),
 		Entry(func(e *tally.Entry) { e.End = Now.AddDate(0, 0, 3) }),
 	)
-	d.Refused, d.Auth, d.Source = []dmarc.Reason{dmarc.ReasonSyntax}, "pass", "dir:a"
+	d.Refused, d.Auth, d.Source = []store.Refusal{{Reason: dmarc.ReasonSyntax}}, "pass", "dir:a"
 	want := []tally.Outcome{
 		tally.OutcomeDuplicate, tally.OutcomeConflict, tally.OutcomeTwin, tally.OutcomeDuplicate, tally.OutcomeCounted, tally.OutcomeTooOld, tally.OutcomeFuture,
 	}

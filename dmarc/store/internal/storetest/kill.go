@@ -59,6 +59,32 @@ func killReport(r int) *tally.Entry {
 // killDelivery returns delivery i of the sequence: new reports and, every now
 // and then, an old one, one that contradicts an old one, and a refusal.
 func killDelivery(i int) *store.Delivery {
+	d := killEntries(i)
+	for _, e := range d.Entries {
+		d.Details = append(d.Details, killDetails(e))
+	}
+	return d
+}
+
+// killDetails returns the records of a report of the sequence.
+func killDetails(e *tally.Entry) *store.Details {
+	reader := &tally.Reader{}
+	draft := store.NewDraft(reader, store.DraftConfig{})
+	for g, n := range e.Groups {
+		rec := &dmarc.Record{Source: "192.0.2." + e.ReportID, Count: n, Disposition: dmarc.Disposition(g.Disposition), HeaderFrom: g.Domain, DKIM: "fail", SPF: "fail"}
+		if g.DKIM {
+			rec.DKIM = "pass"
+		}
+		reader.Record(nil, rec)
+	}
+	details, err := draft.Take()
+	if err != nil {
+		panic(err) // It is small.
+	}
+	return details
+}
+
+func killEntries(i int) *store.Delivery {
 	random := rand.New(rand.NewPCG(uint64(i), 1))
 	d := &store.Delivery{Source: killSource, Key: strconv.Itoa(i), Mark: "done"}
 	for j := range 1 + i%3 {
@@ -73,7 +99,7 @@ func killDelivery(i int) *store.Delivery {
 		d.Entries = append(d.Entries, contradiction)
 	}
 	if i%11 == 7 {
-		d.Refused = []dmarc.Reason{dmarc.ReasonSyntax}
+		d.Refused = []store.Refusal{{Reason: dmarc.ReasonSyntax}}
 	}
 	return d
 }
@@ -180,9 +206,10 @@ func (k Killing) once(t *testing.T, mode string) (acknowledged []int) {
 	return acknowledged
 }
 
-// killTruth is what a file must hold.
+// killTruth is what a database must hold.
 type killTruth struct {
 	Messages, Classes, Reporters map[string]int64
+	Records                      map[string]int64 // sums over records, as in Messages
 	Windows                      map[string]int64
 	Counted, Refused, Identities int64
 }
@@ -194,7 +221,7 @@ func expect(deliveries []int) killTruth {
 	}
 	seen := map[string]bool{}
 	for _, i := range deliveries {
-		d := killDelivery(i)
+		d := killEntries(i)
 		w.Refused += int64(len(d.Refused))
 		for _, e := range d.Entries {
 			if seen[e.ReportID] {
@@ -213,6 +240,7 @@ func expect(deliveries []int) killTruth {
 			}
 		}
 	}
+	w.Records = w.Messages
 	return w
 }
 
@@ -234,7 +262,7 @@ func (k Killing) found(t *testing.T) (got killTruth, deliveries []int) {
 	snapshot := s.Snapshot()
 	got = killTruth{
 		Messages: Sums(snapshot, tally.Messages), Classes: Sums(snapshot, tally.ClassMessages), Reporters: Sums(snapshot, tally.ReporterMessages),
-		Windows: map[string]int64{}, Refused: Total(snapshot, tally.Refusals), Identities: snapshot.Identities,
+		Records: recorded(t, s), Windows: map[string]int64{}, Refused: Total(snapshot, tally.Refusals), Identities: snapshot.Identities,
 	}
 	for _, w := range snapshot.Windows {
 		if w.Window == "1d" {
@@ -247,6 +275,30 @@ func (k Killing) found(t *testing.T) (got killTruth, deliveries []int) {
 		}
 	}
 	return got, deliveries
+}
+
+// recorded adds up the records.
+func recorded(t *testing.T, s *store.Store) map[string]int64 {
+	t.Helper()
+	rows, err := s.SQL().QueryContext(context.Background(),
+		`SELECT domain || ',' || disposition || ',' || dkim || ',' || spf, CAST(sum(count) AS BIGINT) FROM dmarc_records GROUP BY 1 HAVING sum(count) > 0`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	sums := map[string]int64{}
+	for rows.Next() {
+		var key string
+		var sum int64
+		if err := rows.Scan(&key, &sum); err != nil {
+			t.Fatal(err)
+		}
+		sums[key] = sum
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return sums
 }
 
 // verify compares the file with the truth and with what was acknowledged.

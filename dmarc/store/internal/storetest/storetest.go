@@ -20,6 +20,8 @@ type World struct {
 	Engine store.Engine
 	// Alter runs a statement behind the back of the store, while it is closed.
 	Alter func(t testing.TB, statement string)
+	// Query returns the rows of a query as texts, NULL as nothing. The store may be open.
+	Query func(t testing.TB, query string) [][]string
 }
 
 // Now is the clock of these tests.
@@ -47,6 +49,16 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"peek", testPeek},
 		{"locked", testLocked},
 		{"altered", testAltered},
+		{"aggregate reports", testAggregate},
+		{"failing records only", testFailing},
+		{"no records", testOff},
+		{"records that fail", testRecordsFail},
+		{"TLS reports", testTLS},
+		{"failure reports", testFailure},
+		{"refusals", testRefusals},
+		{"large report", testLarge},
+		{"hostile texts", testHostileTexts},
+		{"retention", testRetention},
 		{"altered identities", testAlteredIdentities},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, world(t)) })

@@ -1,0 +1,201 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// Details are what is kept of one report beside its counts. Close them when
+// their delivery is committed or given up.
+type Details struct {
+	header   *header // of an aggregate report
+	email    string
+	kept     int64 // records
+	named    bool  // some of them have a sender
+	policies [][]any
+	sessions [][]any
+	failed   []any
+	spill    spill
+}
+
+// Original keeps the mail of a failure report as it was received, with
+// everything personal in it.
+func (d *Details) Original(mail []byte) {
+	if d != nil && len(d.failed) > 0 {
+		d.failed[len(d.failed)-1] = mail
+	}
+}
+
+// Close drops the details. Nil ones have nothing to drop.
+func (d *Details) Close() {
+	if d != nil {
+		d.spill.close()
+	}
+}
+
+// Memory returns the bytes of records that the details hold in memory.
+func (d *Details) Memory() int {
+	if d == nil {
+		return 0
+	}
+	return len(d.spill.memory)
+}
+
+func (d *Details) empty() bool {
+	return d.header == nil && d.spill.size == 0 && d.policies == nil && d.failed == nil && d.spill.err == nil
+}
+
+// header is what aggregate reports have in common.
+type header struct {
+	id      int64
+	columns []any // of sheetHeaders, after the month
+}
+
+// headerOf returns the columns of sheetHeaders after the month.
+func headerOf(r *dmarc.Report) []any {
+	errs := make([]string, len(r.Metadata.Errors))
+	for i, e := range r.Metadata.Errors {
+		errs[i] = clean(e)
+	}
+	var pct any
+	if r.Policy.Pct != nil {
+		pct = int64(*r.Policy.Pct)
+	}
+	p := &r.Policy
+	return []any{
+		textOf(r.Version), textOf(r.Namespace), textOf(r.Metadata.Generator), textOf(r.Metadata.ExtraContactInfo), textOf(jsonText(errs, len(errs) > 0)),
+		textOf(string(p.P)), textOf(string(p.SP)), textOf(string(p.NP)), textOf(string(p.ADKIM)), textOf(string(p.ASPF)), pct,
+		textOf(p.Fo), textOf(p.Testing), textOf(p.DiscoveryMethod),
+	}
+}
+
+// told is one thing that the records of a report are told in.
+type told struct {
+	tag     byte
+	content int64
+	count   int64
+	texts   [contentColumns]string // of a content; source and sender of others
+}
+
+// tellings reads what the records of one report after the other are told in.
+type tellings struct {
+	buf    bufio.Reader
+	memory bytes.Reader
+}
+
+// reset begins at the start of a report.
+func (t *tellings) reset(s *spill) {
+	t.memory.Reset(s.memory)
+	if s.file == nil {
+		t.buf.Reset(&t.memory)
+		return
+	}
+	t.buf.Reset(io.MultiReader(io.NewSectionReader(s.file, 0, s.size-int64(len(s.memory))), &t.memory))
+}
+
+// next reads the next thing; io.EOF ends them.
+func (t *tellings) next(to *told) (err error) {
+	if to.tag, err = t.buf.ReadByte(); err != nil {
+		return err
+	}
+	texts := 1
+	switch to.tag {
+	case tagContent:
+		texts = contentColumns
+		to.content, err = t.id()
+	case tagRecord:
+		if to.content, err = t.id(); err == nil {
+			var n uint64
+			n, err = binary.ReadUvarint(&t.buf)
+			to.count = int64(n)
+		}
+	case tagSender:
+		texts = 2
+	default:
+		err = errors.New("a part of a report without a meaning")
+	}
+	for i := 0; i < texts && err == nil; i++ {
+		to.texts[i], err = t.text()
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (t *tellings) id() (int64, error) {
+	b, err := t.buf.Peek(8)
+	if err != nil {
+		return 0, err
+	}
+	id := int64(binary.BigEndian.Uint64(b))
+	_, err = t.buf.Discard(8)
+	return id, err
+}
+
+func (t *tellings) text() (string, error) {
+	n, err := binary.ReadUvarint(&t.buf)
+	if err != nil || n == 0 {
+		return "", err
+	}
+	if n <= uint64(t.buf.Size()) {
+		b, err := t.buf.Peek(int(n))
+		if err != nil {
+			return "", err
+		}
+		s := string(b)
+		_, err = t.buf.Discard(int(n))
+		return s, err
+	}
+	b := make([]byte, n)
+	_, err = io.ReadFull(&t.buf, b)
+	return string(b), err
+}
+
+// spillMemory is how much a spill holds in memory.
+const spillMemory = 64 << 10
+
+// spill collects bytes, of which many go to a temporary file.
+type spill struct {
+	dir    string
+	memory []byte
+	file   *os.File
+	size   int64
+	err    error
+}
+
+// Write adds bytes. What goes wrong is in err.
+func (s *spill) Write(p []byte) {
+	if s.err != nil {
+		return
+	}
+	s.size += int64(len(p))
+	s.memory = append(s.memory, p...)
+	if len(s.memory) < spillMemory {
+		return
+	}
+	if s.file == nil {
+		if s.file, s.err = os.CreateTemp(s.dir, ".dmarc-report-*"); s.err != nil {
+			return
+		}
+		// Where the system allows it, the file is gone even if the process is killed.
+		_ = os.Remove(s.file.Name())
+	}
+	if _, s.err = s.file.Write(s.memory); s.err == nil {
+		s.memory = s.memory[:0]
+	}
+}
+
+func (s *spill) close() {
+	if s.file != nil {
+		_ = s.file.Close() // It has no name any more.
+		s.file = nil
+	}
+	s.memory = nil
+}

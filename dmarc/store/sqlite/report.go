@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+)
+
+// ReportIDs returns the first of n ids after the largest.
+func (t *tx) ReportIDs(int) (int64, error) {
+	last, err := t.number("SELECT coalesce(max(id), 0) FROM reports")
+	return last + 1, err
+}
+
+// Add adds rows, one by one: statements of many rows are slower here.
+func (t *tx) Add(sheet *store.Sheet, rows store.RowReader) error {
+	query := ""
+	for {
+		row, err := rows()
+		if row == nil || err != nil {
+			return err
+		}
+		if query == "" {
+			query = add(sheet)
+		}
+		if err := t.exec(query, row...); err != nil {
+			return err
+		}
+	}
+}
+
+// add returns the statement that adds a row.
+func add(sheet *store.Sheet) string {
+	query := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", sheet.Name, strings.Join(sheet.Columns, ", "), places(len(sheet.Columns)))
+	switch {
+	case sheet.Raised != "":
+		return query + fmt.Sprintf(" ON CONFLICT (%s) DO UPDATE SET %[2]s = excluded.%[2]s WHERE excluded.%[2]s > %[2]s", sheet.Key, sheet.Raised)
+	case sheet.Key != "":
+		var set []string
+		for _, c := range sheet.Columns {
+			if c != sheet.Key {
+				set = append(set, c+" = excluded."+c)
+			}
+		}
+		return query + fmt.Sprintf(" ON CONFLICT (%s) DO UPDATE SET %s", sheet.Key, strings.Join(set, ", "))
+	}
+	return query
+}
+
+// KeepNewest drops all rows but the newest.
+func (t *tx) KeepNewest(sheet *store.Sheet, most int) error {
+	return t.exec(fmt.Sprintf("DELETE FROM %[1]s WHERE id <= (SELECT max(id) FROM %[1]s) - ?", sheet.Name), int64(most))
+}
+
+// DropReports drops the oldest reports.
+func (t *tx) DropReports(before tally.Day, most int) (dropped int, err error) {
+	var ids []int64
+	err = t.query(func(row []driver.Value) error {
+		id, _ := row[0].(int64)
+		ids = append(ids, id)
+		return nil
+	}, "SELECT id FROM reports WHERE day < ? ORDER BY day, id LIMIT ?", int64(before), int64(most))
+	for _, id := range ids {
+		if err != nil || dropped >= most {
+			return dropped, err
+		}
+		var n int
+		n, err = t.dropReport(id, most-dropped)
+		dropped += n
+	}
+	return dropped, err
+}
+
+// dropReport drops a report, or up to most of its records.
+func (t *tx) dropReport(id int64, most int) (int, error) {
+	n, err := t.count("DELETE FROM records WHERE report = ?1 AND n IN (SELECT n FROM records WHERE report = ?1 LIMIT ?2)", id, int64(most))
+	if err != nil || n >= most {
+		return n, err
+	}
+	for _, table := range []string{"tls_policies", "tls_details", "failures"} {
+		if err := t.exec("DELETE FROM "+table+" WHERE report = ?", id); err != nil {
+			return n, err
+		}
+	}
+	return n + 1, t.exec("DELETE FROM reports WHERE id = ?", id)
+}
+
+// DropUnused drops what no report uses.
+func (t *tx) DropUnused(month int64) error {
+	for _, table := range []string{"record_contents", "report_headers"} {
+		if err := t.exec("DELETE FROM "+table+" WHERE month < ?", month); err != nil {
+			return err
+		}
+	}
+	return t.exec("DELETE FROM addresses WHERE NOT EXISTS (SELECT 1 FROM records r WHERE r.source_ip = addresses.source_ip)")
+}
+
+// vacuumPages is how many free pages Shrink gives back at a time.
+const vacuumPages = 2000
+
+// Shrink gives free pages back.
+func (d *database) Shrink(context.Context) (more bool, err error) {
+	err = d.guarded(func() error {
+		// The pragma works while its rows are read.
+		err := d.writer.query(func([]driver.Value) error { return nil }, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
+		if err != nil {
+			return d.writeError(err)
+		}
+		left, err := d.writer.number("PRAGMA freelist_count")
+		more = left >= vacuumPages
+		return d.writeError(err)
+	})
+	return more, err
+}
