@@ -30,6 +30,10 @@ type externalSecret struct {
 			RemoteRef struct {
 				Key      string `json:"key"`
 				Property string `json:"property,omitempty"`
+				// Defaults of the API, written out so that nothing drifts.
+				ConversionStrategy string `json:"conversionStrategy"`
+				DecodingStrategy   string `json:"decodingStrategy"`
+				MetadataPolicy     string `json:"metadataPolicy"`
 			} `json:"remoteRef"`
 		} `json:"data"`
 	} `json:"spec"`
@@ -69,6 +73,9 @@ func TestExternalSecrets(t *testing.T) {
 				t.Errorf("%s: %s has target %+v every %v", provider, s.Metadata.Name, s.Spec.Target, s.Spec.RefreshInterval)
 			}
 			for _, d := range s.Spec.Data {
+				if r := d.RemoteRef; r.ConversionStrategy != "Default" || r.DecodingStrategy != "None" || r.MetadataPolicy != "None" {
+					t.Errorf("%s: %s/%s leaves a default to the API: %+v", provider, s.Spec.Target.Name, d.SecretKey, r)
+				}
 				if d.RemoteRef.Key == "" {
 					t.Errorf("%s: %s/%s comes from nowhere", provider, s.Spec.Target.Name, d.SecretKey)
 				}

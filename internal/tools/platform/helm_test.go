@@ -136,7 +136,7 @@ func TestHelmEqualsKustomize(t *testing.T) {
 		want         []object
 	}{
 		{"base", "", build(t, "k8s/base")},
-		{"dev", "scrapeAnnotations: {enabled: true}", build(t, "k8s/overlays/dev")},
+		{"dev", "nodeExporter: {enabled: true}\nscrapeAnnotations: {enabled: true}", build(t, "k8s/overlays/dev")},
 		{"staging", all, build(t, "k8s/overlays/staging")},
 		{"production", all, build(t, "k8s/overlays/production")},
 		{"node-exporter", "nodeExporter: {enabled: true}", with(t, "node-exporter")},

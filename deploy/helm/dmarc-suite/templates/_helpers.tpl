@@ -56,7 +56,7 @@ metadata:
   {{- if .root.Values.scrapeAnnotations.enabled }}
   annotations:
     prometheus.io/scrape: "true"
-    prometheus.io/port: metrics
+    prometheus.io/port: {{ .port | quote }}
     prometheus.io/path: /metrics
   {{- end }}
 spec:
