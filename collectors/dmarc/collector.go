@@ -16,6 +16,10 @@ type Source struct {
 	Up   bool
 	// Backlog is how many inputs wait.
 	Backlog int
+	// Missed is how many inputs were listed, but gone before they were read.
+	Missed uint64
+	// Panics is how many panics of the source were caught.
+	Panics uint64
 	// LastSuccess is when an input was last taken; the zero time when it was
 	// not since the start of the process. The tally remembers the time before.
 	LastSuccess time.Time

@@ -177,6 +177,16 @@ func sourceRows() []row {
 			gauge, list("source"), source(func(s *Source, out *output) { out.value(float64(s.Backlog), s.Name) }),
 		},
 		{
+			"dmarc_source_missed_inputs_total",
+			"Inputs that a source listed and that were gone before they could be read, since the start of the exporter.",
+			counter, list("source"), source(func(s *Source, out *output) { out.value(float64(s.Missed), s.Name) }),
+		},
+		{
+			"dmarc_source_panics_total",
+			"Panics of a source that were caught, since the start of the exporter.",
+			counter, list("source"), source(func(s *Source, out *output) { out.value(float64(s.Panics), s.Name) }),
+		},
+		{
 			"dmarc_source_last_success_timestamp_seconds",
 			"When an input of a source was last taken, before the start of the exporter too; 0 when none ever was.",
 			gauge, list("source"), lastSuccess,

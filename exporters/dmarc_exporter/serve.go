@@ -280,6 +280,7 @@ func (s *service) sourceMetrics() []collector.Source {
 		}
 		out = append(out, collector.Source{
 			Name: status.Name, Up: status.Up, Backlog: status.Backlog,
+			Missed: status.Missed, Panics: status.Panics + s.supervisor.Panics(status.Name),
 			LastSuccess: stats.LastSuccess, Inputs: inputs, Seconds: stats.Seconds,
 		})
 	}

@@ -201,7 +201,7 @@ func (f *files) readAll(ctx context.Context, deliver Deliver, paths []string) er
 			if !f.wanted(path) {
 				return nil
 			}
-			return f.read(ctx, deliver, path)
+			return Guard(func() error { return f.read(ctx, deliver, path) })
 		})
 	}
 	return group.Wait()

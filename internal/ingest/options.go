@@ -17,8 +17,12 @@ type Options struct {
 	// MaxBytes is the size of the largest mail that is fetched; 0 means the
 	// memory that Limits allow: a larger one could not be unpacked.
 	MaxBytes int64 `yaml:"max_bytes"`
-	// Attempts is how often an input is tried that cannot be read; 0 means five.
+	// Attempts is how often at least an input is tried that cannot be read; 0 means five.
 	Attempts int `yaml:"-"`
+	// GiveUpAfter is how long at least the input of a server is tried; 0 means a day.
+	GiveUpAfter time.Duration `yaml:"-"`
+	// Now is the clock of attempts; nil means time.Now.
+	Now func() time.Time `yaml:"-"`
 	// Marks remembers which inputs are done. Nil means none: inputs that stay
 	// are then read again after each start, which dedupe makes harmless.
 	Marks Marks `yaml:"-"`
@@ -32,6 +36,10 @@ func (o Options) WithDefaults() Options {
 	setDefault(&o.Timeout, 30*time.Second)
 	setDefault(&o.MaxBytes, Limits().Memory)
 	setDefault(&o.Attempts, 5)
+	setDefault(&o.GiveUpAfter, 24*time.Hour)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Marks == nil {
 		o.Marks = noMarks{}
 	}

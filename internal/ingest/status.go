@@ -17,6 +17,10 @@ type Status struct {
 	Err error
 	// Since is when Up last changed.
 	Since time.Time
+	// Missed is how many inputs were listed, but gone before they could be read.
+	Missed uint64
+	// Panics is how many panics of parts of the source were caught.
+	Panics uint64
 }
 
 // health is the part of a source that remembers its Status. It is safe for
@@ -53,4 +57,11 @@ func (h *health) setBacklog(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.status.Backlog = max(n, 0)
+}
+
+// miss counts an input that was listed and went away unread.
+func (h *health) miss() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status.Missed++
 }

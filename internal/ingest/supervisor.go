@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -27,6 +28,7 @@ type Supervisor struct {
 	changes chan change
 	mu      sync.Mutex
 	running map[string]*running
+	panics  map[string]uint64 // by the name of the source
 }
 
 // change asks Run for another set of sources.
@@ -51,6 +53,7 @@ func (s *Supervisor) setup() {
 		}
 		s.changes = make(chan change)
 		s.running = make(map[string]*running)
+		s.panics = make(map[string]uint64)
 	})
 }
 
@@ -138,7 +141,8 @@ func (s *Supervisor) keep(ctx context.Context, deliver Deliver, source Source) {
 	pause := s.MinPause
 	for {
 		started := time.Now()
-		err := source.Run(ctx, deliver)
+		err := Guard(func() error { return source.Run(ctx, deliver) })
+		s.caught(source, err)
 		if ctx.Err() != nil {
 			return
 		}
@@ -155,4 +159,25 @@ func (s *Supervisor) keep(ctx context.Context, deliver Deliver, source Source) {
 		}
 		pause = min(2*pause, s.MaxPause)
 	}
+}
+
+// caught counts and logs a panic.
+func (s *Supervisor) caught(source Source, err error) {
+	var caught *PanicError
+	if !errors.As(err, &caught) {
+		return
+	}
+	name := source.Status().Name
+	s.mu.Lock()
+	s.panics[name]++
+	s.mu.Unlock()
+	s.Logger.Error("panic in a source, please report it", "source", name, "panic", caught.Value, "stack", string(caught.Stack))
+}
+
+// Panics returns how many panics of a source were caught since the start of the process.
+func (s *Supervisor) Panics(source string) uint64 {
+	s.setup()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.panics[source]
 }
