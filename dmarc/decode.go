@@ -64,6 +64,9 @@ type Decoder struct {
 	// Next and is kept by Reset.
 	Limits Limits
 	limits Limits // with defaults; set by the first call of Next
+	// Text knows more of text than the standard library. It may be set before
+	// the first call of Next and is kept by Reset.
+	Text Text
 
 	window
 	progress
@@ -137,7 +140,7 @@ func NewDecoder(r io.Reader) *Decoder {
 }
 
 // Reset makes d read another report from r. It keeps the buffers of d and its
-// Limits. Reports and strings that d has returned stay valid.
+// Limits and Text. Reports and strings that d has returned stay valid.
 func (d *Decoder) Reset(r io.Reader) {
 	d.window.reset(r)
 	d.tags.reset()

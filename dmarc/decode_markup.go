@@ -80,13 +80,13 @@ func (d *Decoder) instruction(p int) (int, outcome) {
 		d.note(CodeMalformedTag, p, rest[:min(n+1, 64)])
 	}
 	if d.root == rootNone && !d.declared {
-		d.declare(p, string(content))
+		d.declare(p, p+n+1, string(content))
 	}
 	return p + n + 1, goOn
 }
 
-// declare reads the content of the XML declaration at p.
-func (d *Decoder) declare(p int, content string) {
+// declare reads the content of the XML declaration at p, which ends at next.
+func (d *Decoder) declare(p, next int, content string) {
 	d.declared = true
 	if d.base+int64(p) > d.bom && d.codes == 0 {
 		d.warn(CodeLeadingSpace, p, "") // QUIRK(lead-space).
@@ -110,7 +110,9 @@ func (d *Decoder) declare(p int, content string) {
 		// QUIRK(ascii-declared-utf8): "UTF8", and "utf-16" from programs that
 		// wrote the text to a string first.
 		d.warn(CodeCharsetMislabelled, p, name)
+	case d.convert(name, next):
 	default:
+		d.charset = text.Unknown
 		d.warn(CodeCharsetUnknown, p, name)
 	}
 }

@@ -130,7 +130,7 @@ func (d *Decoder) finish() error {
 	}
 	if m.OrgName == "" {
 		// QUIRK(org-missing): the domain of the address names the reporter as well.
-		m.OrgName = text.AddressHost(m.Email)
+		m.OrgName = text.ToASCII(d.Text.Host).AddressHost(m.Email)
 		d.warn(CodeOrgMissing, d.end, m.OrgName)
 	}
 	if m.ReportID == "" {

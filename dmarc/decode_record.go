@@ -323,6 +323,11 @@ func (d *Decoder) domain(b []byte, pos int) string {
 	if len(b) == 0 {
 		return ""
 	}
+	if !text.IsASCII(b) {
+		host, form := text.ToASCII(d.Text.Host).Host(string(b))
+		d.note(domainCode(form), pos, b)
+		return host
+	}
 	if form := text.CheckHost(b); form != text.HostNormal {
 		d.note(domainCode(form), pos, b)
 		d.folded = text.AppendHost(d.folded[:0], b)

@@ -170,6 +170,10 @@ func (d *Decoder) nonASCII(p int) (int, outcome) {
 	}
 	r, size := utf8.DecodeRune(d.buf[p:d.end])
 	switch {
+	case r == utf8.RuneError && d.charset >= text.Converted:
+		// What is not of the declared character set is no text of another one.
+		d.warnByte(CodeInvalidText, p, int(c))
+		d.putRune(r)
 	case r == utf8.RuneError && size == 1:
 		// QUIRK(latin1-undeclared): bytes of windows-1252 in a document that says UTF-8.
 		d.warnByte(CodeInvalidText, p, int(c))

@@ -185,12 +185,36 @@ func (d *Decoder) detectCharset() error {
 		d.commit(0)
 	}
 	// QUIRK(utf16): converted on the way into the window.
-	raw := io.MultiReader(bytes.NewReader(bytes.Clone(d.buf[mark:d.end])), &endReader{d.r, d.eof, d.readE})
 	d.unicode = true
-	d.r, d.end, d.eof, d.readE = text.NewUTF16Reader(raw, e), 0, false, nil
+	d.r, d.end = text.NewUTF16Reader(d.raw(mark), e), 0
 	d.read()
 	return nil
 }
+
+// raw returns a reader of the input from p in the window on, to convert it.
+func (d *Decoder) raw(p int) io.Reader {
+	r := io.MultiReader(bytes.NewReader(bytes.Clone(d.buf[p:d.end])), &endReader{d.r, d.eof, d.readE})
+	d.eof, d.readE = false, nil
+	return r
+}
+
+// convert reads on from p in the window in the named character set. It reports
+// false when nobody knows that.
+func (d *Decoder) convert(name string, p int) bool {
+	if d.Text.Charset == nil || d.Text.Charset(name, eof{}) == nil {
+		return false
+	}
+	// QUIRK(charset-declared): windows-1251, Shift_JIS and their like.
+	d.r = d.Text.Charset(name, d.raw(p))
+	d.charset, d.end = text.Converted, p
+	d.read()
+	return true
+}
+
+// eof is an empty reader.
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
 // endReader reads on from a reader unless its end was seen.
 type endReader struct {

@@ -149,7 +149,7 @@ func (d *decoder) unknown(name string) {
 }
 
 func (d *decoder) domain(s string) string {
-	domain, form := text.Host(strings.Trim(s, "<>[]\"'"))
+	domain, form := d.toASCII.Host(strings.Trim(s, "<>[]\"'"))
 	switch {
 	case form == text.HostInvalid:
 		d.warn(CodeDomainInvalid, s)

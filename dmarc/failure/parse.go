@@ -38,6 +38,7 @@ func (l Limits) withDefaults() Limits {
 // and used concurrently.
 type Parser struct {
 	Limits Limits
+	Text   dmarc.Text // knows more of host names than the standard library
 }
 
 // Parse reads one report to the end of r with the default Limits: a mail, a
@@ -51,7 +52,7 @@ func Parse(r io.Reader) (*Report, error) { return Parser{}.Parse(r) }
 func (p Parser) Parse(r io.Reader) (*Report, error) {
 	l := p.Limits.withDefaults()
 	w := mime.Walker{MaxHeader: 4 * maxPart, MaxParts: l.Parts, MaxDepth: l.Depth, MaxBody: maxPart}
-	d := &decoder{}
+	d := &decoder{toASCII: p.Text.Host}
 	if err := w.Read(r, l.Bytes, d); err != nil {
 		return nil, l.refused(err)
 	}
@@ -107,6 +108,7 @@ const (
 
 // decoder is the state of one Parse.
 type decoder struct {
+	toASCII  text.ToASCII
 	report   Report
 	mail     []field // the header of the mail
 	source   source
@@ -291,7 +293,7 @@ func (d *decoder) checkType(fields []field) error {
 func (d *decoder) readMail() {
 	r := &d.report
 	from := get(d.mail, "from")
-	r.ReporterAddress, r.Reporter = address(from), addressDomain(from)
+	r.ReporterAddress, r.Reporter = address(from), addressDomain(from, d.toASCII)
 	r.ReportID = trimAngles(get(d.mail, "message-id"))
 	r.Sent, _ = parseDate(get(d.mail, "date"))
 }
@@ -311,7 +313,7 @@ func (d *decoder) readEvidence() {
 	fields := parseFields(head, nil)
 	e := &d.report.Evidence
 	e.Found = true
-	e.HeaderFrom = addressDomain(get(fields, "from"))
+	e.HeaderFrom = addressDomain(get(fields, "from"), d.toASCII)
 	e.MessageID = trimAngles(get(fields, "message-id"))
 	e.Date, _ = parseDate(get(fields, "date"))
 }
@@ -323,7 +325,7 @@ func (d *decoder) substitute(fields []field) error {
 		// QUIRK(fail-no-domain): the failed message or the results name the domain as well.
 		r.Domain = r.Evidence.HeaderFrom
 		if r.Domain == "" {
-			r.Domain = resultDomain(r.AuthenticationResults)
+			r.Domain = d.resultDomain(r.AuthenticationResults)
 		}
 		if r.Domain == "" {
 			return refusal(dmarc.ReasonNoDomain, "the report names no domain")
@@ -346,7 +348,7 @@ func (d *decoder) substitute(fields []field) error {
 }
 
 // resultDomain finds the From domain in Authentication-Results.
-func resultDomain(results []string) string {
+func (d *decoder) resultDomain(results []string) string {
 	for _, s := range results {
 		_, rest, ok := strings.Cut(s, "header.from=")
 		if !ok {
@@ -356,7 +358,7 @@ func resultDomain(results []string) string {
 		if i := strings.IndexAny(rest, "; \t)\">"); i >= 0 {
 			rest = rest[:i]
 		}
-		if domain, form := text.Host(rest[strings.LastIndexByte(rest, '@')+1:]); form != text.HostInvalid {
+		if domain, form := d.toASCII.Host(rest[strings.LastIndexByte(rest, '@')+1:]); form != text.HostInvalid {
 			return domain
 		}
 	}

@@ -146,5 +146,5 @@ func redact(address string) string {
 	if address == "" {
 		return ""
 	}
-	return "@" + addressDomain(address)
+	return "@" + addressDomain(address, nil)
 }

@@ -10,7 +10,7 @@ import (
 
 // addressDomain returns the domain of the first address of a From field or of
 // an address, normalised; empty when there is none.
-func addressDomain(s string) string {
+func addressDomain(s string, f text.ToASCII) string {
 	s = mime.WithoutComments(s)
 	if _, rest, ok := strings.Cut(s, "<"); ok {
 		s = rest
@@ -22,7 +22,7 @@ func addressDomain(s string) string {
 	if i < 0 {
 		return ""
 	}
-	return text.AddressHost(s[i:])
+	return f.AddressHost(s[i:])
 }
 
 // address returns the first address of a From field.

@@ -29,7 +29,7 @@ func TestAddress(t *testing.T) {
 		{"a@", "a@", ""},
 		{"", "", ""},
 	} {
-		if got := addressDomain(test.in); got != test.domain {
+		if got := addressDomain(test.in, nil); got != test.domain {
 			t.Errorf("addressDomain(%q) = %q, want %q", test.in, got, test.domain)
 		}
 		if got := address(test.in); got != test.address {

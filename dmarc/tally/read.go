@@ -33,6 +33,8 @@ type Reader struct {
 	Failure func(*failure.Report)
 	// Validate collects Entry.Deviations.
 	Validate bool
+	// Text knows more of text than the standard library.
+	Text dmarc.Text
 
 	decoder *dmarc.Decoder
 	record  dmarc.Record
@@ -94,6 +96,7 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 		r.decoder.Reset(in)
 	}
 	e := &Entry{Dispositions: map[string]int64{}, Groups: map[Group]int64{}}
+	r.decoder.Text = r.Text
 	report := r.decoder.Report()
 	validator := dmarc.Validator{}
 	for {
@@ -136,7 +139,7 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 }
 
 func (r *Reader) tls(in io.Reader) (*Entry, error) {
-	report, err := tlsrpt.Parse(in)
+	report, err := tlsrpt.Parser{Text: r.Text}.Parse(in)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +165,7 @@ func (r *Reader) tls(in io.Reader) (*Entry, error) {
 }
 
 func (r *Reader) failure(in io.Reader) (*Entry, error) {
-	report, err := failure.Parse(in)
+	report, err := failure.Parser{Text: r.Text}.Parse(in)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,7 @@ func (l Limits) withDefaults() Limits {
 // and used concurrently.
 type Parser struct {
 	Limits Limits
+	Text   dmarc.Text // knows more of host names than the standard library
 }
 
 // Parse reads one report to the end of r with the default Limits.
@@ -51,6 +52,7 @@ func Parse(r io.Reader) (*Report, error) { return Parser{}.Parse(r) }
 // The error is of type *dmarc.Error; the report is then nil.
 func (p Parser) Parse(r io.Reader) (*Report, error) {
 	d := newDecoder(p.Limits.withDefaults(), r)
+	d.toASCII = p.Text.Host
 	if err := d.document(); err != nil {
 		return nil, err
 	}
@@ -62,7 +64,8 @@ func (p Parser) Parse(r io.Reader) (*Report, error) {
 
 // decoder is the state of one Parse.
 type decoder struct {
-	limits Limits
+	limits  Limits
+	toASCII text.ToASCII
 	scanner
 	report   Report
 	utf16    *text.UTF16Reader // nil for a report in UTF-8
@@ -314,7 +317,7 @@ func (d *decoder) complete() error {
 		d.warning(CodePoliciesMissing, "")
 	}
 	if r.OrganizationName == "" {
-		r.OrganizationName = text.AddressHost(r.ContactInfo)
+		r.OrganizationName = d.toASCII.AddressHost(r.ContactInfo)
 		d.warning(CodeOrgMissing, r.OrganizationName)
 	}
 	if r.ReportID = text.TrimAngles(r.ReportID); r.ReportID == "" {

@@ -127,7 +127,7 @@ func (d *decoder) domain() (string, error) {
 	if t == "" || err != nil {
 		return "", err
 	}
-	domain, form := text.Host(t)
+	domain, form := d.toASCII.Host(t)
 	switch form {
 	case text.HostInvalid:
 		d.warning(CodeDomainInvalid, t)

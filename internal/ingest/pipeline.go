@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
@@ -95,7 +96,7 @@ type reader struct {
 
 func (p *Pipeline) newReader() *reader {
 	r := &reader{
-		walker: unpack.NewWalker(Limits()), tally: tally.Reader{Signers: p.config.Signers, Source: p.config.Sender}, authenticated: authenticated{seed: maphash.MakeSeed()},
+		walker: unpack.NewWalker(Limits()), tally: tally.Reader{Signers: p.config.Signers, Source: p.config.Sender, Text: i18n.Text()}, authenticated: authenticated{seed: maphash.MakeSeed()},
 		head: make([]byte, 0, headSize),
 	}
 	if p.config.Archive != nil {

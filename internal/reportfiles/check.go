@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
@@ -89,7 +90,7 @@ type checker struct {
 }
 
 func newChecker(stdin io.Reader, strict bool, sender func(netip.Addr) string) *checker {
-	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), reader: tally.Reader{Validate: strict, Source: sender}}
+	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), reader: tally.Reader{Validate: strict, Source: sender, Text: i18n.Text()}}
 }
 
 // read checks one file.

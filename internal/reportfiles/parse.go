@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
@@ -100,7 +101,9 @@ type parser struct {
 }
 
 func newParser(csv bool, stdin io.Reader) *parser {
-	return &parser{csv: csv, stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), dmarc: dmarc.NewDecoder(nil)}
+	d := dmarc.NewDecoder(nil)
+	d.Text = i18n.Text()
+	return &parser{csv: csv, stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), dmarc: d}
 }
 
 // read prints everything in one file.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/failure"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 )
 
 // failureLine is a failure report.
@@ -50,7 +51,7 @@ func (l *failureLine) cells() (section, []string) {
 
 // parseFailure prints a failure report.
 func parseFailure(r io.Reader, header reportHeader, emit func(line)) error {
-	f, err := failure.Parse(r)
+	f, err := failure.Parser{Text: i18n.Text()}.Parse(r)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
 )
 
@@ -41,7 +42,7 @@ func (l *policyLine) cells() (section, []string) {
 
 // parseTLS prints the policies of a TLS report.
 func parseTLS(r io.Reader, header reportHeader, emit func(line)) error {
-	report, err := tlsrpt.Parse(r)
+	report, err := tlsrpt.Parser{Text: i18n.Text()}.Parse(r)
 	if err != nil {
 		return err
 	}

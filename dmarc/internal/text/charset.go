@@ -15,11 +15,12 @@ const (
 	ASCII
 	Windows1252 // ISO 8859-1 is read as its superset windows-1252
 	ISO8859x15
+	Converted // another one, converted to UTF-8 on the way in
+	Unknown   // another one, of which only ASCII is read
 )
 
 // Named finds the charset for a name, such as the one of an XML declaration. It
-// reports false for unknown names. It is the only place that knows names: a
-// table of further character sets belongs behind it.
+// reports false for other names than those of the few that need no table.
 func Named(name string) (c Charset, ok bool) {
 	switch strings.ToLower(name) {
 	case "utf-8":

@@ -55,10 +55,9 @@ func CheckHost[T []byte | string](s T) HostForm {
 	return form
 }
 
-// checkUnicode is CheckHost for a name that is not ASCII. Whether the IDNA
-// mapping allows it would be asked here.
+// checkUnicode is CheckHost for a name that is not ASCII.
 func checkUnicode(s string) HostForm {
-	name := strings.TrimSuffix(s, ".")
+	name := foldUnicode(s)
 	if len(name) > maxHost || !utf8.ValidString(name) {
 		return HostInvalid
 	}
@@ -74,10 +73,36 @@ func checkUnicode(s string) HostForm {
 			return HostInvalid
 		}
 	}
-	if strings.ToLower(name) != s {
+	if name != s {
 		return HostFolded
 	}
 	return HostNormal
+}
+
+// foldUnicode returns s in lower case and without a trailing dot. As UTS 46
+// has it, the full stops of other scripts are dots, and characters that
+// nobody sees are nothing.
+func foldUnicode(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch r {
+		case '\u3002', '\uFF0E', '\uFF61':
+			return '.'
+		case '\u00AD', '\u200B', '\u2060', '\uFEFF': // soft hyphen, no space, word joiner, byte order mark
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, s)
+	return strings.TrimSuffix(s, ".")
+}
+
+// IsASCII reports whether s is ASCII.
+func IsASCII[T []byte | string](s T) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // AppendHost appends s in lower case and without a trailing dot.
@@ -89,27 +114,54 @@ func AppendHost(dst, s []byte) []byte {
 	return dst
 }
 
-// Host returns s in lower case, without white space around it and without a
-// trailing dot, whatever it is. form is that of s with its white space.
-func Host(s string) (host string, form HostForm) {
+// A ToASCII returns the A-labels of a host name that is not ASCII, as the DNS
+// holds it (RFC 5891), or an error. Nil keeps such names as they are.
+type ToASCII func(name string) (string, error)
+
+// Host is the method of a nil ToASCII.
+func Host(s string) (host string, form HostForm) { return ToASCII(nil).Host(s) }
+
+// Host returns s in its normal form: in lower case, without white space around
+// it, without a trailing dot, and in ASCII if f can do it. What is no host name
+// is returned in lower case. form is that of s with its white space.
+func (f ToASCII) Host(s string) (host string, form HostForm) {
 	trimmed := strings.TrimSpace(s)
+	if f != nil && !IsASCII(trimmed) {
+		return f.convert(trimmed)
+	}
 	if form = CheckHost(trimmed); form == HostNormal && trimmed == s {
 		return s, form
 	}
 	if form == HostNormal {
 		form = HostFolded
 	}
+	if form == HostFolded && !IsASCII(trimmed) {
+		return foldUnicode(trimmed), form
+	}
 	return string(AppendHost(nil, []byte(trimmed))), form
+}
+
+func (f ToASCII) convert(s string) (string, HostForm) {
+	name := foldUnicode(s)
+	if !IsASCII(name) && utf8.ValidString(name) {
+		if ascii, err := f(name); err == nil {
+			name = ascii
+		}
+	}
+	if !IsASCII(name) || CheckHost(name) == HostInvalid {
+		return string(AppendHost(nil, []byte(s))), HostInvalid
+	}
+	return string(AppendHost(nil, []byte(name))), HostFolded
 }
 
 // AddressHost returns the host of a mail address, with or without angle
 // brackets around it; it is empty when there is none that is valid.
-func AddressHost(address string) string {
+func (f ToASCII) AddressHost(address string) string {
 	i := strings.LastIndexByte(address, '@')
 	if i < 0 {
 		return ""
 	}
-	host, form := Host(strings.Trim(address[i+1:], "<>; "))
+	host, form := f.Host(strings.Trim(address[i+1:], "<>; "))
 	if form == HostInvalid {
 		return ""
 	}

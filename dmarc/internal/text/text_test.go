@@ -173,7 +173,7 @@ func TestAddressHost(t *testing.T) {
 		"a@B.Example.": "b.example", "<a@b.example>": "b.example", `"x@y"@b.example;`: "b.example",
 		"a@": "", "nobody": "", "a@b c": "", "": "",
 	} {
-		if got := AddressHost(in); got != want {
+		if got := ToASCII(nil).AddressHost(in); got != want {
 			t.Errorf("AddressHost(%q) = %q, want %q", in, got, want)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"golang.org/x/net/idna"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 )
 
 // Domain is the name of a mail domain, in lower case and with A-labels
@@ -15,7 +15,7 @@ type Domain string
 // ParseDomain reads a domain. U-labels are converted. Its errors name what is
 // no domain and say what was probably meant.
 func ParseDomain(text string) (Domain, error) {
-	domain, err := idna.New(idna.MapForLookup(), idna.StrictDomainName(false)).ToASCII(strings.TrimSuffix(text, "."))
+	domain, err := i18n.Host(strings.TrimSuffix(text, "."))
 	wrong := func(format string, args ...any) (Domain, error) {
 		return "", fmt.Errorf("%q is not a domain: %s", text, fmt.Sprintf(format, args...))
 	}
