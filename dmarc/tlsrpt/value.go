@@ -109,7 +109,7 @@ func parseCount(t string) (int64, dmarc.Code) {
 // date reads a date; what is unreadable stays the zero time, which refuses the
 // report at its end.
 func (d *decoder) date() (time.Time, error) {
-	t, err := d.string()
+	t, err := d.dateText()
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -119,6 +119,35 @@ func (d *decoder) date() (time.Time, error) {
 		d.warning(CodeDateForm, t)
 	}
 	return date, nil
+}
+
+// dateText reads a date, or the one in {"date": "…", "timezone": "UTC"}.
+func (d *decoder) dateText() (t string, err error) {
+	b, err := d.peek()
+	if err != nil {
+		return "", err
+	}
+	if b != '{' {
+		return d.string()
+	}
+	// QUIRK(tls-date-object): a DateTime of PHP as JSON.
+	d.warning(CodeWrongType, "date")
+	var zone string
+	err = d.object(func(key string) error {
+		switch key {
+		case "date":
+			t, err = d.string()
+		case "timezone":
+			zone, err = d.string()
+		default:
+			err = d.skip()
+		}
+		return err
+	})
+	if t != "" && zone != "" {
+		t += " " + zone
+	}
+	return t, err
 }
 
 // domain reads a domain and folds it.

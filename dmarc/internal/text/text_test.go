@@ -256,6 +256,29 @@ func TestDate(t *testing.T) {
 		{"1772438400000000", DateMilliseconds},
 		{"1772438400.75", DateFraction},
 		{"1772438400.", DateFraction},
+		{"@1772438400", DateOther},
+		{"1.7724384e9", DateOther},
+		{"1.77243840E+09", DateOther},
+		{"20260302080000", DateOther},
+		{"202603020800", DateOther},
+		{"20260302T080000Z", DateOther},
+		{"20260302T0800Z", DateOther},
+		{"20260302T090000+0100", DateOther},
+		{"20260302T080000", DateOther},
+		{"2026-03-02 08:00:00 +0000 UTC", DateOther},
+		{"2026-03-02 10:00:00.5 +0200 SAST", DateOther},
+		{"2026-03-02 09:00:00.000000001 +0100 CET m=+0.000012345", DateOther},
+		{"2026-03-02T09:00:00+01:00[Europe/Berlin]", DateOther},
+		{"Monday, 02-Mar-26 08:00:00 UTC", DateOther},
+		{"Monday, 02-Mar-2026 08:00:00 GMT", DateOther},
+		{"Mon, 02 Mar 2026 08:00:00 +00:00", DateOther},
+		{"Mar 2, 2026 8:00:00 AM", DateOther},
+		{"Mon Mar 2 08:00:00 AM UTC 2026", DateOther},
+		{"2026/03/02 08:00:00", DateOther},
+		{"2026-03-02 08:00:00.000000", DateOther},
+		{"2026-03-02 10:00:00+02", DateOther},
+		{"2.3.2026 08:00", DateOther},
+		{"2026-061T08:00:00Z", DateOther},
 	} {
 		got, form := Date(test.in)
 		if form != test.form || got.Format(time.RFC3339) != want {
@@ -263,11 +286,31 @@ func TestDate(t *testing.T) {
 		}
 	}
 	for _, in := range []string{
-		"", "yesterday", ",", "Mon,", "()", "Mon, 2 Mar 1969 08:00:00 +0000", "0", "-5", "99 Mar 2026", "2026-13-01", "1e9",
+		"", "yesterday", ",", "Mon,", "()", "Mon, 2 Mar 1969 08:00:00 +0000", "0", "-5", "99 Mar 2026", "2026-13-01", "1e99", "-1e9", "1e", "@", "@x",
+		"2026-03-02T24:00:01Z", "2026-03-02T08:60:00Z", "2026-03-02T08:00:61Z", "24:00", ":60", "[UTC]", "M=",
 		"1772438400.x", "1795305600000000000", strings.Repeat("9", 65), strings.Repeat(" ", 200) + "2026-03-02",
 	} {
 		if got, form := Date(in); form != DateInvalid || !got.IsZero() {
 			t.Errorf("Date(%q) = %v, %v, want nothing", in, got, form)
+		}
+	}
+}
+
+// TestDateForms is about days that end in their last second or the next.
+func TestDateForms(t *testing.T) {
+	for _, test := range []struct{ name, in, want string }{
+		{"date-forms", "2026-03-02T23:59:60Z", "2026-03-02T23:59:59Z"},
+		{"date-forms", "Mon, 2 Mar 2026 23:59:60 GMT", "2026-03-02T23:59:59Z"},
+		{"date-forms", "2026-03-03T00:59:60.5+01:00", "2026-03-02T23:59:59Z"},
+		{"date-forms", "2026-02-28T24:00:00Z", "2026-03-01T00:00:00Z"},
+		{"date-forms", "2026-02-28 24:00", "2026-03-01T00:00:00Z"},
+		{"date-forms", "Sat, 28 Feb 2026 24:00:00 +0000", "2026-03-01T00:00:00Z"},
+		{"date-forms", "20260228", "2026-02-28T00:00:00Z"},
+		{"date-forms", "2026-02-28Z", "2026-02-28T00:00:00Z"},
+		{"date-forms", "28.2.2026", "2026-02-28T00:00:00Z"},
+	} {
+		if got, _ := Date(test.in); got.Format(time.RFC3339) != test.want {
+			t.Errorf("%s: Date(%q) = %v, want %s", test.name, test.in, got, test.want)
 		}
 	}
 }
