@@ -56,7 +56,7 @@ func (c *Collector) check(ctx context.Context, t *task, server Server) Checked {
 	defer t.running.Unlock()
 	ran, _ := c.runTask(ctx, t, server)
 	if errors.Is(ran.err, errNotHere) {
-		out.Skipped = q.Requires + " does not exist"
+		out.Skipped = ran.err.Error()
 		return out
 	}
 	out.Rows, out.Took = ran.rows, ran.took

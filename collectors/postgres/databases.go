@@ -56,6 +56,17 @@ func (k *catalog) list(ctx context.Context, db Querier) ([]string, error) {
 	return names, nil
 }
 
+// missing returns the first of the relations that does not exist in the target's
+// own database, or "".
+func (k *catalog) missing(ctx context.Context, db Querier, names []string) (string, error) {
+	for _, name := range names {
+		if exists, err := k.has(ctx, db, name); err != nil || !exists {
+			return name, err
+		}
+	}
+	return "", nil
+}
+
 // has reports whether a relation exists in the target's own database.
 func (k *catalog) has(ctx context.Context, db Querier, name string) (bool, error) {
 	k.mu.Lock()

@@ -3,8 +3,10 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,6 +214,9 @@ func TestDatabases(t *testing.T) {
 }
 
 var errSyntax = &pgconn.PgError{Severity: "ERROR", Code: "42601", Message: "syntax error"}
+
+// errReset is the error of a connection that the server has reset.
+var errReset = fmt.Errorf("read: %w", syscall.ECONNRESET)
 
 // listSQL finds out how the collector asks for databases.
 func listSQL(t *testing.T, f *fake) string {

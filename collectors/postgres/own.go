@@ -38,17 +38,11 @@ func newOwnMetrics(labels prometheus.Labels) *ownMetrics {
 	}
 }
 
-// sendUp sends pg_up, before anything else.
-func (m *ownMetrics) sendUp(ch chan<- prometheus.Metric, up bool) {
-	var out collect.Output
-	out.Flag(m.up, up)
-	out.Send(ch)
-}
-
 // sendOwn sends the figures about the server and the queries.
 func (c *Collector) sendOwn(ch chan<- prometheus.Metric, tasks []*task, down bool, took time.Duration) {
 	var out collect.Output
 	m := c.own
+	out.Flag(m.up, !down)
 	failed := down
 	for _, t := range tasks {
 		name := t.query.Name

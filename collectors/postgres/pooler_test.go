@@ -1,6 +1,8 @@
 package postgres_test
 
 import (
+	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -23,6 +25,32 @@ func testPooler(t *testing.T, server *realtest.PostgresServer) {
 			runCases(t, server, dsn, postgres.SessionsConfig{}, true)
 			testRested(t, dsn)
 		})
+	}
+}
+
+// testPoolerWithoutServer holds that pg_up is that of the server: a pooler answers
+// for itself when its server is gone.
+func testPoolerWithoutServer(t *testing.T, server *realtest.PostgresServer) {
+	proxy := realtest.NewFaultProxy(t, "tcp", server.Addr())
+	_, port, err := net.SplitHostPort(proxy.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := *server
+	if behind.Port, err = strconv.Atoi(port); err != nil {
+		t.Fatal(err)
+	}
+	address := realtest.PgBouncer(t, &behind, "transaction")
+	warm := postgres.New(open(t, server.DSNVia(address, "postgres"), postgres.SessionsConfig{}), parse(t, healthy), postgres.Config{})
+	if got := gather(t, warm, 10*time.Second); got["pg_up"] != 1 {
+		t.Fatalf("pg_up = %v before the fault", got["pg_up"])
+	}
+	proxy.SetMode(t, realtest.Refuse)
+	cold := postgres.New(open(t, server.DSNVia(address, "postgres"), postgres.SessionsConfig{}), parse(t, healthy), postgres.Config{})
+	for name, c := range map[string]*postgres.Collector{"warm": warm, "cold": cold} {
+		if got := timed(t, c, scrapeTime); got["pg_up"] != 0 || got["q_n"] != 0 {
+			t.Errorf("%s: %v", name, only(got, "pg_up", "q_n", "pg_exporter_scrape_errors"))
+		}
 	}
 }
 

@@ -21,9 +21,11 @@ type scrape struct {
 	ch     chan<- prometheus.Metric
 	server Server
 
-	mu   sync.Mutex
-	todo []*task
-	seen map[string]*collect.Family // names and series that several queries may have
+	mu      sync.Mutex
+	todo    []*task
+	reached bool                       // a query has reached the server
+	lost    error                      // why none has, if one tried
+	seen    map[string]*collect.Family // names and series that several queries may have
 }
 
 // helpAfter is how long a scrape runs one query after the other before a
@@ -33,8 +35,6 @@ const helpAfter = 200 * time.Millisecond
 func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric, wanted func(name string) bool) {
 	began := time.Now()
 	server, err := c.db.Server(ctx, "")
-	c.own.sendUp(ch, err == nil)
-	c.noteServer(ctx, err)
 	var tasks []*task
 	for _, t := range c.set.Load().tasks {
 		if wanted(t.query.Name) && (err != nil || t.query.Versions.Contains(server.Version)) {
@@ -44,8 +44,35 @@ func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric, wa
 	if err == nil {
 		s := &scrape{c: c, ctx: ctx, ch: ch, server: server, seen: map[string]*collect.Family{}}
 		s.run(tasks)
+		err = s.lost
 	}
+	c.noteServer(ctx, err)
 	c.sendOwn(ch, tasks, err != nil, time.Since(began))
+}
+
+// note counts the outcome of a query that ran, and finds out whether any has
+// reached the server: it may go after it was asked for a sign of life.
+func (s *scrape) note(t *task, ran *outcome) {
+	s.c.record(t, ran)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case errors.Is(ran.err, errNotHere): // That may be known from before.
+	case !isLost(ran.err):
+		s.reached, s.lost = true, nil
+	case !s.reached:
+		s.lost = ran.err
+	}
+}
+
+// isLost reports whether an error is that of a server which cannot be reached. A
+// timeout may be the statement's.
+func isLost(err error) bool {
+	switch ReasonOf(err) {
+	case collect.Auth, collect.DNS, collect.Protocol, collect.Refused, collect.Reset, collect.TLS, collect.Unreachable, ReasonUnavailable:
+		return true
+	}
+	return false
 }
 
 // noteServer counts and logs a server that cannot be reached.
@@ -128,7 +155,7 @@ func (s *scrape) runQuick() {
 			continue
 		}
 		out := readings[i].outcome(j.Result, j.Err, j.Took)
-		s.c.record(tasks[i], &out)
+		s.note(tasks[i], &out)
 		s.send(tasks[i], &out)
 	}
 	s.todo = rest
@@ -140,13 +167,10 @@ func (t *task) isQuick() bool {
 	return took > 0 && took < quick && !t.keeps() && !t.query.PerDatabase() && (t.query.Timeout == 0 || t.query.Timeout > helpAfter)
 }
 
-// isHere reports whether it is known that the relation a query needs exists.
+// isHere reports whether it is known that the relations a query requires exist.
 func (c *Collector) isHere(ctx context.Context, t *task) bool {
-	if t.query.Requires == "" {
-		return true
-	}
-	exists, err := c.catalog.has(ctx, c.db, t.query.Requires)
-	return err == nil && exists
+	missing, err := c.catalog.missing(ctx, c.db, t.query.Requires)
+	return err == nil && missing == ""
 }
 
 // runRest runs what is left one by one, and two by two when that takes long.
@@ -211,7 +235,7 @@ func (s *scrape) do(t *task) {
 		defer t.running.Unlock()
 	}
 	ran, show := s.c.runGuarded(s.ctx, t, s.server)
-	s.c.record(t, &ran)
+	s.note(t, &ran)
 	s.send(t, show)
 }
 
@@ -224,8 +248,9 @@ func (c *Collector) record(t *task, ran *outcome) {
 	t.stats.record(ran, t.query.Name, c.log)
 }
 
-// errNotHere is the outcome of a query whose relation does not exist.
-var errNotHere = errors.New("the relation does not exist")
+// errNotHere is the outcome of a query that requires a relation which does not
+// exist.
+var errNotHere = errors.New("does not exist")
 
 // runGuarded is runTask, of which a panic fails only this query.
 func (c *Collector) runGuarded(ctx context.Context, t *task, server Server) (ran outcome, show *outcome) {
@@ -247,14 +272,12 @@ func (c *Collector) runTask(ctx context.Context, t *task, server Server) (ran ou
 	if ctx.Err() != nil {
 		return fail(fmt.Errorf("no time was left: %w", ctx.Err()))
 	}
-	if name := t.query.Requires; name != "" {
-		exists, err := c.catalog.has(ctx, c.db, name)
-		if err != nil {
-			return fail(err)
-		}
-		if !exists {
-			return fail(errNotHere)
-		}
+	missing, err := c.catalog.missing(ctx, c.db, t.query.Requires)
+	if err != nil {
+		return fail(err)
+	}
+	if missing != "" {
+		return fail(fmt.Errorf("%s %w", missing, errNotHere))
 	}
 	targets, err := c.targets(ctx, t.query, server)
 	if err != nil {
@@ -264,6 +287,9 @@ func (c *Collector) runTask(ctx context.Context, t *task, server Server) (ran ou
 		return t.runAndKeep(ctx, c.db, server, targets)
 	}
 	ran = t.run(ctx, c.db, server, targets)
+	if t.query.SkipsLocked && ReasonOf(ran.err) == ReasonLock {
+		ran = t.run(ctx, c.db, server, targets) // Now the lock is seen before it is run into.
+	}
 	return ran, &ran
 }
 

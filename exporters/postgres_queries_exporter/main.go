@@ -35,6 +35,7 @@ type flags struct {
 	dmarc      bool
 	core       map[string]*bool // by the name of the query
 	statements int
+	tables     int
 	noCore     bool
 	noSettings bool
 	discover   bool
@@ -75,6 +76,7 @@ func newApp() (*kingpin.Application, *flags) {
 		app.Flag("collector."+q.Name, q.Help).Default(preset).BoolVar(value)
 	}
 	app.Flag("collector.stat_statements.limit", "Maximum number of statements of pg_stat_statements to expose.").Default("50").IntVar(&f.statements)
+	app.Flag("collector.stat_user_tables.limit", "Maximum number of tables of a database to expose, the largest ones.").Default("2000").IntVar(&f.tables)
 	for old := range formerCollectors {
 		app.Flag("collector."+old, "Part of another collector here.").Hidden().Bool()
 	}

@@ -185,3 +185,19 @@ func emptyPack() map[string]float64 {
 	}
 	return want
 }
+
+// TestPackStaysAway holds that tables which merely have the names of the
+// dashboard's are not read where there is no dmarc_reports.
+func TestPackStaysAway(t *testing.T) {
+	server := realtest.Postgres(t)
+	server.CreateDatabase(t, "shop", `CREATE TABLE users (id serial, email text, password_hash text); CREATE TABLE alert_history (id serial, whatever text);
+		CREATE TABLE tls_reports (n int); CREATE TABLE celery_taskmeta (n int); CREATE TABLE ingested_reports (n int); CREATE TABLE dmarc_records (n int)`)
+	sessions := postgres.Open(func(context.Context) (*pgconn.Config, error) { return pgconn.ParseConfig(server.DSN("shop")) }, postgres.SessionsConfig{})
+	t.Cleanup(sessions.Close)
+	c := postgres.New(sessions, packQueries(t), postgres.Config{})
+	for range 2 {
+		if got := series(t, c); len(got) > 0 {
+			t.Errorf("the pack shows %v", got)
+		}
+	}
+}

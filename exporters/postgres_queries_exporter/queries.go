@@ -53,7 +53,7 @@ func (f *flags) withPacks(custom []*queryfile.Query) (queries []*queryfile.Query
 	if err != nil {
 		return nil, nil, err
 	}
-	packs := queryfile.Core(queryfile.CoreConfig{Enabled: f.coreEnabled, Databases: databases, Statements: f.statements})
+	packs := queryfile.Core(queryfile.CoreConfig{Enabled: f.coreEnabled, Databases: databases, Statements: f.statements, Tables: f.tables})
 	if f.dmarc {
 		pack, err := queryfile.Parse("postgres-queries.yaml", dmarcPack)
 		if err != nil {

@@ -32,6 +32,21 @@ type PostgresServer struct {
 // each subtest a database of its own.
 func Postgres(t testing.TB, settings ...string) *PostgresServer {
 	t.Helper()
+	return startPostgres(t, func(string) error { return nil }, settings...)
+}
+
+// PostgresStandby starts a PostgreSQL in recovery that waits for a primary, which
+// it does not have.
+func PostgresStandby(t testing.TB) *PostgresServer {
+	t.Helper()
+	return startPostgres(t, func(data string) error {
+		return os.WriteFile(filepath.Join(data, "standby.signal"), nil, 0o644)
+	})
+}
+
+// startPostgres starts a PostgreSQL whose new data directory prepare has changed.
+func startPostgres(t testing.TB, prepare func(data string) error, settings ...string) *PostgresServer {
+	t.Helper()
 	programs := Need(t, "initdb", "postgres")
 	dir := socketDir(t)
 	s := &PostgresServer{Host: "127.0.0.1", Port: FreePort(t), Dir: dir}
@@ -51,6 +66,9 @@ func Postgres(t testing.TB, settings ...string) *PostgresServer {
 		"--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile="+password)
 	if out, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	if err := prepare(data); err != nil {
+		t.Fatal(err)
 	}
 	args := []string{"-D", data, "-p", strconv.Itoa(s.Port), "-k", dir, "-h", s.Host, "-F"}
 	for _, setting := range append([]string{"shared_preload_libraries=pg_stat_statements", "autovacuum=off"}, settings...) {

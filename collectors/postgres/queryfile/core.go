@@ -51,11 +51,15 @@ type CoreConfig struct {
 	Databases []string
 	// Statements is how many statements of pg_stat_statements are shown; 0: 50.
 	Statements int
+	// Tables is how many tables of a database are shown, the largest; 0: 2000.
+	Tables int
 }
 
 const (
 	defaultStatements = 50
 	statementsLimit   = "LIMIT 50" // as it stands in the file
+	defaultTables     = 2000
+	tablesLimit       = "2000" // the same
 )
 
 // Core returns queries of the core pack. They belong to the caller.
@@ -76,7 +80,11 @@ func Core(c CoreConfig) []*Query {
 		switch q.Name {
 		case "settings", "settings_all":
 			q.Settings = true
-		case "stat_user_tables", "statio_user_indexes":
+		case "stat_user_tables":
+			q.Databases, q.SkipsLocked = c.Databases, true
+			q.MaxRows = cmp.Or(c.Tables, defaultTables)
+			q.SQL = strings.ReplaceAll(q.SQL, tablesLimit, strconv.Itoa(q.MaxRows))
+		case "statio_user_indexes":
 			q.Databases = c.Databases
 		case "stat_statements", "stat_statements_query":
 			q.SQL = strings.ReplaceAll(q.SQL, statementsLimit, limit)

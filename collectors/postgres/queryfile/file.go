@@ -171,7 +171,7 @@ func (r *reader) query(key, value *yaml.Node) *Query {
 		case "alternatives":
 			q.Alternatives = r.alternatives(k, v)
 		case "requires":
-			r.scalar(k, v, &q.Requires)
+			q.Requires = r.texts(k, v)
 		default:
 			r.unknownKey(k, fmt.Sprintf("query %q", q.Name), queryKeys)
 		}

@@ -89,7 +89,7 @@ func TestLoadSuperset(t *testing.T) {
 		},
 		{
 			Name: "window", Prefix: "window", SQL: "SELECT count(*) AS n FROM t WHERE id > $1 AND id <= $2",
-			Interval: 30 * time.Second, Requires: "t",
+			Interval: 30 * time.Second, Requires: []string{"t"},
 			Alternatives: []Alternative{{Versions: mustRange(t, "<12"), SQL: "SELECT 0 AS n"}},
 			Cursor:       "SELECT coalesce(max(id), 0) FROM t", CursorStart: "0", Null: NullSkip, NullIsError: true, ServerLabel: true,
 			Columns: []Column{{Name: "n", Usage: UsageCounter, Help: "Rows."}},

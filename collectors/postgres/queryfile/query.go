@@ -59,7 +59,7 @@ type Query struct {
 	At      Position
 
 	Alternatives []Alternative // statements for some servers instead of SQL, the first that fits
-	Requires     string        // a relation without which the query is left out; "": none
+	Requires     []string      // relations without which the query is left out
 
 	Master      bool          // only in the database the target names, not in discovered ones
 	Versions    Range         // servers it runs on
@@ -78,6 +78,10 @@ type Query struct {
 	// pg_settings and each row is a metric of its own, whose name cannot be
 	// declared. Only the core pack has such queries.
 	Settings bool
+	// SkipsLocked is set where the statement leaves out locked relations, so that
+	// it is worth another try when a lock came in between. Only the core pack has
+	// such queries.
+	SkipsLocked bool
 
 	source sqlSource
 }

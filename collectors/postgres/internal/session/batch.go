@@ -46,13 +46,31 @@ func (s *Pool) Batch(ctx context.Context, jobs []*Job, stall time.Duration) {
 // whose answer was not read to its end are left unanswered.
 func (s *session) runBatch(ctx context.Context, jobs []*Job, stall time.Duration) (waiting int) {
 	conn := s.conn.Conn()
+	prepared := jobs[:0:0]
 	for _, j := range jobs {
+		began := time.Now()
 		_ = conn.SetDeadline(earliest(ctx, stall)) // A failure shows up in the read.
-		if _, err := s.prepare(j.Statement.SQL); err != nil {
-			s.spoiled = true // It may be out of step. The other attempt reports the error.
+		_, err := s.prepare(j.Statement.SQL)
+		switch {
+		case err == nil:
+			prepared = append(prepared, j)
+		case !inStep(err) || isStale(err):
+			s.spoiled = true // The other attempt reports the error.
 			return 0
+		default: // The statement is wrong, the session is not.
+			j.Answered, j.Err, j.Took = true, err, time.Since(began)
 		}
 	}
+	return s.runPrepared(ctx, prepared, stall)
+}
+
+// inStep reports whether a session is still in step with the server after an
+// error: one of the server itself, or of ours about its answer.
+func inStep(err error) bool { return is[*pgconn.PgError](err) || is[*collect.Error](err) }
+
+// runPrepared is runBatch for statements that the server knows.
+func (s *session) runPrepared(ctx context.Context, jobs []*Job, stall time.Duration) (waiting int) {
+	conn := s.conn.Conn()
 	for _, j := range jobs {
 		s.sendExecute(s.statements[j.Statement.SQL].name, nil, j.Statement.MaxRows)
 		s.front.SendSync(&pgproto3.Sync{})

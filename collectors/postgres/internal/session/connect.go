@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,18 +50,19 @@ func (s *Pool) connect(ctx context.Context, database string, pooled bool) (*sess
 	if err != nil {
 		return nil, &collect.Error{Reason: ReasonConfig, Err: fmt.Errorf("connection settings: %w", err)}
 	}
-	address := net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port)))
 	if database != "" {
 		config.Database = database
 	}
 	config.MaxProtocolMessageBodyLen = maxMessage
+	config.ValidateConnect = byRole(config.ValidateConnect)
+	who := newHosts(config)
 	transaction := s.settings(config, pooled)
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	one := &session{
-		conn: conn, front: conn.Frontend(), database: database, name: cmp.Or(config.Database, config.User), address: address,
+		conn: conn, front: conn.Frontend(), database: database, name: cmp.Or(config.Database, config.User), address: who.of(conn.Conn().RemoteAddr()),
 		since: time.Now(), idle: time.Now(), limit: s.config.StatementTimeout,
 		simple: s.config.Simple, pooled: pooled, settings: transaction, statements: map[string]*prepared{},
 	}

@@ -97,11 +97,17 @@ func (s *Pool) Close() {
 // Server returns who answers on the way to a database, "" being the one the
 // target names. It always asks the server: pg_up is what it answers.
 func (s *Pool) Server(ctx context.Context, database string) (Server, error) {
-	one, _, err := s.acquire(ctx, database, false, 0)
+	one, reused, err := s.acquire(ctx, database, false, 0)
 	if err != nil {
 		return Server{}, err
 	}
 	defer s.release(one)
+	if one.pooled && !reused { // The pooler has answered so far.
+		if err := one.ping(earliest(ctx, s.config.StatementTimeout)); err != nil {
+			one.spoiled = true
+			return Server{}, err
+		}
+	}
 	version, err := queryfile.ParseVersion(one.conn.ParameterStatus("server_version"))
 	if err != nil {
 		return Server{}, &collect.Error{Reason: collect.Protocol, Err: err}
@@ -139,9 +145,13 @@ func (s *Pool) query(ctx context.Context, st Statement, fresh bool, visit func(f
 // isStale reports whether err blames the session, not the statement.
 func isStale(err error) bool {
 	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
-		// feature_not_supported: "cached plan must not change result type";
-		// invalid_sql_statement_name: somebody deallocated it.
-		return server.Code == "0A000" || server.Code == "26000" || strings.HasPrefix(server.Code, "57P")
+		switch server.Code {
+		case "0A000": // "cached plan must not change result type" has no code of its own.
+			return server.Routine == "RevalidateCachedQuery"
+		case "26000": // somebody deallocated the statement
+			return true
+		}
+		return strings.HasPrefix(server.Code, "57P")
 	}
 	return errors.Is(err, errLost) && ReasonOf(err) == collect.Reset
 }

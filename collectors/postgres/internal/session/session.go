@@ -245,13 +245,18 @@ func (s *session) command(sql string) error {
 	return err
 }
 
-// ping asks the server for a sign of life that costs it nothing.
+// ping asks the server for a sign of life that costs it nothing, or a pooler, which
+// would answer that itself, for a statement.
 func (s *session) ping(deadline time.Time) error {
 	conn := s.conn.Conn()
 	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
-	s.front.SendSync(&pgproto3.Sync{})
+	if s.pooled {
+		s.front.SendQuery(&pgproto3.Query{String: "SELECT 1"})
+	} else {
+		s.front.SendSync(&pgproto3.Sync{})
+	}
 	if _, err := s.answer(nil, 0, -1, nil); err != nil {
 		return err
 	}
