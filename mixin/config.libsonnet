@@ -2,30 +2,58 @@
 //   (import 'mixin.libsonnet') + { _config+:: { … } }
 {
   _config+:: {
-    // Selectors of the targets by job. The names are those of k8s/ and
-    // deploy/compose/: the job is the name of the service.
-    selectors: {
-      dmarc: 'job=~"dmarc-exporter"',
-      postgres: 'job=~"postgres-queries-exporter"',
-      redis: 'job=~"redis-exporter"',
-      nginx: 'job=~"nginx-exporter"',
-      node: 'job=~"node-exporter"',
-      application: 'job=~"dmarc-dashboard|backend"',
-      // All exporters of the suite, for what each of them has.
-      suite: 'job=~"(dmarc|postgres-queries|redis|nginx|node)-exporter"',
-      prometheus: 'job=~"prometheus"',
-      alertmanager: 'job=~"alertmanager"',
-      loki: 'job=~"loki"',
+    // The label suite of every alert and recording: inhibitions ask for it, so
+    // that they mute nothing of others.
+    suite: 'dmarc-suite',
+
+    // The exporters that are meant: rules and dashboards of others are left
+    // out. Which of these run is learned from what they expose.
+    parts: ['dmarc', 'postgres', 'redis', 'nginx', 'node'],
+    // Those of parts that must run: their absence is an alert even if they were
+    // never seen. Others are missed when they were seen within absentDays.
+    expected: [],
+    absentDays: 7,
+    // The jobs of k8s/ and deploy/compose/, where they are known before the
+    // first scrape. Others are learned.
+    jobs: {
+      dmarc: 'dmarc-exporter',
+      postgres: 'postgres-queries-exporter',
+      redis: 'redis-exporter',
+      nginx: 'nginx-exporter',
+      node: 'node-exporter',
     },
 
-    // The label that tells clusters apart. The variable of the dashboards is
-    // hidden unless showMultiCluster.
+    // Matchers that narrow what rules and dashboards look at. Empty is all that
+    // exposes the metrics, whatever its job; 'job="cache"' is one of several.
+    selectors: {
+      dmarc: '',
+      postgres: '',
+      redis: '',
+      nginx: '',
+      node: '',
+      application: '',
+      suite: '',  // for what each of the exporters has
+      prometheus: '',
+      alertmanager: '',
+      loki: '',
+    },
+
+    // Labels that tell environments apart: sums, joins, objectives, budgets,
+    // inhibitions and dashboards keep them. Labels that nobody has do no harm.
+    groupLabels: ['cluster', 'namespace'],
+
+    // The label of the variable of the dashboards that tells clusters apart; it
+    // is hidden unless showMultiCluster.
     clusterLabel: 'cluster',
     showMultiCluster: false,
 
     // Where alerts point to.
     runbookURL: 'https://github.com/dmarc-suite/dmarc-suite/blob/main/docs/runbooks/%s.md',
-    dashboardURL: '/d/%s',
+    // The address of Grafana, as https://grafana.example.com; links of alerts
+    // are relative without it.
+    grafanaUrl: '',
+    // Labels of the PrometheusRule objects; kube-prometheus-stack selects by release.
+    ruleLabels: { 'app.kubernetes.io/part-of': 'dmarc-suite', role: 'alert-rules', release: 'kube-prometheus-stack' },
     dashboardTags: ['dmarc-suite'],
     dashboardRefresh: '1m',
     dashboardFrom: 'now-6h',
@@ -34,6 +62,9 @@
     queueKeys: 'celery|default|.*_queue',
     // Reporters that must be heard of, a regular expression; '' switches off.
     expectedReporters: '.+',
+    // Reporters and domains whose silence is no news, regular expressions.
+    ignoredReporters: '',
+    parkedDomains: '',
     // Mount points that alerts look at.
     filesystems: 'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|fuse.*", mountpoint!~"/(dev|proc|run|sys)($|/).*"',
     blockDevices: 'device!~"loop.*|ram.*|dm-.*|sr.*"',
@@ -45,11 +76,15 @@
       spoofingFactor: 3,  // times the mean day of the week before
       passRateDrop: 0.1,  // share below the mean of the last 30 days
       messagesFloor: 100,  // fewer messages a day say nothing
-      reporterSilenceDays: 3,
+      // Silence is judged against the four weeks before: so many days without
+      // anything, though each such period of them had something.
+      silenceDays: 3,
+      silenceDaysWeekdays: 6,  // for those that rest at weekends and holidays
+      silenceDaysAlways: 10,  // whatever was before
       tlsFailureRatio: 0.05,
       refusedRatio: 0.1,
       backlogInputs: 1000,
-      ingestionSilenceHours: 36,  // aggregate reports come once a day
+      ingestionSilenceDays: 2,  // as silenceDays, of a source
       queueLength: 1000,
       http5xxRatio: 0.005,
       http4xxRatio: 0.1,
@@ -80,6 +115,7 @@
       period: '30d',  // rolling, always
       interval: 60,  // seconds between samples of the recordings
       periodInterval: 300,  // seconds between looks at the whole period
+      periodStep: '1h',  // of what was seen of the period
       minErrors: 5,  // fewer errors in the long window do not burn
       // A window in which share of the budget is spent: factor × long ÷ period.
       windows: [

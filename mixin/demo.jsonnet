@@ -4,7 +4,7 @@ local minutes = (import 'lib/alert.libsonnet').minutes;
 local m = (import 'mixin.libsonnet') + {
   _config+:: {
     wait(duration):: '%dms' % (minutes(duration) * 600),
-    slo+: { interval: 5, periodInterval: 15 },
+    slo+: { interval: 5, periodInterval: 15, periodStep: '1m' },
   },
 };
 {

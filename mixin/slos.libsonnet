@@ -1,15 +1,19 @@
 // The SLOs, once: rules, alerts, tests, dashboards and docs/slos.md come from
 // this list. An SLO needs a name, an objective and where its events come from.
+local parts = import 'lib/parts.libsonnet';
 local slo = import 'lib/slo.libsonnet';
 
 {
   local c = $._config,
   local s = c.selectors,
   local src = c.slo.sources,
+  // by is the part that an objective is measured by, unless it is the application.
+  local by(source, part) = if source == 'application' then 'application' else part,
 
   _slos:: slo.check(c, [
     {
       name: 'availability',
+      part: by(src.availability, 'nginx'),
       title: 'Availability',
       objective: 0.995,
       text: 'Requests that are not answered with 5xx, of all requests. 429 is a matter of the client and counts as good.',
@@ -21,6 +25,7 @@ local slo = import 'lib/slo.libsonnet';
     },
     {
       name: 'latency',
+      part: by(src.latency, 'nginx'),
       title: 'Latency',
       objective: 0.95,
       text: 'Requests that are answered within 500 ms, of all requests.',
@@ -32,6 +37,7 @@ local slo = import 'lib/slo.libsonnet';
     },
     {
       name: 'errors',
+      part: by(src.errors, 'nginx'),
       title: 'Error rate',
       objective: 0.99,
       text: 'Requests that are not answered with 5xx, of all requests. The same events as availability: it is shown, and its alert is HTTPErrorRatioHigh at 0.5 %, but it burns no budget of its own.',
@@ -44,6 +50,7 @@ local slo = import 'lib/slo.libsonnet';
     },
     {
       name: 'freshness',
+      part: by(src.freshness, 'postgres'),
       title: 'Data freshness',
       objective: 0.95,
       text: 'Received files that are completed within an hour of their arrival, of all that are completed.',
@@ -54,6 +61,7 @@ local slo = import 'lib/slo.libsonnet';
     },
     {
       name: 'database',
+      part: by(src.database, 'postgres'),
       title: 'Database',
       objective: 0.95,
       text: {
@@ -61,13 +69,14 @@ local slo = import 'lib/slo.libsonnet';
         application: 'Queries of the application that take less than 100 ms, of all.',
       }[src.database],
       events: {
-        canary: slo.gauge('pg_scrape_collector_duration_seconds', s.postgres + ', collector!~"dmarc_.*"', '> bool 0.1', { collector: 'database' }, '0.5', '0.01'),
+        canary: slo.gauge('pg_scrape_collector_duration_seconds', s.postgres, '> bool 0.1', { collector: 'database' }, '0.5', '0.01', 'collector!~"dmarc_.*"'),
         application: slo.bucket(s.application, 'db_query_duration_seconds', '0.1', { query_type: 'select' }),
       }[src.database],
       shown: 'Connections (below 70 %) and long transactions (below 5).',
     },
   ] + [
     {
+      part: by(src.tasks, 'postgres'),
       name: 'tasks' + (if t.name == '' then '' else '-' + t.name),
       title: t.title,
       objective: t.objective,
@@ -92,7 +101,7 @@ local slo = import 'lib/slo.libsonnet';
       title: 'Scrape health',
       objective: 0.99,
       text: 'Scrapes of the exporters that succeed, of all.',
-      events: slo.gauge('up', s.suite, '== bool 0', { job: 'dmarc-exporter' }, '0', '1'),
+      events: slo.gauge('up', s.suite, '== bool 0', { job: 'dmarc-exporter' }, '0', '1', of=parts.up(c)),
       shown: 'Targets on the exporters dashboard.',
     },
   ]),

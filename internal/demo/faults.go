@@ -35,7 +35,6 @@ var faults = []fault{
 		alerts: []string{
 			"HTTPErrorRatioHigh",
 			"SLOBudgetBurn1h of availability", "SLOBudgetBurn6h of availability", "SLOBudgetBurn1d of availability", "SLOBudgetBurn3d of availability",
-			"SLOBudgetHalfSpent of availability", "SLOBudgetLow of availability", "SLOBudgetFreeze of availability", "SLOBudgetExhausted of availability",
 		},
 		within: 108 * time.Second,
 	},
@@ -106,7 +105,6 @@ func (d *demo) checkFaults(ctx context.Context) (string, error) {
 // another of the same fault says more.
 var muted = []string{
 	"SLOBudgetBurn6h of availability", "SLOBudgetBurn1d of availability", "SLOBudgetBurn3d of availability",
-	"SLOBudgetHalfSpent of availability", "SLOBudgetLow of availability", "SLOBudgetFreeze of availability",
 }
 
 // checkInhibitions wants of the alerts of the faults exactly those muted.

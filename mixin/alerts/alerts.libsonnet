@@ -1,15 +1,20 @@
-// All alerts besides those of the SLOs, by subject.
+// All alerts besides those of the SLOs, by subject: of the exporters that are
+// meant, and of the monitoring itself.
+local parts = import '../lib/parts.libsonnet';
+
 {
   local c = $._config { words:: (import '../lib/alert.libsonnet').words(self) },
+  local of(part, file) = if std.member(c.parts, part) then file(c) else [],
+  prometheusRules+:: { groups+: parts.recordings(c) },
   prometheusAlerts+:: {
     groups+: std.flattenArrays([
-      (import 'dmarc.libsonnet')(c),
+      of('dmarc', import 'dmarc.libsonnet'),
       (import 'exporters.libsonnet')(c),
-      (import 'postgres.libsonnet')(c),
-      (import 'redis.libsonnet')(c),
-      (import 'nginx.libsonnet')(c),
-      (import 'node.libsonnet')(c),
-      (import 'backup.libsonnet')(c),
+      of('postgres', import 'postgres.libsonnet'),
+      of('redis', import 'redis.libsonnet'),
+      of('nginx', import 'nginx.libsonnet'),
+      of('node', import 'node.libsonnet'),
+      of('node', import 'backup.libsonnet'),
       (import 'monitoring.libsonnet')(c),
     ]),
   },

@@ -21,11 +21,14 @@ function(c)
     ),
     alert(
       'BackupAbsent',
-      'absent(dr_backup_last_success_timestamp_seconds{%(node)s}) and on () count(up{%(node)s} == 1) > 0',
+      |||
+        group by (%(environment)s) ({__name__=~"dr_backup_last_run_success|dr_objective_seconds", %(node)s})
+          unless on (%(environment)s) dr_backup_last_success_timestamp_seconds{%(node)s}
+      |||,
       'Nothing says when the last backup was made.',
-      'No backup has ever succeeded, or its metrics do not reach the textfile directory of the node exporter.',
-      { 'up{@}': '1x90' },
-      { 'up{@}': '1x90', 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0x90' },
+      'Backups are set up, and none has ever succeeded, or its metrics do not reach the textfile directory of the node exporter.',
+      { 'dr_backup_last_run_success{@}': '0x90' },
+      { 'dr_backup_last_run_success{@}': '1x90', 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0x90' },
       wait='1h',
       at=80
     ),
@@ -77,7 +80,7 @@ function(c)
     ),
     alert(
       'RecoveryTimeExceeded',
-      'max by (job, instance) (dr_restore_test_duration_seconds{%(node)s}) > on (job, instance) max by (job, instance) (dr_objective_seconds{%(node)s, objective="rto"})',
+      'max by (%(group)s, instance) (dr_restore_test_duration_seconds{%(node)s}) > on (%(group)s, instance) max by (%(group)s, instance) (dr_objective_seconds{%(node)s, objective="rto"})',
       'A restore takes longer than the objective allows.',
       'The last test of a restore took {{ $value | humanizeDuration }}, more than the recovery time objective.',
       { 'dr_restore_test_duration_seconds{@}': '9000x50', [objective('rto')]: '3600x50' },
@@ -86,7 +89,7 @@ function(c)
     ),
     alert(
       'RecoveryPointExceeded',
-      'max by (job, instance) (dr_restore_test_recovered_lag_seconds{%(node)s}) > on (job, instance) max by (job, instance) (dr_objective_seconds{%(node)s, objective="rpo"})',
+      'max by (%(group)s, instance) (dr_restore_test_recovered_lag_seconds{%(node)s}) > on (%(group)s, instance) max by (%(group)s, instance) (dr_objective_seconds{%(node)s, objective="rpo"})',
       'A restore loses more than the objective allows.',
       'The last test of a restore lost {{ $value | humanizeDuration }} of data, more than the recovery point objective.',
       { 'dr_restore_test_recovered_lag_seconds{@}': '900x50', [objective('rpo')]: '300x50' },
@@ -95,9 +98,14 @@ function(c)
     ),
     alert(
       'WALArchiveLate',
-      'max by (job) (pg_stat_archiver_last_archive_age{%(postgres)s}) > on () group_left () max(dr_objective_seconds{%(node)s, objective="rpo"})',
+      |||
+        pg_stat_archiver_last_archive_age{%(postgres)s}
+          > on (%(environment)s) group_left () max by (%(environment)s) (dr_objective_seconds{%(node)s, objective="rpo"})
+          unless changes(pg_wal_lsn_bytes{%(postgres)s}[1h]) == 0
+          unless on (%(group)s, instance) sum by (%(group)s, instance) (increase(pg_stat_database_tup_inserted{%(postgres)s}[1h]) + increase(pg_stat_database_tup_updated{%(postgres)s}[1h]) + increase(pg_stat_database_tup_deleted{%(postgres)s}[1h])) == 0
+      |||,
       'WAL is archived too late.',
-      'The last WAL file was archived {{ $value | humanizeDuration }} ago, more than the recovery point objective: a crash now loses that much.',
+      'The last WAL file of {{ $labels.instance }} was archived {{ $value | humanizeDuration }} ago, more than the recovery point objective: a crash now loses that much.',
       { 'pg_stat_archiver_last_archive_age{job="postgres-queries-exporter", instance="p"}': '900x50', [objective('rpo')]: '300x50' },
       { 'pg_stat_archiver_last_archive_age{job="postgres-queries-exporter", instance="p"}': '30x50', [objective('rpo')]: '300x50' }
     ),

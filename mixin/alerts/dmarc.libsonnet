@@ -7,16 +7,35 @@ function(c)
   local j = 'job="dmarc-exporter", instance="a"';
   local window(class, window, n) = { ['dmarc_window_messages{%s, domain="shop.example", class="%s", window="%s"}' % [j, class, window]]: '%dx40' % n };
   local windows(class, one, seven, thirty) = window(class, '1d', one) + window(class, '7d', seven) + window(class, '30d', thirty);
+  // silent is what has stopped: a sum that grew in every such period of the four
+  // weeks before, as one that it can rest for, and has not grown in the last one.
+  // Four weeks have at least 14 days of looks, each 6 hours.
+  local silent(sum, days) =
+    local now = std.strReplace(sum, '@', ''), before = std.strReplace(sum, '@', ' offset %%(%s)sd' % days);
+    |||
+      (%(now)s - %(before)s == 0
+        and min_over_time((%(now)s - %(before)s)[25d:6h] offset %(days)sd) > 0
+        and count_over_time((%(now)s - %(before)s)[25d:6h] offset %(days)sd) >= 56)
+    ||| % { now: now, before: before, days: '%(' + days + ')s' };
+  local stopped(sum, each=['silenceDays', 'silenceDaysWeekdays', 'silenceDaysAlways']) =
+    std.join('\nor ', [std.rstripChars(silent(sum, d), '\n') for d in each]);
+  // since is how long ago a timestamp was, where that is too long; what never was
+  // has the timestamp 0.
+  local since(timestamp, each) =
+    local now = std.strReplace(timestamp, '@', '');
+    'time() - %s and (\n%s\n)\nor time() - (%s > 0) > %%(silenceDaysAlways)s * 86400' % [now, stopped(timestamp, each), now];
+  // Synthetic weeks: sums that grow each day, or on weekdays, for n days.
+  local daily(n, from=0) = std.join(' ', ['%dx23' % (from + i * 100) for i in std.range(0, n - 1)]);
   [a.group('dmarc', [
     alert(
       'DMARCSpoofingSurge',
       |||
-        sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
+        sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
           > %(spoofingMessages)s
-        and sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
+        and sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
           > %(spoofingFactor)s / 6 * (
-            sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="7d"})
-            - sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
+            sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="7d"})
+            - sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
           )
       |||,
       'Many more unauthenticated messages claim to come from a domain than in the week before.',
@@ -28,13 +47,13 @@ function(c)
       'DMARCPassRateDropped',
       |||
         (
-          sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class=~"aligned_both|dkim_only|spf_only", window="30d"})
-          / sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, window="30d"})
+          sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class=~"aligned_both|dkim_only|spf_only", window="30d"})
+          / sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, window="30d"})
         ) - (
-          sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, class=~"aligned_both|dkim_only|spf_only", window="1d"})
-          / sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, window="1d"})
+          sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class=~"aligned_both|dkim_only|spf_only", window="1d"})
+          / sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, window="1d"})
         ) > %(passRateDrop)s
-        and sum by (job, instance, domain) (dmarc_window_messages{%(dmarc)s, window="1d"}) > %(messagesFloor)s
+        and sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, window="1d"}) > %(messagesFloor)s
       |||,
       'A smaller share of the messages of a domain passes DMARC than in its own past.',
       'The share of messages of {{ $labels.domain }} that pass DMARC is {{ $value | humanizePercentage }} below its mean of the last 30 days.',
@@ -43,30 +62,27 @@ function(c)
     ),
     alert(
       'DMARCReporterMissing',
-      |||
-        sum by (job, instance, reporter) (increase(dmarc_reporter_messages_total{%(dmarc)s, reporter=~"%(expectedReporters)s", reporter!="other"}[%(reporterSilenceDays)sd])) == 0
-        and sum by (job, instance, reporter) (increase(dmarc_reporter_messages_total{%(dmarc)s, reporter=~"%(expectedReporters)s", reporter!="other"}[14d])) > 100
-      |||,
+      stopped('sum by (%(group)s, reporter) (dmarc_reporter_messages_total{%(dmarc)s, reporter=~"%(expectedReporters)s", reporter!~"%(ignoredReporters)s", reporter!="other"}@)'),
       'A reporter that used to send reports has stopped.',
-      'No aggregate report of {{ $labels.reporter }} was counted in %(reporterSilenceDays)s days, though it has sent reports within the last two weeks.',
-      { interval: '1h', at: 240, series: { ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: '0+10x120 1200x200' } },
-      { interval: '1h', at: 240, series: { ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: '0+10x320' } },
+      'No aggregate report of {{ $labels.reporter }} was counted for longer than it has ever rested in the four weeks before.',
+      { interval: '1h', at: 24 * 34, series: { ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(30) + ' 2900x200' } },
+      { interval: '1h', at: 24 * 34, series: { ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(36) } },
       wait='1h',
     ),
     alert(
       'DMARCDomainSilent',
-      'time() - max by (job, instance, domain) (dmarc_report_last_end_timestamp_seconds{%(dmarc)s}) > %(reporterSilenceDays)s * 86400',
+      since('max by (%(group)s, domain) (dmarc_report_last_end_timestamp_seconds{%(dmarc)s, domain!~"%(parkedDomains)s"}@)', ['silenceDays', 'silenceDaysWeekdays']),
       'Nobody reports about a domain any more.',
-      'The latest report about {{ $labels.domain }} covers a period that ended {{ $value | humanizeDuration }} ago: its rua address or the mail box may be broken, or it sends no mail.',
-      { interval: '1h', at: 100, series: { ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: '0x120' } },
-      { interval: '1h', at: 100, series: { ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: '0+3600x120' } },
+      'The latest report about {{ $labels.domain }} covers a period that ended {{ $value | humanizeDuration }} ago, longer than it has ever rested in the four weeks before: its rua address or the mailbox may be broken, or it sends no mail.',
+      { interval: '1h', at: 24 * 34, series: { ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: daily(30, 86400) + ' 89300x200' } },
+      { interval: '1h', at: 24 * 9, series: { ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: '_ 86400x240' } },
       wait='1h',
     ),
     alert(
       'DMARCPolicyWeakened',
       |||
-        max by (job, instance, domain) (dmarc_policy_published_info{%(dmarc)s, p="none"}) == 1
-        and max by (job, instance, domain) (max_over_time(dmarc_policy_published_info{%(dmarc)s, p=~"quarantine|reject"}[7d])) == 1
+        max by (%(group)s, domain) (dmarc_policy_published_info{%(dmarc)s, p="none"}) == 1
+        and max by (%(group)s, domain) (max_over_time(dmarc_policy_published_info{%(dmarc)s, p=~"quarantine|reject"}[7d])) == 1
       |||,
       'A domain that was protected publishes p=none.',
       'The latest report saw p=none for {{ $labels.domain }}, which had published quarantine or reject within the last week.',
@@ -80,9 +96,9 @@ function(c)
     alert(
       'DMARCTLSFailures',
       |||
-        sum by (job, instance, domain) (increase(dmarc_tls_sessions_total{%(dmarc)s, result="failed"}[1d]))
-        / sum by (job, instance, domain) (increase(dmarc_tls_sessions_total{%(dmarc)s}[1d])) > %(tlsFailureRatio)s
-        and sum by (job, instance, domain) (increase(dmarc_tls_sessions_total{%(dmarc)s}[1d])) > %(messagesFloor)s
+        sum by (%(group)s, domain) (increase(dmarc_tls_sessions_total{%(dmarc)s, result="failed"}[1d]))
+        / sum by (%(group)s, domain) (increase(dmarc_tls_sessions_total{%(dmarc)s}[1d])) > %(tlsFailureRatio)s
+        and sum by (%(group)s, domain) (increase(dmarc_tls_sessions_total{%(dmarc)s}[1d])) > %(messagesFloor)s
       |||,
       'Senders fail to deliver over TLS.',
       '{{ $value | humanizePercentage }} of the sessions to {{ $labels.domain }} that TLS reports told of in the last day failed.',
@@ -98,9 +114,9 @@ function(c)
     alert(
       'DMARCReportsRefused',
       |||
-        sum by (job, instance) (increase(dmarc_reports_invalid_total{%(dmarc)s}[1d]))
-        / sum by (job, instance) (increase(dmarc_reports_total{%(dmarc)s}[1d])) > %(refusedRatio)s
-        and sum by (job, instance) (increase(dmarc_reports_invalid_total{%(dmarc)s}[1d])) >= 5
+        sum by (%(group)s, instance) (increase(dmarc_reports_invalid_total{%(dmarc)s}[1d]))
+        / sum by (%(group)s, instance) (increase(dmarc_reports_total{%(dmarc)s}[1d])) > %(refusedRatio)s
+        and sum by (%(group)s, instance) (increase(dmarc_reports_invalid_total{%(dmarc)s}[1d])) >= 5
       |||,
       'Many inputs are refused as reports.',
       '{{ $value | humanizePercentage }} of the inputs of {{ $labels.instance }} in the last day were refused; dmarc_reports_invalid_total has the reasons.',
@@ -135,11 +151,11 @@ function(c)
     ),
     alert(
       'DMARCIngestionStalled',
-      'time() - max by (job, instance) (dmarc_source_last_success_timestamp_seconds{%(dmarc)s}) > %(ingestionSilenceHours)s * 3600',
-      'No input has been read for longer than a day.',
-      '{{ $labels.instance }} has read no input for {{ $value | humanizeDuration }}; aggregate reports come once a day.',
-      { interval: '10m', at: 240, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: '60x250' } },
-      { interval: '10m', at: 240, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: '60+600x250' } },
+      since('max by (%(group)s, source) (dmarc_source_last_success_timestamp_seconds{%(dmarc)s}@)', ['ingestionSilenceDays', 'silenceDaysWeekdays']),
+      'A source has had no input for longer than it ever rests.',
+      'Nothing was read from {{ $labels.source }} for {{ $value | humanizeDuration }}, longer than it has ever rested in the four weeks before, though it may be read without an error.',
+      { interval: '1h', at: 24 * 33, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: daily(30, 86400) + ' 89300x200' } },
+      { interval: '1h', at: 24 * 9, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: '_ 86400x240' } },
       severity='critical',
       wait='1h',
       dashboard='dmarc-exporters',

@@ -1,23 +1,21 @@
 // Alerts about the exporters themselves: the suite watches itself.
 local a = import '../lib/alert.libsonnet';
-local names = ['dmarc_exporter', 'postgres_queries_exporter', 'redis_exporter', 'nginx_exporter', 'node_exporter'];
-local each(format) = std.join('\n  or ', [format % n for n in names]);
+local parts = import '../lib/parts.libsonnet';
 
 function(c)
   local alert(name, expr, summary, description, fires, silent, severity='warning', wait='15m') =
     a.new(c, name, expr, summary, description, 'dmarc-exporters', fires, silent, severity, wait);
   local s = std.strReplace(c.selectors.suite, '%', '%%');
+  local each(format) = std.join('\n  or ', [format % parts.exporters[p].binary for p in c.parts]);
   local j = 'job="redis-exporter", instance="a"';
   [a.group('exporters', std.flattenArrays([
-    a.down(c, 'dmarc', 'DMARC', 'The DMARC', 'dmarc-exporters'),
-    a.down(c, 'postgres', 'Postgres', 'The PostgreSQL', 'dmarc-exporters'),
-    a.down(c, 'redis', 'Redis', 'The Redis', 'dmarc-exporters'),
-    a.down(c, 'nginx', 'Nginx', 'The nginx', 'dmarc-exporters'),
-    a.down(c, 'node', 'Node', 'The node', 'dmarc-exporters'),
+    parts.down(c, p)
+    for p in c.parts
   ]) + [
     alert(
       'ExporterCollectorFailing',
-      each('max_over_time(%s_scrape_collector_success{' + s + '}[5m]) == 0'),
+      each('max_over_time(%s_scrape_collector_success{' + s + '}[5m]) == 0') +
+      (if std.member(c.parts, 'node') then '\n  or max_over_time(node_scrape_collector_success{%(node)s}[5m]) == 0 unless node_scrape_collector_no_data{%(node)s}' else ''),
       'A collector of an exporter fails.',
       'Collector {{ $labels.collector }} of {{ $labels.job }} at {{ $labels.instance }} did not answer in time or failed for 15 minutes; its metrics are missing.',
       { series: { ['redis_exporter_scrape_collector_success{%s, collector="redis"}' % j]: '0x40' }, at: 30 },
@@ -51,10 +49,10 @@ function(c)
     ),
     alert(
       'ExporterSlow',
-      'avg_over_time(scrape_duration_seconds{' + s + '}[15m]) > 5',
+      'avg_over_time(scrape_duration_seconds{' + s + '}[15m]) > 5 and on (%(group)s, instance) ' + parts.seen,
       'Scrapes of an exporter take long.',
       'Scrapes of {{ $labels.job }} at {{ $labels.instance }} take {{ $value | humanizeDuration }} on average.',
-      { series: { ['scrape_duration_seconds{%s}' % j]: '8x40' }, at: 35 },
-      { series: { ['scrape_duration_seconds{%s}' % j]: '0.1x20 8 0.1x20' }, at: 35 },
+      { series: { ['scrape_duration_seconds{%s}' % j]: '8x40', ['%s{%s, part="redis"}' % [parts.seen, j]]: '1x40' }, at: 35 },
+      { series: { ['scrape_duration_seconds{%s}' % j]: '0.1x20 8 0.1x20', ['%s{%s, part="redis"}' % [parts.seen, j]]: '1x40' }, at: 35 },
     ),
   ])]

@@ -65,8 +65,8 @@ function(c)
       'loki',
       'LokiRequestErrors',
       |||
-        sum by (job, route) (rate(loki_request_duration_seconds_count{%(loki)s, status_code=~"5.."}[5m]))
-        / sum by (job, route) (rate(loki_request_duration_seconds_count{%(loki)s}[5m])) > 0.1
+        sum by (%(group)s, route) (rate(loki_request_duration_seconds_count{%(loki)s, status_code=~"5.."}[5m]))
+        / sum by (%(group)s, route) (rate(loki_request_duration_seconds_count{%(loki)s}[5m])) > 0.1
       |||,
       'Loki fails requests.',
       '{{ $value | humanizePercentage }} of the requests to {{ $labels.route }} of Loki fail: logs are lost or cannot be read.',
@@ -76,7 +76,7 @@ function(c)
     alert(
       'loki',
       'LokiLinesDiscarded',
-      'sum by (job, reason) (rate(loki_discarded_samples_total{%(loki)s}[15m])) > 0',
+      'sum by (%(group)s, reason) (rate(loki_discarded_samples_total{%(loki)s}[15m])) > 0',
       'Loki discards lines.',
       '{{ $value | humanize }} lines a second are discarded: {{ $labels.reason }}.',
       { 'loki_discarded_samples_total{@, reason="rate_limited"}': '0+20x50' },

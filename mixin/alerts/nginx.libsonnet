@@ -20,11 +20,11 @@ function(c)
     ),
     alert(
       'NginxAbsent',
-      'absent(nginx_up{%(nginx)s}) and on () count(up{%(nginx)s} == 1) > 0',
+      'nginx_exporter_build_info{%(nginx)s} unless on (%(group)s, instance) nginx_up{%(nginx)s}',
       'Nothing says whether nginx is up.',
-      'The exporter is up, but exposes no nginx_up: it is misconfigured, or its metrics are relabelled away.',
-      { 'up{@}': '1x50' },
-      { 'up{@}': '1x50', 'nginx_up{@}': '1x50' },
+      'The exporter at {{ $labels.instance }} is up, but exposes no nginx_up: it is misconfigured, or its metrics are relabelled away.',
+      { 'nginx_exporter_build_info{@}': '1x50' },
+      { 'nginx_exporter_build_info{@}': '1x50', 'nginx_up{@}': '1x50' },
       'critical',
       '10m'
     ),
@@ -49,8 +49,8 @@ function(c)
     alert(
       'NginxAccessLogRefused',
       |||
-        sum by (job, instance, input) (rate(nginx_access_log_lines_refused_total{%(nginx)s}[15m]))
-        / (sum by (job, instance, input) (rate(nginx_access_log_lines_total{%(nginx)s}[15m])) > 0) > 0.01
+        sum by (%(group)s, instance, input) (rate(nginx_access_log_lines_refused_total{%(nginx)s}[15m]))
+        / (sum by (%(group)s, instance, input) (rate(nginx_access_log_lines_total{%(nginx)s}[15m])) > 0) > 0.01
       |||,
       'Lines of the access log cannot be counted.',
       '{{ $value | humanizePercentage }} of the lines of {{ $labels.input }} are refused: its format is not the one that is configured.',
@@ -69,9 +69,9 @@ function(c)
     alert(
       'HTTPErrorRatioHigh',
       |||
-        sum by (job, instance, server) (rate(nginx_access_requests_total{%(nginx)s, status=~"5.."}[15m]))
-        / sum by (job, instance, server) (rate(nginx_access_requests_total{%(nginx)s}[15m])) > %(http5xxRatio)s
-        and sum by (job, instance, server) (increase(nginx_access_requests_total{%(nginx)s, status=~"5.."}[15m])) >= 10
+        sum by (%(group)s, instance, server) (rate(nginx_access_requests_total{%(nginx)s, status=~"5.."}[15m]))
+        / sum by (%(group)s, instance, server) (rate(nginx_access_requests_total{%(nginx)s}[15m])) > %(http5xxRatio)s
+        and sum by (%(group)s, instance, server) (increase(nginx_access_requests_total{%(nginx)s, status=~"5.."}[15m])) >= 10
       |||,
       'Many requests are answered with 5xx.',
       '{{ $value | humanizePercentage }} of the requests to {{ $labels.server }} are answered with 5xx.',
@@ -83,9 +83,9 @@ function(c)
     alert(
       'HTTPClientErrorRatioHigh',
       |||
-        sum by (job, instance, server) (rate(nginx_access_requests_total{%(nginx)s, status=~"4.."}[15m]))
-        / sum by (job, instance, server) (rate(nginx_access_requests_total{%(nginx)s}[15m])) > %(http4xxRatio)s
-        and sum by (job, instance, server) (increase(nginx_access_requests_total{%(nginx)s, status=~"4.."}[15m])) >= 100
+        sum by (%(group)s, instance, server) (rate(nginx_access_requests_total{%(nginx)s, status=~"4.."}[15m]))
+        / sum by (%(group)s, instance, server) (rate(nginx_access_requests_total{%(nginx)s}[15m])) > %(http4xxRatio)s
+        and sum by (%(group)s, instance, server) (increase(nginx_access_requests_total{%(nginx)s, status=~"4.."}[15m])) >= 100
       |||,
       'Many requests are answered with 4xx.',
       '{{ $value | humanizePercentage }} of the requests to {{ $labels.server }} are answered with 4xx: a client is broken, or somebody scans.',

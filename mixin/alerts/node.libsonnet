@@ -16,7 +16,7 @@ function(c)
     a.group('node', [
       alert(
         'NodeCPUHigh',
-        '1 - avg by (job, instance) (rate(node_cpu_seconds_total{%(node)s, mode="idle"}[5m])) > %(nodeCPU)s',
+        '1 - avg by (%(group)s, instance) (rate(node_cpu_seconds_total{%(node)s, mode="idle"}[5m])) > %(nodeCPU)s',
         'A host is out of CPU.',
         'The CPUs of {{ $labels.instance }} are {{ $value | humanizePercentage }} busy for 30 minutes.',
         { 'node_cpu_seconds_total{@, cpu="0", mode="idle"}': '0+1x60' },
@@ -92,7 +92,7 @@ function(c)
       ),
       alert(
         'NodeClockOff',
-        'abs(node_timex_offset_seconds{%(node)s}) > 0.05 or node_timex_sync_status{%(node)s} == 0',
+        'abs(node_timex_offset_seconds{%(node)s}) > 0.05 or node_timex_sync_status{%(node)s} == 0 and node_timex_maxerror_seconds{%(node)s} >= 16',
         'The clock of a host is not synchronised.',
         'The clock of {{ $labels.instance }} is off or not synchronised: reports, logs and tokens get wrong times.',
         { 'node_timex_offset_seconds{@}': '0.5x50', 'node_timex_sync_status{@}': '1x50' },

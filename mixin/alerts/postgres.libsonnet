@@ -27,11 +27,11 @@ function(c)
     ),
     alert(
       'PostgresAbsent',
-      'absent(pg_up{%(postgres)s}) and on () count(up{%(postgres)s} == 1) > 0',
+      'postgres_queries_exporter_build_info{%(postgres)s} unless on (%(group)s, instance) pg_up{%(postgres)s}',
       'Nothing says whether PostgreSQL is up.',
-      'The exporter is up, but exposes no pg_up: it is misconfigured, or its metrics are relabelled away.',
-      { series: { ['up{%s}' % j]: '1x40' }, at: 30 },
-      { series: { ['up{%s}' % j]: '1x40', ['pg_up{%s}' % j]: '1x40' }, at: 30 },
+      'The exporter at {{ $labels.instance }} is up, but exposes no pg_up: it is misconfigured, or its metrics are relabelled away.',
+      { series: { ['postgres_queries_exporter_build_info{%s}' % j]: '1x40' }, at: 30 },
+      { series: { ['postgres_queries_exporter_build_info{%s}' % j]: '1x40', ['pg_up{%s}' % j]: '1x40' }, at: 30 },
       'critical',
       '10m'
     ),
@@ -51,8 +51,8 @@ function(c)
     alert(
       'PostgresConnectionsHigh',
       |||
-        sum by (job, instance) (pg_stat_activity_count{%(postgres)s})
-        / sum by (job, instance) (pg_settings_max_connections{%(postgres)s}) > %(pgConnections)s
+        sum by (%(group)s, instance) (pg_stat_activity_count{%(postgres)s})
+        / sum by (%(group)s, instance) (pg_settings_max_connections{%(postgres)s}) > %(pgConnections)s
       |||,
       'PostgreSQL has few connections left.',
       '{{ $value | humanizePercentage }} of the connections of {{ $labels.instance }} are in use.',
@@ -88,8 +88,8 @@ function(c)
     alert(
       'PostgresRollbacksHigh',
       |||
-        sum by (job, instance, datname) (rate(pg_stat_database_xact_rollback{%(postgres)s}[15m]))
-        / (sum by (job, instance, datname) (rate(pg_stat_database_xact_commit{%(postgres)s}[15m]) + rate(pg_stat_database_xact_rollback{%(postgres)s}[15m])) > 1) > 0.1
+        sum by (%(group)s, instance, datname) (rate(pg_stat_database_xact_rollback{%(postgres)s}[15m]))
+        / (sum by (%(group)s, instance, datname) (rate(pg_stat_database_xact_commit{%(postgres)s}[15m]) + rate(pg_stat_database_xact_rollback{%(postgres)s}[15m])) > 1) > 0.1
       |||,
       'Many transactions are rolled back.',
       '{{ $value | humanizePercentage }} of the transactions of {{ $labels.datname }} are rolled back.',
@@ -99,8 +99,8 @@ function(c)
     alert(
       'PostgresCacheHitLow',
       |||
-        sum by (job, instance, datname) (rate(pg_stat_database_blks_hit{%(postgres)s}[1h]))
-        / (sum by (job, instance, datname) (rate(pg_stat_database_blks_hit{%(postgres)s}[1h]) + rate(pg_stat_database_blks_read{%(postgres)s}[1h])) > 100) < %(pgCacheHitRatio)s
+        sum by (%(group)s, instance, datname) (rate(pg_stat_database_blks_hit{%(postgres)s}[1h]))
+        / (sum by (%(group)s, instance, datname) (rate(pg_stat_database_blks_hit{%(postgres)s}[1h]) + rate(pg_stat_database_blks_read{%(postgres)s}[1h])) > 100) < %(pgCacheHitRatio)s
       |||,
       'PostgreSQL reads much from disk.',
       'Only {{ $value | humanizePercentage }} of the blocks of {{ $labels.datname }} come from the cache.',
@@ -135,7 +135,7 @@ function(c)
     ),
     alert(
       'PostgresReplicationLag',
-      'pg_replication_lag_seconds{%(postgres)s} > %(pgReplicationLagSeconds)s and on (job, instance) pg_replication_is_replica{%(postgres)s} == 1',
+      'pg_replication_lag_seconds{%(postgres)s} > %(pgReplicationLagSeconds)s and on (%(group)s, instance) pg_replication_is_replica{%(postgres)s} == 1',
       'A replica is behind.',
       'The replica behind {{ $labels.instance }} lags {{ $value | humanizeDuration }}: a failover now loses that much.',
       { series: { ['pg_replication_lag_seconds{%s}' % j]: '120x40', ['pg_replication_is_replica{%s}' % j]: '1x40' }, at: 30 },
@@ -174,7 +174,7 @@ function(c)
       ', collector="dmarc_ingestion"',
       '0x40',
       '1x10 0x3 1x40',
-      'pg_scrape_collector_success{%(postgres)s} == 0 and on (job, instance) pg_up{%(postgres)s} == 1',
+      'pg_scrape_collector_success{%(postgres)s} == 0 and on (%(group)s, instance) pg_up{%(postgres)s} == 1',
       'A query of the exporter fails.',
       'Query {{ $labels.collector }} of {{ $labels.instance }} fails for 15 minutes while the server is up.'
     ) + { tests+: { fires+: { series+: { ['pg_up{%s}' % j]: '1x40' } }, silent+: { series+: { ['pg_up{%s}' % j]: '1x60' } } } },

@@ -19,11 +19,11 @@ function(c)
     ),
     alert(
       'RedisAbsent',
-      'absent(redis_up{%(redis)s}) and on () count(up{%(redis)s} == 1) > 0',
+      'redis_exporter_build_info{%(redis)s} unless on (%(group)s, instance) redis_up{%(redis)s}',
       'Nothing says whether Redis is up.',
-      'The exporter is up, but exposes no redis_up: it is misconfigured, or its metrics are relabelled away.',
-      { 'up{@}': '1x50' },
-      { 'up{@}': '1x50', 'redis_up{@}': '1x50' },
+      'The exporter at {{ $labels.instance }} is up, but exposes no redis_up: it is misconfigured, or its metrics are relabelled away.',
+      { 'redis_exporter_build_info{@}': '1x50' },
+      { 'redis_exporter_build_info{@}': '1x50', 'redis_up{@}': '1x50' },
       'critical',
       '10m'
     ),

@@ -4,7 +4,7 @@ local row = d.row;
 
 {
   local c = $._config,
-  local s = c.selectors,
+  local has(part) = std.member(c.parts, part),
   local dmarc = (import '../signals/dmarc.libsonnet')(c),
   local app = (import '../signals/application.libsonnet')(c),
   local exporters = (import '../signals/exporters.libsonnet')(c),
@@ -12,17 +12,17 @@ local row = d.row;
   local redis = (import '../signals/redis.libsonnet')(c),
   local nginx = (import '../signals/nginx.libsonnet')(c),
   local node = (import '../signals/node.libsonnet')(c),
-  local domain = d.variable('domain', 'Domain', 'label_values(dmarc_report_last_end_timestamp_seconds{job=~"$job", instance=~"$instance"}, domain)'),
+  local domain = d.variable('domain', 'Domain', 'label_values(dmarc_report_last_end_timestamp_seconds{%s=~"$cluster", job=~"$job", instance=~"$instance"}, domain)' % c.clusterLabel),
 
   grafanaDashboards+:: {
-    'dmarc-overview.json': d.new(c, 'dmarc-overview', 'DMARC / Overview', 'Is the service healthy, and what do reports say: the first page to open.', s.suite, [
+    'dmarc-overview.json': d.new(c, 'dmarc-overview', 'DMARC / Overview', 'Is the service healthy, and what do reports say: the first page to open.', c.parts, [
       row('Service health', [exporters.up, exporters.backends, nginx.rate, nginx.errorShare, nginx.p95, redis.queued, pg.used, app.unresolved]),
       row('Mail', [dmarc.passRate, dmarc.messages, dmarc.unauthenticated, dmarc.reports, dmarc.domains, dmarc.latest, dmarc.byClass, dmarc.passRateByDomain]),
       row('Requests', [nginx.requestsByStatus, nginx.latency, nginx.clientErrors]),
       row('Processing', [app.stored, app.organizations, app.newest, app.recordsPass, app.users { span: 8 }, app.processed, app.ingestion, app.freshness, app.oldest, app.tasks, app.triggered]),
     ], variables=[domain]),
 
-    'dmarc-system-health.json': d.new(c, 'dmarc-system-health', 'DMARC / System health', 'The API, its database and its cache.', s.suite, [
+    'dmarc-system-health.json': d.new(c, 'dmarc-system-health', 'DMARC / System health', 'The API, its database and its cache.', c.parts, [
       row('Exporters: where this is red, panels below are empty', [exporters.up, exporters.backends]),
       row('API', [nginx.requestsByRoute, nginx.latency, nginx.clientErrors, nginx.requestsByStatus, nginx.latencyByRoute, nginx.upstream]),
       row('Database', [pg.connections, pg.sizes, pg.transactions, pg.canary, pg.rows, pg.locks]),
@@ -30,7 +30,7 @@ local row = d.row;
       row('Background tasks', [app.tasks, app.taskFailures, app.freshness]),
     ]),
 
-    'dmarc-infrastructure.json': d.new(c, 'dmarc-infrastructure', 'DMARC / Infrastructure', 'Hosts and containers, certificates and backups.', s.node, [
+    [if has('node') then 'dmarc-infrastructure.json']: d.new(c, 'dmarc-infrastructure', 'DMARC / Infrastructure', 'Hosts and containers, certificates and backups.', ['node'], [
       row('Now', [node.cpuNow, node.memoryNow, node.diskNow, node.load, node.uptime, node.containersNow]),
       row('Hosts', [node.cpu, node.memory, node.pressure]),
       row('Containers', [node.containerCPU { span: 12 }, node.containerMemory { span: 12 }, node.containerThrottled { span: 12 }, node.containerDisk { span: 12 }]),
@@ -39,16 +39,16 @@ local row = d.row;
       row('Recovery', [node.backupAge, node.restoreTest, node.verify, node.certificates { span: 24, height: 6 }]),
     ]),
 
-    'dmarc-reports.json': d.new(c, 'dmarc-reports', 'DMARC / Reports', 'What aggregate, TLS and failure reports say about the domains.', s.dmarc, [
+    [if has('dmarc') then 'dmarc-reports.json']: d.new(c, 'dmarc-reports', 'DMARC / Reports', 'What aggregate, TLS and failure reports say about the domains.', ['dmarc'], [
       row('Domains', [dmarc.passRate, dmarc.messages, dmarc.unauthenticated, dmarc.reports, dmarc.domains, dmarc.latest, dmarc.domainTable]),
       row('Alignment', [dmarc.byClass, dmarc.alignment, dmarc.byDisposition, dmarc.passRateByDomain]),
       row('Reporters and policy', [dmarc.reporters, dmarc.policy, dmarc.reporterTable, dmarc.failureReports { span: 12, height: 8 }]),
       row('Senders', [dmarc.senders, dmarc.senderTable]),
       row('TLS', [dmarc.tlsSessions, dmarc.tlsFailures]),
       row('Reading', [dmarc.reportKinds, dmarc.reportResults, dmarc.refused, dmarc.warnings, dmarc.duplicates, dmarc.auth]),
-    ], variables=[domain]),
+    ], variables=[domain], from='now-30d', loose=true),
 
-    'dmarc-exporters.json': d.new(c, 'dmarc-exporters', 'DMARC / Exporters', 'The suite watches itself.', s.suite, [
+    'dmarc-exporters.json': d.new(c, 'dmarc-exporters', 'DMARC / Exporters', 'The suite watches itself.', c.parts, [
       row('Targets', [exporters.up, exporters.backends]),
       row('Scrapes', [exporters.duration, exporters.samples, exporters.collectorDuration, exporters.collectorFailures, exporters.dropped, exporters.panics]),
       row('Errors by reason', [exporters.pgErrors, exporters.nginxErrors, dmarc.refused]),
@@ -56,7 +56,7 @@ local row = d.row;
       row('Processes', [exporters.memory, exporters.cpu, exporters.goroutines, exporters.pgDuration, exporters.reload, exporters.versions]),
     ]),
 
-    'dmarc-postgres.json': d.new(c, 'dmarc-postgres', 'DMARC / PostgreSQL', 'One PostgreSQL server in detail.', s.postgres, [
+    [if has('postgres') then 'dmarc-postgres.json']: d.new(c, 'dmarc-postgres', 'DMARC / PostgreSQL', 'One PostgreSQL server in detail.', ['postgres'], [
       row('Now', [pg.up, pg.uptime, pg.size, pg.used, pg.oldest, pg.hit]),
       row('Load', [pg.connections, pg.transactions, pg.rows, pg.canary, pg.blocks, pg.temp]),
       row('Locks', [pg.locks { span: 12 }, pg.deadlocks { span: 12 }]),
@@ -65,7 +65,7 @@ local row = d.row;
       row('What the application keeps', [app.ingestion, app.messages, app.tls]),
     ]),
 
-    'dmarc-redis.json': d.new(c, 'dmarc-redis', 'DMARC / Redis', 'One Redis in detail.', s.redis, [
+    [if has('redis') then 'dmarc-redis.json']: d.new(c, 'dmarc-redis', 'DMARC / Redis', 'One Redis in detail.', ['redis'], [
       row('Now', [redis.up, redis.uptime, redis.usedShare, redis.hitRate, redis.keysCount, redis.queued]),
       row('Load', [redis.commands, redis.latency, redis.lookups, redis.clients, redis.connections, redis.network]),
       row('Memory', [redis.memory, redis.fragmentation, redis.evictions]),
@@ -73,14 +73,14 @@ local row = d.row;
       row('Process', [redis.cpu { span: 12 }, redis.errors { span: 12 }]),
     ]),
 
-    'dmarc-nginx.json': d.new(c, 'dmarc-nginx', 'DMARC / nginx', 'One nginx in detail.', s.nginx, [
+    [if has('nginx') then 'dmarc-nginx.json']: d.new(c, 'dmarc-nginx', 'DMARC / nginx', 'One nginx in detail.', ['nginx'], [
       row('Now', [nginx.up, nginx.rate, nginx.errorShare, nginx.p95, nginx.active, nginx.logUp]),
       row('Requests', [nginx.requestsByRoute, nginx.requestsByStatus, nginx.methods, nginx.latency, nginx.latencyByRoute, nginx.upstream]),
       row('Connections', [nginx.connections, nginx.accepted, nginx.traffic]),
       row('Access log', [nginx.logLines { span: 6 }, nginx.logLag { span: 6 }, nginx.missing { span: 6 }, nginx.cache { span: 6 }]),
     ]),
 
-    'dmarc-node.json': d.new(c, 'dmarc-node', 'DMARC / Node', 'One host in detail.', s.node, [
+    [if has('node') then 'dmarc-node.json']: d.new(c, 'dmarc-node', 'DMARC / Node', 'One host in detail.', ['node'], [
       row('Now', [node.cpuNow, node.memoryNow, node.diskNow, node.load, node.uptime, node.containersNow]),
       row('CPU and memory', [node.cpu, node.memory, node.pressure, node.loads, node.processes, node.contextSwitches]),
       row('Disks', [node.disk, node.inodes, node.diskBusy, node.diskBytes { span: 12 }, node.iops { span: 12 }]),

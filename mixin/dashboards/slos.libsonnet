@@ -3,7 +3,7 @@ local d = import '../lib/dashboard.libsonnet';
 local s = (import '../lib/panel.libsonnet').signal;
 
 function(c, slos)
-  local chosen = 'slo=~"$slo"';
+  local chosen = '%s=~"$cluster", slo=~"$slo"' % c.clusterLabel;
   local period = c.slo.period;
   local gauge(good) = [
     { id: 'unit', value: 'percentunit' },
@@ -27,17 +27,17 @@ function(c, slos)
   local percent = [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 2 }];
   local wide = { span: 12, height: 9 };
 
-  d.new(c, 'dmarc-slos', 'DMARC / SLOs', 'Objectives over the last %s, what is left of their error budgets, and how fast these are spent.' % period, c.selectors.suite, [
+  d.new(c, 'dmarc-slos', 'DMARC / SLOs', 'Objectives over the last %s, what is left of their error budgets, and how fast these are spent.' % period, c.parts, [
     d.row('Objectives over the last ' + period + ', rolling', [
       s('Objectives', 'short', 'Each objective: target, what was measured, budget left, burn rates, and days until the budget is spent at the rate of the last ' + longest + '. docs/slos.md explains them.', [
         ['max by (slo) (slo:objective:ratio{%s})' % chosen, 'Objective'],
-        ['max by (slo) (1 - slo:error_ratio:rate%s{%s})' % [period, chosen], 'Measured'],
-        ['max by (slo) (slo:error_budget:remaining_ratio{%s})' % chosen, 'Budget left'],
+        ['min by (slo) (1 - slo:error_ratio:rate%s{%s})' % [period, chosen], 'Measured'],
+        ['min by (slo) (slo:error_budget:remaining_ratio{%s})' % chosen, 'Budget left'],
       ] + [
         ['max by (slo) (%s)' % rate(w.long), 'Burn ' + w.long]
         for w in shown
       ] + [
-        ['max by (slo) (clamp_min(slo:error_budget:remaining_ratio{%s}, 0) * %s / (%s > 0))' % [chosen, std.rstripChars(period, 'd'), rate(longest)], 'Days left'],
+        ['min by (slo) (clamp_min(slo:error_budget:remaining_ratio{%s}, 0) * %s / (%s > 0))' % [chosen, std.rstripChars(period, 'd'), rate(longest)], 'Days left'],
       ], {
         kind: 'table',
         by: 'slo',
@@ -67,6 +67,6 @@ function(c, slos)
       s('Bad events', 'percentunit', 'Share of the events of the last 5 minutes that were bad.', [['slo:error_ratio:rate5m{%s}' % chosen, '{{slo}}']], wide { min: 0 }),
     ]),
     d.row('Alerts', [
-      s('Firing', 'short', 'Alerts of objectives that fire or are pending.', [['count by (slo, alertname, alertstate, severity) (ALERTS{%s})' % chosen, 'Alerts']], { kind: 'table', by: 'slo', span: 24, height: 6, noValue: 'none' }),
+      s('Firing', 'short', 'Alerts of objectives that fire or are pending.', [['count by (slo, alertname, alertstate, severity) (ALERTS{%s, suite="%s"})' % [chosen, c.suite], 'Alerts']], { kind: 'table', by: 'slo', span: 24, height: 6, noValue: 'none' }),
     ]),
   ], variables=[d.variable('slo', 'Objective', 'label_values(slo:objective:ratio, slo)')], from='now-30d')

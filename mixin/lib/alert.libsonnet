@@ -10,8 +10,21 @@ local minutes(d) =
   // words are what %(name)s in an expression or a description stands for.
   words(c):: c.selectors + { [k]: '%.10g' % c.thresholds[k] for k in std.objectFields(c.thresholds) } + {
     [k]: c[k]
-    for k in ['queueKeys', 'expectedReporters', 'filesystems', 'blockDevices', 'netDevices']
-  },
+    for k in ['queueKeys', 'expectedReporters', 'ignoredReporters', 'parkedDomains', 'filesystems', 'blockDevices', 'netDevices']
+  } + { group: $.group_(c), environment: std.join(', ', c.groupLabels) },
+
+  // group_ are the labels of an environment and the job in it.
+  group_(c):: std.join(', ', c.groupLabels + ['job']),
+
+  // clean removes what empty selectors leave behind.
+  clean(expr):: std.strReplace(std.strReplace(expr, '{, ', '{'), '{}', ''),
+
+  // link is the address of a dashboard, with what the alert is about chosen.
+  link(c, dashboard):: '%s/d/%s?%s' % [c.grafanaUrl, dashboard, std.join('', [
+    '{{ with $labels.%s }}&var-%s={{ . | urlquery }}{{ end }}' % [l, v]
+    for l in std.set([c.clusterLabel, 'job', 'instance', 'domain', 'slo'])
+    for v in [if l == c.clusterLabel then 'cluster' else l]
+  ])],
 
   // fill is much faster than std.format.
   fill(text, words):: std.foldl(
@@ -25,52 +38,19 @@ local minutes(d) =
 
     alert: name,
     local words = if std.objectHasAll(c, 'words') then c.words else $.words(c),
-    expr: std.rstripChars($.fill(expr, words), '\n'),
+    expr: $.clean(std.rstripChars($.fill(expr, words), '\n')),
     'for': c.wait(wait),
     [if keep != null then 'keep_firing_for']: c.wait(keep),
-    labels: { severity: severity },
+    labels: { severity: severity, suite: c.suite },
     annotations: {
       summary: summary,
       description: $.fill(description, words),
       runbook_url: std.strReplace(c.runbookURL, '%s', name),
-      dashboard_url: std.strReplace(c.dashboardURL, '%s', dashboard),
+      dashboard_url: $.link(c, dashboard),
     },
     tests:: { fires: fires, silent: silent },
   },
 
   // group makes a group of the alerts of a subject.
   group(name, rules):: { name: 'dmarc-suite-' + name, rules: rules },
-
-  // down makes the pair of alerts of an exporter: its targets cannot be scraped,
-  // or there are none.
-  down(c, key, name, title, dashboard):: {
-    local job = std.split(std.split(c.selectors[key], '"')[1], '|')[0],
-    local up(v) = { ['up{job="%s", instance="a"}' % job]: v },
-    rules: [
-      $.new(
-        c,
-        name + 'ExporterDown',
-        'up{%s} == 0' % c.selectors[key],
-        title + ' exporter cannot be scraped.',
-        'Prometheus cannot scrape {{ $labels.job }} at {{ $labels.instance }} for 5 minutes: nothing that it watches is seen.',
-        dashboard,
-        { series: up('0x20') },
-        { series: up('1x20') },
-        'critical',
-        '5m'
-      ),
-      $.new(
-        c,
-        name + 'ExporterAbsent',
-        'absent(up{%s})' % c.selectors[key],
-        title + ' exporter is not a target.',
-        'Prometheus has no target of {{ $labels.job }}: it is not deployed, not discovered, or has another job.',
-        dashboard,
-        { series: { 'up{job="another", instance="a"}': '1x30' } },
-        { series: up('0x30') },
-        'critical',
-        '10m'
-      ),
-    ],
-  }.rules,
 }

@@ -1,5 +1,6 @@
 // Dashboards from rows of signals.
 local panel = import 'panel.libsonnet';
+local exporters = import 'parts.libsonnet';
 local datasource = { type: 'prometheus', uid: '${datasource}' };
 
 local variable(name, label, query, more={}) = {
@@ -43,12 +44,13 @@ local place(rows) =
   // row is a title and its signals.
   row(title, signals):: { title: title, signals: signals },
 
-  new(c, uid, title, description, jobs, rows, variables=[], matchers='', from=null, plain=false):: {
-    local selector = std.join(', ', std.prune([
-      '%s=~"$cluster"' % c.clusterLabel,
-      'job=~"$job"',
-      'instance=~"$instance"',
-    ])) + matchers,
+  // parts are the exporters that the variables offer, known by what they expose:
+  // their jobs may have any name. loose shows series without a job too, as those
+  // of dmarc_exporter backfill.
+  new(c, uid, title, description, parts, rows, variables=[], from=null, loose=false):: {
+    local targets(more) = '{' + std.join(', ', [m for m in ['__name__=~"%s"' % exporters.names(parts)] + (if std.length(parts) == 1 then [c.selectors[parts[0]]] else [c.selectors.suite]) + more if m != '']) + '}',
+    local cluster = '%s=~"$cluster"' % c.clusterLabel,
+    local selector = std.join(', ', [cluster, 'job=~"$job"', 'instance=~"$instance"']),
 
     assert std.length(uid) <= 40 : uid + ' is longer than 40 characters',
     uid: uid,
@@ -87,7 +89,7 @@ local place(rows) =
           enable: true,
           hide: false,
           iconColor: 'red',
-          expr: 'count by (alertname) (ALERTS{alertstate="firing", severity!="info"})',
+          expr: 'count by (alertname) (ALERTS{alertstate="firing", suite="%s"})' % c.suite,
           titleFormat: '{{alertname}}',
           step: '60s',
           useValueForTime: false,
@@ -98,7 +100,7 @@ local place(rows) =
           enable: true,
           hide: false,
           iconColor: 'blue',
-          expr: 'count by (job) (changes(process_start_time_seconds{job=~"$job", instance=~"$instance"}[2m]) > 0)',
+          expr: 'count by (job) (changes(process_start_time_seconds{%s}[2m]) > 0)' % selector,
           titleFormat: 'Restart of {{job}}',
           step: '60s',
           useValueForTime: false,
@@ -121,13 +123,13 @@ local place(rows) =
           regex: '',
           skipUrlSync: false,
         },
-        variable('cluster', 'Cluster', 'label_values(up{%s}, %s)' % [jobs, c.clusterLabel], {
+        variable('cluster', 'Cluster', 'label_values(%s, %s)' % [targets([]), c.clusterLabel], {
           allValue: '.*',
           hide: if c.showMultiCluster then 0 else 2,
         }),
         // All is all of the suite, not all that Prometheus knows.
-        variable('job', 'Job', 'label_values(up{%s, %s=~"$cluster"}, job)' % [jobs, c.clusterLabel], { allValue: null }),
-        variable('instance', 'Instance', 'label_values(up{%s, %s=~"$cluster", job=~"$job"}, instance)' % [jobs, c.clusterLabel]),
+        variable('job', 'Job', 'label_values(%s, job)' % targets([cluster]), { allValue: if loose then '.*' else null }),
+        variable('instance', 'Instance', 'label_values(%s, instance)' % targets([cluster, 'job=~"$job"']), { allValue: '.*' }),
       ] + variables,
     },
     panels: place(std.flattenArrays([

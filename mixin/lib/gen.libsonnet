@@ -1,6 +1,6 @@
 // Everything that is generated from a mixin, for tests/.
 function(m) {
-  config: { runbookURL: m._config.runbookURL, selectors: m._config.selectors },
+  config: { runbookURL: m._config.runbookURL, selectors: m._config.selectors, ruleLabels: m._config.ruleLabels },
   dashboards: m.grafanaDashboards,
   alerts: m.prometheusAlerts,
   rules: m.prometheusRules,

@@ -18,6 +18,7 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
     thresholds: [],  // pairs of value and colour; the first has null
     mappings: [],
     stack: false,
+    every: '30s',  // the least time between points; what counts by the hour has bars
     span: 8,
     height: 8,
     links: [],
@@ -74,10 +75,10 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
   },
 
   timeseries(s, selector):: base(s, 'timeseries') + {
-    interval: '30s',
+    interval: s.every,
     targets: targets(s, selector, exemplar=std.get(s, 'exemplars', false)),
     fieldConfig: fieldConfig(s, {
-      drawStyle: 'line',
+      drawStyle: if s.every == '1h' then 'bars' else 'line',
       lineWidth: 1,
       fillOpacity: if s.stack then 30 else 0,
       showPoints: 'never',

@@ -3,9 +3,15 @@
 // Errors and events are recorded as rates once a minute; these two are the only
 // rules that touch raw series. A window is the sum of errors by the sum of
 // events in it, so that a minute weighs as much as its traffic.
-local minutes = (import 'alert.libsonnet').minutes;
+//
+// Every sum keeps the labels of an environment (_config.groupLabels): an
+// objective holds in each. They are written as @ in the expressions of events.
+local a = import 'alert.libsonnet';
+local minutes = a.minutes;
 local labels(l) = std.join(', ', ['%s="%s"' % [k, l[k]] for k in std.objectFields(l)]);
-local job(selector) = 'job="%s"' % std.split(std.split(selector, '"')[1], '|')[0];
+// job is one that a selector matches, for tests.
+local job(selector) = if std.length(std.findSubstr('job=', selector)) == 0 && std.length(std.findSubstr('job=~', selector)) == 0 then 'job="any"' else 'job="%s"' % std.split(std.split(selector, '"')[1], '|')[0];
+local match(list) = '{' + std.join(', ', [m for m in list if m != null && m != '']) + '}';
 // windows are those that burn rates are measured over, shortest first.
 local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w in c.slo.windows]), minutes));
 
@@ -14,11 +20,9 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
   // of them. In tests, the label with two values has the good and the bad one.
   status(selector, metric, bad, example, only=null):: {
     metric: metric,
-    up: selector,
-    local all = std.join(', ', [selector] + if only == null then [] else [only]),
-    total: 'sum(rate(%s{%s}[5m]))' % [metric, all],
+    total: 'sum by (@) (rate(%s%s[5m]))' % [metric, match([selector, only])],
     // Before the first failure there may be no series of failures.
-    errors: 'sum(rate(%s{%s, %s}[5m])) or 0 * sum(rate(%s{%s}[5m]))' % [metric, all, bad, metric, all],
+    errors: 'sum by (@) (rate(%s%s[5m])) or 0 * sum by (@) (rate(%s%s[5m]))' % [metric, match([selector, only, bad]), metric, match([selector, only])],
     local series(i) = '%s{%s, %s}' % [metric, job(selector), labels({
       [k]: if std.isArray(example[k]) then example[k][i] else example[k]
       for k in std.objectFields(example)
@@ -37,11 +41,10 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
   bucket(selector, metric, le, example):: {
     metric: metric,
     le: le,
-    up: selector,
     whole:: !std.member(le, '.'),
-    local match = if self.whole then 'le=~"%s|%s\\\\.0"' % [le, le] else 'le="%s"' % le,
-    total: 'sum(rate(%s_count{%s}[5m]))' % [metric, selector],
-    errors: 'clamp_min(sum(rate(%s_count{%s}[5m])) - sum(rate(%s_bucket{%s, %s}[5m])), 0)' % [metric, selector, metric, selector, match],
+    local at = if self.whole then 'le=~"%s|%s\\\\.0"' % [le, le] else 'le="%s"' % le,
+    total: 'sum by (@) (rate(%s_count%s[5m]))' % [metric, match([selector])],
+    errors: 'clamp_min(sum by (@) (rate(%s_count%s[5m])) - sum by (@) (rate(%s_bucket%s[5m])), 0)' % [metric, match([selector]), metric, match([selector, at])],
     local name(suffix, more='') = '%s_%s{%s, %s%s}' % [metric, suffix, job(selector), labels(example), more],
     input(pieces, born=false, float=false):: {
       [name('count')]: $.steps(pieces),
@@ -51,12 +54,13 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
 
   // gauge: a look at each series once a minute is an event, bad if the
   // comparison holds. Tests have 20 series of which a share is bad.
-  gauge(metric, selector, comparison, example, badValue, goodValue):: {
+  // matchers narrow the series, and of is an expression in its place.
+  gauge(metric, selector, comparison, example, badValue, goodValue, matchers='', of=null):: {
     metric: metric,
-    up: std.split(selector, ', ')[0],
     looks:: true,
-    total: 'sum(count_over_time(%s{%s}[5m:1m])) / 300' % [metric, selector],
-    errors: 'sum(sum_over_time((%s{%s} %s)[5m:1m])) / 300' % [metric, selector, comparison],
+    local series = if of != null then '(' + of + ')' else metric + match([selector, matchers]),
+    total: 'sum by (@) (count_over_time(%s[5m:1m])) / 300' % series,
+    errors: 'sum by (@) (sum_over_time((%s %s)[5m:1m])) / 300' % [series, comparison],
     local head = metric + '{' + labels({ job: std.split(job(selector), '"')[1] } + example) + ', instance="',
     input(pieces, born=false, float=false)::
       local bad(p) = (if std.get(p, 'below', false) then std.floor else std.ceil)(p.ratio * 20);
@@ -89,7 +93,7 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
         budget: 1 - self.objective,
         allowed: '%g %%' % (self.budget * 100),
         selector: 'slo="%s"' % self.name,
-        labels: { slo: s.name },
+        labels: { slo: s.name, suite: c.suite },
       } + s + {
         assert self.objective > 0 && self.objective < 1 : s.name + ': the objective is not a share',
         assert !self.alerting || std.all([w.factor * self.budget < 1 for w in c.slo.windows]) : s.name + ': a burn rate can never be reached',
@@ -98,6 +102,7 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
         assert !std.objectHas(s.events, 'le') || std.member($.buckets[s.events.metric], s.events.le) : s.name + ': the threshold is no bucket boundary',
       }
       for s in slos
+      if std.member(['any', 'application'] + c.parts, std.get(s, 'part', 'any'))
     ],
 
   // buckets are the boundaries of the histograms that SLOs use; a test compares
@@ -116,7 +121,7 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
     {
       name: 'dmarc-suite-slo-' + s.name,
       interval: '%ds' % c.slo.interval,
-      local record(name, expr) = { record: name, expr: expr, labels: s.labels },
+      local record(name, expr) = { record: name, expr: std.strReplace(a.clean(expr), '@', std.join(', ', c.groupLabels)), labels: s.labels },
       rules: [
         record('slo:events:rate5m', s.events.total),
         record('slo:errors:rate5m', s.events.errors),
@@ -125,7 +130,7 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
         record('slo:error_ratio:rate' + w, ratio(s, w))
         for w in windows(c)
         if w != '5m'
-      ] + [record('slo:objective:ratio', 'vector(%g)' % s.objective)],
+      ] + [record('slo:objective:ratio', '%g + 0 * slo:events:rate5m{%s}' % [s.objective, s.selector])],
     }
     for s in slos
   ] + [
@@ -142,8 +147,18 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
           },
           {
             record: 'slo:error_budget:remaining_ratio',
-            // Rounded, so that nobody reads 1e-14 % in an alert.
-            expr: 'round(1 - slo:error_ratio:rate%s{%s} / %.6g, 0.0001)' % [c.slo.period, s.selector, s.budget],
+            // The budget is that of a whole period: of what was seen of it yet,
+            // bad events spend their share. Rounded, so that nobody reads
+            // 1e-14 % in an alert.
+            expr: 'round(1 - slo:error_ratio:rate%s{%s} / %.6g * clamp_max(count_over_time(slo:events:rate5m{%s}[%s:%s]) / %d, 1), 0.0001)' % [
+              c.slo.period,
+              s.selector,
+              s.budget,
+              s.selector,
+              c.slo.period,
+              c.slo.periodStep,
+              minutes(c.slo.period) / minutes(c.slo.periodStep),
+            ],
             labels: s.labels,
           },
         ]
@@ -156,7 +171,7 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
     summary: summary,
     description: description,
     runbook_url: std.strReplace(c.runbookURL, '%s', name),
-    dashboard_url: std.strReplace(c.dashboardURL, '%s', 'dmarc-slos'),
+    dashboard_url: a.link(c, 'dmarc-slos'),
   },
 
   local enough(c, s, window) =
@@ -173,7 +188,7 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
           expr: burns(w.long) + '\n  and ' + burns(w.short) + '\n  and ' + enough(c, s, w.long),
           'for': c.wait(w['for']),
           keep_firing_for: c.wait('5m'),
-          labels: { severity: w.severity, slo: s.name },
+          labels: { severity: w.severity } + s.labels,
           annotations: annotations(
             c,
             'SLOBudgetBurn' + w.name,
@@ -187,7 +202,7 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
           alert: p.alert,
           expr: 'slo:error_budget:remaining_ratio{' + s.selector + '} < ' + p.below + '\n  and ' + enough(c, s, c.slo.period),
           'for': c.wait('10m'),
-          labels: { severity: p.severity, slo: s.name },
+          labels: { severity: p.severity } + s.labels,
           annotations: annotations(
             c,
             p.alert,
@@ -199,14 +214,16 @@ local windows(c) = std.uniq(std.sort(std.flattenArrays([[w.short, w.long] for w 
       ] + [
         {
           alert: 'SLONoData',
-          expr: 'absent(slo:events:rate5m{' + s.selector + '})\n  and on () count(up{' + s.events.up + '} == 1) > 0',
+          // What never was is not missed; inhibitions mute it while the
+          // exporter is known to be down.
+          expr: 'max without (__name__) (max_over_time(slo:events:rate5m{%s}[7d:10m])) > 0\n  unless slo:events:rate5m{%s}' % [s.selector, s.selector],
           'for': c.wait('15m'),
-          labels: { severity: 'warning', slo: s.name },
+          labels: { severity: 'warning' } + s.labels,
           annotations: annotations(
             c,
             'SLONoData',
             'An SLO has no events to measure.',
-            s.title + ': the exporter is up, but {{ $labels.slo }} has had no events for 15 minutes: what it measures is not exposed.'
+            s.title + ': {{ $labels.slo }} had events within the last week, and what it measures is not exposed any more for 15 minutes.'
           ),
         },
       ],

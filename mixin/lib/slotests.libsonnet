@@ -7,12 +7,17 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
     local feed(pieces, born=false, float=false, only=slos) = std.foldl(
       function(all, s) all + s.events.input([p { n: p.n * std.get(s, 'scale', 1) } for p in pieces(s)], born, float), only, {}
     );
+    local ended(series) = { [k]: series[k] + ' stale' for k in std.objectFields(series) };
     local share(w, s, by) = std.min(1, w.factor * s.budget * by);
     // Alerts that wait for hours are evaluated less often, to be quick.
     local every = { '1h': 1, '6h': 1, '1d': 5, '3d': 10 };
     local enough = { '1h': 10, '6h': 25, '1d': 100, '3d': 250 };
+    // What is left of budgets is fed as it is recorded: nobody waits a month.
+    local left(share) = std.foldl(function(all, s) all {
+      ['slo:error_budget:remaining_ratio{slo="%s", suite="%s"}' % [s.name, c.suite]]: '%gx45' % share,
+      ['slo:errors:rate5m{slo="%s", suite="%s"}' % [s.name, c.suite]]: '1x45',
+    }, slos, {});
     local looks(s) = std.get(s.events, 'looks', false);
-    local jobs = std.set(['up{job="%s", instance="a"}' % std.split(std.split(s.events.up, '"')[1], '|')[0] for s in slos if s.events.metric != 'up']);
 
     std.flattenArrays([
       [
@@ -34,13 +39,13 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
       [
         {
           name: '%s: less than %g left' % [p.alert, p.below],
-          series: feed(function(s) [{ n: 12000, m: 45, ratio: s.budget * (1 - p.below) * 1.05 }]),
+          series: left(p.below - 0.05),
           every: 5,
           checks: [{ at: 40, alert: p.alert, slos: names }],
         },
         {
           name: '%s: more than %g left' % [p.alert, p.below],
-          series: feed(function(s) [{ n: 12000, m: 45, ratio: s.budget * (1 - p.below) * 0.95, below: true }]),
+          series: left(p.below + 0.05),
           every: 5,
           checks: [{ at: 40, alert: p.alert, slos: [] }],
         },
@@ -74,9 +79,14 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
         checks: [{ at: 22, alert: a, slos: [] } for a in burn(c) + ['SLONoData', 'SLOBudgetHalfSpent']],
       },
       {
-        name: 'no data: the exporters are up and expose nothing',
-        series: { [j]: '1x30' for j in jobs },
-        checks: [{ at: 25, alert: 'SLONoData', slos: [s.name for s in slos if s.events.metric != 'up'] }],
+        name: 'no data: there were events, and they are not exposed any more',
+        series: ended(feed(function(s) [{ n: 1200, m: 30, ratio: 0 }])),
+        checks: [{ at: 60, alert: 'SLONoData', slos: names }],
+      },
+      {
+        name: 'never any data: an objective that nobody measures',
+        series: { 'up{job="any", instance="a"}': '1x60' },
+        checks: [{ at: 50, alert: 'SLONoData', slos: [] }],
       },
       {
         name: 'recovery: all events fail for 15 minutes, then none',

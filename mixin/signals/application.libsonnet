@@ -17,7 +17,7 @@ function(c) {
     ['histogram_quantile(%s, sum by (le) (rate(dmarc_ingestion_freshness_seconds_bucket{%%(s)s}[$__rate_interval])))' % q, 'P%g' % (q * 100)]
     for q in [0.5, 0.95, 0.99]
   ], { min: 0, noValue: 'nothing was completed' }),
-  processed: s('Reports stored per hour', 'short', 'Aggregate reports that the application stored in an hour.', [['sum(increase(dmarc_reports_imported_total{%(s)s}[1h]))', 'stored']], { min: 0 }),
+  processed: s('Reports stored per hour', 'short', 'Aggregate reports that the application stored in an hour.', [['sum(increase(dmarc_reports_imported_total{%(s)s}[$__rate_interval]))', 'stored']], { every: '1h', min: 0 }),
   triggered: s('Alerts of the application', 'short', 'Alerts in the history, by severity.', [['sum by (severity) (dmarc_alerts_triggered{%(s)s})', '{{severity}}']], { min: 0 }),
   tasks: s('Background tasks', 'cps', 'Results of background tasks a second, by status.', [['sum by (status) (rate(dmarc_task_results_total{%(s)s}[$__rate_interval]))', '{{status}}']], { min: 0, stack: true }),
   taskFailures: s('Failed tasks', 'percentunit', 'Share of the tasks that failed, by task.', [

@@ -8,6 +8,26 @@ local passed = [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 1
 local small = { kind: 'stat', span: 4, height: 4 };
 
 function(c) {
+  // grown is how much sums grew in a time, by a label. A series begins with its
+  // first value, which increase() leaves out: of what did not exist before, all
+  // counts, unless nobody looked before and the state is older.
+  local grown(metric, matchers, label, range='$__interval') =
+    local labels = std.join(', ', c.groupLabels + (if label == '' then [] else [label]));
+    local environment = std.join(', ', c.groupLabels);
+    local created = 'dmarc_state_created_timestamp_seconds{%(s)s}';
+    local now = 'sum by (%s) (%s{%s})' % [labels, metric, matchers];
+    local before = 'sum by (%s) (%s{%s} offset %s)' % [labels, metric, matchers, range];
+    'sum%s (%s - %s >= 0 or %s and on (%s) (%s offset %s or %s > time() - 86400))' % [
+      if label == '' then '' else ' by (%s)' % label,
+      now,
+      before,
+      now,
+      environment,
+      created,
+      range,
+      created,
+    ],
+
   passRate: s('DMARC pass rate', 'percentunit', 'Share of the messages of the last 7 complete days that pass DMARC: DKIM or SPF is aligned.', [
     ['sum(dmarc_window_messages{%s, window="7d", %s}) / sum(dmarc_window_messages{%s, window="7d"})' % [d, pass, d], 'passed'],
   ], small { decimals: 1, min: 0, max: 1, noValue: 'no reports in 7 days', thresholds: [[null, 'red'], [0.9, 'orange'], [0.98, 'green']] }),
@@ -18,28 +38,28 @@ function(c) {
     ['sum(dmarc_window_messages{%s, window="1d", class="unauthenticated"})' % d, 'messages'],
   ], small { noValue: 'no reports of yesterday' }),
   reports: s('Reports counted (24 h)', 'short', 'Reports that were counted in the last 24 hours, of all kinds.', [
-    ['sum(increase(dmarc_reports_total{%(s)s, result="counted"}[24h]))', 'reports'],
+    [grown('dmarc_reports_total', '%(s)s, result="counted"', '', '24h'), 'reports'],
   ], small { decimals: 0 }),
   domains: s('Domains', 'short', 'Domains that reports told of.', [
     ['count(count by (domain) (dmarc_report_last_end_timestamp_seconds{%s}))' % d, 'domains'],
   ], small),
   latest: s('Latest report', 's', 'Time since the end of the latest reported period.', [
     ['time() - max(dmarc_report_last_end_timestamp_seconds{%s})' % d, 'ago'],
-  ], small { thresholds: [[null, 'green'], [c.thresholds.reporterSilenceDays * 86400, 'red']] }),
-  byClass: s('Messages by class', 'short', 'Messages an hour as reports arrive, by how they authenticated. Reports come once a day, so lines have steps.', [
-    ['sum by (class) (increase(dmarc_messages_by_class_total{%s}[1h]))' % d, '{{class}}'],
-  ], wide { stack: true, min: 0 }),
-  byDisposition: s('Messages by disposition', 'short', 'Messages an hour as reports arrive, by what receivers did with them.', [
-    ['sum by (disposition) (increase(dmarc_messages_total{%s}[1h]))' % d, '{{disposition}}'],
-  ], wide { stack: true, min: 0 }),
+  ], small { thresholds: [[null, 'green'], [c.thresholds.silenceDays * 86400, 'red']] }),
+  byClass: s('Messages by class', 'short', 'Messages, as reports arrive, by how they authenticated. Reports come once a day, so most bars are empty.', [
+    [grown('dmarc_messages_by_class_total', d, 'class'), '{{class}}'],
+  ], wide { every: '1h', stack: true, min: 0 }),
+  byDisposition: s('Messages by disposition', 'short', 'Messages, as reports arrive, by what receivers did with them.', [
+    [grown('dmarc_messages_total', d, 'disposition'), '{{disposition}}'],
+  ], wide { every: '1h', stack: true, min: 0 }),
   passRateByDomain: s('Pass rate by domain', 'percentunit', 'Share of messages that pass DMARC, of the last 7 complete days.', [
     ['sum by (domain) (dmarc_window_messages{%s, window="7d", %s}) / sum by (domain) (dmarc_window_messages{%s, window="7d"})' % [d, pass, d], '{{domain}}'],
   ], wide { min: 0, max: 1 }),
-  alignment: s('Alignment', 'percentunit', 'Share of messages whose DKIM or SPF result is aligned, by verdict, of those in reports of the last hour that had any.', [
-    ['sum(increase(dmarc_messages_total{%s, dkim="pass"}[1h])) / (sum(increase(dmarc_messages_total{%s}[1h])) > 0)' % [d, d], 'DKIM aligned'],
-    ['sum(increase(dmarc_messages_total{%s, spf="pass"}[1h])) / (sum(increase(dmarc_messages_total{%s}[1h])) > 0)' % [d, d], 'SPF aligned'],
-    ['sum(increase(dmarc_compliant_messages_total{%s}[1h])) / (sum(increase(dmarc_messages_total{%s}[1h])) > 0)' % [d, d], 'either'],
-  ], wide { min: 0, max: 1 }),
+  alignment: s('Alignment', 'percentunit', 'Share of messages whose DKIM or SPF result is aligned, by verdict, of those in the reports of each bar.', [
+    ['%s / (%s > 0)' % [grown('dmarc_messages_total', d + ', dkim="pass"', ''), grown('dmarc_messages_total', d, '')], 'DKIM aligned'],
+    ['%s / (%s > 0)' % [grown('dmarc_messages_total', d + ', spf="pass"', ''), grown('dmarc_messages_total', d, '')], 'SPF aligned'],
+    ['%s / (%s > 0)' % [grown('dmarc_compliant_messages_total', d, ''), grown('dmarc_messages_total', d, '')], 'either'],
+  ], wide { every: '1h', min: 0, max: 1 }),
   domainTable: s('Domains', 'short', 'Each domain: messages of the last complete days, share that passes, and when the latest report ended.', [
     ['sum by (domain) (dmarc_window_messages{%s, window="1d"})' % d, 'Messages, 1 day'],
     ['sum by (domain) (dmarc_window_messages{%s, window="30d"})' % d, 'Messages, 30 days'],
@@ -50,16 +70,16 @@ function(c) {
     'Passed, 30 days': passed,
     'Latest report': [{ id: 'unit', value: 'dateTimeAsIso' }],
   } }),
-  reporters: s('Reporters', 'short', 'Messages an hour by the organisation that reported them.', [
-    ['topk(10, sum by (reporter) (increase(dmarc_reporter_messages_total{%(s)s}[1h])))', '{{reporter}}'],
-  ], wide { stack: true, min: 0 }),
+  reporters: s('Reporters', 'short', 'Messages by the organisation that reported them.', [
+    ['topk(10, %s)' % grown('dmarc_reporter_messages_total', '%(s)s', 'reporter'), '{{reporter}}'],
+  ], wide { every: '1h', stack: true, min: 0 }),
   reporterTable: s('Reporters', 'short', 'Each organisation: reports and messages since counting began.', [
     ['sum by (reporter) (dmarc_reports_total{%(s)s, kind="aggregate", result="counted"})', 'Reports'],
     ['sum by (reporter) (dmarc_reporter_messages_total{%(s)s})', 'Messages'],
   ], { kind: 'table', by: 'reporter', span: 12, height: 8 }),
-  senders: s('Senders', 'short', 'Messages an hour by who sent them, as networks tell: well-known services and the senders of the configuration; everyone else is other.', [
-    ['topk(10, sum by (source) (increase(dmarc_messages_by_source_total{%s}[1h])))' % d, '{{source}}'],
-  ], wide { stack: true, min: 0 }),
+  senders: s('Senders', 'short', 'Messages by who sent them, as networks tell: well-known services and the senders of the configuration; everyone else is other.', [
+    ['topk(10, %s)' % grown('dmarc_messages_by_source_total', d, 'source'), '{{source}}'],
+  ], wide { every: '1h', stack: true, min: 0 }),
   senderTable: s('Senders', 'short', 'Each sender: messages since counting began, and the share that passes DMARC.', [
     ['sum by (source) (dmarc_messages_by_source_total{%s})' % d, 'Messages'],
     ['sum by (source) (dmarc_messages_by_source_total{%s, compliant="true"}) / (sum by (source) (dmarc_messages_by_source_total{%s}) > 0)' % [d, d], 'Passed'],
@@ -67,37 +87,37 @@ function(c) {
   policy: s('Published policy', 'short', 'Policy that the latest report about a domain saw.', [
     ['max by (domain, p, sp, adkim, aspf, testing) (dmarc_policy_published_info{%s})' % d, 'Seen'],
   ], { kind: 'table', by: 'domain', span: 12, height: 8, columns: { Seen: [{ id: 'custom.hidden', value: true }] } }),
-  tlsSessions: s('TLS sessions', 'short', 'SMTP sessions an hour that TLS reports told of, by result.', [
-    ['sum by (result) (increase(dmarc_tls_sessions_total{%s}[1h]))' % d, '{{result}}'],
-  ], wide { stack: true, min: 0 }),
-  tlsFailures: s('TLS failures', 'short', 'Failed SMTP sessions an hour by type of failure.', [
-    ['sum by (result_type) (increase(dmarc_tls_failures_total{%s}[1h]))' % d, '{{result_type}}'],
-  ], wide { stack: true, min: 0, noValue: 'no failures' }),
-  failureReports: s('Failure reports', 'short', 'Incidents an hour in failure reports, by the check that failed.', [
-    ['sum by (auth_failure) (increase(dmarc_failure_reports_total{%s}[1h]))' % d, '{{auth_failure}}'],
-  ], { min: 0, noValue: 'no failure reports' }),
-  reportResults: s('Reports by outcome', 'short', 'Reports an hour by outcome.', [
-    ['sum by (result) (increase(dmarc_reports_total{%(s)s}[1h]))', '{{result}}'],
-  ], { min: 0, stack: true }),
-  reportKinds: s('Reports by kind', 'short', 'Counted reports an hour by kind.', [
-    ['sum by (kind) (increase(dmarc_reports_total{%(s)s, result="counted"}[1h]))', '{{kind}}'],
-  ], { min: 0, stack: true }),
-  refused: s('Refused, by reason', 'short', 'Inputs an hour that were refused, by reason; reasons that never occurred are left out.', [
-    ['sum by (reason) (increase(dmarc_reports_invalid_total{%(s)s}[1h])) and sum by (reason) (dmarc_reports_invalid_total{%(s)s}) > 0', '{{reason}}'],
-  ], { min: 0, stack: true, noValue: 'nothing was refused' }),
-  warnings: s('Tolerated deviations', 'short', 'Deviations an hour in reports that were counted nevertheless, by code.', [
-    ['topk(10, sum by (code) (increase(dmarc_report_warnings_total{%(s)s}[1h])))', '{{code}}'],
-  ], { min: 0, stack: true, noValue: 'no deviations' }),
-  duplicates: s('Duplicates and conflicts', 'short', 'Reports an hour that were known already: the same again, or the same identity with other content.', [
-    ['sum(increase(dmarc_reports_duplicate_total{%(s)s}[1h]))', 'duplicates'],
-    ['sum(increase(dmarc_reports_conflict_total{%(s)s}[1h]))', 'conflicts'],
-  ], { min: 0 }),
-  auth: s('Authentication of report mails', 'short', 'Reports an hour by the authentication of the mail that carried them.', [
-    ['sum by (auth) (increase(dmarc_report_auth_total{%(s)s}[1h]))', '{{auth}}'],
-  ], { min: 0, stack: true, noValue: 'no reports by mail' }),
-  overflow: s('Overflow', 'short', 'Names an hour that were counted as other because the budget of series is spent.', [
-    ['sum by (label) (increase(dmarc_series_overflow_total{%(s)s}[1h]))', '{{label}}'],
-  ], { min: 0 }),
+  tlsSessions: s('TLS sessions', 'short', 'SMTP sessions that TLS reports told of, by result.', [
+    [grown('dmarc_tls_sessions_total', d, 'result'), '{{result}}'],
+  ], wide { every: '1h', stack: true, min: 0 }),
+  tlsFailures: s('TLS failures', 'short', 'Failed SMTP sessions by type of failure.', [
+    [grown('dmarc_tls_failures_total', d, 'result_type'), '{{result_type}}'],
+  ], wide { every: '1h', stack: true, min: 0, noValue: 'no failures' }),
+  failureReports: s('Failure reports', 'short', 'Incidents in failure reports, by the check that failed.', [
+    [grown('dmarc_failure_reports_total', d, 'auth_failure'), '{{auth_failure}}'],
+  ], { every: '1h', min: 0, noValue: 'no failure reports' }),
+  reportResults: s('Reports by outcome', 'short', 'Reports by outcome.', [
+    [grown('dmarc_reports_total', '%(s)s', 'result'), '{{result}}'],
+  ], { every: '1h', min: 0, stack: true }),
+  reportKinds: s('Reports by kind', 'short', 'Counted reports by kind.', [
+    [grown('dmarc_reports_total', '%(s)s, result="counted"', 'kind'), '{{kind}}'],
+  ], { every: '1h', min: 0, stack: true }),
+  refused: s('Refused, by reason', 'short', 'Inputs that were refused, by reason; reasons that never occurred are left out.', [
+    [grown('dmarc_reports_invalid_total', '%(s)s', 'reason') + ' and sum by (reason) (dmarc_reports_invalid_total{%(s)s}) > 0', '{{reason}}'],
+  ], { every: '1h', min: 0, stack: true, noValue: 'nothing was refused' }),
+  warnings: s('Tolerated deviations', 'short', 'Deviations in reports that were counted nevertheless, by code.', [
+    ['topk(10, %s)' % grown('dmarc_report_warnings_total', '%(s)s', 'code'), '{{code}}'],
+  ], { every: '1h', min: 0, stack: true, noValue: 'no deviations' }),
+  duplicates: s('Duplicates and conflicts', 'short', 'Reports that were known already: the same again, or the same identity with other content.', [
+    [grown('dmarc_reports_duplicate_total', '%(s)s', ''), 'duplicates'],
+    [grown('dmarc_reports_conflict_total', '%(s)s', ''), 'conflicts'],
+  ], { every: '1h', min: 0 }),
+  auth: s('Authentication of report mails', 'short', 'Reports by the authentication of the mail that carried them.', [
+    [grown('dmarc_report_auth_total', '%(s)s', 'auth'), '{{auth}}'],
+  ], { every: '1h', min: 0, stack: true, noValue: 'no reports by mail' }),
+  overflow: s('Overflow', 'short', 'Names that were counted as other because the budget of series is spent.', [
+    [grown('dmarc_series_overflow_total', '%(s)s', 'label'), '{{label}}'],
+  ], { every: '1h', min: 0 }),
   sources: s('Sources', 'short', 'Whether each source of reports can be read.', [
     ['dmarc_source_up{%(s)s}', '{{source}}'],
   ], { kind: 'stat', mappings: (import '../lib/panel.libsonnet').up }),
@@ -112,5 +132,5 @@ function(c) {
   ], { min: 0 }),
   lastInput: s('Last input', 's', 'Time since each source last delivered an input.', [
     ['time() - dmarc_source_last_success_timestamp_seconds{%(s)s}', '{{source}}'],
-  ], { kind: 'stat', noValue: 'no input since the start', thresholds: [[null, 'green'], [c.thresholds.ingestionSilenceHours * 3600, 'red']] }),
+  ], { kind: 'stat', noValue: 'no input since the start', thresholds: [[null, 'green'], [c.thresholds.ingestionSilenceDays * 86400, 'red']] }),
 }

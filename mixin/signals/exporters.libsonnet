@@ -1,10 +1,15 @@
 // Signals that every exporter of the suite has.
 local panel = import '../lib/panel.libsonnet';
 local s = panel.signal;
-local names = ['dmarc_exporter', 'postgres_queries_exporter', 'redis_exporter', 'nginx_exporter', 'node_exporter'];
-local each(format) = std.join(' or ', [std.strReplace(format, '@', n) for n in names]);
+local parts = import '../lib/parts.libsonnet';
 
 function(c) {
+  local binaries = [parts.exporters[p].binary for p in c.parts],
+  local each(format) = std.join(' or ', [std.strReplace(format, '@', b) for b in binaries]),
+  local own(metric) = '{__name__=~"(%s)_%s", %%(s)s}' % [std.join('|', binaries), metric],
+  // node_exporter has the names of upstream's collectors.
+  local collectors = each('@_scrape_collector_success{%(s)s}') + (if std.member(c.parts, 'node') then ' or node_scrape_collector_success{%(s)s}' else ''),
+
   up: s('Targets', 'short', 'Whether Prometheus can scrape each exporter. Where this is red, other panels are empty.', [
     ['min by (job) (up{%(s)s})', '{{job}}'],
   ], { kind: 'stat', mappings: panel.up, span: 12, height: 4 }),
@@ -20,14 +25,14 @@ function(c) {
     ['topk(10, %s)' % each('@_scrape_collector_duration_seconds{%(s)s}'), '{{job}} {{collector}}'],
   ], { min: 0 }),
   collectorFailures: s('Failing collectors', 'short', 'Collectors that did not answer in time or failed.', [
-    ['count by (job) ((%s) == 0) or 0 * count by (job) (%s)' % [each('@_scrape_collector_success{%(s)s}'), each('@_scrape_collector_success{%(s)s}')], '{{job}}'],
+    ['count by (job) ((%s) == 0) or 0 * count by (job) (%s)' % [collectors, collectors], '{{job}}'],
   ], { min: 0, decimals: 0 }),
   dropped: s('Dropped metrics', 'short', 'Metrics an hour that were left out of an answer because they were duplicates or invalid.', [
-    ['sum by (job) (increase(%s[1h]))' % '{__name__=~"(dmarc|postgres_queries|redis|nginx|node)_exporter_dropped_metrics_total", %(s)s}', '{{job}}'],
-  ], { min: 0 }),
+    ['sum by (job) (increase(%s[$__rate_interval]))' % own('dropped_metrics_total'), '{{job}}'],
+  ], { every: '1h', min: 0 }),
   panics: s('Caught panics', 'short', 'Panics of collectors an hour.', [
-    ['sum by (job) (increase(%s[1h]))' % '{__name__=~"(dmarc|postgres_queries|redis|nginx|node)_exporter_collector_panics_total", %(s)s}', '{{job}}'],
-  ], { min: 0 }),
+    ['sum by (job) (increase(%s[$__rate_interval]))' % own('collector_panics_total'), '{{job}}'],
+  ], { every: '1h', min: 0 }),
   reload: s('Configuration', 'short', 'Whether the last reload succeeded, for exporters that have a configuration to reload.', [
     ['min by (job) (%s)' % each('@_config_last_reload_successful{%(s)s}'), '{{job}}'],
   ], { kind: 'stat', mappings: [{ type: 'value', options: { '0': { text: 'REFUSED', color: 'red', index: 0 }, '1': { text: 'OK', color: 'green', index: 1 } } }], noValue: 'nothing to reload' }),
@@ -38,12 +43,12 @@ function(c) {
     [each('max by (job, version, revision) (@_build_info{%(s)s})'), 'Targets'],
   ], { kind: 'table', by: 'job', span: 8, columns: { Targets: [{ id: 'custom.hidden', value: true }] } }),
   pgErrors: s('Failed queries, by reason', 'short', "Failed runs of the PostgreSQL exporter's queries an hour.", [
-    ['sum by (collector, reason) (increase(pg_scrape_collector_errors_total{%(s)s}[1h])) > 0', '{{collector}} {{reason}}'],
-  ], { min: 0, noValue: 'no query failed' }),
+    ['sum by (collector, reason) (increase(pg_scrape_collector_errors_total{%(s)s}[$__rate_interval])) > 0', '{{collector}} {{reason}}'],
+  ], { every: '1h', min: 0, noValue: 'no query failed' }),
   pgDuration: s('Query duration', 's', 'The ten slowest queries of the PostgreSQL exporter.', [
     ['topk(10, pg_scrape_collector_duration_seconds{%(s)s})', '{{collector}}'],
   ], { min: 0 }),
   nginxErrors: s('Failed scrapes of nginx, by reason', 'short', 'Failed scrapes of nginx an hour.', [
-    ['sum by (reason) (increase(nginx_exporter_scrape_errors_total{%(s)s}[1h])) > 0', '{{reason}}'],
-  ], { min: 0, noValue: 'no scrape failed' }),
+    ['sum by (reason) (increase(nginx_exporter_scrape_errors_total{%(s)s}[$__rate_interval])) > 0', '{{reason}}'],
+  ], { every: '1h', min: 0, noValue: 'no scrape failed' }),
 }

@@ -35,19 +35,19 @@ function(c) {
   ], { min: 0 }),
   locks: s('Locks', 'short', 'Locks that are held, by mode.', [['sum by (mode) (pg_locks_count{%(s)s}) > 0', '{{mode}}']], { min: 0, stack: true, noValue: 'no locks' }),
   deadlocks: s('Deadlocks and conflicts', 'short', 'Deadlocks, and queries cancelled by recovery, an hour.', [
-    ['sum by (datname) (increase(pg_stat_database_deadlocks{%(s)s}[1h]))', 'deadlocks {{datname}}'],
-    ['sum by (datname) (increase(pg_stat_database_conflicts{%(s)s}[1h]))', 'conflicts {{datname}}'],
-  ], { min: 0 }),
+    ['sum by (datname) (increase(pg_stat_database_deadlocks{%(s)s}[$__rate_interval]))', 'deadlocks {{datname}}'],
+    ['sum by (datname) (increase(pg_stat_database_conflicts{%(s)s}[$__rate_interval]))', 'conflicts {{datname}}'],
+  ], { every: '1h', min: 0 }),
   temp: s('Temporary files', 'Bps', 'Bytes a second that queries wrote to temporary files: work_mem was too small.', [[rate('pg_stat_database_temp_bytes'), '{{datname}}']], { min: 0 }),
   checkpoints: s('Checkpoints', 'short', 'Checkpoints an hour: those that were requested come from too much WAL.', [
-    ['sum(increase(pg_stat_bgwriter_checkpoints_timed_total{%(s)s}[1h])) or sum(increase(pg_stat_checkpointer_num_timed_total{%(s)s}[1h]))', 'timed'],
-    ['sum(increase(pg_stat_bgwriter_checkpoints_req_total{%(s)s}[1h])) or sum(increase(pg_stat_checkpointer_num_requested_total{%(s)s}[1h]))', 'requested'],
-  ], { min: 0 }),
+    ['sum(increase(pg_stat_bgwriter_checkpoints_timed_total{%(s)s}[$__rate_interval])) or sum(increase(pg_stat_checkpointer_num_timed_total{%(s)s}[$__rate_interval]))', 'timed'],
+    ['sum(increase(pg_stat_bgwriter_checkpoints_req_total{%(s)s}[$__rate_interval])) or sum(increase(pg_stat_checkpointer_num_requested_total{%(s)s}[$__rate_interval]))', 'requested'],
+  ], { every: '1h', min: 0 }),
   wal: s('WAL on disk', 'bytes', 'Size of the WAL segments on disk.', [['pg_wal_size_bytes{%(s)s}', '{{instance}}']], { min: 0 }),
   archiver: s('WAL archiver', 'short', 'WAL files an hour that were archived, and attempts that failed.', [
-    ['sum(increase(pg_stat_archiver_archived_count{%(s)s}[1h]))', 'archived'],
-    ['sum(increase(pg_stat_archiver_failed_count{%(s)s}[1h]))', 'failed'],
-  ], { min: 0 }),
+    ['sum(increase(pg_stat_archiver_archived_count{%(s)s}[$__rate_interval]))', 'archived'],
+    ['sum(increase(pg_stat_archiver_failed_count{%(s)s}[$__rate_interval]))', 'failed'],
+  ], { every: '1h', min: 0 }),
   replication: s('Replication lag', 's', 'Lag behind the primary; 0 on a primary.', [['pg_replication_lag_seconds{%(s)s}', '{{instance}}']], { min: 0, thresholds: [[null, 'green'], [c.thresholds.pgReplicationLagSeconds, 'red']] }),
   tables: s('Tables', 'short', 'The tables with most rows: live and dead rows, size, scans without an index.', [
     ['topk(15, sum by (relname) (pg_stat_user_tables_n_live_tup{%(s)s}))', 'Live rows'],

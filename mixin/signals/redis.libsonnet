@@ -29,9 +29,9 @@ function(c) {
   queues: s('Queues', 'short', 'Tasks that wait in each queue of Celery; --check-queues of the exporter names them.', [['redis_queue_length{%(s)s}', '{{queue}}']], { min: 0, noValue: 'no queue is watched' }),
   keys: s('Keys by database', 'short', 'Keys, and those of them that expire.', [['redis_db_keys{%(s)s} > 0', '{{db}}'], ['redis_db_keys_expiring{%(s)s} > 0', '{{db}} expiring']], { min: 0, noValue: 'no keys' }),
   evictions: s('Expired and evicted keys', 'short', 'Keys an hour that expired, or were evicted for lack of memory.', [
-    ['sum(increase(redis_expired_keys_total{%(s)s}[1h]))', 'expired'],
-    ['sum(increase(redis_evicted_keys_total{%(s)s}[1h]))', 'evicted'],
-  ], { min: 0 }),
+    ['sum(increase(redis_expired_keys_total{%(s)s}[$__rate_interval]))', 'expired'],
+    ['sum(increase(redis_evicted_keys_total{%(s)s}[$__rate_interval]))', 'evicted'],
+  ], { every: '1h', min: 0 }),
   network: s('Network', 'Bps', 'Bytes a second from and to clients.', [
     ['sum(rate(redis_net_input_bytes_total{%(s)s}[$__rate_interval]))', 'in'],
     ['sum(rate(redis_net_output_bytes_total{%(s)s}[$__rate_interval]))', 'out'],
@@ -46,5 +46,5 @@ function(c) {
     ['sum(rate(redis_connections_received_total{%(s)s}[$__rate_interval]))', 'received'],
     ['sum(rate(redis_rejected_connections_total{%(s)s}[$__rate_interval]))', 'rejected'],
   ], { min: 0 }),
-  errors: s('Errors', 'short', 'Errors an hour that Redis answered with, by kind.', [['sum by (err) (increase(redis_errors_total{%(s)s}[1h]))', '{{err}}']], { min: 0, noValue: 'no errors' }),
+  errors: s('Errors', 'short', 'Errors an hour that Redis answered with, by kind.', [['sum by (err) (increase(redis_errors_total{%(s)s}[$__rate_interval]))', '{{err}}']], { every: '1h', min: 0, noValue: 'no errors' }),
 }

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func subject(group string) string {
 	if strings.HasPrefix(s, "slo-") {
 		return "slos"
 	}
-	return s
+	return strings.TrimSuffix(s, "-seen")
 }
 
 func (s *source) group(t *testing.T, name string) group {
@@ -210,8 +211,8 @@ func parallel(t *testing.T, n int, name func(int) string, f func(t *testing.T, i
 
 // sloGroups are all groups of the SLOs, recordings first.
 func sloGroups(s *source) []group {
-	out := append([]group{}, s.Rules.Groups...)
-	for _, g := range s.Alerts.Groups {
+	var out []group
+	for _, g := range slices.Concat(s.Rules.Groups, s.Alerts.Groups) {
 		if subject(g.Name) == "slos" {
 			out = append(out, g)
 		}

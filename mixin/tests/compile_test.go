@@ -19,6 +19,7 @@ type source struct {
 	Config struct {
 		RunbookURL string
 		Selectors  map[string]string
+		RuleLabels map[string]string
 	}
 	Dashboards   map[string]dashboard
 	Alerts       groups

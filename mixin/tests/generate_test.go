@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,11 +81,9 @@ func compare(t *testing.T, name string, want []byte) {
 
 // bySubject are the groups of each rule file.
 func bySubject(s *source) map[string][]group {
-	out := map[string][]group{"slos": sloGroups(s)}
-	for _, g := range s.Alerts.Groups {
-		if name := subject(g.Name); name != "slos" {
-			out[name] = append(out[name], g)
-		}
+	out := map[string][]group{}
+	for _, g := range slices.Concat(s.Rules.Groups, s.Alerts.Groups) {
+		out[subject(g.Name)] = append(out[subject(g.Name)], g)
 	}
 	return out
 }
@@ -122,7 +121,7 @@ func prometheusRules(t *testing.T, s *source) []byte {
 	for i, name := range sortedKeys(subjects) {
 		r := prometheusRule{APIVersion: "monitoring.coreos.com/v1", Kind: "PrometheusRule", Spec: groups{subjects[name]}}
 		r.Metadata.Name = "dmarc-suite-" + name
-		r.Metadata.Labels = map[string]string{"app.kubernetes.io/part-of": "dmarc-suite", "role": "alert-rules"}
+		r.Metadata.Labels = s.Config.RuleLabels
 		if i > 0 {
 			out = append(out, "---\n"...)
 		}

@@ -17,7 +17,7 @@ import (
 type family map[string][]string
 
 // targetLabels are those that Prometheus adds.
-var targetLabels = []string{"job", "instance", "cluster", "__name__"}
+var targetLabels = []string{"job", "instance", "cluster", "namespace", "__name__"}
 
 // openLabels have values that are the user's own. Values of all others are
 // known, from a golden exposition or from testdata/values.tsv.
@@ -66,6 +66,9 @@ func exposed(t *testing.T) map[string]family {
 	for _, g := range mixin(t).Rules.Groups {
 		for _, r := range g.Rules {
 			add(out, r.Record, "gauge", strings.Join(sortedKeys(r.Labels), ","))
+			for k, v := range r.Labels {
+				out[r.Record][k] = append(out[r.Record][k], v)
+			}
 		}
 	}
 	for _, g := range mixin(t).Alerts.Groups {
@@ -157,7 +160,9 @@ func add(out map[string]family, name, kind, list string) {
 		}
 		for _, l := range strings.Split(list, ",") {
 			if l != "" {
-				out[n][l] = nil
+				if _, known := out[n][l]; !known {
+					out[n][l] = nil
+				}
 			}
 		}
 		if strings.HasSuffix(n, "_bucket") {
@@ -256,7 +261,7 @@ func testExpressions(t *testing.T, s *source) {
 	t.Helper()
 	metrics := exposed(t)
 	p := parser.NewParser(parser.Options{})
-	variables := strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h")
+	variables := strings.NewReplacer("$__rate_interval", "5m", "$__interval", "5m", "$__range", "1h")
 	for where, text := range expressions(s) {
 		expr, err := p.ParseExpr(variables.Replace(text))
 		if err != nil {

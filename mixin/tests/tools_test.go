@@ -42,6 +42,11 @@ func TestPromtool(t *testing.T) {
 	if err != nil || len(tests) == 0 {
 		t.Fatalf("no tests of rules: %v", err)
 	}
+	cases, err := filepath.Glob("cases/*.yaml")
+	if err != nil || len(cases) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	tests = append(tests, cases...)
 	parallel(t, len(tests), func(i int) string { return tests[i] }, func(t *testing.T, i int) {
 		run(t, promtool, "test", "rules", tests[i])
 	})
