@@ -17,6 +17,9 @@ type request struct {
 	done  chan error
 }
 
+// maxTries is how often a transaction is begun when other processes are faster.
+const maxTries = 5
+
 // maxBatch bounds the requests of one transaction, and maxEntries its reports.
 const (
 	maxBatch   = 500
@@ -117,12 +120,15 @@ func (s *Store) commit(ctx context.Context, batch []*request) error {
 	if s.damage != nil {
 		return s.damage
 	}
-	var err error
-	if s.stale {
-		err = s.reload(ctx)
-	}
-	if err == nil {
-		err = s.transact(ctx, batch)
+	err := ErrConflict
+	for tries := 0; errors.Is(err, ErrConflict) && tries < maxTries; tries++ {
+		err = nil
+		if s.stale {
+			err = s.reload(ctx)
+		}
+		if err == nil {
+			err = s.transact(ctx, batch)
+		}
 	}
 	if errors.Is(err, ErrDamaged) {
 		s.damage = err

@@ -68,8 +68,8 @@ type Tx interface {
 	DropBefore(table *Table, first int64) error
 	// Drop deletes the rows of a table whose first column has a value.
 	Drop(table *Table, first []int64) error
-	// ReportIDs returns the first of n ids in a row that no report has had.
-	ReportIDs(n int) (int64, error)
+	// ReportIDs returns n ids, in order, that no report has.
+	ReportIDs(n int) ([]int64, error)
 	// Add adds rows to a table of reports.
 	Add(sheet *Sheet, rows RowReader) error
 	// KeepNewest drops all rows of refusals but the newest.

@@ -21,6 +21,10 @@ var (
 	ErrUnavailable = errors.New("unavailable")
 )
 
+// ErrConflict says, within a transaction of an engine, that another process has
+// written what this one was about to: it is tried again with what is there now.
+var ErrConflict = errors.New("another process was faster")
+
 // ErrClosed is returned once the Store is closed.
 var ErrClosed = errors.New("the store is closed")
 

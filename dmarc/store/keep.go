@@ -72,12 +72,12 @@ func (k *keeping) save() error {
 	if len(k.reports) == 0 {
 		return nil
 	}
-	first, err := k.tx.ReportIDs(len(k.reports))
+	ids, err := k.tx.ReportIDs(len(k.reports))
 	if err != nil {
 		return err
 	}
 	for i := range k.reports {
-		k.reports[i].id = first + int64(i)
+		k.reports[i].id = ids[i]
 	}
 	for _, add := range []struct {
 		sheet *Sheet

@@ -59,7 +59,7 @@ func (s *Store) read(ctx context.Context) (*tally.Rows, *ledger, error) {
 			return nil
 		}},
 		{tableSources, func(r []any) error {
-			rows.Sources = append(rows.Sources, tally.SourceRow{Source: r[0].(string), Last: time.UnixMilli(r[1].(int64)).UTC()})
+			rows.Sources = append(rows.Sources, tally.SourceRow{Source: unquoteMark(r[0].(string)), Last: time.UnixMilli(r[1].(int64)).UTC()})
 			return nil
 		}},
 		{tableIdentityDays, func(r []any) error {

@@ -14,6 +14,7 @@ func (s *Store) Marks(ctx context.Context, source string, keys ...string) (map[s
 	for i, key := range keys {
 		quoted[i] = quoteMark(key)
 	}
+	source = quoteMark(source)
 	marks, err := s.db.Marks(ctx, source, quoted)
 	if err != nil {
 		return nil, err
@@ -38,6 +39,7 @@ func newMark(source, key, value string) Mark {
 // those of files that are gone. Commits go on in between; keep may take its time.
 func (s *Store) Forget(ctx context.Context, source string, keep func(key string) bool) error {
 	const most = 1000
+	source = quoteMark(source)
 	for after := ""; ; {
 		keys, err := s.db.MarkKeys(ctx, source, after, most)
 		if err != nil || len(keys) == 0 {
@@ -60,8 +62,8 @@ func (s *Store) Forget(ctx context.Context, source string, keep func(key string)
 	}
 }
 
-// quoteMark makes a text that every database takes: names of files may be no
-// UTF-8. What needs no quotes stays readable.
+// quoteMark makes of a source, or of what it noted, a text that every database
+// takes: names of files may be no UTF-8. What needs no quotes stays readable.
 func quoteMark(s string) string {
 	if utf8.ValidString(s) && !strings.ContainsRune(s, 0) && !strings.HasPrefix(s, `"`) {
 		return s

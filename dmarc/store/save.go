@@ -22,7 +22,7 @@ func saveRows(tx Tx, l *ledgerDelta, rows *tally.Rows) error {
 		l.countNew(tableNames, true)
 	}
 	for _, r := range rows.Sources {
-		sources = append(sources, tableSources.row(r.Source, r.Last.UnixMilli()))
+		sources = append(sources, tableSources.row(quoteMark(r.Source), r.Last.UnixMilli()))
 		l.countNew(tableSources, r.New)
 	}
 	for _, put := range []struct {
@@ -110,7 +110,7 @@ func (f *Filling) Identities(rows []tally.IdentityRow) error {
 
 // Mark adds what a source noted about an input.
 func (f *Filling) Mark(source, key, value string) error {
-	return f.tx.PutMarks([]Mark{newMark(source, quoteMark(key), quoteMark(value))})
+	return f.tx.PutMarks([]Mark{newMark(quoteMark(source), quoteMark(key), quoteMark(value))})
 }
 
 // Counts adds the counts, as the last step.

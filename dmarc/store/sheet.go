@@ -10,8 +10,6 @@ type Sheet struct {
 	// larger one of both, or without Raised all columns replace those before.
 	Key    string
 	Raised string
-	// Parted says that the rows are parted by months of their day, the first column.
-	Parted bool
 }
 
 // RowReader returns one row after the other, nil after the last one. A row is
@@ -20,7 +18,7 @@ type RowReader func() ([]any, error)
 
 // The tables of reports.
 var (
-	sheetReports = &Sheet{Name: "reports", Parted: true, Columns: []string{
+	sheetReports = &Sheet{Name: "reports", Columns: []string{
 		"day", "id", "kind", "org_name", "email", "domain", "report_id", "period_begin", "period_end", "received", "source",
 		"records", "kept", "messages", "pass_messages", "digest", "header",
 	}}
@@ -28,7 +26,7 @@ var (
 		"id", "month", "version", "namespace", "generator", "extra_contact_info", "errors",
 		"p", "sp", "np", "adkim", "aspf", "pct", "fo", "testing", "discovery_method",
 	}}
-	sheetRecords  = &Sheet{Name: "records", Parted: true, Columns: []string{"day", "report", "n", "source_ip", "messages", "content"}}
+	sheetRecords  = &Sheet{Name: "records", Columns: []string{"day", "report", "n", "source_ip", "messages", "content"}}
 	sheetContents = &Sheet{Name: "record_contents", Key: "id", Raised: "month", Columns: []string{
 		"id", "month", "disposition", "dkim", "spf", "header_from", "envelope_from", "envelope_to", "reasons", "auth_dkim", "auth_spf", "as_sent",
 	}}

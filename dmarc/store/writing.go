@@ -101,7 +101,7 @@ func (w *writing) deliver(d *Delivery) []tally.Result {
 		w.delta.Deliver(d.Source)
 	}
 	if d.Key != "" {
-		w.marks = append(w.marks, newMark(d.Source, quoteMark(d.Key), quoteMark(d.Mark)))
+		w.marks = append(w.marks, newMark(quoteMark(d.Source), quoteMark(d.Key), quoteMark(d.Mark)))
 	}
 	return results
 }

@@ -90,15 +90,16 @@ func libraries() map[string][]string {
 	prometheus := []string{"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_model/"}
 	with := func(more ...string) []string { return append(slices.Clone(prometheus), more...) }
 	return map[string][]string{
-		"dmarc":               {},
-		"dmarc/i18n":          {"golang.org/x/net/idna", "golang.org/x/text/encoding"},
-		"dmarc/store/sqlite":  {"modernc.org/sqlite"},
-		"internal/collect":    with("google.golang.org/protobuf/types/known/timestamppb"),
-		"collectors/dmarc":    with(),
-		"collectors/kitlog":   {"github.com/go-kit/log"},
-		"collectors/nginx":    with("golang.org/x/sys/unix", "go.yaml.in/yaml/"),
-		"collectors/node":     with("github.com/prometheus/node_exporter/", "github.com/prometheus/procfs", "github.com/prometheus/common/", "github.com/alecthomas/kingpin/v2", "golang.org/x/sys/unix"),
-		"collectors/postgres": with(),
+		"dmarc":                {},
+		"dmarc/i18n":           {"golang.org/x/net/idna", "golang.org/x/text/encoding"},
+		"dmarc/store/postgres": {"github.com/jackc/pgx/v5"},
+		"dmarc/store/sqlite":   {"modernc.org/sqlite"},
+		"internal/collect":     with("google.golang.org/protobuf/types/known/timestamppb"),
+		"collectors/dmarc":     with(),
+		"collectors/kitlog":    {"github.com/go-kit/log"},
+		"collectors/nginx":     with("golang.org/x/sys/unix", "go.yaml.in/yaml/"),
+		"collectors/node":      with("github.com/prometheus/node_exporter/", "github.com/prometheus/procfs", "github.com/prometheus/common/", "github.com/alecthomas/kingpin/v2", "golang.org/x/sys/unix"),
+		"collectors/postgres":  with(),
 
 		"collectors/postgres/queryfile":        {"go.yaml.in/yaml/"},
 		"collectors/postgres/internal/session": {"github.com/jackc/pgx/v5"},

@@ -10,10 +10,14 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
-// ReportIDs returns the first of n ids after the largest.
-func (t *tx) ReportIDs(int) (int64, error) {
+// ReportIDs returns ids after the largest.
+func (t *tx) ReportIDs(n int) ([]int64, error) {
 	last, err := t.number("SELECT coalesce(max(id), 0) FROM reports")
-	return last + 1, err
+	ids := make([]int64, n)
+	for i := range ids {
+		ids[i] = last + 1 + int64(i)
+	}
+	return ids, err
 }
 
 // Add adds rows, one by one: statements of many rows are slower here.

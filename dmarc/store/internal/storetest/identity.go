@@ -262,7 +262,7 @@ func testAltered(t *testing.T, w World) {
 // that day learns that the database is damaged, and nothing is counted twice.
 func testAlteredIdentities(t *testing.T, w World) {
 	d := fill(t, w)
-	const first = "(SELECT min(key) FROM identities)"
+	const first = "(SELECT key FROM identities ORDER BY key LIMIT 1)"
 	for _, statement := range []string{
 		"CREATE TABLE one AS SELECT * FROM identities WHERE key = " + first,
 		"DELETE FROM identities WHERE key = " + first,
@@ -286,7 +286,7 @@ func testAlteredIdentities(t *testing.T, w World) {
 		}
 	}
 	Close(t, s)
-	w.Alter(t, "UPDATE identities SET digests = (SELECT max(digests) FROM identities) WHERE key = "+first)
+	w.Alter(t, "UPDATE identities SET digests = (SELECT digests FROM identities ORDER BY key DESC LIMIT 1) WHERE key = "+first)
 	s = Open(t, w.Engine, tally.Config{})
 	_, err := s.Commit(context.Background(), d)
 	wantError(t, err, store.ErrDamaged, "identities of day")

@@ -1,0 +1,181 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+)
+
+// DefaultSchema is the schema when a Database names none.
+const DefaultSchema = "dmarc"
+
+// Database is a store.Engine that keeps a store in a PostgreSQL database.
+type Database struct {
+	// Config tells how to connect. It is copied. How soon a server is noticed
+	// that vanished without a word is for its DialFunc to say.
+	Config *pgxpool.Config
+	// Schema holds everything; empty means DefaultSchema.
+	Schema string
+}
+
+// database is an open Database.
+type database struct {
+	schema string
+	config *pgx.ConnConfig // of the writer
+	meta   store.Meta
+	pool   *pgxpool.Pool // of the readers
+	reader *sql.DB
+
+	// What follows is for the goroutine of Update.
+	writer *pgx.Conn // nil while there is no connection
+	parts  map[month]bool
+}
+
+// lockTimeout is how long a writer waits for another process, such as one that
+// is being replaced, to let go of the database.
+const lockTimeout = 2 * time.Second
+
+// Open connects, creates what is missing, and takes the lock of the writer.
+func (d Database) Open(ctx context.Context, fresh store.Meta) (store.Database, error) {
+	if d.Schema == "" {
+		d.Schema = DefaultSchema
+	}
+	db := &database{schema: d.Schema, config: d.Config.ConnConfig.Copy(), parts: map[month]bool{}}
+	prepare(db.config, d.Schema)
+	if err := db.open(ctx, d.Config.Copy(), fresh); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// prepare makes connections that find the schema.
+func prepare(c *pgx.ConnConfig, schema string) {
+	c.RuntimeParams["search_path"] = pgx.Identifier{schema}.Sanitize()
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "dmarc-suite"
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = 10 * time.Second
+	}
+}
+
+func (d *database) open(ctx context.Context, readers *pgxpool.Config, fresh store.Meta) error {
+	if err := d.connect(ctx); err != nil {
+		return err
+	}
+	if err := d.migrate(ctx, fresh); err != nil {
+		return err
+	}
+	if err := d.readMeta(ctx); err != nil {
+		return err
+	}
+	prepare(readers.ConnConfig, d.schema)
+	readers.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	var err error
+	if d.pool, err = pgxpool.NewWithConfig(ctx, readers); err != nil {
+		return d.explain("open", err)
+	}
+	d.reader = stdlib.OpenDBFromPool(d.pool)
+	return nil
+}
+
+// connect makes the connection of the writer and takes the lock.
+func (d *database) connect(ctx context.Context) error {
+	if d.writer != nil && !d.writer.IsClosed() {
+		return nil
+	}
+	conn, err := pgx.ConnectConfig(ctx, d.config)
+	if err != nil {
+		return d.explain("open", err)
+	}
+	if err := d.lock(ctx, conn); err != nil {
+		_ = conn.Close(ctx) // It holds nothing.
+		return d.explain("open", err)
+	}
+	d.writer = conn
+	clear(d.parts)
+	return nil
+}
+
+// lockClass tells our advisory locks from those of others: "dmrc".
+const lockClass int32 = 0x646d7263
+
+// lock takes the lock, which lasts as long as the connection.
+func (d *database) lock(ctx context.Context, conn *pgx.Conn) error {
+	id := int32(crc32.ChecksumIEEE([]byte(d.schema)))
+	for limit := time.Now().Add(lockTimeout); ; {
+		var got bool
+		err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", lockClass, id).Scan(&got)
+		switch {
+		case err != nil || got:
+			return err
+		case time.Now().After(limit):
+			return store.ErrLocked
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Name names the database, as errors have it.
+func (d *database) Name() string {
+	return fmt.Sprintf("database %s at %s", d.config.Database, net.JoinHostPort(d.config.Host, strconv.Itoa(int(d.config.Port))))
+}
+
+// Meta returns what the database says about itself.
+func (d *database) Meta() store.Meta { return d.meta }
+
+// SQL is for reading.
+func (d *database) SQL() *sql.DB { return d.reader }
+
+// Update runs f in a transaction.
+func (d *database) Update(ctx context.Context, f func(store.Tx) error) error {
+	if err := d.connect(ctx); err != nil {
+		return err
+	}
+	err := pgx.BeginFunc(ctx, d.writer, func(pgtx pgx.Tx) error { return f(&tx{ctx: ctx, tx: pgtx, d: d}) })
+	if err != nil {
+		clear(d.parts) // Some may be undone.
+	}
+	if err = d.explain("write", err); errors.Is(err, store.ErrReadOnly) {
+		// Another connection may lead to a server that is not.
+		_ = d.writer.Close(ctx)
+	}
+	return err
+}
+
+// Shrink does nothing: PostgreSQL uses the room of dropped rows again, and gives
+// that of dropped partitions back.
+func (d *database) Shrink(context.Context) (bool, error) { return false, nil }
+
+// Close closes the connections.
+func (d *database) Close() error {
+	var errs []error
+	if d.reader != nil {
+		errs = append(errs, d.reader.Close())
+	}
+	if d.pool != nil {
+		d.pool.Close()
+	}
+	if d.writer != nil && !d.writer.IsClosed() {
+		const patience = 5 * time.Second
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		errs = append(errs, d.writer.Close(ctx))
+	}
+	return errors.Join(errs...)
+}

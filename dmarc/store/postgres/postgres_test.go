@@ -1,0 +1,154 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/internal/storetest"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+// engine opens a schema: the address is a connection string and a schema.
+func engine(address string) store.Engine {
+	dsn, schema, _ := strings.Cut(address, " ")
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		panic(err)
+	}
+	return Database{Config: config, Schema: schema}
+}
+
+// worlds makes schemas of a server.
+func worlds(server *realtest.PostgresServer) func(t testing.TB) storetest.World {
+	return func(t testing.TB) storetest.World {
+		schema := "Odd name of " + t.Name()
+		in := func(t testing.TB, statement string) [][]string {
+			return server.SQL(t, "postgres", `SET search_path TO "`+schema+`"; `+statement)
+		}
+		return storetest.World{
+			Engine: engine(server.DSN("postgres") + " " + schema), Query: in,
+			Alter: func(t testing.TB, statement string) { in(t, statement) },
+		}
+	}
+}
+
+// TestPostgres runs all tests on one server.
+func TestPostgres(t *testing.T) {
+	server := realtest.Postgres(t)
+	t.Run("conforms", func(t *testing.T) { storetest.Run(t, worlds(server)) })
+	for name, test := range map[string]func(*testing.T, *realtest.PostgresServer){
+		"kill": testKill, "kill controls": testKillControls, "away": testAway, "read-only": testReadOnly,
+		"start at once": testStartAtOnce, "access": testAccess,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, server) })
+	}
+}
+
+func TestKillChild(t *testing.T) { storetest.Killing{Engine: engine}.Child(t) }
+
+func testKill(t *testing.T, server *realtest.PostgresServer) {
+	storetest.Killing{Engine: engine, Address: server.DSN("postgres") + " kill"}.Run(t)
+}
+
+func testKillControls(t *testing.T, server *realtest.PostgresServer) {
+	for _, mode := range storetest.Controls() {
+		t.Run(mode, func(t *testing.T) {
+			storetest.Killing{Engine: engine, Address: server.DSN("postgres") + " " + mode}.Control(t, mode)
+		})
+	}
+}
+
+// testAway loses the connections of the server again and again: nothing is
+// acknowledged meanwhile, and it goes on by itself.
+func testAway(t *testing.T, server *realtest.PostgresServer) {
+	s := storetest.Open(t, worlds(server)(t).Engine, tally.Config{})
+	const end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dmarc-suite'"
+	counted := int64(0)
+	for i := range 10 {
+		server.SQL(t, "postgres", end)
+		d := storetest.Of(storetest.Unique(i))
+		for tries := 0; ; tries++ {
+			_, err := s.Commit(context.Background(), d)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, store.ErrUnavailable) || tries > 5 {
+				t.Fatalf("error %v, want ErrUnavailable for once", err)
+			}
+			if got := s.Snapshot(); !errors.Is(got.Err, store.ErrUnavailable) || storetest.Total(got, tally.Messages) != counted {
+				t.Errorf("%d messages, want %d; error %v", storetest.Total(got, tally.Messages), counted, got.Err)
+			}
+		}
+		counted += 10
+		if got := s.Snapshot(); got.Err != nil || storetest.Total(got, tally.Messages) != counted {
+			t.Fatalf("%d messages, want %d; error %v", storetest.Total(got, tally.Messages), counted, got.Err)
+		}
+	}
+}
+
+// testReadOnly meets a server that may not be written, such as a standby.
+func testReadOnly(t *testing.T, server *realtest.PostgresServer) {
+	server.SQL(t, "postgres", "CREATE ROLE writer LOGIN PASSWORD 'x'; GRANT CREATE ON DATABASE postgres TO writer")
+	s := storetest.Open(t, engine(strings.Replace(server.DSN("postgres"), "postgres:"+realtest.PostgresPassword, "writer:x", 1)), tally.Config{})
+	server.SQL(t, "postgres", "ALTER ROLE writer SET default_transaction_read_only = on")
+	server.SQL(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dmarc-suite'")
+	commit := func() error {
+		_, err := s.Commit(context.Background(), storetest.Of(storetest.Unique(1)))
+		return err
+	}
+	realtest.Eventually(t, "told that the server is read-only", func() bool { return errors.Is(commit(), store.ErrReadOnly) })
+	server.SQL(t, "postgres", "ALTER ROLE writer RESET ALL")
+	realtest.Eventually(t, "counted", func() bool { return commit() == nil })
+}
+
+// testStartAtOnce starts several processes on an empty database: one of them
+// makes the schema and writes, the others are told so.
+func testStartAtOnce(t *testing.T, server *realtest.PostgresServer) {
+	w := worlds(server)(t)
+	var opened, locked atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s, err := storetest.TryOpen(w.Engine, tally.Config{})
+			switch {
+			case err == nil:
+				opened.Add(1)
+				t.Cleanup(func() { storetest.Close(t, s) })
+			case errors.Is(err, store.ErrLocked):
+				locked.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if opened.Load() != 1 || locked.Load() != 3 {
+		t.Errorf("%d opened and %d were locked out, want 1 and 3", opened.Load(), locked.Load())
+	}
+}
+
+// testAccess tells what is wrong with a connection.
+func testAccess(t *testing.T, server *realtest.PostgresServer) {
+	server.SQL(t, "postgres", "CREATE ROLE guest LOGIN PASSWORD 'x'")
+	for _, tt := range []struct{ dsn, text string }{
+		{strings.Replace(server.DSN("postgres"), realtest.PostgresPassword, "wrong", 1), "check the user, the password"},
+		{server.DSN("none"), "check the user, the password and the name of the database"},
+		{strings.Replace(server.DSN("postgres"), "postgres:"+realtest.PostgresPassword, "guest:x", 1), "let the user create and write the schema dmarc"},
+	} {
+		_, err := storetest.TryOpen(engine(tt.dsn), tally.Config{})
+		if err == nil || !strings.Contains(err.Error(), tt.text) || !strings.Contains(err.Error(), "database ") {
+			t.Errorf("error %v, want %q", err, tt.text)
+		}
+		if err != nil && strings.Contains(err.Error(), realtest.PostgresPassword) {
+			t.Errorf("the error holds the password: %v", err)
+		}
+	}
+}
