@@ -105,6 +105,7 @@ type progress struct {
 	outside  int // prefixes that are declared outside of the record
 
 	records int
+	unknown bool      // elements were skipped that may have held records
 	digest  hash.Hash // of the records of a report that has no report_id so far
 	seen    uint64    // leaves that have a value, by 1<<leaf
 	drop    bool      // the open list entry is beyond maxEntries

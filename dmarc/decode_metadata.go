@@ -125,6 +125,10 @@ func (d *Decoder) finish() error {
 	if r.Policy.Domain == "" {
 		return d.fail(ReasonNoDomain, d.end, "the report has no policy domain")
 	}
+	if d.records == 0 && d.unknown {
+		// QUIRK(records-unknown): <records><record>…: messages that nobody counts must not look like none.
+		return d.fail(ReasonSyntax, d.end, "the report has no record but elements that are not known in their place")
+	}
 	if u, ok := d.r.(*text.UTF16Reader); ok && u.Replaced {
 		d.warn(CodeInvalidText, d.end, "unpaired surrogates of UTF-16")
 	}

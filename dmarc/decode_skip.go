@@ -10,6 +10,7 @@ func (d *Decoder) startUnknown(t *tag, p int) outcome {
 	extension := d.open == nodeFeedback && string(t.local) == "extension"
 	if !extension && t.prefix == nil && len(d.namespace) == 0 {
 		d.note(CodeUnknownElement, p, t.local[:min(len(t.local), 64)])
+		d.unknown = d.unknown || d.open == nodeFeedback && !t.empty || d.open >= nodeRecord
 	}
 	return d.startSkip(t, p)
 }

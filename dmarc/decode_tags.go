@@ -179,6 +179,7 @@ func (d *Decoder) startTag(p int, s *pendingGap) (leaf, int, outcome) {
 	if (!native || len(ns) > 0) && d.isExtension(&t, p) {
 		if l != leafNone || n != nodeNone {
 			d.note(CodeForeignElement, p, d.buf[p+1:min(p+64, t.next)])
+			d.unknown = d.unknown || d.open == nodeFeedback || d.open >= nodeRecord
 		}
 		l, n = leafNone, nodeNone
 	}

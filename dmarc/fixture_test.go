@@ -118,6 +118,8 @@ var fixtures = map[string]struct {
 	"date-garbage":            {ReasonNoDates, 0, 0, 0, nil},
 	"date-zero":               {ReasonNoDates, 0, 0, 0, nil},
 	"domain-missing":          {ReasonNoDomain, 0, 0, 0, nil},
+	"records-unknown":         {ReasonSyntax, 0, 0, 0, nil},
+	"records-elsewhere":       {ReasonSyntax, 0, 0, 0, nil},
 	"not-a-report":            {ReasonNotAReport, 0, 0, 0, nil},
 	"rss":                     {ReasonNotAReport, 0, 0, 0, nil},
 	"unused":                  {ReasonNotAReport, 0, 0, 0, nil},

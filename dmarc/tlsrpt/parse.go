@@ -72,6 +72,7 @@ type decoder struct {
 	digest   hash.Hash
 	known    bool // a key of RFC 8460 was seen
 	policies bool // the key policies was seen
+	skipped  bool // an entry of it has nothing but unknown keys
 	details  int
 }
 
@@ -312,6 +313,10 @@ func (d *decoder) complete() error {
 	}
 	if r.Start.IsZero() || r.End.IsZero() {
 		return d.fail(dmarc.ReasonNoDates, "the report has no readable date-range")
+	}
+	if skipped := d.skipped || !d.policies && len(r.UnknownKeys) > 0; skipped && len(r.Policies) == 0 {
+		// QUIRK(policies-unknown): "Policies": sessions that nobody counts must not look like none.
+		return d.fail(dmarc.ReasonSyntax, "the report has no policies but keys that are not known in their place")
 	}
 	if !d.policies {
 		d.warning(CodePoliciesMissing, "")

@@ -6,6 +6,7 @@ import "github.com/dmarc-suite/dmarc-suite/dmarc"
 func (d *decoder) policy() error {
 	var p Policy
 	var hasPolicy, hasSummary bool
+	unknown := len(d.report.UnknownKeys)
 	err := d.fields("policies", func(key string) (_ bool, err error) {
 		switch key {
 		case "policy":
@@ -26,6 +27,7 @@ func (d *decoder) policy() error {
 		return err
 	}
 	if !hasPolicy && !hasSummary && len(p.Details) == 0 {
+		d.skipped = d.skipped || len(d.report.UnknownKeys) > unknown
 		d.warning(CodeEntrySkipped, "policies")
 		return nil
 	}

@@ -17,12 +17,13 @@ const (
 
 // layer is what one level of containers needs; it is reused.
 type layer struct {
-	in      input    // the content of the container at this level
-	src     input    // what stream reads, when that is in memory
-	stream  inflated // its decompressor
-	buf     []byte   // of in
-	held    []byte   // a mail or archive in memory
-	decoded []byte   // a decoded MIME part
+	in       input    // the content of the container at this level
+	src      input    // what stream reads, when that is in memory
+	stream   inflated // its decompressor
+	buf      []byte   // of in
+	sequence sequence // of the documents in in
+	held     []byte   // a mail or archive in memory
+	decoded  []byte   // a decoded MIME part
 }
 
 // layer returns the buffers of a depth.

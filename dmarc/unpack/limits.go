@@ -29,7 +29,8 @@ type Limits struct {
 	// Depth is the number of containers around a document (default 10): each
 	// compression layer, archive, mbox, mail and multipart is one.
 	Depth int
-	// Parts is the number of MIME parts of an input (default 1000).
+	// Parts is the number of MIME parts of an input, and of documents that
+	// follow each other without a container (default 1000).
 	Parts int
 	// Members is the number of members of one archive, and the number of
 	// attachments of an input that are opened (default 50).

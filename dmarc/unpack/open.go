@@ -23,9 +23,9 @@ func (w *Walker) open(in *input) error {
 	}
 	switch f {
 	case formatXML:
-		return w.emit(KindAggregate, in)
+		return w.openSequence(KindAggregate, in)
 	case formatJSON:
-		return w.emit(KindTLS, in)
+		return w.openSequence(KindTLS, in)
 	case formatOther:
 		w.pass(dmarc.ReasonNotAReport, noReport)
 		return nil
