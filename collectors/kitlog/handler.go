@@ -12,7 +12,7 @@ import (
 	"github.com/go-kit/log/level"
 )
 
-// Config says what a Handler adds to the attributes of a record. Its zero value
+// Config is what a Handler adds to the attributes of a record. Its zero value
 // suits a logger that already adds its own timestamp, which most hosts have.
 type Config struct {
 	// Level is the least level that is handled; nil handles all and leaves the

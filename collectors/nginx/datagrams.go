@@ -70,7 +70,7 @@ func listen(address string, config AccessLogConfig) (*datagrams, error) {
 	return d, nil
 }
 
-// qlenPath is where Linux says how many datagrams a unix socket may hold.
+// qlenPath is the file of Linux with the number of datagrams a unix socket may hold.
 const qlenPath = "/proc/sys/net/unix/max_dgram_qlen"
 
 // minQueue is the length below which nginx, which never waits, loses lines in silence.

@@ -10,7 +10,7 @@
 // and restarts without loss or double counting, or as syslog datagrams, whose
 // losses are counted.
 //
-// Everything in a log line may come from a stranger. No label value does:
+// Everything in a log line is untrusted input. No label value is:
 // methods and statuses are closed sets, servers and routes are configured or
 // bounded by a budget, and what is beyond it is counted as "other".
 package nginx

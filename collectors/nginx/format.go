@@ -74,7 +74,7 @@ type part struct {
 	literal []byte
 }
 
-// FormatError says where a log format cannot be compiled.
+// FormatError is the error of a log format that cannot be compiled, and where.
 type FormatError struct {
 	// Column counts bytes of the format from 1.
 	Column  int

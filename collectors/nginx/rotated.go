@@ -91,7 +91,7 @@ func (s *fileSet) findCopy(old position) (*openFile, error) {
 func (s *fileSet) passOver() {
 	siblings, err := s.siblings()
 	if err != nil {
-		return // no directory, no siblings; opening the log says the rest
+		return // no directory, no siblings; opening the log reports the rest
 	}
 	slices.SortFunc(siblings, func(a, b sibling) int { return a.modified.Compare(b.modified) })
 	for _, old := range siblings {

@@ -4,7 +4,7 @@ package nginx
 
 import "net"
 
-// setReceiveBuffer asks for a buffer of size bytes. Only Linux tells what it grants.
+// setReceiveBuffer asks for a buffer of size bytes. Only on Linux can what was granted be read.
 func setReceiveBuffer(conn net.PacketConn, size int) (int, error) {
 	if c, ok := conn.(interface{ SetReadBuffer(bytes int) error }); ok {
 		return size, c.SetReadBuffer(size)

@@ -76,7 +76,7 @@ func findContainers(root string) ([]cgroup, error) {
 	return found, err
 }
 
-// usage is what the files of a cgroup say. A file that the kernel does not have
+// usage is what the files of a cgroup hold. A file that the kernel does not have
 // leaves a nil map.
 type usage struct {
 	cpu    map[string]uint64 // cpu.stat

@@ -14,11 +14,11 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// ErrConfigured says that New has been called before in this process, with
-// other arguments.
+// ErrConfigured is the error of New when it was called before in this process,
+// with other arguments.
 var ErrConfigured = errors.New("the collectors of this process are configured already, with other arguments")
 
-// ErrPlatform says that upstream's collectors are not part of this build: they
+// ErrPlatform is the error of New in a build without upstream's collectors, which
 // need Linux, or macOS with cgo.
 var ErrPlatform = errors.New("this build has no collectors of the host: they need Linux, or macOS with cgo")
 
@@ -44,7 +44,7 @@ type Config struct {
 	// Certificates are patterns of PEM files, as of path/filepath.Match and below
 	// --path.rootfs. They turn on the collector "certificate".
 	Certificates []string
-	// Logger is told when a collector begins to fail or hang and when it ends.
+	// Logger gets a line when a collector begins to fail or hang and when it ends.
 	// Upstream's collectors keep the one of the first New. Nil means discard.
 	Logger *slog.Logger
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// defaultContainers is how many containers get metrics unless told otherwise.
+// defaultContainers is how many containers get metrics by default.
 const defaultContainers = 500
 
 // containers is the collector of containers. Names, types, units and labels are

@@ -34,7 +34,7 @@ func partRows() []collect.Row[outcome] {
 	}
 }
 
-// outcome is what a scrape has to tell about a part.
+// outcome is how a part fared in a scrape.
 type outcome struct {
 	name  string
 	took  time.Duration

@@ -92,7 +92,7 @@ func (c *textfiles) found() []string {
 	for _, pattern := range c.directories {
 		matches, err := filepath.Glob(pattern)
 		if err != nil || len(matches) == 0 {
-			matches = []string{pattern} // Reading it tells what is wrong.
+			matches = []string{pattern} // Reading it shows what is wrong.
 		}
 		for _, dir := range matches {
 			if dir != "" { // the default of the flag

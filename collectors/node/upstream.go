@@ -19,7 +19,7 @@ import (
 )
 
 // configured remembers how kingpin.CommandLine was parsed. It is as global as
-// kingpin.CommandLine itself, which cannot tell.
+// kingpin.CommandLine itself, which does not know.
 var configured struct {
 	sync.Mutex
 	args []string // nil until then

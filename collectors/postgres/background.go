@@ -53,7 +53,7 @@ func (c *Collector) runDue(ctx context.Context, due map[*task]time.Time) time.Du
 	return wait
 }
 
-// minBackground is the time a background query has if it says no timeout and
+// minBackground is the time a background query has if it has no timeout and
 // its interval is shorter.
 const minBackground = 10 * time.Second
 

@@ -77,12 +77,12 @@ func (c *Collector) check(ctx context.Context, t *task, server Server) Checked {
 	return out
 }
 
-// rowReasons are what can be wrong with rows, in the order it is told.
+// rowReasons are what can be wrong with rows, in the order of the findings.
 var rowReasons = []Reason{ReasonDuplicate, ReasonNull, ReasonValue, ReasonUTF8, ReasonTruncated}
 
 var rowTexts = map[Reason]string{
 	ReasonDuplicate: "%d rows have the labels of an earlier one and are left out",
-	ReasonNull:      "%d values are NULL and are left out (say null: to choose)",
+	ReasonNull:      "%d values are NULL and are left out (set null: to choose)",
 	ReasonValue:     "%d values are no numbers and are left out",
 	ReasonUTF8:      "%d labels are not UTF-8",
 	ReasonTruncated: "%d times something was cut off: rows past max_rows, or a label that is too long",

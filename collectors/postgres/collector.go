@@ -17,7 +17,7 @@ import (
 
 // Config configures a Collector. Its zero value works.
 type Config struct {
-	// MaxRows bounds the rows of queries that do not say max_rows; 0: 1000.
+	// MaxRows bounds the rows of queries without max_rows; 0: 1000.
 	MaxRows int
 	// Workers is how many queries of a scrape run at the same time at most;
 	// more than one only while one is slow. 0: 2.

@@ -11,7 +11,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// layout says what to do with each column of a result. It is made once for a
+// layout is what to do with each column of a result. It is made once for a
 // query and the columns its statement turned out to have, and is not changed
 // afterwards.
 type layout struct {

@@ -67,7 +67,7 @@ func parseClient(line string) client {
 func (c client) get(key string) string { return info(c).get(key) }
 
 func (c client) number(key string) float64 {
-	v, _ := number(c.get(key)) // 0 if this version does not tell it.
+	v, _ := number(c.get(key)) // 0 if this version does not have it.
 	return v
 }
 

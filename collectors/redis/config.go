@@ -8,11 +8,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Config says what to collect. Its zero value is the default of every field.
+// Config is what to collect. Its zero value is the default of every field.
 type Config struct {
 	// Namespace is the first word of every metric; "" means "redis".
 	Namespace string
-	// Logger is told once when the state of the server changes; nil discards.
+	// Logger gets a line when the state of the server changes; nil discards.
 	Logger *slog.Logger
 	// Timeout is the deadline of Collect, and of CollectContext if its context
 	// has none; 0 means 10 s.
@@ -40,7 +40,7 @@ type Config struct {
 	// ClientPorts adds the port to what is exported of single clients.
 	ClientPorts bool
 
-	// Keys says what Run finds out about keys.
+	// Keys is what Run finds out about keys.
 	Keys KeysConfig
 	// Scripts are what Run runs, each for ScriptTimeout at most; 0 means 5 s.
 	Scripts       []Script
@@ -76,7 +76,7 @@ type Key struct {
 	Name string
 }
 
-// KeysConfig says what to find out about keys, beside the collections. Nothing
+// KeysConfig is what to find out about keys, beside the collections. Nothing
 // is asked for by its zero value; a field that bounds something has a default.
 type KeysConfig struct {
 	// Single are keys whose size, memory and value are exported.

@@ -9,7 +9,7 @@
 //
 // Whatever walks over keys or runs scripts is not part of a collection.
 // [Collector.Run] does it beside, at an interval and within budgets; a
-// collection tells the last result and its age.
+// collection exposes the last result and its age.
 //
 // A server that cannot be asked gives redis_up 0 and one of the values of
 // [Reason]; its cause is logged once, without secrets. A server that refuses

@@ -25,7 +25,7 @@ var keyFields = []field{
 	{key: "expired_keys", name: "expired_keys_total", help: "Keys that expired."},
 	{key: "expired_subkeys", name: "expired_subkeys_total", help: "Fields of hashes that expired."},
 	{key: "expired_time_cap_reached_count", name: "expired_time_cap_reached_total", help: "Expire cycles that stopped early for lack of time."},
-	{key: "expire_cycle_cpu_milliseconds", name: "expire_cycle_cpu_time_ms_total", help: "Processor time of expire cycles in milliseconds."},
+	{key: "expire_cycle_cpu_milliseconds", name: "expire_cycle_cpu_time_ms_total", help: "CPU time of expire cycles in milliseconds."},
 	{key: "evicted_keys", name: "evicted_keys_total", help: "Keys evicted for lack of memory."},
 	{key: "evicted_clients", name: "evicted_clients_total", help: "Clients evicted for lack of memory."},
 	{key: "evicted_scripts", name: "evicted_scripts_total", help: "Scripts evicted from the cache."},
@@ -37,12 +37,12 @@ var keyFields = []field{
 }
 
 var cpuFields = []field{
-	{key: "used_cpu_sys", name: "cpu_sys_seconds_total", help: "Processor time in the kernel."},
-	{key: "used_cpu_user", name: "cpu_user_seconds_total", help: "Processor time in the program."},
-	{key: "used_cpu_sys_children", name: "cpu_sys_children_seconds_total", help: "Processor time of child processes in the kernel."},
-	{key: "used_cpu_user_children", name: "cpu_user_children_seconds_total", help: "Processor time of child processes in the program."},
-	{key: "used_cpu_sys_main_thread", name: "cpu_sys_main_thread_seconds_total", help: "Processor time of the main thread in the kernel."},
-	{key: "used_cpu_user_main_thread", name: "cpu_user_main_thread_seconds_total", help: "Processor time of the main thread in the program."},
+	{key: "used_cpu_sys", name: "cpu_sys_seconds_total", help: "CPU time in the kernel."},
+	{key: "used_cpu_user", name: "cpu_user_seconds_total", help: "CPU time in the program."},
+	{key: "used_cpu_sys_children", name: "cpu_sys_children_seconds_total", help: "CPU time of child processes in the kernel."},
+	{key: "used_cpu_user_children", name: "cpu_user_children_seconds_total", help: "CPU time of child processes in the program."},
+	{key: "used_cpu_sys_main_thread", name: "cpu_sys_main_thread_seconds_total", help: "CPU time of the main thread in the kernel."},
+	{key: "used_cpu_user_main_thread", name: "cpu_user_main_thread_seconds_total", help: "CPU time of the main thread in the program."},
 }
 
 var denialFields = []field{

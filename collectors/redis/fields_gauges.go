@@ -18,7 +18,7 @@ var clientFields = []field{
 	{key: "watching_clients", name: "watching_clients", help: "Clients that watch keys for a transaction."},
 	{key: "total_watched_keys", name: "total_watched_keys", help: "Keys watched for transactions."},
 	{key: "total_blocking_keys", name: "total_blocking_keys", help: "Keys that clients block on."},
-	{key: "total_blocking_keys_on_nokey", name: "total_blocking_keys_on_nokey", help: "Keys that clients block on and want to be told of when deleted."},
+	{key: "total_blocking_keys_on_nokey", name: "total_blocking_keys_on_nokey", help: "Keys that clients block on and whose deletion unblocks them."},
 	{key: "cluster_connections", name: "cluster_connections", help: "Sockets the cluster bus uses, about."},
 	{key: "client_recent_max_input_buffer", name: "client_recent_max_input_buffer_bytes", help: "Largest input buffer among current clients."},
 	{key: "client_recent_max_output_buffer", name: "client_recent_max_output_buffer_bytes", help: "Largest output buffer among current clients."},

@@ -32,7 +32,7 @@ var memoryFields = []field{
 	{key: "mem_cluster_links", name: "mem_cluster_links_bytes", help: "Memory of links to other nodes of the cluster."},
 	{key: "mem_aof_buffer", name: "mem_aof_buffer_bytes", help: "Memory of the buffers of the append only file."},
 	{key: "mem_overhead_db_hashtable_rehashing", name: "mem_overhead_db_hashtable_rehashing_bytes", help: "Memory of hash tables that are being replaced."},
-	{key: "active_defrag_running", name: "active_defrag_running", help: "Processor share of active defragmentation in percent, 0 if it is not running."},
+	{key: "active_defrag_running", name: "active_defrag_running", help: "Share of CPU time of active defragmentation in percent, 0 if it is not running."},
 	{key: "lazyfree_pending_objects", name: "lazyfree_pending_objects", help: "Objects that wait to be freed."},
 	{key: "lazyfreed_objects", name: "lazyfreed_objects", help: "Objects that were freed in the background."},
 }

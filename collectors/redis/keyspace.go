@@ -21,7 +21,7 @@ func newKeyspaceMetrics(t *collect.Families) keyspaceMetrics {
 }
 
 // write writes lines like db0:keys=4,expires=1,avg_ttl=23700. INFO leaves out
-// empty databases; there are as many as the configuration says.
+// empty databases; there are as many as in the configuration.
 func (m *keyspaceMetrics) write(s *scrape, databases int) {
 	seen := map[string]bool{}
 	for _, line := range s.info {

@@ -134,7 +134,7 @@ func (s *scriptRunner) kill(ctx context.Context, done <-chan reply) {
 		case <-time.After(100 * time.Millisecond):
 		}
 		if busy {
-			_ = s.client.ScriptKill(try).Err() // The reply to the script tells.
+			_ = s.client.ScriptKill(try).Err() // An error shows in the reply to the script.
 		}
 		cancel()
 	}

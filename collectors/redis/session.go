@@ -48,7 +48,7 @@ func (s *session) collect(ctx context.Context, snap *snapshot) {
 	s.remember(snap)
 }
 
-// ask fills snap. The error says why the server is not up.
+// ask fills snap. The error is why the server is not up.
 func (s *session) ask(ctx context.Context, snap *snapshot) error {
 	node, err := nodeOf(ctx, s.client)
 	if err != nil {

@@ -54,8 +54,8 @@ func (t *topics) parts() []*part {
 	}
 }
 
-// write writes everything about a server that answered. success tells which parts
-// of it did.
+// write writes everything about a server that answered. success is the metric for
+// which parts of it did.
 func (t *topics) write(s *scrape, snap *snapshot, success *collect.Family) {
 	s.info, s.facts = snap.info, snap.facts
 	s.readCommands()

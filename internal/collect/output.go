@@ -117,7 +117,7 @@ func (o *Output) label(f *Family, values []string) []*dto.LabelPair {
 
 // Buckets returns a classic histogram with cumulative buckets by their upper
 // bounds, of which the infinite one may be left out. It began at a time that is
-// not told if it is zero.
+// left out if it is zero.
 func Buckets(count uint64, sum float64, buckets map[float64]uint64, created time.Time) *dto.Histogram {
 	h := &dto.Histogram{SampleCount: &count, SampleSum: &sum}
 	if !created.IsZero() {

@@ -26,7 +26,7 @@ const (
 	Denied      Reason = "denied"      // the user may not do this
 	DNS         Reason = "dns"         // the host name could not be resolved
 	Panic       Reason = "panic"       // the collector has a bug
-	Protocol    Reason = "protocol"    // the answer is not what such a server says
+	Protocol    Reason = "protocol"    // the answer is not that of such a server
 	Refused     Reason = "refused"     // nothing listens there, or there is no such socket
 	Reset       Reason = "reset"       // the server reset or closed the connection
 	Timeout     Reason = "timeout"     // no answer in time

@@ -17,7 +17,7 @@ type Sample struct {
 
 	Histogram *dto.Histogram // instead of Value
 	Summary   *dto.Summary   // instead of Value
-	Created   time.Time      // of a counter; the zero time is not told
+	Created   time.Time      // of a counter; the zero time is left out
 }
 
 // Desc implements prometheus.Metric.

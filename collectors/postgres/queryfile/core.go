@@ -15,7 +15,7 @@ var coreFile []byte
 type CoreQuery struct {
 	Name    string
 	Help    string // one sentence
-	Default bool   // whether it runs unless told otherwise
+	Default bool   // whether it runs unless it is turned off
 }
 
 // coreQueries are the entries of core.yaml in their order.

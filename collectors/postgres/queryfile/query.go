@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Usage says what a column of a result becomes.
+// Usage is what a column of a result becomes.
 type Usage string
 
 // The usages of the query file format.
@@ -27,7 +27,7 @@ var usages = []string{
 	string(UsageMapped), string(UsageDuration), string(UsageDiscard), string(UsageUntyped),
 }
 
-// NullMode says what a NULL in a value column becomes.
+// NullMode is what a NULL in a value column becomes.
 type NullMode string
 
 // The modes of a NULL. The empty mode of a column is the mode of its query.
@@ -116,7 +116,7 @@ type Column struct {
 	Usage    Usage
 	Help     string
 	Metric   string             // the full metric name; "": prefix and column name
-	Labels   []string           // the label columns, and "server", this metric carries; nil: all, as the query says
+	Labels   []string           // the label columns, and "server", this metric carries; nil: those of the query
 	Null     NullMode           // "": as the query
 	Mapping  map[string]float64 // of UsageMapped
 	Versions Range              // servers on which the column is expected

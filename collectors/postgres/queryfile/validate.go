@@ -74,7 +74,7 @@ func (q *Query) validateColumns(report func(Position, string, ...any)) {
 		case c.Usage == UsageLabel && (!labelName.MatchString(c.Name) || strings.HasPrefix(c.Name, "__")):
 			report(c.At, "column %q cannot be a label", c.Name)
 		case c.Usage == UsageLabel && c.Name == "server" && q.ServerLabel:
-			report(c.At, `column "server": the exporter sets this label, say server_label: false to replace it`)
+			report(c.At, `column "server": the exporter sets this label, set server_label: false to replace it`)
 		case c.Usage == UsageMapped && len(c.Mapping) == 0:
 			report(c.At, "column %q has no metric_mapping", c.Name)
 		case q.Cursor != "" && c.IsValue() && c.Usage != UsageCounter && c.Usage != UsageHistogram:

@@ -86,7 +86,7 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// scalar decodes a value into out, whose type says what is expected.
+// scalar decodes a value into out, whose type is what is expected.
 func (r *reader) scalar(key, value *yaml.Node, out any) {
 	if value.Kind != yaml.ScalarNode {
 		r.errorf(value, "%s must be a single value", key.Value)

@@ -170,7 +170,7 @@ func (s *session) drain(ctx context.Context, statements int) error {
 	return conn.SetDeadline(time.Time{})
 }
 
-// close says goodbye and closes the connection.
+// close ends the session and closes the connection.
 func (s *session) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
