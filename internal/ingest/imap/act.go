@@ -10,27 +10,34 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
-// act does with the mails of a batch what the configuration says. What the
-// server refuses to do is logged and left: the mails are counted, their marks
-// say so, and others must not wait behind them.
-func (f *folder) act(ctx context.Context, s *session, done map[ingest.Class]imap.UIDSet) error {
+// act does with the mails of a batch what the configuration says, and returns
+// those that are finished. What the server refuses to do is logged and tried
+// again later: the mails are counted, their marks say so, and others must not
+// wait behind them.
+func (f *folder) act(ctx context.Context, s *session, done map[ingest.Class]imap.UIDSet) (finished []imap.UID, err error) {
 	c := &f.mailbox.config
-	for class, uids := range done {
+	for class, set := range done {
+		uids, _ := set.Nums()
 		if len(uids) == 0 {
 			continue
 		}
 		action := c.Of(class)
-		err := s.apply(ctx, action, uids)
-		var refused *imap.Error
-		switch {
-		case errors.As(err, &refused):
+		err := s.apply(ctx, action, set)
+		if _, refused := refusal(err); refused {
 			c.Logger.Warn("cannot move, delete or flag processed mails, they stay", "source", f.mailbox.name, "folder", f.name,
-				"action", action.Kind, "uids", uids.String(), "err", err)
-		case err != nil:
-			return fmt.Errorf("%s %s mails: %w", action.Kind, class, err)
+				"action", action.Kind, "uids", set.String(), "err", err)
+			for _, uid := range uids {
+				f.read[uid] = true
+				f.trials.Failed(uid, err)
+			}
+			continue
 		}
+		if err != nil {
+			return finished, fmt.Errorf("%s %s mails: %w", action.Kind, class, err)
+		}
+		finished = append(finished, uids...)
 	}
-	return nil
+	return finished, nil
 }
 
 // apply does one thing to a set of mails.
@@ -46,9 +53,14 @@ func (s *session) apply(ctx context.Context, action ingest.Action, uids imap.UID
 	return nil
 }
 
-// flag marks mails as seen and processed.
+// flag marks mails as seen and processed, or at least as seen where the server
+// has no keywords.
 func (s *session) flag(ctx context.Context, uids imap.UIDSet) error {
-	return s.store(ctx, uids, imap.FlagSeen, imap.Flag(Keyword))
+	err := s.store(ctx, uids, imap.FlagSeen, imap.Flag(Keyword))
+	if _, refused := refusal(err); refused {
+		return s.store(ctx, uids, imap.FlagSeen)
+	}
+	return err
 }
 
 func (s *session) store(ctx context.Context, uids imap.UIDSet, flags ...imap.Flag) error {
@@ -57,28 +69,40 @@ func (s *session) store(ctx context.Context, uids imap.UIDSet, flags ...imap.Fla
 }
 
 // move moves mails in one step where the server can, and else by copy and
-// remove. The folder is created when the server says that this would help.
+// remove. A folder that is not there is created, whether the server says that
+// this would help or not.
 func (s *session) move(ctx context.Context, uids imap.UIDSet, folder string) error {
-	err := s.moveOnce(ctx, uids, folder)
-	var refused *imap.Error
-	if !errors.As(err, &refused) || refused.Code != imap.ResponseCodeTryCreate {
+	name, exists, err := s.find(ctx, folder)
+	if err != nil {
+		return err
+	}
+	err = s.moveOnce(ctx, uids, name)
+	answer, refused := refusal(err)
+	if !refused || exists && answer.Code != imap.ResponseCodeTryCreate {
 		return err
 	}
 	// The reader of another folder may have created it just now, which is a
 	// refusal as well: whether the folder is there is for the move to tell.
-	err = s.do(ctx, "create folder", func() error { return s.client.Create(folder, nil).Wait() })
-	if err != nil && !errors.As(err, &refused) {
-		return err
+	created := s.do(ctx, "create folder "+name, func() error { return s.client.Create(name, nil).Wait() })
+	if _, refused := refusal(created); created != nil && !refused {
+		return created
 	}
-	return s.moveOnce(ctx, uids, folder)
+	if again := s.moveOnce(ctx, uids, name); again != nil {
+		return errors.Join(created, again)
+	}
+	s.names.know(folder, name)
+	return nil
 }
 
 func (s *session) moveOnce(ctx context.Context, uids imap.UIDSet, folder string) error {
 	if s.client.Caps().Has(imap.CapMove) {
-		return s.do(ctx, "move", func() error {
+		err := s.do(ctx, "move", func() error {
 			_, err := s.client.Move(uids, folder).Wait()
 			return err
 		})
+		if answer, refused := refusal(err); !refused || answer.Type != imap.StatusResponseTypeBad {
+			return err
+		}
 	}
 	if !s.client.Caps().Has(imap.CapUIDPlus) {
 		// A copy would stay beside the mail: there is no way to remove it alone.

@@ -349,7 +349,7 @@ func TestPoison(t *testing.T) {
 	server.Seed(t, user, "INBOX", report("a", 1), report("b", 1), report("c", 1))
 	store, pipeline := pipeline(t)
 	c := moving(config(server, pipeline))
-	c.Attempts, c.Batch = 2, 2
+	c.Attempts, c.GiveUpAfter, c.Batch = 2, time.Nanosecond, 2
 	var attempts atomic.Int64
 	run(t, open(t, c), func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
 		if d.Name == "INBOX/1" && d.Body != nil {

@@ -29,19 +29,6 @@ const (
 type outcome struct {
 	mu      sync.Mutex
 	classes map[ingest.Class]imap.UIDSet
-	// unreadable are mails that came, but could not be read.
-	unreadable []imap.UID
-}
-
-// fail takes down that a mail could not be recorded, if the mail is to blame.
-func (o *outcome) fail(uid imap.UID, err error) {
-	var input *ingest.InputError
-	if !errors.As(err, &input) {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.unreadable = append(o.unreadable, uid)
 }
 
 func (o *outcome) add(class ingest.Class, uid imap.UID) {
@@ -52,11 +39,15 @@ func (o *outcome) add(class ingest.Class, uid imap.UID) {
 	o.classes[class] = set
 }
 
-// deliverAll fetches and delivers the mails. What it returns is durable, even with an error.
+// deliverAll fetches and delivers the mails. What it returns is durable, even
+// with an error. A mail that fails waits, and the others go on.
 func (f *folder) deliverAll(ctx context.Context, s *session, deliver ingest.Deliver, uids []imap.UID) (map[ingest.Class]imap.UIDSet, error) {
 	done := &outcome{classes: make(map[ingest.Class]imap.UIDSet)}
 	sizes, err := s.sizes(ctx, uids)
 	if err != nil {
+		return nil, err
+	}
+	if err := f.findGone(ctx, s, uids, sizes); err != nil {
 		return nil, err
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -65,27 +56,58 @@ func (f *folder) deliverAll(ctx context.Context, s *session, deliver ingest.Deli
 	for _, uid := range f.troubleLast(uids) {
 		size, ok := sizes[uid]
 		if !ok {
-			continue // Somebody else removed the mail.
+			continue
 		}
 		if fetchErr = f.deliverOne(groupCtx, s, deliver, uid, size, done, group); fetchErr != nil {
 			break
 		}
 	}
-	err = errors.Join(fetchErr, group.Wait())
-	for _, uid := range done.unreadable {
-		f.attempts[uid]++
+	return done.classes, errors.Join(fetchErr, group.Wait())
+}
+
+// findGone sorts out the mails that the server told no size of. Those that a
+// search does not find either are gone, and nobody read them; the others have
+// a size that nobody knows.
+func (f *folder) findGone(ctx context.Context, s *session, uids []imap.UID, sizes map[imap.UID]int64) error {
+	var missing []imap.UID
+	for _, uid := range uids {
+		if _, ok := sizes[uid]; !ok {
+			missing = append(missing, uid)
+		}
 	}
-	return done.classes, err
+	if len(missing) == 0 {
+		return nil
+	}
+	there, err := s.present(ctx, missing)
+	if err != nil {
+		return err
+	}
+	for _, uid := range missing {
+		if there[uid] {
+			sizes[uid] = 0
+			continue
+		}
+		_, committed, err := f.mailbox.config.Marks.Lookup(ctx, f.mailbox.name, f.mailKey(uid))
+		if err != nil {
+			return err
+		}
+		if !committed && !f.read[uid] {
+			f.mailbox.miss()
+		}
+		f.finish(uid)
+	}
+	return nil
 }
 
 // troubleLast puts the mails that could not be fetched before behind the others.
 func (f *folder) troubleLast(uids []imap.UID) []imap.UID {
 	uids = slices.Clone(uids)
-	slices.SortStableFunc(uids, func(a, b imap.UID) int { return cmp.Compare(f.attempts[a], f.attempts[b]) })
+	slices.SortStableFunc(uids, func(a, b imap.UID) int { return cmp.Compare(f.trials.Attempts(a), f.trials.Attempts(b)) })
 	return uids
 }
 
-// deliverOne fetches one mail and delivers it in the background.
+// deliverOne fetches one mail and delivers it in the background. Its errors are
+// those that end the session.
 func (f *folder) deliverOne(ctx context.Context, s *session, deliver ingest.Deliver, uid imap.UID, size int64, done *outcome, group *errgroup.Group) error {
 	c := &f.mailbox.config
 	finish := func(class ingest.Class, err error) error {
@@ -108,39 +130,74 @@ func (f *folder) deliverOne(ctx context.Context, s *session, deliver ingest.Deli
 	if size > c.MaxBytes {
 		return finish(f.refuse(ctx, deliver, uid, dmarc.ReasonTooLarge, fmt.Errorf("a mail of %d bytes", size)))
 	}
-	if f.attempts[uid] >= c.Attempts {
-		c.Logger.Error("giving up on mail", "source", f.mailbox.name, "folder", f.name, "uid", uid, "attempts", f.attempts[uid])
+	if f.trials.GiveUp(uid) {
+		c.Logger.Error("giving up on mail", "source", f.mailbox.name, "folder", f.name, "uid", uid, "attempts", f.trials.Attempts(uid))
 		return finish(f.refuse(ctx, deliver, uid, dmarc.ReasonIO, errors.New("the mail cannot be read")))
 	}
 	spool, err := f.spool(ctx, s, uid, size)
+	var large *tooLargeError
+	if errors.As(err, &large) {
+		_, refuseErr := f.refuse(ctx, deliver, uid, dmarc.ReasonTooLarge, large)
+		return errors.Join(err, refuseErr) // The connection is gone; the next one finds the mark.
+	}
 	if err != nil {
-		return err
+		return f.fault(ctx, s, uid, err)
 	}
 	group.Go(func() error {
-		defer spool.Close()
-		d := f.delivery(uid)
-		d.Body, d.Size = spool, spool.Size
-		result, err := deliver(ctx, d)
-		done.fail(uid, err)
-		return finish(result.Class(), err)
+		return ingest.Guard(func() error {
+			defer spool.Close()
+			d := f.delivery(uid)
+			d.Body, d.Size = spool, spool.Size
+			result, err := deliver(ctx, d)
+			var input *ingest.InputError
+			if errors.As(err, &input) || errors.Is(err, ingest.ErrNotNow) {
+				return f.fault(ctx, nil, uid, err)
+			}
+			return finish(result.Class(), err)
+		})
 	})
 	return nil
 }
 
-// spool fetches a mail whole. It counts the attempts that fail because of the
-// mail or the server, not those that ctx or a full disk ended.
+// fault takes down that a mail failed. It returns the error when the session
+// cannot go on: when ctx ended, the disk is full or the connection is gone.
+func (f *folder) fault(ctx context.Context, s *session, uid imap.UID, err error) error {
+	var disk *diskError
+	if ctx.Err() != nil || errors.As(err, &disk) {
+		return err
+	}
+	f.trials.Failed(uid, err)
+	f.mailbox.config.Logger.Warn("cannot read a mail, will try again", "source", f.mailbox.name, "folder", f.name, "uid", uid,
+		"attempts", f.trials.Attempts(uid), "err", err)
+	if s == nil {
+		return nil
+	}
+	var input *ingest.InputError
+	if _, refused := refusal(err); refused || errors.As(err, &input) && !s.closed() {
+		return nil
+	}
+	return err
+}
+
+// diskError says that a mail could not be spooled for a reason of ours.
+type diskError struct{ error }
+
+func (e *diskError) Unwrap() error { return e.error }
+
+// spool fetches a mail whole.
 func (f *folder) spool(ctx context.Context, s *session, uid imap.UID, size int64) (*ingest.Spool, error) {
 	var spool *ingest.Spool
-	var input *ingest.InputError
-	ours := false
 	err := f.stream(ctx, s, uid, size, func(body io.Reader) (err error) {
 		spool, err = ingest.NewSpool(body)
-		ours = err != nil && !errors.As(err, &input)
-		return err
+		var input *ingest.InputError
+		switch {
+		case errors.As(err, &input):
+			return input.Err // The network, or the server: no mail is to blame.
+		case err != nil:
+			return &diskError{err}
+		}
+		return nil
 	})
-	if err != nil && !ours && ctx.Err() == nil {
-		f.attempts[uid]++
-	}
 	return spool, err
 }
 
@@ -175,12 +232,13 @@ func (f *folder) stream(ctx context.Context, s *session, uid imap.UID, size int6
 	timeout := s.timeout + time.Duration(size/slowestRate)*time.Second
 	stop := closeLate(ctx, timeout, s.close)
 	defer stop()
+	s.conn.fetching.Store(uint32(uid))
+	defer s.conn.fetching.Store(0)
 	command := s.client.Fetch(imap.UIDSetNum(uid), &imap.FetchOptions{
 		UID: true, BodySection: []*imap.FetchItemBodySection{{Peek: true}},
 	})
-	body, err := find(command)
+	body, err := findBody(command)
 	if err != nil {
-		s.close()
 		return fmt.Errorf("fetch mail: %w", err)
 	}
 	l := &literal{r: body, left: body.Size(), end: func() error {
@@ -188,7 +246,7 @@ func (f *folder) stream(ctx context.Context, s *session, uid imap.UID, size int6
 		return command.Close()
 	}}
 	if body.Size() > f.mailbox.config.MaxBytes {
-		err = fmt.Errorf("%d bytes instead of %d", body.Size(), size)
+		err = &tooLargeError{body.Size()}
 	} else {
 		err = read(l)
 	}
@@ -200,9 +258,15 @@ func (f *folder) stream(ctx context.Context, s *session, uid imap.UID, size int6
 	return nil
 }
 
-// find returns the literal of the mail that a command fetches.
-func find(command *imapclient.FetchCommand) (imap.LiteralReader, error) {
-	if message := command.Next(); message != nil {
+// tooLargeError says that a mail is larger than the server said before.
+type tooLargeError struct{ size int64 }
+
+func (e *tooLargeError) Error() string { return fmt.Sprintf("a mail of %d bytes", e.size) }
+
+// findBody returns the literal of the mail that a command fetches. A server
+// that ends the command without one has no such mail, as far as it knows.
+func findBody(command *imapclient.FetchCommand) (imap.LiteralReader, error) {
+	for message := command.Next(); message != nil; message = command.Next() {
 		for item := message.Next(); item != nil; item = message.Next() {
 			body, ok := item.(imapclient.FetchItemDataBodySection)
 			if ok && body.Literal != nil {
@@ -210,10 +274,21 @@ func find(command *imapclient.FetchCommand) (imap.LiteralReader, error) {
 			}
 		}
 	}
-	if err := command.Close(); err != nil {
-		return nil, err
+	err := command.Close()
+	answer, refused := refusal(err)
+	switch {
+	case err == nil:
+		return nil, &ingest.InputError{Err: errors.New("the server sent no content")}
+	case refused && !passing[answer.Code]:
+		return nil, &ingest.InputError{Err: err}
 	}
-	return nil, errors.New("the server sent no content")
+	return nil, err
+}
+
+// passing are the codes of refusals for which no mail is to blame (RFC 9051, section 7.1).
+var passing = map[imap.ResponseCode]bool{
+	imap.ResponseCodeUnavailable: true, imap.ResponseCodeServerBug: true, imap.ResponseCodeInUse: true, imap.ResponseCodeLimit: true,
+	imap.ResponseCodeContactAdmin: true, imap.ResponseCodeOverQuota: true, imap.ResponseCodeExpired: true,
 }
 
 // literal reads a mail. The library ends a literal that was cut off with

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,19 +15,47 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
-// folder is one folder of a Mailbox with what is known of it.
+// folder is one folder of a Mailbox with what is known of it. It is a source of
+// its own, so that a folder that fails costs no other.
 type folder struct {
 	mailbox *Mailbox
 	name    string
-	backlog int // guarded by mailbox.mu
-	// last is the UID up to which everything is done, under validity.
-	last     imap.UID
+	// Guarded by mailbox.mu: what is left to read, and whether it can be.
+	backlog int
+	up      bool
+	err     error
+	// resumed says that the position was looked up, for validity: a server may
+	// well have none, which is 0.
+	resumed  bool
 	validity uint32
-	// attempts counts the failures of single mails.
-	attempts map[imap.UID]int
+	// last is the UID up to which everything is done, under validity.
+	last imap.UID
+	// finished are the mails behind last that are done; read are those that
+	// are counted, but not where they should be.
+	finished, read map[imap.UID]bool
+	trials         *ingest.Trials[imap.UID]
 }
 
-// run reads the folder until ctx ends or something fails.
+// Run reads the folder until ctx ends or something fails.
+func (f *folder) Run(ctx context.Context, deliver ingest.Deliver) error {
+	err := f.run(ctx, deliver)
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	f.mailbox.set(f, err)
+	if err != nil {
+		err = fmt.Errorf("folder %s: %w", f.name, err)
+	}
+	return err
+}
+
+// Status is that of the folder alone.
+func (f *folder) Status() ingest.Status {
+	f.mailbox.mu.Lock()
+	defer f.mailbox.mu.Unlock()
+	return ingest.Status{Name: f.mailbox.name, Up: f.up, Backlog: f.backlog, Err: f.err}
+}
+
 func (f *folder) run(ctx context.Context, deliver ingest.Deliver) error {
 	c := &f.mailbox.config
 	s, err := connect(ctx, c, f.name)
@@ -38,24 +67,61 @@ func (f *folder) run(ctx context.Context, deliver ingest.Deliver) error {
 		return err
 	}
 	for {
-		uids, err := s.search(ctx, f.last)
+		all, err := s.search(ctx, f.last)
 		if err != nil {
 			return err
 		}
-		f.mailbox.set(nil)
-		for len(uids) > 0 {
-			f.mailbox.setBacklog(f, len(uids))
-			n := min(len(uids), batchSize(c.Batch, len(uids)))
-			if err := f.batch(ctx, s, deliver, uids[:n]); err != nil {
-				return err
-			}
-			uids = uids[n:]
+		f.mailbox.set(f, nil)
+		if err := f.round(ctx, s, deliver, all); err != nil {
+			return err
 		}
-		f.mailbox.setBacklog(f, 0)
-		if err := s.wait(ctx, c.Poll, !c.NoIdle); err != nil {
+		if err := s.wait(ctx, f.trials.Next(c.Poll), !c.NoIdle); err != nil {
 			return err
 		}
 	}
+}
+
+// round handles the mails behind the position that are not done and due.
+func (f *folder) round(ctx context.Context, s *session, deliver ingest.Deliver, all []imap.UID) error {
+	there := make(map[imap.UID]bool, len(all))
+	var due []imap.UID
+	for _, uid := range all {
+		there[uid] = true
+		if !f.finished[uid] && !f.trials.Pausing(uid) {
+			due = append(due, uid)
+		}
+	}
+	// Others may have removed mails that waited.
+	f.trials.Keep(func(uid imap.UID) bool { return there[uid] })
+	c := &f.mailbox.config
+	for len(due) > 0 {
+		f.mailbox.setBacklog(f, f.left(all))
+		n := min(len(due), batchSize(c.Batch, len(due)))
+		if err := f.batch(ctx, s, deliver, due[:n], all); err != nil {
+			return err
+		}
+		due = due[n:]
+	}
+	f.mailbox.setBacklog(f, f.left(all))
+	return nil
+}
+
+// left returns how many mails were neither read nor refused.
+func (f *folder) left(all []imap.UID) int {
+	n := 0
+	for _, uid := range all {
+		if uid > f.last && !f.finished[uid] && !f.read[uid] {
+			n++
+		}
+	}
+	return n
+}
+
+// finish takes down that there is nothing left to do with a mail.
+func (f *folder) finish(uid imap.UID) {
+	f.finished[uid] = true
+	delete(f.read, uid)
+	f.trials.Done(uid)
 }
 
 // batchSize returns how many mails are handled together: up to ten times as
@@ -72,7 +138,7 @@ func (f *folder) mailKey(uid imap.UID) string {
 
 // resume takes up the committed position if the UIDs still mean the same.
 func (f *folder) resume(ctx context.Context, validity uint32) error {
-	if f.validity == validity {
+	if f.resumed && f.validity == validity {
 		return nil
 	}
 	c := &f.mailbox.config
@@ -80,7 +146,9 @@ func (f *folder) resume(ctx context.Context, validity uint32) error {
 	if err != nil {
 		return err
 	}
-	f.validity, f.last, f.attempts = validity, 0, make(map[imap.UID]int)
+	f.resumed, f.validity, f.last = true, validity, 0
+	f.finished, f.read = make(map[imap.UID]bool), make(map[imap.UID]bool)
+	f.trials = ingest.NewTrials[imap.UID](c.Options)
 	if !ok {
 		return nil
 	}
@@ -98,16 +166,32 @@ func (f *folder) resume(ctx context.Context, validity uint32) error {
 func (f *folder) mailMark() string { return strconv.FormatUint(uint64(f.validity), 10) }
 
 // batch handles some mails: fetch and deliver each, act on all, move the position.
-func (f *folder) batch(ctx context.Context, s *session, deliver ingest.Deliver, uids []imap.UID) error {
+func (f *folder) batch(ctx context.Context, s *session, deliver ingest.Deliver, uids, all []imap.UID) error {
 	outcomes, deliverErr := f.deliverAll(ctx, s, deliver, uids)
 	// What is durable is acted upon, also when a later mail failed.
-	if err := f.act(ctx, s, outcomes); err != nil {
-		return errors.Join(deliverErr, err)
+	finished, err := f.act(ctx, s, outcomes)
+	for _, uid := range finished {
+		f.finish(uid)
 	}
-	if deliverErr != nil {
-		return deliverErr
+	if err := errors.Join(deliverErr, err); err != nil {
+		return err
 	}
-	last := uids[len(uids)-1]
+	return f.advance(ctx, deliver, all)
+}
+
+// advance moves the position past the mails that are done, up to the first one
+// that is not: nothing is passed over.
+func (f *folder) advance(ctx context.Context, deliver ingest.Deliver, all []imap.UID) error {
+	last := f.last
+	for _, uid := range all {
+		if uid > last && !f.finished[uid] {
+			break
+		}
+		last = max(last, uid)
+	}
+	if last == f.last {
+		return nil
+	}
 	_, err := deliver(ctx, &ingest.Delivery{
 		Source: f.mailbox.name, Name: f.name, Key: f.positionKey(),
 		Mark: f.mailMark() + "." + strconv.FormatUint(uint64(last), 10),
@@ -116,7 +200,7 @@ func (f *folder) batch(ctx context.Context, s *session, deliver ingest.Deliver, 
 		return fmt.Errorf("record position: %w", err)
 	}
 	f.last = last
-	clear(f.attempts)
+	maps.DeleteFunc(f.finished, func(uid imap.UID, _ bool) bool { return uid <= last })
 	return f.mailbox.config.Marks.Forget(ctx, f.mailbox.name, func(key string) bool {
 		uid, ok := strings.CutPrefix(key, f.name+"\x00")
 		n, err := strconv.ParseUint(uid, 10, 32)

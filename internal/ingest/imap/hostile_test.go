@@ -88,7 +88,7 @@ func (f *fake) talk(conn net.Conn) {
 func fakeConfig(address string, marks ingest.Marks) imap.Config {
 	return imap.Config{
 		Address: address, Security: ingest.SecurityInsecure, Auth: password(secret), User: user,
-		Options: ingest.Options{Timeout: 2 * time.Second, Poll: 50 * time.Millisecond, Attempts: 2, Marks: marks},
+		Options: ingest.Options{Timeout: 2 * time.Second, Poll: 50 * time.Millisecond, Attempts: 2, GiveUpAfter: time.Nanosecond, Marks: marks},
 	}
 }
 
@@ -97,8 +97,9 @@ func literalOf(w io.Writer, uid string, size int, mail []byte) {
 	fmt.Fprintf(w, "* %s FETCH (UID %s BODY[] {%d}\r\n%s", uid, uid, size, mail)
 }
 
-// TestHostileServer counts nothing that did not come whole, gives up on a mail
-// after some attempts, and goes on with the others.
+// TestHostileServer counts nothing that did not come whole, and goes on with the
+// others. It gives up on a mail that the server does not have; one that the
+// network or the protocol broke waits, for it is not to blame.
 func TestHostileServer(t *testing.T) {
 	t.Parallel()
 	good := report("good", 2)
@@ -107,12 +108,14 @@ func TestHostileServer(t *testing.T) {
 		name   string
 		bad    func(w io.Writer)
 		hangUp bool
+		// What becomes of the mail: given up, counted, or neither.
+		givenUp, counted bool
 	}{
 		{name: "truncated literal", hangUp: true, bad: func(w io.Writer) { literalOf(w, "1", len(bad)+100, bad) }},
 		{name: "truncated by little", hangUp: true, bad: func(w io.Writer) { literalOf(w, "1", len(bad)+1, bad) }},
 		{name: "no end of the response", hangUp: true, bad: func(w io.Writer) { literalOf(w, "1", len(bad), bad) }},
-		{name: "garbage behind", bad: func(w io.Writer) { literalOf(w, "1", len(bad), bad); fmt.Fprint(w, " GARBAGE {\r\n") }},
-		{name: "huge literal", bad: func(w io.Writer) {
+		{name: "garbage behind", counted: true, bad: func(w io.Writer) { literalOf(w, "1", len(bad), bad); fmt.Fprint(w, " GARBAGE {\r\n") }},
+		{name: "huge literal", givenUp: true, bad: func(w io.Writer) {
 			literalOf(w, "1", 9_999_999_999_999, bad)
 			for range 1000 {
 				if _, err := w.Write(bad); err != nil {
@@ -121,10 +124,10 @@ func TestHostileServer(t *testing.T) {
 			}
 		}},
 		{name: "literal that never comes", bad: func(w io.Writer) { literalOf(w, "1", 1000, nil); time.Sleep(5 * time.Second) }},
-		{name: "no body", bad: func(w io.Writer) { fmt.Fprint(w, "* 1 FETCH (UID 1 FLAGS ())\r\n") }},
-		{name: "null", bad: func(w io.Writer) { fmt.Fprint(w, "* 1 FETCH (UID 1 BODY[] NIL)\r\n") }},
-		{name: "nothing", bad: func(io.Writer) {}},
-		{name: "other mail", bad: func(w io.Writer) { literalOf(w, "3", len(bad), bad); fmt.Fprint(w, ")\r\n") }},
+		{name: "no body", givenUp: true, bad: func(w io.Writer) { fmt.Fprint(w, "* 1 FETCH (UID 1 FLAGS ())\r\n") }},
+		{name: "null", givenUp: true, bad: func(w io.Writer) { fmt.Fprint(w, "* 1 FETCH (UID 1 BODY[] NIL)\r\n") }},
+		{name: "nothing", givenUp: true, bad: func(io.Writer) {}},
+		{name: "other mail", givenUp: true, bad: func(w io.Writer) { literalOf(w, "3", len(bad), bad); fmt.Fprint(w, ")\r\n") }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -141,13 +144,19 @@ func TestHostileServer(t *testing.T) {
 				fmt.Fprint(w, ")\r\n")
 			}
 			store, pipeline := pipeline(t)
-			run(t, open(t, fakeConfig(server.serve(t), pipeline)), pipeline.Deliver)
-			realtest.Eventually(t, "the good mail counted and the bad one given up", func() bool {
-				return ingesttest.Sum(store, tally.Messages) == 2 && ingesttest.Sum(store, tally.Refusals) == 1
-			})
-			if n := ingesttest.Sum(store, tally.Reports); n != 2 {
-				t.Errorf("%d reports, want one counted and one invalid", n)
+			source := open(t, fakeConfig(server.serve(t), pipeline))
+			run(t, source, pipeline.Deliver)
+			want := struct{ messages, refusals, waiting int64 }{2, 0, 1}
+			switch {
+			case test.givenUp:
+				want.refusals, want.waiting = 1, 0
+			case test.counted:
+				want.messages, want.waiting = 42, 0
 			}
+			realtest.Eventually(t, "the good mail counted, the bad one given up or waiting", func() bool {
+				return ingesttest.Sum(store, tally.Messages) == want.messages && ingesttest.Sum(store, tally.Refusals) == want.refusals &&
+					int64(source.Status().Backlog) == want.waiting
+			})
 		})
 	}
 }
@@ -231,4 +240,81 @@ func TestManyMails(t *testing.T) {
 	if memory.HeapAlloc > 64<<20 {
 		t.Errorf("%d MiB in use", memory.HeapAlloc>>20)
 	}
+}
+
+// serveGood answers FETCH with a good report.
+func serveGood(w io.Writer, uid string) {
+	mail := report(uid, 2)
+	literalOf(w, uid, len(mail), mail)
+	fmt.Fprint(w, ")\r\n")
+}
+
+// TestServerOutage blames no mail when the server is out of order, however
+// often it is asked, and loses none when that ends.
+func TestServerOutage(t *testing.T) {
+	t.Parallel()
+	for _, refusal := range []string{"NO [UNAVAILABLE] Internal error occurred", "NO [SERVERBUG] oops", "NO [INUSE] locked", "BAD [LIMIT] too fast"} {
+		t.Run(refusal, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int64
+			server := &fake{mails: 3, size: 500, fetch: serveGood}
+			server.answer = func(command string) string {
+				const outage = 12 // more than all attempts
+				if strings.Contains(command, "BODY.PEEK[]") && asked.Add(1) <= outage {
+					return refusal
+				}
+				return ""
+			}
+			store, pipeline := pipeline(t)
+			c := fakeConfig(server.serve(t), pipeline)
+			c.Attempts = 1
+			run(t, open(t, c), pipeline.Deliver)
+			realtest.Eventually(t, "all counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 6 })
+			if n := ingesttest.Sum(store, tally.Refusals); n != 0 {
+				t.Errorf("%d refused, want none", n)
+			}
+		})
+	}
+}
+
+// TestGone passes over a mail only when it is seen to be gone, and counts that.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	var searches atomic.Int64
+	server := &fake{mails: 3, size: 500, fetch: serveGood}
+	server.answer = func(command string) string {
+		switch {
+		case strings.HasPrefix(command, "UID SEARCH") && searches.Add(1) == 2:
+			return "OK nothing there" // The second search is for the mails without a size.
+		case strings.Contains(command, "RFC822.SIZE"):
+			return "OK nothing there"
+		}
+		return ""
+	}
+	_, pipeline := pipeline(t)
+	source := open(t, fakeConfig(server.serve(t), pipeline))
+	run(t, source, pipeline.Deliver)
+	realtest.Eventually(t, "three missed", func() bool { return source.Status().Missed == 3 && source.Status().Backlog == 0 })
+}
+
+// TestMissingFolder reads the other folders, and tells of the one that is not there.
+func TestMissingFolder(t *testing.T) {
+	t.Parallel()
+	server := &fake{mails: 5, size: 500, fetch: serveGood}
+	server.answer = func(command string) string {
+		if strings.HasPrefix(command, "SELECT") && strings.Contains(command, "Nope") {
+			return "NO no such folder"
+		}
+		return ""
+	}
+	store, pipeline := pipeline(t)
+	c := fakeConfig(server.serve(t), pipeline)
+	c.Folders = []string{"INBOX", "INBOX.Nope"}
+	source := open(t, c)
+	run(t, source, pipeline.Deliver)
+	realtest.Eventually(t, "all of the INBOX counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 10 })
+	realtest.Eventually(t, "the error told", func() bool {
+		s := source.Status()
+		return !s.Up && s.Err != nil && strings.Contains(s.Err.Error(), "INBOX.Nope")
+	})
 }

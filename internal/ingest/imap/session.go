@@ -1,11 +1,14 @@
 package imap
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -19,10 +22,11 @@ const idleLimit = 9 * time.Minute
 
 // session is a connection that is logged in and has a folder selected.
 type session struct {
-	conn     net.Conn
+	conn     *lenient
 	client   *imapclient.Client
 	timeout  time.Duration
 	validity uint32
+	names    names
 	// arrived gets a value when the server tells of new mails.
 	arrived chan struct{}
 }
@@ -34,31 +38,81 @@ func connect(ctx context.Context, c *Config, folder string) (*session, error) {
 		return nil, err
 	}
 	s := &session{conn: conn, timeout: c.Timeout, arrived: make(chan struct{}, 1)}
-	if s.client, err = greet(ctx, c, conn, s.options(c)); err != nil {
+	if s.client, err = greet(ctx, c, conn, s.options()); err != nil {
 		s.close()
 		return nil, err
 	}
-	if err := s.do(ctx, "log in", func() error { return c.Auth.login(ctx, s.client) }); err != nil {
-		s.close()
-		return nil, err
-	}
-	err = s.do(ctx, "select folder", func() error {
-		data, err := s.client.Select(folder, nil).Wait()
-		if err == nil {
-			s.validity = data.UIDValidity
-		}
-		return err
-	})
-	if err != nil {
+	if err := s.enter(ctx, c, folder); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
+// enter logs in and selects the folder.
+func (s *session) enter(ctx context.Context, c *Config, folder string) error {
+	if s.client.State() != imap.ConnStateAuthenticated { // as after PREAUTH
+		if err := s.do(ctx, "log in", func() error { return c.Auth.login(ctx, s.client) }); err != nil {
+			return err
+		}
+	}
+	identified := s.client.Caps().Has(imap.CapID)
+	if identified {
+		if err := s.identify(ctx); err != nil {
+			return err
+		}
+	}
+	name, _, err := s.find(ctx, folder)
+	if err != nil {
+		return err
+	}
+	err = s.selectFolder(ctx, name)
+	if _, refused := refusal(err); refused && !identified {
+		// Some want to know who we are, and do not offer to ask.
+		if err := s.identify(ctx); err != nil {
+			return err
+		}
+		err = s.selectFolder(ctx, name)
+	}
+	return err
+}
+
+func (s *session) selectFolder(ctx context.Context, name string) error {
+	return s.do(ctx, "select folder "+name, func() error {
+		data, err := s.client.Select(name, nil).Wait()
+		if err == nil {
+			s.validity = data.UIDValidity
+		}
+		return err
+	})
+}
+
+// identify sends our name (RFC 2971), which some servers want before SELECT.
+func (s *session) identify(ctx context.Context) error {
+	return s.try(ctx, "identify", func() error {
+		_, err := s.client.ID(&imap.IDData{Name: "dmarc-suite"}).Wait()
+		return err
+	})
+}
+
+// refusal returns the answer of a server that refused a command.
+func refusal(err error) (*imap.Error, bool) {
+	var refused *imap.Error
+	return refused, errors.As(err, &refused)
+}
+
+// try is do for a command that the server may refuse without harm.
+func (s *session) try(ctx context.Context, what string, command func() error) error {
+	err := s.do(ctx, what, command)
+	if _, refused := refusal(err); refused {
+		return nil
+	}
+	return err
+}
+
 // dial opens the connection. Keep-alives find a dead one within a minute
 // while the server has nothing to say.
-func dial(ctx context.Context, c *Config) (net.Conn, error) {
+func dial(ctx context.Context, c *Config) (*lenient, error) {
 	dialer := net.Dialer{
 		Timeout:         c.Timeout,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 4},
@@ -67,32 +121,75 @@ func dial(ctx context.Context, c *Config) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	if c.Security != ingest.SecurityTLS {
-		return conn, nil
+	if c.Security == ingest.SecurityInsecure {
+		return newLenient(conn), nil
 	}
-	limited, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
+	stop := closeLate(ctx, c.Timeout, func() { drop(conn) })
+	defer stop()
+	starttls := c.Security == ingest.SecuritySTARTTLS
+	if starttls {
+		if err := startTLS(conn); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("start TLS: %w", err)
+		}
+	}
 	config := c.TLS.Clone()
 	config.NextProtos = []string{"imap"}
 	secure := tls.Client(conn, config)
-	if err := secure.HandshakeContext(limited); err != nil {
+	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return secure, nil
+	l := newLenient(secure)
+	if starttls {
+		// The server greeted before, which nobody may trust.
+		l.out.WriteString("* OK\r\n")
+	}
+	return l, nil
 }
 
-// greet waits for the greeting of the server and, if need be, for STARTTLS.
-func greet(ctx context.Context, c *Config, conn net.Conn, options *imapclient.Options) (*imapclient.Client, error) {
-	stop := closeLate(ctx, c.Timeout, func() { drop(conn) })
-	defer stop()
-	if c.Security == ingest.SecuritySTARTTLS {
-		client, err := imapclient.NewStartTLS(conn, options)
-		if err != nil {
-			return nil, fmt.Errorf("start TLS: %w", err)
-		}
-		return client, nil
+// startTLS asks for TLS. What a server, or somebody between, says before it is
+// dropped, and nothing is read past the answer (RFC 9051, section 6.2.1).
+func startTLS(conn net.Conn) error {
+	if greeting, err := plainLine(conn); err != nil || !strings.HasPrefix(strings.ToUpper(greeting), "* OK") {
+		return cmp.Or(err, fmt.Errorf("the server greets with %.200q", greeting))
 	}
+	if _, err := io.WriteString(conn, "A STARTTLS\r\n"); err != nil {
+		return err
+	}
+	for {
+		line, err := plainLine(conn)
+		if err != nil {
+			return err
+		}
+		if answer, ok := strings.CutPrefix(line, "A "); ok {
+			if strings.HasPrefix(strings.ToUpper(answer), "OK") {
+				return nil
+			}
+			return fmt.Errorf("the server says %.200q", answer)
+		}
+	}
+}
+
+// plainLine reads a line byte by byte: what comes behind it belongs to TLS.
+func plainLine(conn net.Conn) (string, error) {
+	const longest = 8 << 10
+	var line []byte
+	for one := make([]byte, 1); len(line) < longest; line = append(line, one[0]) {
+		if _, err := io.ReadFull(conn, one); err != nil {
+			return "", err
+		}
+		if one[0] == '\n' {
+			return strings.TrimRight(string(line), "\r"), nil
+		}
+	}
+	return "", fmt.Errorf("a line of more than %d bytes", longest)
+}
+
+// greet waits for the greeting of the server.
+func greet(ctx context.Context, c *Config, conn *lenient, options *imapclient.Options) (*imapclient.Client, error) {
+	stop := closeLate(ctx, c.Timeout, func() { drop(conn.Conn) })
+	defer stop()
 	client := imapclient.New(conn, options)
 	if err := client.WaitGreeting(); err != nil {
 		return nil, fmt.Errorf("wait for greeting: %w", err)
@@ -100,9 +197,8 @@ func greet(ctx context.Context, c *Config, conn net.Conn, options *imapclient.Op
 	return client, nil
 }
 
-func (s *session) options(c *Config) *imapclient.Options {
+func (s *session) options() *imapclient.Options {
 	return &imapclient.Options{
-		TLSConfig: c.TLS,
 		UnilateralDataHandler: &imapclient.UnilateralDataHandler{
 			Mailbox: func(data *imapclient.UnilateralDataMailbox) {
 				if data.NumMessages == nil {
@@ -148,7 +244,17 @@ func (s *session) do(ctx context.Context, what string, command func() error) err
 // close drops the connection without a goodbye, for which an IDLE would have to
 // end first. Unlike Client.Close it does not wait for the client, which itself
 // may wait for somebody to read a literal.
-func (s *session) close() { drop(s.conn) }
+func (s *session) close() { drop(s.conn.Conn) }
+
+// closed reports whether the connection is gone.
+func (s *session) closed() bool {
+	select {
+	case <-s.client.Closed():
+		return true
+	default:
+		return false
+	}
+}
 
 // drop closes a connection without the farewell of TLS, which could block.
 func drop(conn net.Conn) {
@@ -178,6 +284,21 @@ func (s *session) search(ctx context.Context, last imap.UID) ([]imap.UID, error)
 	return after(uids, last), nil
 }
 
+// present returns those of the mails that are still there.
+func (s *session) present(ctx context.Context, uids []imap.UID) (map[imap.UID]bool, error) {
+	there := make(map[imap.UID]bool, len(uids))
+	err := s.do(ctx, "search", func() error {
+		data, err := s.client.UIDSearch(&imap.SearchCriteria{UID: []imap.UIDSet{imap.UIDSetNum(uids...)}}, nil).Wait()
+		if err == nil {
+			for _, uid := range data.AllUIDs() {
+				there[uid] = true
+			}
+		}
+		return err
+	})
+	return there, err
+}
+
 // wait returns when new mails may have come: told by IDLE, or after the pause.
 func (s *session) wait(ctx context.Context, pause time.Duration, idle bool) error {
 	idle = idle && s.client.Caps().Has(imap.CapIdle)
@@ -192,7 +313,9 @@ func (s *session) wait(ctx context.Context, pause time.Duration, idle bool) erro
 			command, err = s.client.Idle()
 			return err
 		})
-		if err != nil {
+		if _, refused := refusal(err); refused {
+			idle = false // It is offered, but does not work: the pause is enough.
+		} else if err != nil {
 			return err
 		}
 	}
