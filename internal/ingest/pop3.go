@@ -34,8 +34,8 @@ type POP3Config struct {
 // POP3 is a source that reads a mailbox over POP3 (RFC 1939) with UIDL.
 type POP3 struct {
 	health
-	config   POP3Config
-	attempts map[string]int
+	config POP3Config
+	trials *Trials[string]
 }
 
 // NewPOP3 checks the configuration and returns a POP3. Its name is "pop3:",
@@ -50,7 +50,7 @@ func NewPOP3(c POP3Config) (*POP3, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	c.TLS = ClientTLS(c.TLS, host)
-	return &POP3{health: newHealth(name), config: c, attempts: make(map[string]int)}, nil
+	return &POP3{health: newHealth(name), config: c, trials: NewTrials[string](c.Options)}, nil
 }
 
 // at names the setting that an error is about.
@@ -86,93 +86,140 @@ func (p *POP3) session(ctx context.Context, deliver Deliver) error {
 	if err != nil {
 		return err
 	}
-	defer c.conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = c.conn.Close() })()
+	// The connection below TLS: STLS replaces the one above.
+	raw := c.conn
+	defer raw.Close()
+	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	if err := p.login(c); err != nil {
 		return err
 	}
-	mails, err := c.list("UIDL")
-	if err != nil {
-		return err
-	}
-	sizes, err := c.list("LIST")
+	mails, err := p.list(c)
 	if err != nil {
 		return err
 	}
 	there := make(map[string]bool, len(mails))
-	for i, m := range mails {
-		there[m.value] = true
-		p.setBacklog(len(mails) - i)
-		size, _ := strconv.ParseInt(sizeOf(sizes, i, m.number), 10, 64)
-		if err := p.mail(ctx, c, deliver, m, size); err != nil {
+	left := len(mails)
+	for _, m := range mails {
+		there[m.uid] = true
+		p.setBacklog(left)
+		read, err := p.mail(ctx, c, deliver, m)
+		if err != nil {
 			return err
 		}
+		if read {
+			left--
+		}
 	}
-	p.setBacklog(0)
+	p.setBacklog(left)
 	if _, err := c.command("QUIT"); err != nil {
 		return err
 	}
+	p.trials.Keep(func(uid string) bool { return there[uid] })
 	return p.config.Marks.Forget(ctx, p.status.Name, func(uid string) bool { return there[uid] })
 }
 
-// sizeOf finds the size of a mail, which servers list in the same order.
-func sizeOf(sizes []listed, i int, number string) string {
-	if i < len(sizes) && sizes[i].number == number {
-		return sizes[i].value
-	}
-	return ""
+// pop3Mail is a mail of a listing.
+type pop3Mail struct {
+	number string
+	// uid is empty when the server has no UIDL, or when others share it: then
+	// only what was read and committed in this session is done.
+	uid  string
+	size int64
 }
 
-// mail delivers one mail, unless that was done before, and deletes it if it should be.
-func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m listed, size int64) error {
-	committed, done, err := p.config.Marks.Lookup(ctx, p.status.Name, m.value)
+// mark tells a mail from another one that got its UIDL later.
+func (m *pop3Mail) mark() string { return fmt.Sprint("done ", m.size) }
+
+// list lists the mails with what identifies them.
+func (p *POP3) list(c *pop3Conn) ([]pop3Mail, error) {
+	sizes, err := c.list("LIST")
 	if err != nil {
-		return err
+		return nil, err
+	}
+	uids, err := c.list("UIDL")
+	var refused *pop3Refusal
+	if err != nil && !errors.As(err, &refused) {
+		return nil, err
+	}
+	byNumber, shared := make(map[string]string, len(uids)), make(map[string]int, len(uids))
+	for _, one := range uids {
+		byNumber[one.number] = one.value
+		shared[one.value]++
+	}
+	var mails []pop3Mail
+	for _, one := range sizes {
+		m := pop3Mail{number: one.number}
+		first, _, _ := strings.Cut(one.value, " ")
+		m.size, _ = strconv.ParseInt(first, 10, 64)
+		if uid := byNumber[one.number]; shared[uid] == 1 {
+			m.uid = uid
+		}
+		mails = append(mails, m)
+	}
+	return mails, nil
+}
+
+// trial names a mail in the trials.
+func (m *pop3Mail) trial() string { return cmp.Or(m.uid, "#"+m.number) }
+
+// mail delivers one mail, unless that was done before, and deletes it if it
+// should be. It reports whether the mail is read or refused; errors are those of
+// the connection or the store.
+func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mail) (read bool, err error) {
+	var committed Committed
+	done := false
+	if m.uid != "" {
+		committed, done, err = p.config.Marks.Lookup(ctx, p.status.Name, m.uid)
+		if err != nil {
+			return false, err
+		}
+		done = done && (committed.Value == m.mark() || committed.Value == markDone)
 	}
 	reason := committed.Reason
 	if !done {
-		result, err := p.deliver(ctx, c, deliver, m, size)
-		if err != nil {
-			return err
+		if p.trials.Pausing(m.trial()) {
+			return false, nil
 		}
+		result, err := p.deliver(ctx, c, deliver, m)
+		var refused *pop3Refusal
+		var input *InputError
+		if ctx.Err() == nil && (errors.As(err, &refused) || errors.As(err, &input) || errors.Is(err, ErrNotNow)) {
+			// The others need not wait for it.
+			p.trials.Failed(m.trial(), err)
+			p.config.Logger.Warn("cannot read a mail, will try again", "source", p.status.Name, "uid", m.trial(), "err", err)
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		p.trials.Done(m.trial())
 		reason = result.Reason()
 	}
 	if p.config.After != AfterDelete || reason != "" && p.config.KeepRefused {
-		return nil
+		return true, nil
 	}
 	_, err = c.command("DELE " + m.number)
-	return err
+	return true, err
 }
 
-// deliver fetches and delivers one mail. What cannot be fetched after some attempts is refused.
-func (p *POP3) deliver(ctx context.Context, c *pop3Conn, deliver Deliver, m listed, size int64) (Result, error) {
-	d := &Delivery{Source: p.status.Name, Name: m.value, Key: m.value, Mark: "done"}
+// deliver fetches and delivers one mail. What cannot be fetched for a day is refused.
+func (p *POP3) deliver(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mail) (Result, error) {
+	d := &Delivery{Source: p.status.Name, Name: m.trial(), Key: m.uid, Mark: m.mark()}
 	switch {
-	case size > p.config.MaxBytes:
-		d.Refused = &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: fmt.Errorf("a mail of %d bytes", size)}
-	case p.attempts[m.value] >= p.config.Attempts:
-		p.config.Logger.Error("giving up on mail", "source", p.status.Name, "uid", m.value, "attempts", p.attempts[m.value])
+	case m.size > p.config.MaxBytes:
+		d.Refused = &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: fmt.Errorf("a mail of %d bytes", m.size)}
+	case p.trials.GiveUp(m.trial()):
+		p.config.Logger.Error("giving up on mail", "source", p.status.Name, "uid", m.trial(), "attempts", p.trials.Attempts(m.trial()))
 		d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: errors.New("the mail cannot be fetched")}
 	default:
-		spool, err := c.retrieve(m.number, size, p.config.MaxBytes)
+		spool, err := c.retrieve(m.number, m.size, p.config.MaxBytes)
 		if err != nil {
-			if ctx.Err() == nil {
-				p.attempts[m.value]++
-			}
 			return Result{}, err
 		}
 		defer spool.Close()
 		d.Body, d.Size = spool, spool.Size
 	}
-	result, err := deliver(ctx, d)
-	var input *InputError
-	switch {
-	case err == nil:
-		delete(p.attempts, m.value)
-	case errors.As(err, &input): // Not when the store failed: no mail is to blame for that.
-		p.attempts[m.value]++
-	}
-	return result, err
+	return deliver(ctx, d)
 }
 
 // dial connects and waits for the greeting.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -95,7 +96,7 @@ func TestPOP3Poison(t *testing.T) {
 	store, logs := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
 		source, err := ingest.NewPOP3(ingest.POP3Config{
 			Address: address, Security: "insecure-none", User: "u", Password: dovecotPassword,
-			Options: ingest.Options{Poll: 10 * time.Millisecond, Attempts: 3, Marks: p, Logger: logger},
+			Options: ingest.Options{Poll: 10 * time.Millisecond, Attempts: 3, GiveUpAfter: time.Nanosecond, Marks: p, Logger: logger},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -111,6 +112,55 @@ func TestPOP3Poison(t *testing.T) {
 	}
 	if strings.Contains(logs.String(), realtest.DovecotPassword) {
 		t.Error("the log shows the password")
+	}
+}
+
+// TestPOP3Shared reads each of several mails that share a UIDL, or have none,
+// before it deletes them, and a temporary refusal refuses no mail.
+func TestPOP3Shared(t *testing.T) {
+	for name, uidl := range map[string]string{"shared": "+OK\r\n1 same\r\n2 same\r\n3 same\r\n.", "none": "-ERR not supported"} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			deleted, refusals := map[string]bool{}, 0
+			address := fakePOP3(t, func(command string) string {
+				mu.Lock()
+				defer mu.Unlock()
+				verb, number, _ := strings.Cut(command, " ")
+				switch verb {
+				case "UIDL":
+					return uidl
+				case "LIST":
+					return "+OK\r\n1 800\r\n2 800\r\n3 800\r\n."
+				case "RETR":
+					const outage = 8
+					if refusals++; number == "2" && refusals < outage {
+						return "-ERR [SYS/TEMP] internal error"
+					}
+					return "+OK\r\n" + string(mail(ingesttest.Report("r"+number, 5))) + "\r\n."
+				case "DELE":
+					deleted[number] = true
+				}
+				return "+OK"
+			})
+			store, _ := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
+				source, err := ingest.NewPOP3(ingest.POP3Config{
+					Address: address, Security: "insecure-none", User: "u", Password: dovecotPassword, After: ingest.AfterDelete,
+					Options: ingest.Options{Poll: 10 * time.Millisecond, Attempts: 1, GiveUpAfter: time.Nanosecond, Marks: p, Logger: logger},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return source
+			})
+			realtest.Eventually(t, "all read and deleted", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return ingesttest.Sum(store, tally.Messages) == 15 && len(deleted) == 3
+			})
+			if n := ingesttest.Sum(store, tally.Refusals); n != 0 {
+				t.Errorf("%d refused, want none", n)
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -44,9 +45,25 @@ func (c *pop3Conn) answer(verb string) (string, error) {
 	}
 	text, ok := strings.CutPrefix(line, "+OK")
 	if !ok {
-		return "", fmt.Errorf("%s: the server says %.200q", verb, line)
+		return "", fmt.Errorf("%s: %w", verb, &pop3Refusal{line})
 	}
 	return strings.TrimSpace(text), nil
+}
+
+// pop3Refusal is an answer that says no.
+type pop3Refusal struct{ line string }
+
+// Error returns the answer.
+func (e *pop3Refusal) Error() string { return fmt.Sprintf("the server says %.200q", e.line) }
+
+// passing reports whether the server says that it is not the mail's fault (RFC 3206, RFC 2449).
+func (e *pop3Refusal) passing() bool {
+	for _, code := range []string{"[SYS/TEMP]", "[IN-USE]", "[LOGIN-DELAY]", "[AUTH]"} {
+		if strings.Contains(strings.ToUpper(e.line), code) {
+			return true
+		}
+	}
+	return false
 }
 
 // line reads a line that fits the buffer.
@@ -90,6 +107,10 @@ func (c *pop3Conn) list(verb string) ([]listed, error) {
 // retrieve fetches a mail.
 func (c *pop3Conn) retrieve(number string, size, limit int64) (*Spool, error) {
 	if _, err := c.command("RETR " + number); err != nil {
+		var refused *pop3Refusal
+		if errors.As(err, &refused) && !refused.passing() {
+			return nil, &InputError{Err: err}
+		}
 		return nil, err
 	}
 	const slowest = 16 << 10 // bytes a second
@@ -98,6 +119,10 @@ func (c *pop3Conn) retrieve(number string, size, limit int64) (*Spool, error) {
 	}
 	body := textproto.NewReader(c.r).DotReader()
 	spool, err := NewSpool(io.LimitReader(body, limit+1))
+	var network *InputError
+	if errors.As(err, &network) {
+		err = network.Err // No mail is to blame for a connection that broke.
+	}
 	if err != nil {
 		return nil, fmt.Errorf("RETR: %w", err)
 	}
