@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -177,6 +178,15 @@ func (t *rawText) Read(p []byte) (n int, err error) {
 			return n, err
 		case b == '"':
 			t.done = true
+		case b == '\\':
+			// Any character may be escaped (RFC 8259, section 7).
+			if b, err = t.escaped(); err != nil {
+				return n, err
+			}
+			if b != '=' && b != '\n' && b != '\r' {
+				p[n] = b
+				n++
+			}
 		case b != '=':
 			p[n] = b
 			n++
@@ -186,4 +196,25 @@ func (t *rawText) Read(p []byte) (n int, err error) {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// escaped reads what follows a backslash: of base64, only what needs no more than a byte.
+func (t *rawText) escaped() (byte, error) {
+	b, err := t.r.ReadByte()
+	switch {
+	case err != nil:
+		return 0, io.ErrUnexpectedEOF
+	case b == 'n':
+		return '\n', nil
+	case b == 'r':
+		return '\r', nil
+	case b != 'u':
+		return b, nil
+	}
+	digits := make([]byte, 4)
+	if _, err := io.ReadFull(t.r, digits); err != nil {
+		return 0, io.ErrUnexpectedEOF
+	}
+	code, err := strconv.ParseUint(string(digits), 16, 8)
+	return byte(code), err
 }

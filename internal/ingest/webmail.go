@@ -42,9 +42,9 @@ const inbox = "inbox"
 // Webmail is a source that reads a mailbox over the HTTP interface of its service.
 type Webmail struct {
 	health
-	config   WebmailConfig
-	service  webmailService
-	attempts map[string]int
+	config  WebmailConfig
+	service webmailService
+	trials  *Trials[string]
 }
 
 // webmailService is what differs between services. Mails are known by ids.
@@ -80,7 +80,7 @@ func newWebmail(kind string, c WebmailConfig, public string) (*Webmail, *webmail
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: url: %w", name, err)
 	}
-	return &Webmail{health: newHealth(name), config: c, attempts: make(map[string]int)}, client, nil
+	return &Webmail{health: newHealth(name), config: c, trials: NewTrials[string](c.Options)}, client, nil
 }
 
 // Run lists the folder again and again until ctx ends or the service is out of order.
@@ -117,25 +117,43 @@ func (w *Webmail) session(ctx context.Context, deliver Deliver) error {
 	for _, id := range ids {
 		there[id] = true
 	}
-	var failed error
-	for i, id := range ids {
-		w.setBacklog(len(ids) - i)
+	w.trials.Keep(func(id string) bool { return there[id] })
+	left, inRow := len(ids), 0
+	for _, id := range ids {
+		w.setBacklog(left)
+		if w.trials.Pausing(id) {
+			continue
+		}
 		err := w.mail(ctx, deliver, id)
-		var input *InputError
+		var failed *mailError
 		switch {
 		case err == nil:
-		case errors.As(err, &input): // The others need not wait for it.
-			failed = err
+			left--
+			inRow = 0
+			w.trials.Done(id)
+		case ctx.Err() == nil && errors.As(err, &failed):
+			// The others need not wait for it, unless it is the service that fails.
+			w.trials.Failed(id, err)
+			w.config.Logger.Warn("cannot read a mail, will try again", "source", w.status.Name, "id", id, "attempts", w.trials.Attempts(id), "err", err)
+			if inRow++; inRow == outOfOrder {
+				return err
+			}
 		default:
 			return err
 		}
 	}
-	w.setBacklog(0)
-	if failed != nil {
-		return failed
-	}
+	w.setBacklog(left)
 	return w.config.Marks.Forget(ctx, w.status.Name, func(id string) bool { return there[id] })
 }
+
+// outOfOrder is how many mails must fail in a row to take the service for down.
+const outOfOrder = 3
+
+// mailError says that a mail could not be read, whoever is to blame: it is an
+// *InputError as well when the mail is.
+type mailError struct{ error }
+
+func (e *mailError) Unwrap() error { return e.error }
 
 // mail delivers one mail, unless that was done before, and does with it what should be done.
 func (w *Webmail) mail(ctx context.Context, deliver Deliver, id string) error {
@@ -153,7 +171,8 @@ func (w *Webmail) mail(ctx context.Context, deliver Deliver, id string) error {
 	if !done {
 		result, err := w.deliver(ctx, deliver, id)
 		if isGone(err) {
-			return nil // Somebody else removed the mail.
+			w.miss() // Somebody else removed the mail.
+			return nil
 		}
 		if err != nil {
 			return err
@@ -178,19 +197,15 @@ func (w *Webmail) mail(ctx context.Context, deliver Deliver, id string) error {
 	return err
 }
 
-// deliver fetches and delivers one mail. What cannot be read after some attempts is refused.
+// deliver fetches and delivers one mail. What cannot be read for a day is refused.
 func (w *Webmail) deliver(ctx context.Context, deliver Deliver, id string) (Result, error) {
 	d := &Delivery{Source: w.status.Name, Name: id, Key: id, Mark: markDone}
-	if w.attempts[id] >= w.config.Attempts {
-		w.config.Logger.Error("giving up on mail", "source", w.status.Name, "id", id, "attempts", w.attempts[id])
+	if w.trials.GiveUp(id) {
+		w.config.Logger.Error("giving up on mail", "source", w.status.Name, "id", id, "attempts", w.trials.Attempts(id))
 		d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: errors.New("the mail cannot be fetched")}
 	} else {
 		spool, err := w.spool(ctx, id)
 		if err != nil {
-			var input *InputError
-			if ctx.Err() == nil && errors.As(err, &input) {
-				w.attempts[id]++
-			}
 			return Result{}, err
 		}
 		defer spool.Close()
@@ -202,18 +217,15 @@ func (w *Webmail) deliver(ctx context.Context, deliver Deliver, id string) (Resu
 	}
 	result, err := deliver(ctx, d)
 	var input *InputError
-	switch {
-	case err == nil:
-		delete(w.attempts, id)
-	case errors.As(err, &input): // Not when the store failed: no mail is to blame for that.
-		w.attempts[id]++
+	if errors.As(err, &input) || errors.Is(err, ErrNotNow) {
+		err = &mailError{err}
 	}
 	return result, err
 }
 
-// spool fetches a mail whole, or a little more than the largest allowed. What
-// fails although the folder could be listed is the mail's own fault, unless the
-// service says that it is busy or wants another token.
+// spool fetches a mail whole, or a little more than the largest allowed. Only a
+// refusal of this very mail counts against it: what the network or the server
+// broke does not, nor a mail that did not come whole.
 func (w *Webmail) spool(ctx context.Context, id string) (*Spool, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.config.Timeout)
 	defer cancel()
@@ -221,12 +233,20 @@ func (w *Webmail) spool(ctx context.Context, id string) (*Spool, error) {
 	if err != nil {
 		err = fmt.Errorf("fetch mail: %w", err)
 		switch status := statusOf(err); {
-		case isGone(err), errors.Is(err, errNoToken),
-			status == http.StatusUnauthorized, status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		case isGone(err), errors.Is(err, errNoToken), status == http.StatusUnauthorized, status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 			return nil, err
+		case status == http.StatusRequestTimeout, status == http.StatusLocked, status == http.StatusTooEarly:
+			return nil, &mailError{err}
+		case status >= 400 && status < 500:
+			return nil, &mailError{&InputError{Err: err}}
 		}
-		return nil, &InputError{Err: err}
+		return nil, &mailError{err}
 	}
 	defer body.Close()
-	return NewSpool(io.LimitReader(body, w.config.MaxBytes+1))
+	spool, err := NewSpool(io.LimitReader(body, w.config.MaxBytes+1))
+	var input *InputError
+	if errors.As(err, &input) {
+		return nil, &mailError{fmt.Errorf("fetch mail: %w", input.Err)}
+	}
+	return spool, err
 }

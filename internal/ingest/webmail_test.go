@@ -121,7 +121,8 @@ func (s *mailService) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	case r.URL.Query().Get("format") == "raw":
 		s.write(w, parts[1], func(content []byte) []byte {
-			return fmt.Appendf(nil, "{\n  \"raw\": %q\n}\n", base64.URLEncoding.EncodeToString(content))
+			raw := strings.ReplaceAll(base64.URLEncoding.EncodeToString(content), "=", `\u003d`)
+			return fmt.Appendf(nil, "{\n  \"raw\": \"%s\"\n}\n", strings.Replace(raw, "R", `\u0052`, 1))
 		})
 		return
 	case last == "move", last == "modify":
@@ -289,7 +290,7 @@ func TestWebmailTrouble(t *testing.T) {
 					busy--
 					return http.StatusTooManyRequests
 				case strings.Contains(r.URL.Path, "AA1=") && r.Method == http.MethodGet:
-					return map[string]int{"graph": http.StatusForbidden, "gmail": http.StatusInternalServerError}[kind]
+					return map[string]int{"graph": http.StatusForbidden, "gmail": http.StatusBadRequest}[kind]
 				}
 				return 0
 			}
@@ -300,7 +301,7 @@ func TestWebmailTrouble(t *testing.T) {
 			var mu sync.Mutex
 			token := 1
 			store, _, logs := webmail(t, kind, s, func(c *ingest.WebmailConfig) {
-				c.Attempts, c.MaxBytes = 2, 1<<19
+				c.Attempts, c.GiveUpAfter, c.MaxBytes = 2, time.Nanosecond, 1<<19
 				c.Token = func(_ context.Context, renew bool) (string, error) {
 					mu.Lock()
 					defer mu.Unlock()
@@ -321,6 +322,32 @@ func TestWebmailTrouble(t *testing.T) {
 			}
 			if strings.Contains(logs.String(), "token-") {
 				t.Errorf("the log shows a token:\n%s", logs)
+			}
+		})
+	}
+}
+
+// TestWebmailOutage refuses no mail for what a server answers that is out of order.
+func TestWebmailOutage(t *testing.T) {
+	for _, status := range []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout, http.StatusRequestTimeout, http.StatusLocked} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			t.Parallel()
+			s := newMailService(t)
+			asked := 0
+			s.trouble = func(r *http.Request) int {
+				const outage = 8
+				if strings.HasSuffix(r.URL.Path, "/$value") && asked < outage {
+					asked++
+					return status
+				}
+				return 0
+			}
+			s.offer(mail(ingesttest.Report("a", 1)))
+			s.offer(mail(ingesttest.Report("b", 2)))
+			store, _, _ := webmail(t, "graph", s, func(c *ingest.WebmailConfig) { c.Attempts, c.GiveUpAfter = 1, time.Nanosecond })
+			realtest.Eventually(t, "both counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 3 })
+			if n := ingesttest.Sum(store, tally.Refusals); n != 0 {
+				t.Errorf("%d refused, want none", n)
 			}
 		})
 	}

@@ -130,8 +130,19 @@ func (c *webmailClient) once(ctx context.Context, method, path string, body any)
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 300)) // what there is
-	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-	return nil, &statusError{status: resp.StatusCode, after: time.Duration(seconds) * time.Second, text: string(text)}
+	return nil, &statusError{status: resp.StatusCode, after: pauseOf(resp.Header.Get("Retry-After"), time.Now()), text: string(text)}
+}
+
+// pauseOf reads a Retry-After: seconds, or a date (RFC 9110, section 10.2.3).
+func pauseOf(text string, now time.Time) time.Duration {
+	const longest = 24 * 60 * 60
+	if seconds, err := strconv.Atoi(text); err == nil {
+		return time.Duration(max(0, min(seconds, longest))) * time.Second
+	}
+	if date, err := http.ParseTime(text); err == nil {
+		return max(0, date.Sub(now))
+	}
+	return 0
 }
 
 // maxAnswer bounds an answer that is no mail.
