@@ -226,6 +226,30 @@ func TestDirStuck(t *testing.T) {
 	}
 }
 
+// TestSparseFile refuses a file of 4 TiB unread, and reads the one beside it.
+func TestSparseFile(t *testing.T) {
+	dir := t.TempDir()
+	file, err := os.Create(filepath.Join(dir, "a.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := file.Truncate(4 << 40); err != nil {
+		t.Skipf("the file system has no such files: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b.xml"), ingesttest.Report("b", 3), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store, _ := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
+		return ingest.NewDir(dir, ingest.FileConfig{
+			Options: ingest.Options{Marks: p, Logger: logger, Poll: 20 * time.Millisecond}, Settle: time.Millisecond, Patience: time.Millisecond,
+		})
+	})
+	realtest.Eventually(t, "one counted, one refused", func() bool {
+		return ingesttest.Sum(store, tally.Messages) == 3 && ingesttest.Sum(store, tally.Refusals, "too_large") == 1
+	})
+}
+
 // TestSupervisorExchange changes sources at work: what stays is not disturbed.
 func TestSupervisorExchange(t *testing.T) {
 	a, b, c := &fakeSource{name: "a"}, &fakeSource{name: "b"}, &fakeSource{name: "c"}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -241,6 +242,8 @@ func (f *files) read(ctx context.Context, deliver Deliver, path string) error {
 		f.report(path, &result)
 		f.finish(path, result.Reason())
 		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case errors.Is(err, ErrUnsettled):
 		f.waiting.later(path, f.config.Patience-quiet)
 		return nil
@@ -263,13 +266,23 @@ func (f *files) report(path string, r *Result) {
 
 // deliverFile hands one file to deliver and makes sure that it did not change meanwhile.
 func (f *files) deliverFile(ctx context.Context, deliver Deliver, path string, info fs.FileInfo, young bool) (Result, error) {
-	file, err := os.Open(path)
+	if info.Size() > maxFile {
+		return deliver(ctx, &Delivery{
+			Source: f.status.Name, Name: path, Key: f.key(path), Mark: fingerprint(info),
+			Refused: &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: fmt.Errorf("a file of %d bytes", info.Size())},
+		})
+	}
+	// It may have become a pipe since it was looked at, which must not block.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return Result{}, &InputError{Err: err}
 	}
 	defer file.Close()
+	if now, err := file.Stat(); err != nil || !os.SameFile(now, info) {
+		return Result{}, &InputError{Err: errChanged}
+	}
 	return deliver(ctx, &Delivery{
-		Source: f.status.Name, Name: path, Body: &steadyReader{file: file, before: info}, Size: info.Size(),
+		Source: f.status.Name, Name: path, Body: &steadyReader{ctx: ctx, file: file, before: info}, Size: info.Size(),
 		Unsettled: young, Key: f.key(path), Mark: fingerprint(info),
 	})
 }
@@ -351,13 +364,22 @@ func temporary(name string) bool {
 // errChanged says that a file changed while it was read.
 var errChanged = errors.New("file changed while it was read")
 
-// steadyReader reads a file and fails at its end when the file is not what it was before.
+// maxFile is the size of the largest file that is read: beyond any mailbox, and
+// far below what a sparse file may claim.
+const maxFile = 16 << 30
+
+// steadyReader reads a file until ctx ends, and fails at its end when the file
+// is not what it was before.
 type steadyReader struct {
+	ctx    context.Context //nolint:containedctx // io.Reader has no other way to end a long read.
 	file   *os.File
 	before fs.FileInfo
 }
 
 func (r *steadyReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := r.file.Read(p)
 	if errors.Is(err, io.EOF) {
 		now, statErr := r.file.Stat()
