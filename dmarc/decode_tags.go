@@ -104,7 +104,22 @@ func (d *Decoder) stray(p int) (int, outcome) {
 	// QUIRK(decl-stray-quote): a quote behind the XML declaration.
 	// QUIRK(broken-sp-tag): sp>none</sp>
 	d.note(CodeStrayText, p, dropped[:min(len(dropped), 64)])
+	if d.open == nodeReason && !d.drop && d.seen&seenReason == 0 && isKeyword(dropped) {
+		// QUIRK(reason-text): <reason>sampled_out</reason> of rspamd.
+		d.set(leafReasonType, dropped, p)
+	}
 	return p + 1 + n, goOn
+}
+
+// isKeyword reports whether b can be a word of a closed set.
+func isKeyword(b []byte) bool {
+	const longest = 32
+	for _, c := range b {
+		if text.Lower(c)-'a' >= 26 && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return len(b) > 0 && len(b) <= longest
 }
 
 // endTag closes the open node with the end tag at p.

@@ -85,6 +85,7 @@ var fixtures = map[string]struct {
 	"count-odd":               {"", 2, 7, 7, []Code{CodeCountRepaired, CodeCountInvalid}},
 	"count-empty":             {"", 2, 0, 0, []Code{CodeCountMissing, CodeCountMissing}},
 	"count-range":             {"", 2, 0, 0, []Code{CodeCountRange, CodeCountRange}},
+	"reason-text":             {"", 2, 11, 7, []Code{CodeStrayText, CodeValueCase, CodeStrayText, CodeReasonTypeMissing}},
 	"source-ip-odd":           {"", 10, 10, 10, []Code{CodeSourceMissing, CodeSourceInvalid, CodeSourceRepaired, CodeSourceRepaired, CodeSourceRepaired, CodeSourceRepaired, CodeSourceRepaired, CodeSourceRepaired, CodeSourceRepaired}},
 	"source-ip-missing":       {"", 2, 11, 7, []Code{CodeSourceMissing}},
 	"header-from-odd":         {"", 2, 11, 7, []Code{CodeDomainNormalized, CodeHeaderFromMissing}},

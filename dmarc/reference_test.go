@@ -45,6 +45,7 @@ type referenceRecord struct {
 			Reasons     []struct {
 				Type    []string `xml:"type"`
 				Comment []string `xml:"comment"`
+				Text    string   `xml:",chardata"`
 			} `xml:"reason"`
 		} `xml:"policy_evaluated"`
 	} `xml:"row"`
@@ -103,6 +104,23 @@ type refRow struct {
 	Source, Count, Disposition, DKIM, SPF string
 	HeaderFrom, EnvelopeFrom, EnvelopeTo  string
 	Reasons, AuthDKIM, AuthSPF            [][4]string
+}
+
+// hasReasonText reports whether a reason has text of its own, which the Decoder
+// takes for its type.
+func (r *reference) hasReasonText() bool {
+	for _, rec := range r.Records {
+		for _, row := range rec.Row {
+			for _, e := range row.Evaluated {
+				for _, o := range e.Reasons {
+					if strings.TrimSpace(o.Text) != "" {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
 }
 
 func (r *reference) rows() []refRow {

@@ -15,6 +15,7 @@ const (
 	CodeUndeclared       dmarc.Code = "encoding_undeclared"      // a transfer encoding was recognised though not declared
 	CodeEncodingLies     dmarc.Code = "encoding_wrong"           // a declared transfer encoding was ignored: the content is not encoded
 	CodeEncodingUnknown  dmarc.Code = "encoding_unknown"         // an unknown transfer encoding was read as if it were binary
+	CodeUUInvalid        dmarc.Code = "uuencode_invalid"         // a line that is not uuencoded was dropped
 	CodeQuotedPrintable  dmarc.Code = "quoted_printable_invalid" // an invalid quoted-printable sequence was kept as text
 	CodeNoEndBoundary    dmarc.Code = "mail_no_end_boundary"     // a multipart ends without its closing boundary
 	CodeBoundaryGuessed  dmarc.Code = "mail_boundary_guessed"    // the boundary of a multipart is missing or wrong
@@ -26,6 +27,6 @@ func Codes() []dmarc.Code {
 	return []dmarc.Code{
 		CodeLeadingJunk, CodeGzipNoTrailer, CodeGzipTrailingJunk, CodeZipNoDirectory, CodeZipPrefix,
 		CodeZipSuffix, CodeMemberSkipped, CodeBase64Junk, CodeUndeclared, CodeEncodingLies,
-		CodeEncodingUnknown, CodeQuotedPrintable, CodeNoEndBoundary, CodeBoundaryGuessed, CodeBrokenHeader,
+		CodeEncodingUnknown, CodeUUInvalid, CodeQuotedPrintable, CodeNoEndBoundary, CodeBoundaryGuessed, CodeBrokenHeader,
 	}
 }

@@ -21,12 +21,24 @@ func (w *Walker) decode(p *mime.Part) (b []byte, known bool) {
 		return w.base64(p.Body), true
 	case text.EqualFold(enc, "quoted-printable"):
 		return w.quotedPrintable(p.Body), true
+	case isUU(enc):
+		// QUIRK(mail-uuencode): an encoding from before MIME.
+		return w.undo(mime.UU, CodeUUInvalid, p.Body), true
 	case len(enc) == 0, text.EqualFold(enc, "7bit"), text.EqualFold(enc, "8bit"), text.EqualFold(enc, "binary"):
 		return p.Body, true
 	default:
 		w.warn(CodeEncodingUnknown, enc)
 		return p.Body, false
 	}
+}
+
+func isUU(enc []byte) bool {
+	for _, name := range []string{"x-uuencode", "uuencode", "x-uue", "uue"} {
+		if text.EqualFold(enc, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // isPlain reports whether a part is a document or a container as it is.
@@ -40,9 +52,12 @@ func (w *Walker) openEncoded(b []byte, f format) error {
 	w.warn(CodeUndeclared, nil)
 	m := w.enter(nil)
 	defer w.leave(m)
-	if f == formatBase64 {
+	switch f {
+	case formatBase64:
 		b = w.base64(b)
-	} else {
+	case formatUU:
+		b = w.undo(mime.UU, CodeUUInvalid, b)
+	default:
 		b = w.quotedPrintable(b)
 	}
 	l := w.layer(w.depth)

@@ -70,6 +70,16 @@ func (in *input) end() error {
 	return in.err
 }
 
+// drain reads what is left, because the layer below has to be verified too.
+func (in *input) drain() error {
+	for {
+		in.discard(len(in.buf) - in.pos)
+		if !in.fill() {
+			return in.end()
+		}
+	}
+}
+
 // failed reports whether the input ends in an error.
 func (in *input) failed() bool { return in.err != nil && !errors.Is(in.err, io.EOF) }
 

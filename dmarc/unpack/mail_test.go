@@ -54,7 +54,7 @@ func TestMails(t *testing.T) {
 		{"encoding-lies", mixed(entity("Content-Type: text/xml\r\nContent-Transfer-Encoding: base64", string(report("A")))), "aggregate A !encoding_wrong"},
 		{"declared base64, is binary", mixed(entity("Content-Type: application/gzip\r\nContent-Transfer-Encoding: base64", string(a))), "aggregate A !encoding_wrong"},
 		{"unknown encoding", mixed(entity("Content-Type: text/xml\r\nContent-Transfer-Encoding: x-none", string(report("A")))), "aggregate A !encoding_unknown"},
-		{"encoding that is not read", mixed(entity("Content-Transfer-Encoding: x-uuencode", "begin 644 a\r\nM'XL(\r\n")), "error encoding"},
+		{"encoding that is not read", mixed(entity("Content-Transfer-Encoding: x-yenc", "=ybegin line=128\r\n")), "error encoding"},
 		{"mail-binary-cte", mixed(entity("Content-Type: application/gzip\r\nContent-Transfer-Encoding: binary", string(a))), "aggregate A"},
 		{"mail-contenttype-typo", mixed(entity("ContentType: application/zip\r\nContent-Transfer-Encoding: base64", b64(zipA))), "aggregate A"},
 		{"contenttype typo on top", []byte(strings.ReplaceAll(string(whole), "Content-Type: multipart", "ContentType: multipart")), "aggregate A"},

@@ -37,7 +37,7 @@ func (w *Walker) open(in *input) error {
 	case formatTNEF:
 		return w.refuse(refusal(dmarc.ReasonUnsupported, "a winmail.dat (TNEF) attachment"))
 	case formatArchive:
-		return w.refuse(refusal(dmarc.ReasonUnsupported, "an archive that is neither zip, gzip, zlib nor tar"))
+		return w.refuse(refusal(dmarc.ReasonUnsupported, "%s, which is neither zip, gzip, zlib, bzip2 nor tar", archiveName(in.peek(sniffSize))))
 	case formatEncrypted:
 		return w.refuse(refusal(dmarc.ReasonEncrypted, "an encrypted message"))
 	}
@@ -47,6 +47,8 @@ func (w *Walker) open(in *input) error {
 	switch f {
 	case formatGzip, formatZlib:
 		return w.openStream(in, f)
+	case formatBzip2:
+		return w.openBzip2(in)
 	case formatMbox:
 		return w.openMbox(in)
 	}
@@ -60,7 +62,7 @@ func (w *Walker) open(in *input) error {
 		return w.openZip(b)
 	case formatTar:
 		return w.openTar(b)
-	case formatBase64, formatQuoted:
+	case formatBase64, formatUU, formatQuoted:
 		return w.openEncoded(b, f)
 	default:
 		return w.openMail(b)
@@ -71,7 +73,7 @@ func (w *Walker) open(in *input) error {
 // given out before its end was seen.
 func isStream(f format) bool {
 	switch f {
-	case formatXML, formatJSON, formatGzip, formatZlib, formatMbox:
+	case formatXML, formatJSON, formatGzip, formatZlib, formatBzip2, formatMbox:
 		return true
 	default:
 		return false

@@ -114,7 +114,7 @@ func TestStreams(t *testing.T) {
 		{"other json", []byte(`{"hello": "world"}`), "error not_a_report"},
 		{"leading-junk", cat([]byte("Here it is:\n"), report("A")), "aggregate A !leading_junk"},
 		{"bare base64", []byte(b64(a)), "aggregate A !encoding_undeclared"},
-		{"bzip2", []byte("BZh91AY&SY"), "refused unsupported"},
+		{"bzip2 of nothing but its start", []byte("BZh91AY&SY"), "refused truncated"},
 		{"outlook message", []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and so on"), "refused unsupported"},
 		{"winmail.dat", []byte("\x78\x9f\x3e\x22 and so on"), "refused unsupported"},
 		{"pgp", []byte("-----BEGIN PGP MESSAGE-----\n\nhQEM"), "refused encrypted"},

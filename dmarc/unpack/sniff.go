@@ -16,11 +16,13 @@ const (
 	formatJSON // a TLS report
 	formatGzip
 	formatZlib
+	formatBzip2
 	formatZip
 	formatTar
 	formatMail
 	formatMbox
 	formatBase64    // base64 without a header that says so
+	formatUU        // uuencode without a header that says so
 	formatQuoted    // quoted-printable without a header that says so
 	formatOutlook   // Outlook .msg
 	formatTNEF      // winmail.dat
@@ -77,13 +79,27 @@ var magics = []struct {
 	{zipDescriptor + zipLocal, formatZip},
 	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", formatOutlook},
 	{"\x78\x9f\x3e\x22", formatTNEF},
-	{"BZh", formatArchive},
 	{"\xfd7zXZ\x00", formatArchive},
 	{"7z\xbc\xaf\x27\x1c", formatArchive},
 	{"Rar!\x1a\x07", formatArchive},
 	{"\x28\xb5\x2f\xfd", formatArchive},
 	{"\x1f\x9d", formatArchive},
 	{"-----BEGIN PGP MESSAGE-----", formatEncrypted},
+}
+
+// archiveName says what a formatArchive is.
+func archiveName(b []byte) string {
+	for _, a := range []struct{ magic, name string }{
+		{"\xfd7zXZ\x00", "an xz file"},
+		{"7z\xbc\xaf\x27\x1c", "a 7z archive"},
+		{"Rar!", "a rar archive"},
+		{"\x28\xb5\x2f\xfd", "a zstd file"},
+	} {
+		if bytes.HasPrefix(b, []byte(a.magic)) {
+			return a.name
+		}
+	}
+	return "a file of compress"
 }
 
 func sniffMagic(b []byte) format {
@@ -95,6 +111,8 @@ func sniffMagic(b []byte) format {
 	switch {
 	case isZlib(b):
 		return formatZlib
+	case len(b) >= 10 && string(b[:3]) == "BZh" && string(b[4:10]) == "1AY&SY":
+		return formatBzip2
 	case isTar(b):
 		return formatTar
 	case isEnveloped(b):

@@ -34,6 +34,9 @@ func sniffText(b []byte, whole bool) (f format, skip int) {
 	if isMail(b) {
 		return formatMail, 0
 	}
+	if line, _ := mime.CutLine(b); mime.IsUUBegin(line) {
+		return formatUU, 0
+	}
 	if isBase64(b) {
 		return formatBase64, 0
 	}

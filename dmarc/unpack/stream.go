@@ -206,10 +206,5 @@ func (z *inflated) trailing() error {
 	if b := z.src.peek(16); len(b) > 0 {
 		z.w.warn(CodeGzipTrailingJunk, b)
 	}
-	for {
-		z.src.discard(len(z.src.buf) - z.src.pos)
-		if !z.src.fill() {
-			return z.src.end()
-		}
-	}
+	return z.src.drain()
 }

@@ -1,5 +1,7 @@
 package mime
 
+import "bytes"
+
 // Values of base64Values that are no digits.
 const (
 	base64Invalid = 0xff
@@ -27,6 +29,10 @@ var base64Values = func() (t [256]byte) {
 // outside the alphabet is dropped as text, unless it is long and nearly all
 // base64: then only the characters are dropped. junk is the first of them.
 func Base64(dst, b []byte) (out, junk []byte) {
+	if isURLSafe(b) {
+		// QUIRK(base64-url): the alphabet for URLs (RFC 4648, section 5).
+		b = bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("-"), []byte("+")), []byte("_"), []byte("/"))
+	}
 	if need := len(dst) + len(b)/4*3 + 3; cap(dst) < need {
 		dst = append(make([]byte, 0, need), dst...)
 	}
@@ -59,6 +65,12 @@ func Base64(dst, b []byte) (out, junk []byte) {
 	}
 	d.flush()
 	return d.dst, junk
+}
+
+// isURLSafe reports whether b has digits of the alphabet for URLs and none of
+// the usual ones that they replace.
+func isURLSafe(b []byte) bool {
+	return bytes.IndexByte(b, '+') < 0 && bytes.IndexByte(b, '/') < 0 && bytes.ContainsAny(b, "-_")
 }
 
 type base64Decoder struct {

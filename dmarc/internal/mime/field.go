@@ -40,13 +40,16 @@ func fieldEnd(b []byte) int {
 	}
 }
 
-// CutLine splits b behind its first line. The line is without its end.
+// CutLine splits b behind its first line. The line is without its end, which
+// is CR CR LF in mails that went through a file in text mode.
+//
+// QUIRK(mail-crcrlf): Windows programs save a mail with CRLF so.
 func CutLine(b []byte) (line, rest []byte) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 0 {
 		return b, nil
 	}
-	return bytes.TrimSuffix(b[:i], []byte("\r")), b[i+1:]
+	return bytes.TrimRight(b[:i], "\r"), b[i+1:]
 }
 
 // maxFieldName is the longest name of a field that is believed.

@@ -88,5 +88,5 @@ func (l *lines) text() []byte { return bytes.TrimRight(l.piece, " \t\r\n") }
 // isEmpty reports whether the piece is an empty line, which ends a header. A
 // line of white space continues a field.
 func (l *lines) isEmpty() bool {
-	return l.start && (string(l.piece) == "\n" || string(l.piece) == "\r\n")
+	return l.start && (string(l.piece) == "\n" || string(l.piece) == "\r\n" || string(l.piece) == "\r\r\n")
 }

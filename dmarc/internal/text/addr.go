@@ -17,7 +17,10 @@ func Addr(s string) (a netip.Addr, repaired bool) {
 		// fe80::1%eth0 and ::ffff:192.0.2.1 name the address with a zone, or as IPv4 within IPv6.
 		return plain(a), a.Zone() != "" || a.Is4In6()
 	}
-	separator := func(r rune) bool { return strings.ContainsRune(" \t\r\n()[]<>,;=\"", r) }
+	if p, err := netip.ParsePrefix(strings.TrimSpace(s)); err == nil && !p.IsSingleIP() {
+		return netip.Addr{}, false // a network is no address
+	}
+	separator := func(r rune) bool { return strings.ContainsRune(" \t\r\n()[]<>,;=\"'/|#", r) }
 	for word := range strings.FieldsFuncSeq(s, separator) {
 		found, ok := addrWord(word)
 		switch {
@@ -35,8 +38,12 @@ func plain(a netip.Addr) netip.Addr { return a.WithZone("").Unmap() }
 
 // addrWord reads a word that may be an address.
 func addrWord(word string) (netip.Addr, bool) {
-	if len(word) > 5 && strings.EqualFold(word[:5], "IPv6:") { // an address literal (RFC 5321, section 4.1.3)
-		word = word[5:]
+	for _, kind := range []string{"IPv6:", "IPv4:", "IP4:", "IP6:", "IP:", "inet:", "inet6:"} {
+		// An address literal (RFC 5321, section 4.1.3), SPF and Postfix.
+		if n := len(kind); len(word) > n && strings.EqualFold(word[:n], kind) {
+			word = word[n:]
+			break
+		}
 	}
 	if len(word) > longestAddr {
 		return netip.Addr{}, false
