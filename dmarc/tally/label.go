@@ -52,7 +52,7 @@ func isDomain(name string) bool {
 
 // reporterLabel returns the label of a reporter.
 func (d *Delta) reporterLabel(org string) string {
-	org = clean(org)
+	org = oneCase(clean(org))
 	switch {
 	case org == "":
 		return Unknown
@@ -75,7 +75,18 @@ func (d *Delta) sourceLabel(source string) string {
 }
 
 // stands reports whether a label value stands for more than one thing.
-func stands(label string) bool { return label == Other || label == Foreign || label == Unknown }
+func stands(label string) bool {
+	return strings.EqualFold(label, Other) || strings.EqualFold(label, Foreign) || strings.EqualFold(label, Unknown)
+}
+
+// oneCase makes one label of a host name in any case, with and without a trailing
+// dot. Other names stay as their owners write them.
+func oneCase(name string) string {
+	if host, _ := text.Host(name); isDomain(host) {
+		return host
+	}
+	return name
+}
 
 // clean makes a text a label value: valid UTF-8 without control characters,
 // single spaces, at most 100 bytes.
