@@ -84,7 +84,7 @@
       tlsFailureRatio: 0.05,
       refusedRatio: 0.1,
       backlogInputs: 1000,
-      ingestionSilenceDays: 2,  // as silenceDays, of a source
+      ingestionSilenceDays: 3,  // as silenceDays, of a source
       queueLength: 1000,
       http5xxRatio: 0.005,
       http4xxRatio: 0.1,
