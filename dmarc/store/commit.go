@@ -165,6 +165,9 @@ func (s *Store) transact(ctx context.Context, batch []*request) error {
 	s.tally.Apply(w.delta)
 	w.ledger.apply()
 	s.known.add(w.keep.new)
+	for i := range w.kept {
+		s.filters.keep(w.kept[i].Key, w.kept[i].Digests)
+	}
 	for _, r := range batch {
 		if r.after != nil {
 			r.after(ctx)

@@ -1,11 +1,6 @@
 package store
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/binary"
-	"errors"
-	"io"
 	"os"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -75,91 +70,11 @@ func headerOf(r *dmarc.Report) []any {
 	}
 }
 
-// told is one thing that the records of a report are told in.
-type told struct {
-	tag     byte
-	content int64
-	count   int64
-	texts   [contentColumns]string // of a content; source and sender of others
-}
-
-// tellings reads what the records of one report after the other are told in.
-type tellings struct {
-	buf    bufio.Reader
-	memory bytes.Reader
-}
-
-// reset begins at the start of a report.
-func (t *tellings) reset(s *spill) {
-	t.memory.Reset(s.memory)
-	if s.file == nil {
-		t.buf.Reset(&t.memory)
-		return
-	}
-	t.buf.Reset(io.MultiReader(io.NewSectionReader(s.file, 0, s.size-int64(len(s.memory))), &t.memory))
-}
-
-// next reads the next thing; io.EOF ends them.
-func (t *tellings) next(to *told) (err error) {
-	if to.tag, err = t.buf.ReadByte(); err != nil {
-		return err
-	}
-	texts := 1
-	switch to.tag {
-	case tagContent:
-		texts = contentColumns
-		to.content, err = t.id()
-	case tagRecord:
-		if to.content, err = t.id(); err == nil {
-			var n uint64
-			n, err = binary.ReadUvarint(&t.buf)
-			to.count = int64(n)
-		}
-	case tagSender:
-		texts = 2
-	default:
-		err = errors.New("a part of a report without a meaning")
-	}
-	for i := 0; i < texts && err == nil; i++ {
-		to.texts[i], err = t.text()
-	}
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-func (t *tellings) id() (int64, error) {
-	b, err := t.buf.Peek(8)
-	if err != nil {
-		return 0, err
-	}
-	id := int64(binary.BigEndian.Uint64(b))
-	_, err = t.buf.Discard(8)
-	return id, err
-}
-
-func (t *tellings) text() (string, error) {
-	n, err := binary.ReadUvarint(&t.buf)
-	if err != nil || n == 0 {
-		return "", err
-	}
-	if n <= uint64(t.buf.Size()) {
-		b, err := t.buf.Peek(int(n))
-		if err != nil {
-			return "", err
-		}
-		s := string(b)
-		_, err = t.buf.Discard(int(n))
-		return s, err
-	}
-	b := make([]byte, n)
-	_, err = io.ReadFull(&t.buf, b)
-	return string(b), err
-}
-
 // spillMemory is how much a spill holds in memory.
 const spillMemory = 64 << 10
+
+// smallSpill is what most reports take.
+const smallSpill = 768
 
 // spill collects bytes, of which many go to a temporary file.
 type spill struct {
@@ -176,6 +91,9 @@ func (s *spill) Write(p []byte) {
 		return
 	}
 	s.size += int64(len(p))
+	if s.memory == nil {
+		s.memory = make([]byte, 0, max(smallSpill, len(p)))
+	}
 	s.memory = append(s.memory, p...)
 	if len(s.memory) < spillMemory {
 		return

@@ -105,13 +105,6 @@ func (d *Draft) Take() (*Details, error) {
 	return details, nil
 }
 
-// The tags of what a report is told in.
-const (
-	tagContent = 1 // id, texts
-	tagRecord  = 2 // content, count, source
-	tagSender  = 3 // source, sender
-)
-
 // record adds a record.
 func (d *Draft) record(rec *dmarc.Record) {
 	if d.config.Records == RecordsFailing && rec.Aligned() {
@@ -126,13 +119,20 @@ func (d *Draft) record(rec *dmarc.Record) {
 	}
 	c := d.content(rec, source)
 	d.sender(rec.SourceIP, source)
-	b := append(d.key[:0], tagRecord)
-	b = binary.BigEndian.AppendUint64(b, uint64(c.id))
+	b := binary.BigEndian.AppendUint64(d.key[:0], uint64(c.id))
 	b = binary.AppendUvarint(b, uint64(rec.Count))
 	b = append(binary.AppendUvarint(b, uint64(len(source))), source...)
-	d.details.spill.Write(b)
+	d.tell(tagRecord, b)
 	d.details.kept++
 	d.key = b
+}
+
+// tell adds one thing to the report.
+func (d *Draft) tell(tag byte, data []byte) {
+	var head [1 + binary.MaxVarintLen64]byte
+	head[0] = tag
+	d.details.spill.Write(head[:1+binary.PutUvarint(head[1:], uint64(len(data)))])
+	d.details.spill.Write(data)
 }
 
 // content tells what a record has in common with others, once in each report.
@@ -145,13 +145,13 @@ func (d *Draft) content(rec *dmarc.Record, source []byte) *content {
 		}
 		columns := contentOf(rec, source)
 		c = &content{id: hashID(appendTexts(nil, columns[:]...))}
-		c.told = binary.BigEndian.AppendUint64([]byte{tagContent}, uint64(c.id))
+		c.told = binary.BigEndian.AppendUint64(nil, uint64(c.id))
 		c.told = appendTexts(c.told, columns[:]...)
 		d.contents[string(d.key)] = c
 	}
 	if c.last != d.report {
 		c.last = d.report
-		d.details.spill.Write(c.told)
+		d.tell(tagContent, c.told)
 	}
 	return c
 }
@@ -166,7 +166,7 @@ func (d *Draft) sender(ip netip.Addr, source []byte) {
 	}
 	d.senders[ip] = d.report
 	if name := d.config.Sender(ip); name != "" && name != tally.Other && name != tally.Unknown {
-		d.details.spill.Write(appendTexts([]byte{tagSender}, string(source), clean(name)))
+		d.tell(tagSender, appendTexts(nil, string(source), clean(name)))
 		d.details.named = true
 	}
 }

@@ -39,6 +39,49 @@ type keeping struct {
 	reports  []kept
 	received int64
 	reader   tellings
+	boxes    *boxes
+}
+
+// boxes keep values of rows that come again and again, for they must be boxed.
+type boxes struct {
+	texts   map[string]any
+	numbers map[int64]any
+}
+
+func newBoxes() *boxes { return &boxes{map[string]any{}, map[int64]any{}} }
+
+// maxBoxes bounds them.
+const maxBoxes = 10_000
+
+func (b *boxes) text(s []byte) any {
+	if v, ok := b.texts[string(s)]; ok {
+		return v
+	}
+	return b.string(string(s))
+}
+
+func (b *boxes) string(s string) any {
+	v, ok := b.texts[s]
+	if !ok {
+		if len(b.texts) >= maxBoxes {
+			clear(b.texts)
+		}
+		v = s
+		b.texts[s] = v
+	}
+	return v
+}
+
+func (b *boxes) number(n int64) any {
+	v, ok := b.numbers[n]
+	if !ok {
+		if len(b.numbers) >= maxBoxes {
+			clear(b.numbers)
+		}
+		v = n
+		b.numbers[n] = v
+	}
+	return v
 }
 
 // add adds what a transaction found out.
@@ -129,15 +172,17 @@ func (k *keeping) heads() [][]any {
 		e := r.entry
 		var header any
 		if r.details.header != nil {
-			header = r.details.header.id
+			header = k.boxes.number(r.details.header.id)
 		}
 		email := e.Email
 		if e.Kind == unpack.KindFailure {
 			email = r.details.email // without its local part
 		}
+		text, number := k.boxes.string, k.boxes.number
 		rows = append(rows, []any{
-			int64(tally.DayOf(e.End)), r.id, string(e.Kind), clean(e.Org), clean(email), clean(e.Domain), clean(e.ReportID), e.Begin.Unix(), e.End.Unix(),
-			k.received, clean(r.source), e.Records, r.details.kept, e.Messages, e.PassMessages, e.Digest[:], header,
+			number(int64(tally.DayOf(e.End))), r.id, text(string(e.Kind)), text(clean(e.Org)), text(clean(email)), text(clean(e.Domain)), clean(e.ReportID),
+			number(e.Begin.Unix()), number(e.End.Unix()), number(k.received), text(clean(r.source)),
+			e.Records, r.details.kept, e.Messages, e.PassMessages, e.Digest[:], header,
 		})
 	}
 	return rows
@@ -174,14 +219,19 @@ func (k *keeping) each(row func(r *kept, t *told) []any) RowReader {
 func (k *keeping) contents() RowReader {
 	row := make([]any, 2+contentColumns)
 	return k.each(func(r *kept, t *told) []any {
-		month := monthOf(r.entry.End)
-		if t.tag != tagContent || !k.fresh(t.content, month) {
+		if t.tag != tagContent {
 			return nil
 		}
-		row[0], row[1] = t.content, month
-		for i, text := range t.texts {
-			if row[2+i] = nil; text != "" {
-				row[2+i] = text
+		id, month := t.id(), monthOf(r.entry.End)
+		if !k.fresh(id, month) {
+			return nil
+		}
+		row[0], row[1] = id, month
+		for i := range contentColumns {
+			if row[2+i] = nil; len(t.data) > 0 && t.data[0] > 0 {
+				row[2+i] = string(t.text())
+			} else {
+				t.text()
 			}
 		}
 		return row
@@ -197,7 +247,7 @@ func (k *keeping) addresses() RowReader {
 		if t.tag != tagSender {
 			return nil
 		}
-		source, sender := t.texts[0], t.texts[1]
+		source, sender := string(t.text()), string(t.text())
 		if k.known.senders[source] == sender || k.new.senders[source] == sender {
 			return nil
 		}
@@ -218,10 +268,11 @@ func (k *keeping) records() RowReader {
 			return nil
 		}
 		if r != last {
-			row[0], row[1] = int64(tally.DayOf(r.entry.End)), r.id
+			row[0], row[2] = int64(tally.DayOf(r.entry.End)), k.boxes.number(r.id)
 			last, n = r, 0
 		}
-		row[2], row[3], row[4], row[5] = n, t.texts[0], t.count, t.content
+		content, messages := t.id(), t.number()
+		row[1], row[3], row[4], row[5] = n, messages, k.boxes.number(content), k.boxes.text(t.text())
 		n++
 		return row
 	})

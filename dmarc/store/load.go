@@ -22,6 +22,7 @@ func (s *Store) load(ctx context.Context) error {
 	}
 	s.ledger = l
 	clear(s.verified)
+	s.filters = filters{}
 	return nil
 }
 

@@ -26,7 +26,7 @@ var (
 		"id", "month", "version", "namespace", "generator", "extra_contact_info", "errors",
 		"p", "sp", "np", "adkim", "aspf", "pct", "fo", "testing", "discovery_method",
 	}}
-	sheetRecords  = &Sheet{Name: "records", Columns: []string{"day", "report", "n", "source_ip", "messages", "content"}}
+	sheetRecords  = &Sheet{Name: "records", Columns: []string{"day", "n", "report", "messages", "content", "source_ip"}}
 	sheetContents = &Sheet{Name: "record_contents", Key: "id", Raised: "month", Columns: []string{
 		"id", "month", "disposition", "dkim", "spf", "header_from", "envelope_from", "envelope_to", "reasons", "auth_dkim", "auth_spf", "as_sent",
 	}}

@@ -40,11 +40,13 @@ type Store struct {
 	known    *known
 	pruned   bool               // reports were dropped, but not yet what no other one uses
 	verified map[tally.Day]bool // days whose identities were checked
-	usual    int                // requests of the last batch
-	took     time.Duration      // the last batch
-	measured time.Time          // when the size was asked for
-	stale    bool               // a commit failed in a way that leaves open what is in the database
-	damage   error              // the database turned out to be damaged
+	filters  filters
+	boxes    *boxes
+	usual    int           // requests of the last batch
+	took     time.Duration // the last batch
+	measured time.Time     // when the size was asked for
+	stale    bool          // a commit failed in a way that leaves open what is in the database
+	damage   error         // the database turned out to be damaged
 
 	mu         sync.RWMutex // guards what follows
 	failure    error        // of the last transaction
@@ -67,7 +69,7 @@ func Open(ctx context.Context, engine Engine, config Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		config: config, db: db, tally: tally.New(config.Counts), known: newKnown(), verified: map[tally.Day]bool{},
+		config: config, db: db, tally: tally.New(config.Counts), known: newKnown(), boxes: newBoxes(), verified: map[tally.Day]bool{},
 		requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.start(ctx); err != nil {

@@ -15,12 +15,13 @@ type writing struct {
 	ledger  *ledgerDelta
 	marks   []Mark
 	keep    keeping
+	kept    []tally.IdentityRow
 	refused [][]any
 }
 
 func (s *Store) begin(tx Tx) *writing {
 	w := &writing{store: s, tx: tx, delta: s.tally.Begin(), ledger: s.ledger.begin()}
-	w.keep = keeping{tx: tx, known: s.known, new: newKnown(), received: w.delta.Now().Unix()}
+	w.keep = keeping{tx: tx, known: s.known, new: newKnown(), received: w.delta.Now().Unix(), boxes: s.boxes}
 	return w
 }
 
@@ -36,7 +37,9 @@ func (w *writing) prepare(deliveries []*Delivery) error {
 			if err := w.verify(key.Day()); err != nil {
 				return err
 			}
-			keys = append(keys, key)
+			if !w.store.filters.isNew(key, e.Digest) {
+				keys = append(keys, key)
+			}
 		}
 	}
 	if len(keys) == 0 {
@@ -54,6 +57,7 @@ func (w *writing) verify(day tally.Day) error {
 	}
 	var got identityDay
 	var last tally.Key
+	filter := w.store.filters.add(day)
 	name := w.store.db.Name()
 	err := w.tx.IdentitiesOf(day, func(key tally.Key, digests []byte) error {
 		// What is in order is where a search looks for it.
@@ -63,11 +67,13 @@ func (w *writing) verify(day tally.Day) error {
 		last = key
 		got.identities++
 		got.checksums += checksum(key[:], digests)
+		filter.note(key, digests)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	w.store.filters.trim()
 	if want := w.ledger.day(day); got != want {
 		return Damaged(name, "identities of day %d: %d with a checksum of %x, not %d with %x",
 			day, got.identities, got.checksums, want.identities, want.checksums)
@@ -120,6 +126,7 @@ func (w *writing) save() error {
 			return err
 		}
 		w.ledger.keep(rows.Identities)
+		w.kept = rows.Identities
 	}
 	if err := w.keep.save(); err != nil {
 		return err

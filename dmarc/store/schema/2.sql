@@ -4,7 +4,7 @@
 CREATE TABLE reports (
   id INTEGER PRIMARY KEY, -- sqlite
   id BIGINT NOT NULL, -- postgres
-  day BIGINT NOT NULL, kind TEXT NOT NULL, org_name TEXT NOT NULL, email TEXT NOT NULL, domain TEXT NOT NULL, report_id TEXT NOT NULL,
+  day INTEGER NOT NULL, kind TEXT NOT NULL, org_name TEXT NOT NULL, email TEXT NOT NULL, domain TEXT NOT NULL, report_id TEXT NOT NULL,
   period_begin BIGINT NOT NULL, period_end BIGINT NOT NULL, received BIGINT NOT NULL, source TEXT NOT NULL,
   records BIGINT NOT NULL, kept BIGINT NOT NULL, messages BIGINT NOT NULL, pass_messages BIGINT NOT NULL,
   digest BLOB NOT NULL, header BIGINT -- sqlite
@@ -24,10 +24,10 @@ CREATE TABLE report_headers (
 );
 
 CREATE TABLE records (
-  day BIGINT NOT NULL, report BIGINT NOT NULL, n BIGINT NOT NULL, source_ip TEXT NOT NULL, messages BIGINT NOT NULL, content BIGINT NOT NULL,
-  PRIMARY KEY (report, n) -- sqlite
+  day INTEGER NOT NULL, n INTEGER NOT NULL, report BIGINT NOT NULL, messages BIGINT NOT NULL, content BIGINT NOT NULL,
+  source_ip TEXT NOT NULL, PRIMARY KEY (report, n) -- sqlite
 ) WITHOUT ROWID; -- sqlite
-  CHECK (n >= 0) -- postgres
+  source_ip TEXT NOT NULL -- postgres
 ) PARTITION BY RANGE (day); -- postgres
 CREATE INDEX records_report ON records (report); -- postgres
 CREATE INDEX records_source_ip ON records (source_ip);

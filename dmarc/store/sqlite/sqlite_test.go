@@ -14,9 +14,9 @@ func TestConforms(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) storetest.World {
 		file := File{Path: path(t)}
 		return storetest.World{
-			Engine: file,
-			Alter:  func(t testing.TB, statement string) { alter(t, file.Path, statement) },
-			Query:  func(t testing.TB, text string) [][]string { return query(t, file.Path, text) },
+			Engine: file, RecordBytes: 110,
+			Alter: func(t testing.TB, statement string) { alter(t, file.Path, statement) },
+			Query: func(t testing.TB, text string) [][]string { return query(t, file.Path, text) },
 		}
 	})
 }
@@ -65,4 +65,8 @@ func query(t testing.TB, path, query string) (rows [][]string) {
 		t.Fatalf("%s: %v", query, err)
 	}
 	return rows
+}
+
+func BenchmarkCommit(b *testing.B) {
+	storetest.BenchmarkCommit(b, func(b testing.TB) storetest.World { return storetest.World{Engine: File{Path: path(b)}} })
 }

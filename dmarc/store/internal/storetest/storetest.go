@@ -22,6 +22,8 @@ type World struct {
 	Alter func(t testing.TB, statement string)
 	// Query returns the rows of a query as texts, NULL as nothing. The store may be open.
 	Query func(t testing.TB, query string) [][]string
+	// RecordBytes is how many bytes a record may take, with its share of everything.
+	RecordBytes float64
 }
 
 // Now is the clock of these tests.
@@ -59,6 +61,7 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"large report", testLarge},
 		{"hostile texts", testHostileTexts},
 		{"retention", testRetention},
+		{"size", testSize},
 		{"altered identities", testAlteredIdentities},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, world(t)) })
