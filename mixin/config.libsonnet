@@ -105,6 +105,8 @@
       certificateDays: 21,
       certificateCriticalDays: 7,
       backupHours: 26,
+      backupSeenDays: 7,  // an alert knows for so long that there were backups
+      runHours: 12,  // a backup, or its test, may run so long before it counts as failed
       verifyDays: 8,
     },
 

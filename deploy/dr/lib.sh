@@ -8,7 +8,7 @@ umask 077
 
 # Log lines go to standard error: standard output belongs to results, and a
 # function whose result is captured must not capture its log.
-say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+say() { printf '%s: %s\n' "${PROGRAM:-${0##*/}}" "$*" >&2; }
 die() { say "$*"; exit 1; }
 
 # load reads the configuration and refuses what is missing.
@@ -21,7 +21,7 @@ load() {
 		[ -n "${!name:-}" ] || die "$name is not set in $config"
 	done
 	: "${DUMP_DIR:=}" "${DUMP_DATABASES:=}" "${DUMP_KEEP:=7}" "${AGE_RECIPIENTS:=}" "${AGE_IDENTITY:=}"
-	: "${CANARY_DATABASE:=postgres}" "${TABLES:=}"
+	: "${CANARY_DATABASE:=postgres}" "${TABLES:=}" "${TEST_PRELOAD:=}" "${WAL_SEGMENT_BYTES:=16777216}"
 	# shellcheck disable=SC2034
 	read -r -a REPO_LIST <<<"$REPOS"
 	for name in TEXTFILE_DIR STATE_DIR; do
@@ -36,17 +36,54 @@ lock() {
 	flock --nonblock 9 || die "another run holds $STATE_DIR/$1.lock"
 }
 
-# publish replaces a file of the textfile directory by its standard input. The
-# node exporter runs as another user, so the file is readable.
+# begin takes the lock, makes the directory SCRATCH, and sets the traps: whatever
+# ends the script from here on, the function finish runs, once. Success is what it
+# reports only after the script has called succeeded; a signal is a failure, for
+# which bash alone would give finish the status of the last command that ended.
+begin() {
+	RUN=$1 SUCCESS=0
+	lock "$RUN"
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	trap ended EXIT
+	SCRATCH=$(mktemp --directory --tmpdir="$STATE_DIR" "$RUN.XXXXXX")
+	# What a killed run left behind is nobody's: we hold the lock.
+	find "$STATE_DIR" -mindepth 1 -maxdepth 1 -type d -name "$RUN.*" ! -path "$SCRATCH" -exec rm -rf {} +
+}
+
+succeeded() { SUCCESS=1; }
+
+ended() {
+	local code=$?
+	trap - EXIT
+	trap '' HUP INT TERM
+	if [ "$code" -eq 0 ] && [ "$SUCCESS" -eq 0 ]; then code=1; fi
+	if [ "$code" -ne 0 ]; then SUCCESS=0; fi
+	finish || code=1
+	rm -rf "${SCRATCH:-}" || true
+	exit "$code"
+}
+
+# publish FILE TEXT replaces a file of the textfile directory, whole or not at
+# all. The node exporter runs as another user, so the file is readable.
 publish() {
 	local file=$TEXTFILE_DIR/$1
-	cat >"$file.tmp"
-	chmod 644 "$file.tmp"
-	mv "$file.tmp" "$file"
+	if printf '%s\n' "$2" 2>/dev/null >"$file.tmp" && chmod 644 "$file.tmp" && sync "$file.tmp" && mv -f "$file.tmp" "$file"; then return 0; fi
+	rm -f "$file.tmp"
+	say "$file could not be written: it is as it was"
+	return 1
 }
 
 # metric prints the head of a metric: name, type, help.
 metric() { printf '# HELP %s %s\n# TYPE %s gauge\n' "$1" "$2" "$1"; }
+
+# started prints that a run is under way. Its result is 0 until it has ended, and
+# the alerts leave it the time that this metric says it began.
+started() {
+	metric dr_run_started_timestamp_seconds "When a run that has not ended began."
+	echo "dr_run_started_timestamp_seconds{run=\"$RUN\"} $(date +%s)"
+}
 
 # previous prints the samples of a metric from the file that publish replaces:
 # what a failed run does not know again, it must not forget.
@@ -57,6 +94,10 @@ previous() {
 }
 
 backrest() { pgbackrest --stanza="$STANZA" "$@"; }
+
+# listed prints what the repositories have, as JSON. What pgBackRest puts into it of
+# an error, such as that of a repository it cannot read, may hold raw newlines.
+listed() { backrest --output=json info | tr -d '\000-\037'; }
 
 # sql runs a statement on the production server, as PGHOST, PGPORT and PGUSER say.
 sql() { psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 --dbname="$CANARY_DATABASE" --command="$1"; }

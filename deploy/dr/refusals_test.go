@@ -12,12 +12,22 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
-// backrestStub answers each command with the file of its name, and the code of
-// the file of its name with .code.
+// backrestStub answers each command with the file of its name, of its name and
+// repository before that, and with the code of the file of its name with .code. A
+// backup makes info.after what is listed; one with .hang never ends.
 const backrestStub = `#!/bin/sh
-for a in "$@"; do case "$a" in info | check | backup | verify) command=$a ;; esac; done
-if [ -f "$STUB/$command" ]; then cat "$STUB/$command"; fi
+for a in "$@"; do case "$a" in --repo=*) repo=${a#*=} ;; info | check | backup | verify | repo-ls | repo-get) command=$a ;; esac; done
+if [ -f "$STUB/$command.hang" ]; then echo $$ >"$STUB/hangs.new"; mv "$STUB/hangs.new" "$STUB/hangs"; exec sleep 1000; fi
+if [ -f "$STUB/$command$repo" ]; then cat "$STUB/$command$repo"; elif [ -f "$STUB/$command" ]; then cat "$STUB/$command"; fi
+if [ -f "$STUB/$command$repo.code" ]; then exit "$(cat "$STUB/$command$repo.code")"; fi
 if [ -f "$STUB/$command.code" ]; then exit "$(cat "$STUB/$command.code")"; fi
+if [ "$command" = backup ] && [ -f "$STUB/info.after" ]; then cp "$STUB/info.after" "$STUB/info"; fi
+`
+
+// psqlStub answers every statement with one file.
+const psqlStub = `#!/bin/sh
+if [ -f "$STUB/psql.hang" ]; then echo $$ >"$STUB/hangs.new"; mv "$STUB/hangs.new" "$STUB/hangs"; exec sleep 1000; fi
+if [ -f "$STUB/psql" ]; then cat "$STUB/psql"; else exit 2; fi
 `
 
 // stub is a host whose pgBackRest says what a test wants.
@@ -35,6 +45,7 @@ func newStub(t *testing.T, answers map[string]string) stub {
 	}
 	s.write("bin/pgbackrest", backrestStub)
 	s.write("bin/pg_dump", "#!/bin/sh\n")
+	s.write("bin/psql", psqlStub)
 	s.write("state/empty", "")
 	s.write("textfile/empty", "")
 	s.write("dr.conf", fmt.Sprintf("STANZA=main REPOS=1 TEXTFILE_DIR=%[1]s/textfile STATE_DIR=%[1]s/state RTO_SECONDS=1 RPO_SECONDS=1 PG_BIN=%[1]s/bin\n", s.dir))
@@ -55,11 +66,49 @@ func (s stub) write(name, text string) {
 // run runs a script and returns its output, and the file that it published.
 func (s stub) run(file, script string, args ...string) (output, metrics string, ok bool) {
 	s.t.Helper()
+	out, err := s.command(script, args...).CombinedOutput()
+	return string(out), s.published(file), err == nil
+}
+
+func (s stub) command(script string, args ...string) *exec.Cmd {
 	cmd := exec.Command("bash", append([]string{script}, args...)...)
-	cmd.Env = []string{"PATH=" + s.dir + "/bin:" + os.Getenv("PATH"), "DR_CONFIG=" + s.dir + "/dr.conf", "STUB=" + s.dir + "/stub", "LC_ALL=C"}
-	out, err := cmd.CombinedOutput()
-	text, _ := os.ReadFile(filepath.Join(s.dir, "textfile", file)) // Some tests want none.
-	return string(out), string(text), err == nil
+	cmd.Env = []string{"PATH=" + s.dir + "/bin:" + os.Getenv("PATH"), "DR_CONFIG=" + s.dir + "/dr.conf", "STUB=" + s.dir + "/stub", "LC_ALL=C", "TZ=UTC"}
+	return cmd
+}
+
+// asUser runs a script as somebody who is not root.
+func (s stub) asUser(script string, args ...string) string {
+	s.t.Helper()
+	cmd := s.command(script, args...)
+	if user := realtest.Unprivileged(s.t, s.dir); user != nil {
+		// Root's checkout may be closed to others, so bash reads the script from here.
+		for _, name := range []string{script, "lib.sh", "wal.sh"} {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.write("scripts/"+name, string(text))
+		}
+		// The directory of all of a test's is closed to others.
+		if err := os.Chmod(filepath.Dir(s.dir), 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+		cmd.Args[1], cmd.Dir = s.dir+"/scripts/"+script, s.dir
+		if out, err := exec.Command("chown", "-R", fmt.Sprint(user.Uid), s.dir).CombinedOutput(); err != nil {
+			s.t.Fatalf("%v: %s", err, out)
+		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	}
+	out, _ := cmd.CombinedOutput() // Some are refused.
+	return string(out)
+}
+
+// published returns a file of the textfile directory, or nothing.
+func (s stub) published(name string) string { return s.read("textfile/" + name) }
+
+func (s stub) read(name string) string {
+	text, _ := os.ReadFile(filepath.Join(s.dir, name)) // Some tests want none.
+	return string(text)
 }
 
 // report is what pgbackrest verify prints, with the numbers of one backup.
@@ -89,7 +138,10 @@ func TestVerifyReadsTheText(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			out, metrics, ok := newStub(t, tt.answers).run("backup_verify.prom", "dr-verify", "--no-restore")
+			s := newStub(t, tt.answers)
+			s.write("stub/info", chain("1:1:3"))
+			s.write("stub/repo-ls", archive("1:1-4"))
+			out, metrics, ok := s.run("backup_verify.prom", "dr-verify", "--no-restore")
 			sample := map[bool]string{true: `dr_repo_verify_success{repo="1"} 1`, false: `dr_repo_verify_success{repo="1"} 0`}[tt.good]
 			if ok != tt.good || !strings.Contains(metrics, sample) || !strings.Contains(metrics, tt.want) {
 				t.Errorf("ok %t, want %t\n%s\n%s", ok, tt.good, out, metrics)
@@ -103,7 +155,7 @@ func TestVerifyReadsTheText(t *testing.T) {
 
 // list is what pgbackrest info prints of one backup.
 func list(stop int64, failed bool) string {
-	return fmt.Sprintf(`[{"name":"main","backup":[{"error":%t,"database":{"id":1,"repo-key":1},"timestamp":{"start":%d,"stop":%d},"type":"full"}]}]`, failed, stop-1, stop)
+	return fmt.Sprintf(`[{"name":"main","backup":[{"label":"B%[3]d","error":%[1]t,"database":{"id":1,"repo-key":1},"timestamp":{"start":%[2]d,"stop":%[3]d},"type":"full"}]}]`, failed, stop-1, stop)
 }
 
 func TestBackupBelievesTheList(t *testing.T) {
@@ -115,11 +167,12 @@ func TestBackupBelievesTheList(t *testing.T) {
 		good    bool
 		want    string
 	}{
-		{"good", map[string]string{"info": list(future, false)}, nil, true, `{stanza="main",repo="1",type="full"} 4102444800`},
+		{"good", map[string]string{"info": list(1000, false), "info.after": list(future, false)}, nil, true, `{stanza="main",repo="1",type="full"} 4102444800`},
 		{"nothing is listed", map[string]string{"info": `[{"name":"main","backup":[]}]`}, nil, false, "lists no good backup"},
-		{"the newest is older than the run", map[string]string{"info": list(1000, false)}, nil, false, "from before this run"},
-		{"the newest has errors", map[string]string{"info": list(future, true)}, nil, false, "lists no good backup"},
-		{"archiving does not work", map[string]string{"info": list(future, false), "check.code": "82"}, nil, false, "dr_backup_last_run_success 0"},
+		{"the newest was there before", map[string]string{"info": list(future, false)}, nil, false, "lists no good backup of this run: its newest is "},
+		{"an error of another repository is no JSON", map[string]string{"info": list(1000, false), "info.after": strings.Replace(list(future, false), "\"main\"", "\"ma\nin\"", 1)}, nil, true, `type="full"} 4102444800`},
+		{"the newest has errors", map[string]string{"info": list(1000, true), "info.after": list(future, true)}, nil, false, "lists no good backup"},
+		{"archiving does not work", map[string]string{"info": list(1000, false), "info.after": list(future, false), "check.code": "82"}, nil, false, "dr_backup_last_run_success 0"},
 		{"the backup fails", map[string]string{"info": list(future, false), "backup.code": "50"}, nil, false, "dr_backup_last_run_success 0"},
 		{"an unknown type", nil, []string{"daily"}, false, "the type is full, diff or incr"},
 	}

@@ -22,29 +22,29 @@ function(c)
     alert(
       'BackupAbsent',
       |||
-        group by (%(environment)s) ({__name__=~"dr_backup_last_run_success|dr_objective_seconds", %(node)s})
+        group by (%(environment)s) (last_over_time({__name__=~"dr_backup_last_run_success|dr_objective_seconds|dr_backup_last_success_timestamp_seconds", %(node)s}[%(backupSeenDays)sd]))
           unless on (%(environment)s) dr_backup_last_success_timestamp_seconds{%(node)s}
       |||,
-      'Nothing says when the last backup was made.',
-      'Backups are set up, and none has ever succeeded, or its metrics do not reach the textfile directory of the node exporter.',
-      { 'dr_backup_last_run_success{@}': '0x90' },
-      { 'dr_backup_last_run_success{@}': '1x90', 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0x90' },
+      'The time of the last backup is unknown.',
+      'Backups were configured in the last days, but none has succeeded, or their metrics no longer reach the textfile directory of the node exporter.',
+      { 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0x5 stale' },
+      { 'up{@}': '1x90' },
       wait='1h',
       at=80
     ),
     alert(
       'BackupFailed',
-      'dr_backup_last_run_success{%(node)s} == 0',
+      'dr_backup_last_run_success{%(node)s} == 0 unless on (job, instance) time() - dr_run_started_timestamp_seconds{%(node)s, run="dr-backup"} < %(runHours)s * 3600',
       'The last backup failed.',
       'The last run of the backup on {{ $labels.instance }} failed.',
       { 'dr_backup_last_run_success{@}': '0x50' },
-      { 'dr_backup_last_run_success{@}': '1x50' }
+      { 'dr_backup_last_run_success{@}': '0x50', 'dr_run_started_timestamp_seconds{@, run="dr-backup"}': '0x50' }
     ),
     alert(
       'BackupVerifyFailed',
-      'dr_repo_verify_success{%(node)s} == 0',
+      'dr_repo_verify_success{%(node)s} == 0 unless on (job, instance) time() - dr_run_started_timestamp_seconds{%(node)s, run="dr-verify"} < %(runHours)s * 3600',
       'A backup repository is damaged.',
-      'The verification of repository {{ $labels.repo }} found damaged or missing files: what is in it may not be restorable.',
+      'The verification of repository {{ $labels.repo }} found damaged or missing files, or a gap in the WAL: what is in it may not be restorable.',
       { 'dr_repo_verify_success{@, repo="1"}': '0x50' },
       { 'dr_repo_verify_success{@, repo="1"}': '1x50' }
     ),
@@ -61,7 +61,7 @@ function(c)
     ),
     alert(
       'RestoreTestFailed',
-      'dr_restore_test_success{%(node)s} == 0',
+      'dr_restore_test_success{%(node)s} == 0 unless on (job, instance) time() - dr_run_started_timestamp_seconds{%(node)s, run="dr-restore-test"} < %(runHours)s * 3600',
       'A backup could not be restored.',
       'The last test on {{ $labels.instance }} could not restore the backup: it would not help in a disaster either.',
       { 'dr_restore_test_success{@}': '0x50' },

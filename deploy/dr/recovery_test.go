@@ -1,0 +1,114 @@
+package dr
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+// archived waits until what was written so far is in the archive.
+func (l *lab) archived() {
+	l.t.Helper()
+	segment := l.server.SQL(l.t, "shop", "SELECT pg_walfile_name(pg_switch_wal())")[0][0]
+	l.server.WaitFor(l.t, func() error {
+		if l.server.SQL(l.t, "shop", "SELECT COALESCE(last_archived_wal >= '"+segment+"', false) FROM pg_stat_archiver")[0][0] != "t" {
+			return errors.New(segment + " is not archived yet")
+		}
+		return nil
+	})
+}
+
+// oneTable deletes rows, changes one and adds one: the deleted ones come back from
+// a time, and from a dump, and the others are not touched.
+func (l *lab) oneTable(t *testing.T) {
+	at := l.server.SQL(t, "shop", "SELECT clock_timestamp()")[0][0]
+	l.server.SQL(t, "shop", "DELETE FROM orders WHERE id > 4000; UPDATE orders SET what = 'changed' WHERE id = 1; INSERT INTO orders VALUES (9000, 'new')")
+	l.archived()
+	if out := l.must("dr-restore", "table", "orders", "--to-time", at); !strings.Contains(out, "had 5000 rows then and has 4001 now; 1000 of those from then are missing") {
+		t.Errorf("what is missing:\n%s", out)
+	}
+	want := func(rows string) {
+		t.Helper()
+		got := l.server.SQL(t, "shop", "SELECT count(*), count(*) FILTER (WHERE id = 1 AND what = 'changed'), count(*) FILTER (WHERE id = 9000) FROM orders")
+		if strings.Join(got[0], " ") != rows {
+			t.Errorf("rows, changed, new: %v, want %s", got[0], rows)
+		}
+	}
+	want("4001 1 1")
+	if out := l.must("dr-restore", "table", "orders", "--to-time", at, "--merge"); !strings.Contains(out, "1000 rows are back") {
+		t.Errorf("what came back:\n%s", out)
+	}
+	want("5001 1 1")
+	l.server.SQL(t, "shop", "DELETE FROM orders WHERE id BETWEEN 4001 AND 5000")
+	dumps, _ := filepath.Glob(filepath.Join(l.dir, "dumps", "shop", "0*"))
+	if len(dumps) != 1 {
+		t.Fatalf("dumps %v", dumps)
+	}
+	l.must("dr-restore", "table", "orders", "--from-dump", dumps[0], "--merge")
+	want("5001 1 1")
+	l.server.SQL(t, "shop", "DELETE FROM orders WHERE id = 9000")
+	l.nothingLeft()
+}
+
+// lostDisk restores production itself from the repository that is whole.
+func (l *lab) lostDisk(t *testing.T) {
+	data := filepath.Join(l.server.Dir, "data")
+	restore := []string{"--data", data, "--repo", "2"}
+	if out, err := l.run("dr-restore", restore...); err == nil || !strings.Contains(out, "runs: stop it first") {
+		t.Fatalf("a cluster that runs is replaced: %v\n%s", err, out)
+	}
+	before := l.server.SQL(t, "shop", "SELECT clock_timestamp()")[0][0]
+	l.server.SQL(t, "shop", "CREATE TABLE last_words AS SELECT 'kept' AS what")
+	l.archived()
+	l.server.Stop()
+	if out := l.must("dr-restore", append(restore, "--dry-run")...); !strings.Contains(out, "plan: then keep") {
+		t.Errorf("plan:\n%s", out)
+	}
+	l.must("dr-restore", restore...)
+	if kept, _ := filepath.Glob(data + ".before-*/PG_VERSION"); len(kept) != 1 {
+		t.Errorf("the old cluster is not kept: %v", kept)
+	}
+	process := l.restored(t, "SELECT count(*) FROM orders, last_words", "5000")
+	process.Stop()
+	// That was too late: the second recovery follows the timeline of its time, not the
+	// one that the first has made.
+	l.must("dr-restore", append(restore, "--target-time", before)...)
+	process = l.restored(t, "SELECT count(*), to_regclass('last_words') IS NULL FROM orders", "5000|t")
+	process.Stop()
+	// The way back, as the script says it: the oldest of the kept clusters.
+	kept, _ := filepath.Glob(data + ".before-*")
+	if len(kept) != 2 {
+		t.Fatalf("kept %v, want the clusters of before both", kept)
+	}
+	l.must("mv", data, data+".bad")
+	l.must("mv", kept[0], data)
+	l.restored(t, "SELECT count(*) FROM orders, last_words", "5000")
+	l.must("dr-backup", "full")
+	l.must("dr-restore-test", "2")
+}
+
+// restored starts production's own directory and wants an answer.
+func (l *lab) restored(t *testing.T, sql, want string) *realtest.Process {
+	t.Helper()
+	programs := realtest.Need(t, "postgres", "psql")
+	cmd := exec.Command(programs["postgres"], "-D", filepath.Join(l.server.Dir, "data"), "-p", strconv.Itoa(l.server.Port), "-k", l.server.Dir, "-h", "", "-c", "archive_mode=on")
+	cmd.Env, cmd.Dir, cmd.SysProcAttr = l.env, l.dir, &syscall.SysProcAttr{Credential: l.user}
+	process := realtest.Start(t, cmd)
+	process.WaitFor(t, func() error {
+		text, err := l.run("psql", "-h", l.server.Dir, "-p", strconv.Itoa(l.server.Port), "-U", "postgres", "-d", "shop", "-Atc", "SELECT pg_is_in_recovery()")
+		if err == nil && strings.TrimSpace(text) != "f" {
+			err = errors.New("it recovers: " + text)
+		}
+		return err
+	})
+	if out := strings.TrimSpace(l.must("psql", "-h", l.server.Dir, "-p", strconv.Itoa(l.server.Port), "-U", "postgres", "-d", "shop", "-Atc", sql)); out != want {
+		t.Errorf("%s: %s, want %s", sql, out, want)
+	}
+	return process
+}
