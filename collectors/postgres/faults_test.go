@@ -121,13 +121,18 @@ func crowd(t *testing.T, c contextCollector, limit time.Duration) (slowest time.
 			ch := make(chan prometheus.Metric, 1000)
 			c.CollectContext(ctx, ch)
 			took := time.Since(began)
-			var up1 dto.Metric // pg_up comes first
-			err := (<-ch).Write(&up1)
+			close(ch)
 			mu.Lock()
 			defer mu.Unlock()
 			slowest = max(slowest, took)
-			if err == nil && up1.Gauge.GetValue() == 1 {
-				up++
+			for m := range ch {
+				var out dto.Metric
+				if err := m.Write(&out); err != nil {
+					t.Error(err)
+				}
+				if strings.Contains(m.Desc().String(), `"pg_up"`) && out.GetGauge().GetValue() == 1 {
+					up++
+				}
 			}
 		})
 	}
