@@ -176,8 +176,9 @@ func TestCompileTime(t *testing.T) {
 		}
 		best = min(best, processorTime(t)-start)
 	}
-	if best > 3*time.Second {
-		t.Errorf("the mixin compiles in %v, want 3s at most", best)
+	// Twice what it takes where two others share the processor.
+	if most := 6 * time.Second; best > most {
+		t.Errorf("the mixin compiles in %v, want %v at most", best, most)
 	}
 }
 
