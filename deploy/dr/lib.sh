@@ -11,23 +11,25 @@ umask 077
 say() { printf '%s: %s\n' "${PROGRAM:-${0##*/}}" "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# load reads the configuration and refuses what is missing.
+# load reads the configuration and refuses what is missing of what the scripts need,
+# those for PostgreSQL unless NEEDS has other names.
 load() {
-	local config=${DR_CONFIG:-/etc/dmarc-suite/dr.conf} name
+	local config=${DR_CONFIG:-/etc/dmarc-suite/dr.conf} name names=()
+	read -r -a names <<<"${NEEDS:-STANZA REPOS TEXTFILE_DIR STATE_DIR RTO_SECONDS RPO_SECONDS PG_BIN}"
 	[ -r "$config" ] || die "$config is not readable: copy dr.conf.example there"
 	# shellcheck disable=SC1090
 	. "$config"
-	for name in STANZA REPOS TEXTFILE_DIR STATE_DIR RTO_SECONDS RPO_SECONDS PG_BIN; do
+	for name in "${names[@]}"; do
 		[ -n "${!name:-}" ] || die "$name is not set in $config"
 	done
 	: "${DUMP_DIR:=}" "${DUMP_DATABASES:=}" "${DUMP_KEEP:=7}" "${AGE_RECIPIENTS:=}" "${AGE_IDENTITY:=}"
 	: "${CANARY_DATABASE:=postgres}" "${TABLES:=}" "${TEST_PRELOAD:=}" "${WAL_SEGMENT_BYTES:=16777216}"
 	# shellcheck disable=SC2034
-	read -r -a REPO_LIST <<<"$REPOS"
+	read -r -a REPO_LIST <<<"${REPOS:-}"
 	for name in TEXTFILE_DIR STATE_DIR; do
 		[ -d "${!name}" ] || die "$name ${!name} is not a directory"
 	done
-	[ -x "$PG_BIN/pg_dump" ] || die "PG_BIN $PG_BIN holds no pg_dump"
+	[[ " ${names[*]} " != *" PG_BIN "* ]] || [ -x "$PG_BIN/pg_dump" ] || die "PG_BIN $PG_BIN holds no pg_dump"
 }
 
 # lock lets one run at a time change the backups; it is held until the script ends.
@@ -91,6 +93,38 @@ previous() {
 	if [ -r "$TEXTFILE_DIR/$1" ]; then
 		sed -n "/^$2[{ ]/p" "$TEXTFILE_DIR/$1"
 	fi
+}
+
+# keep DIRECTORY FILE SUFFIX moves a finished dump into the directory of its kind,
+# encrypted where recipients are set, under a name that sorts after those before it
+# whatever the clock does, and removes all but the newest.
+keep() {
+	local dir=$1 from=$2 suffix=$3 name last number=1 file all
+	mkdir -p "$dir" || return 1
+	rm -f "$dir"/*.tmp
+	last=$(find "$dir" -maxdepth 1 -name '[0-9]*-*' -printf '%f\n' | sort | tail -n 1) || return 1
+	[[ ! $last =~ ^([0-9]{8})- ]] || number=$((10#${BASH_REMATCH[1]} + 1))
+	printf -v name '%08d-%s%s' "$number" "$(date -u +%Y%m%dT%H%M%SZ)" "$suffix"
+	if [ -n "$AGE_RECIPIENTS" ]; then
+		name=$name.age
+		age --encrypt --recipients-file="$AGE_RECIPIENTS" --output="$dir/$name.tmp" "$from" || { rm -f "$dir/$name.tmp"; return 1; }
+	else
+		cp "$from" "$dir/$name.tmp" || { rm -f "$dir/$name.tmp"; return 1; }
+	fi
+	sync "$dir/$name.tmp" && mv "$dir/$name.tmp" "$dir/$name" && : >"$dir/latest" || return 1
+	rm -f "$from"
+	mapfile -t all < <(find "$dir" -maxdepth 1 -name '[0-9]*-*' ! -name '*.tmp' | sort --reverse)
+	for file in "${all[@]:$DUMP_KEEP}"; do rm -- "$file" || return 1; done
+}
+
+# working DIRECTORY finds a server by its working directory, which is that of its
+# data: asking the server needs its user, and its files may be gone.
+working() {
+	local process
+	for process in /proc/[0-9]*; do
+		[ "$(readlink "$process/cwd" 2>/dev/null)" = "$1" ] && return 0
+	done
+	return 1
 }
 
 backrest() { pgbackrest --stanza="$STANZA" "$@"; }

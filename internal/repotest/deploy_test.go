@@ -156,8 +156,8 @@ func TestSystemdUnits(t *testing.T) {
 		t.Fatalf("%d units, %v, want 5", len(units), err)
 	}
 	backups, err := filepath.Glob(filepath.Join(root, "deploy/dr/systemd/*.service"))
-	if err != nil || len(backups) != 2 {
-		t.Fatalf("%d units of backups, %v, want 2", len(backups), err)
+	if err != nil || len(backups) != 3 {
+		t.Fatalf("%d units of backups, %v, want 3", len(backups), err)
 	}
 	for _, unit := range append(units, backups...) {
 		out, err := exec.Command(analyze, "security", "--offline=true", unit).CombinedOutput()
