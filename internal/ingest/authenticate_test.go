@@ -44,7 +44,7 @@ func TestJudge(t *testing.T) {
 	store := ingesttest.Store(t)
 	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{Authenticate: judge, Workers: 1})
 	deliver := func(content []byte) (ingest.Result, error) {
-		return pipeline.Deliver(t.Context(), &ingest.Delivery{Source: "test", Body: bytes.NewReader(content)})
+		return ingest.Deliver(pipeline.Deliver).One(t.Context(), &ingest.Delivery{Source: "test", Body: bytes.NewReader(content)})
 	}
 	var mbox bytes.Buffer
 	for _, sender := range []string{"good.example", "forger.example", "fine.example"} {

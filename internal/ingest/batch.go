@@ -14,10 +14,70 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
+// group is what was found in deliveries that share a transaction, and is not
+// committed yet.
+type group struct {
+	store   Store
+	archive Archive
+	whole   []*batch // batches of deliveries that were read to their end
+	reports int
+	memory  int
+}
+
+// add adds a delivery that was read to its end, and commits when it is much.
+func (g *group) add(ctx context.Context, b *batch) error {
+	g.whole = append(g.whole, b)
+	g.reports += len(b.entries) + len(b.refused)
+	g.memory += b.memory
+	if g.reports >= chunk || g.memory >= chunkMemory {
+		return g.commit(ctx)
+	}
+	return nil
+}
+
+// commit records everything, with the marks of the deliveries.
+func (g *group) commit(ctx context.Context) error {
+	if len(g.whole) == 0 {
+		return nil
+	}
+	defer g.close()
+	return commitAll(ctx, g, g.whole, true)
+}
+
+// close drops the details of what is committed or given up.
+func (g *group) close() {
+	for _, b := range g.whole {
+		b.close()
+	}
+	g.whole, g.reports, g.memory = nil, 0, 0
+}
+
+// commitAll records batches in one transaction.
+func commitAll(ctx context.Context, g *group, batches []*batch, last bool) error {
+	records := make([]*store.Delivery, len(batches))
+	entries := 0
+	for i, b := range batches {
+		records[i] = b.record(last)
+		entries += len(b.entries)
+	}
+	if g.archive != nil && entries > 0 {
+		if err := g.archive.Sync(); err != nil {
+			return fmt.Errorf("archive records: %w", err)
+		}
+	}
+	results, err := g.store.CommitAll(ctx, records...)
+	if err != nil {
+		return fmt.Errorf("record reports: %w", err)
+	}
+	for i, b := range batches {
+		b.recorded(results[i])
+	}
+	return nil
+}
+
 // batch is what was found in a delivery and is not committed yet.
 type batch struct {
-	store    Store
-	archive  Archive
+	group    *group
 	delivery *Delivery
 	entries  []*tally.Entry
 	details  []*store.Details // of the entries
@@ -25,7 +85,7 @@ type batch struct {
 	names    []string
 	refused  []store.Refusal
 	auth     string // of all entries
-	result   Result
+	result   *Result
 }
 
 // add adds a report.
@@ -59,10 +119,14 @@ func (b *batch) refuse(ctx context.Context, name string, mail *unpack.Mail, err 
 }
 
 // prepare commits what came before when it is much, or came with a mail of
-// another authentication.
+// another authentication. What other deliveries hold goes first.
 func (b *batch) prepare(ctx context.Context, auth string) error {
 	if n := len(b.entries) + len(b.refused); n >= chunk || b.memory >= chunkMemory || n > 0 && auth != b.auth {
-		if err := b.commit(ctx, false); err != nil {
+		if err := b.group.commit(ctx); err != nil {
+			return err
+		}
+		defer b.close()
+		if err := commitAll(ctx, b.group, []*batch{b}, false); err != nil {
 			return err
 		}
 	}
@@ -70,9 +134,8 @@ func (b *batch) prepare(ctx context.Context, auth string) error {
 	return nil
 }
 
-// commit records what was found so far, with the mark when it is the last of the delivery.
-func (b *batch) commit(ctx context.Context, last bool) error {
-	defer b.close()
+// record returns what the store is to record, with the mark when it is the last of the delivery.
+func (b *batch) record(last bool) *store.Delivery {
 	record := &store.Delivery{Source: b.delivery.Source, Entries: b.entries, Details: b.details, Refused: b.refused, Auth: b.auth}
 	if last && b.delivery.Key != "" {
 		reason := b.result.reason
@@ -81,22 +144,17 @@ func (b *batch) commit(ctx context.Context, last bool) error {
 		}
 		record.Key, record.Mark = b.delivery.Key, Committed{Value: b.delivery.Mark, Reason: reason}.encode()
 	}
-	if b.archive != nil && len(b.entries) > 0 {
-		if err := b.archive.Sync(); err != nil {
-			return fmt.Errorf("archive records: %w", err)
-		}
-	}
-	results, err := b.store.Commit(ctx, record)
-	if err != nil {
-		return fmt.Errorf("record reports: %w", err)
-	}
+	return record
+}
+
+// recorded notes what became of the entries.
+func (b *batch) recorded(results []tally.Result) {
 	for i, e := range b.entries {
 		b.result.add(Item{
 			Name: b.names[i], Kind: e.Kind, Org: e.Org, Domain: e.Domain, ReportID: e.ReportID, Outcome: results[i].Outcome,
 		}, results[i].Counted)
 	}
 	b.entries, b.names, b.refused = nil, nil, nil
-	return nil
 }
 
 // close drops the details of what is committed or given up.

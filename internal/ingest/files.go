@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -35,7 +36,10 @@ type FileConfig struct {
 	// Retry is the first pause after an input could not be read, which
 	// doubles each time; 0 means a second.
 	Retry time.Duration
-	// Parallel is how many files are delivered at once, which share transactions; 0 means 32.
+	// Together is how many files are read one after the other into one
+	// transaction; 0 means 256.
+	Together int
+	// Parallel is how many times as many are read at once; 0 means 8.
 	Parallel int
 }
 
@@ -45,7 +49,8 @@ func (c FileConfig) withDefaults() FileConfig {
 	setDefault(&c.Patience, 5*time.Second)
 	setDefault(&c.Poll, 30*time.Second)
 	setDefault(&c.Retry, time.Second)
-	setDefault(&c.Parallel, 32)
+	setDefault(&c.Together, 256)
+	setDefault(&c.Parallel, 8)
 	c.Options = c.Options.WithDefaults()
 	return c
 }
@@ -117,7 +122,7 @@ func (f *files) scanFolder(ctx context.Context, deliver Deliver, folder string) 
 	}
 	defer dir.Close()
 	for {
-		names, err := dir.Readdirnames(1024)
+		names, err := dir.Readdirnames(2048)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -185,72 +190,126 @@ func (f *files) follow(ctx context.Context, deliver Deliver, w *watch) (replaced
 	}
 }
 
-// readAll reads the files side by side.
+// readAll reads the files: some one after the other, which share a transaction,
+// and several such groups side by side.
 func (f *files) readAll(ctx context.Context, deliver Deliver, paths []string) error {
+	all := len(paths)
+	paths = slices.DeleteFunc(paths, func(path string) bool { return !f.wanted(path) })
+	f.done(all - len(paths))
+	keys := make([]string, len(paths))
+	for i, path := range paths {
+		keys[i] = f.key(path)
+	}
+	committed, err := f.config.Marks.LookupAll(ctx, f.status.Name, keys)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(f.config.Parallel)
-	for _, path := range paths {
+	for paths := range slices.Chunk(paths, f.config.Together) {
 		if ctx.Err() != nil {
 			break
 		}
 		group.Go(func() error {
-			defer func() {
-				if n := f.queued.Add(-1); n >= 0 {
-					f.setBacklog(int(n) + f.waiting.len())
-				}
-			}()
-			if !f.wanted(path) {
-				return nil
-			}
-			return Guard(func() error { return f.read(ctx, deliver, path) })
+			defer f.done(len(paths))
+			return Guard(func() error { return f.read(ctx, deliver, paths, committed) })
 		})
 	}
 	return group.Wait()
 }
 
-// read delivers one file if it is ready and disposes of it. Its errors are those that stop the source.
-func (f *files) read(ctx context.Context, deliver Deliver, path string) error {
-	info, err := os.Stat(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return f.failed(ctx, deliver, path, "", err)
+// done notes that files do not wait any more.
+func (f *files) done(n int) {
+	if left := f.queued.Add(-int64(n)); left >= 0 {
+		f.setBacklog(int(left) + f.waiting.len())
 	}
-	if err != nil || !info.Mode().IsRegular() {
-		f.waiting.drop(path)
+}
+
+// input is a file that is ready.
+type input struct {
+	path  string
+	mark  string
+	quiet time.Duration
+}
+
+// read delivers the files that are ready and disposes of them. Its errors are
+// those that stop the source.
+func (f *files) read(ctx context.Context, deliver Deliver, paths []string, committed map[string]Committed) error {
+	var inputs []input
+	var deliveries []*Delivery
+	for _, path := range paths {
+		in, d, err := f.prepare(ctx, deliver, path, committed)
+		if err != nil {
+			return err
+		}
+		if d != nil {
+			inputs, deliveries = append(inputs, in), append(deliveries, d)
+		}
+	}
+	if len(deliveries) == 0 {
 		return nil
 	}
-	if f.waiting.pausing(path) {
-		return nil
-	}
-	quiet := f.waiting.quiet(path, info)
-	if quiet < f.config.Settle {
-		f.waiting.later(path, f.config.Settle-quiet)
-		return nil
-	}
-	mark := fingerprint(info)
-	committed, ok, err := f.config.Marks.Lookup(ctx, f.status.Name, f.key(path))
+	results, err := deliver(ctx, deliveries...)
 	if err != nil {
 		return err
 	}
-	if ok && committed.Value == mark {
-		f.finish(path, committed.Reason)
-		return nil
+	for i := range results {
+		if err := f.delivered(ctx, deliver, &inputs[i], &results[i]); err != nil {
+			return err
+		}
 	}
-	result, err := f.deliverFile(ctx, deliver, path, info, quiet < f.config.Patience)
-	var input *InputError
+	return nil
+}
+
+// prepare looks at a file and returns its delivery, nil unless it is ready.
+func (f *files) prepare(ctx context.Context, deliver Deliver, path string, committed map[string]Committed) (in input, d *Delivery, err error) {
+	info, err := os.Stat(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return in, nil, f.failed(ctx, deliver, path, "", err)
+	}
+	if err != nil || !info.Mode().IsRegular() {
+		f.waiting.drop(path)
+		return in, nil, nil
+	}
+	if f.waiting.pausing(path) {
+		return in, nil, nil
+	}
+	in = input{path: path, mark: fingerprint(info), quiet: f.waiting.quiet(path, info)}
+	if in.quiet < f.config.Settle {
+		f.waiting.later(path, f.config.Settle-in.quiet)
+		return in, nil, nil
+	}
+	key := f.key(path)
+	if done, ok := committed[key]; ok && done.Value == in.mark {
+		f.finish(path, done.Reason)
+		return in, nil, nil
+	}
+	d = &Delivery{Source: f.status.Name, Name: path, Key: key, Mark: in.mark}
+	if info.Size() > maxFile {
+		d.Refused = &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: fmt.Errorf("a file of %d bytes", info.Size())}
+		return in, d, nil
+	}
+	d.Body, d.Size, d.Unsettled = &steadyReader{ctx: ctx, path: path, before: info}, info.Size(), in.quiet < f.config.Patience
+	return in, d, nil
+}
+
+// delivered does what is to be done with a file after its delivery.
+func (f *files) delivered(ctx context.Context, deliver Deliver, in *input, r *Result) error {
+	var unread *InputError
 	switch {
-	case err == nil:
-		f.report(path, &result)
-		f.finish(path, result.Reason())
+	case r.Err == nil:
+		f.report(in.path, r)
+		f.finish(in.path, r.Reason())
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, ErrUnsettled):
-		f.waiting.later(path, f.config.Patience-quiet)
+	case errors.Is(r.Err, ErrUnsettled):
+		f.waiting.later(in.path, f.config.Patience-in.quiet)
 		return nil
-	case errors.As(err, &input):
-		return f.failed(ctx, deliver, path, mark, input)
+	case errors.As(r.Err, &unread):
+		return f.failed(ctx, deliver, in.path, in.mark, unread)
 	}
-	return err
+	return r.Err
 }
 
 // report logs a file that was refused, in whole or in part.
@@ -262,29 +321,6 @@ func (f *files) report(path string, r *Result) {
 			return
 		}
 	}
-}
-
-// deliverFile hands one file to deliver and makes sure that it did not change meanwhile.
-func (f *files) deliverFile(ctx context.Context, deliver Deliver, path string, info fs.FileInfo, young bool) (Result, error) {
-	if info.Size() > maxFile {
-		return deliver(ctx, &Delivery{
-			Source: f.status.Name, Name: path, Key: f.key(path), Mark: fingerprint(info),
-			Refused: &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: fmt.Errorf("a file of %d bytes", info.Size())},
-		})
-	}
-	// It may have become a pipe since it was looked at, which must not block.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return Result{}, &InputError{Err: err}
-	}
-	defer file.Close()
-	if now, err := file.Stat(); err != nil || !os.SameFile(now, info) {
-		return Result{}, &InputError{Err: errChanged}
-	}
-	return deliver(ctx, &Delivery{
-		Source: f.status.Name, Name: path, Body: &steadyReader{ctx: ctx, file: file, before: info}, Size: info.Size(),
-		Unsettled: young, Key: f.key(path), Mark: fingerprint(info),
-	})
 }
 
 // failed counts an attempt at a file that cannot be read. After the last one
@@ -304,7 +340,7 @@ func (f *files) failed(ctx context.Context, deliver Deliver, path, mark string, 
 		return nil // Given up before, and it could not be moved away.
 	}
 	f.config.Logger.Error("giving up on file", "source", f.status.Name, "path", path, "attempts", attempt, "err", cause)
-	result, err := deliver(ctx, &Delivery{
+	result, err := deliver.One(ctx, &Delivery{
 		Source: f.status.Name, Name: path, Key: f.key(path), Mark: mark,
 		Refused: &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: cause},
 	})
@@ -368,17 +404,24 @@ var errChanged = errors.New("file changed while it was read")
 // far below what a sparse file may claim.
 const maxFile = 16 << 30
 
-// steadyReader reads a file until ctx ends, and fails at its end when the file
-// is not what it was before.
+// steadyReader reads a file until ctx ends, and fails when the file is not what
+// it was before. It opens the file when it is read.
 type steadyReader struct {
 	ctx    context.Context //nolint:containedctx // io.Reader has no other way to end a long read.
+	path   string
 	file   *os.File
 	before fs.FileInfo
 }
 
+// Read reads the file.
 func (r *steadyReader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
+	}
+	if r.file == nil {
+		if err := r.open(); err != nil {
+			return 0, err
+		}
 	}
 	n, err := r.file.Read(p)
 	if errors.Is(err, io.EOF) {
@@ -391,4 +434,26 @@ func (r *steadyReader) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+func (r *steadyReader) open() error {
+	// It may have become a pipe since it was looked at, which must not block.
+	file, err := os.OpenFile(r.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	if now, err := file.Stat(); err != nil || !os.SameFile(now, r.before) {
+		file.Close()
+		return errChanged
+	}
+	r.file = file
+	return nil
+}
+
+// release closes the file as soon as it was read: its delivery may wait for
+// many others.
+func (r *steadyReader) release() {
+	if r.file != nil {
+		r.file.Close()
+	}
 }

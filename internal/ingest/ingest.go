@@ -20,12 +20,25 @@ type Source interface {
 	Status() Status
 }
 
-// Deliver reads an input and counts the reports in it. A nil error means that
-// the outcome is durable, be it good or bad. With an error nothing was
-// recorded: *InputError says that the input could not be read, ErrUnsettled
-// that it was refused too early to be sure, any other error that the store
-// failed or that ctx ended, which is not the fault of the input.
-type Deliver func(ctx context.Context, d *Delivery) (Result, error)
+// Deliver reads inputs, one after the other, and keeps and counts the reports in
+// all of them in one transaction, if they are not too many. It returns the
+// results in order. A nil error means that the outcomes are durable, be they
+// good or bad, but for those of results with an Err: of these nothing was
+// recorded. An error says that the store failed or that ctx ended: what was
+// recorded is recognised when it is delivered again.
+type Deliver func(ctx context.Context, deliveries ...*Delivery) ([]Result, error)
+
+// One delivers a lone input. The error may also be that of the Result.
+func (f Deliver) One(ctx context.Context, d *Delivery) (Result, error) {
+	results, err := f(ctx, d)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := results[0].Err; err != nil {
+		return Result{}, err
+	}
+	return results[0], nil
+}
 
 // Delivery is one input as a source found it: a file, a mail, an upload.
 type Delivery struct {
@@ -53,6 +66,9 @@ type Delivery struct {
 	// recognises the input after a crash between commit and acknowledgement.
 	// An empty Key records nothing.
 	Key, Mark string
+	// InOrder says that the deliveries behind this one must not be recorded
+	// without it: when it has an Err they have ErrBehind.
+	InOrder bool
 }
 
 // Item is what became of one report, or of one damaged part, of a delivery.
@@ -70,6 +86,10 @@ type Item struct {
 
 // Result is what became of a delivery.
 type Result struct {
+	// Err is why nothing was recorded: *InputError if the input could not be
+	// read, ErrUnsettled if it was refused too early to be sure, ErrBehind, or
+	// an error that has ErrNotNow in its chain.
+	Err error
 	// Counted, Known and Refused are how many reports were new, were
 	// recognised but not counted, and were refused.
 	Counted, Known, Refused int
@@ -135,6 +155,9 @@ func (r *Result) add(item Item, counted bool) {
 		r.Items = append(r.Items, item)
 	}
 }
+
+// ErrBehind is the error of a delivery behind another one that was not recorded.
+var ErrBehind = errors.New("an input before it was not recorded")
 
 // ErrUnsettled is returned for an unsettled delivery that would be refused:
 // nothing was recorded, the source offers it again when it has settled.

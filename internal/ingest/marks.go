@@ -12,6 +12,9 @@ import (
 type Marks interface {
 	// Lookup returns what was committed with the key of an input.
 	Lookup(ctx context.Context, source, key string) (c Committed, ok bool, err error)
+	// LookupAll is Lookup for many inputs at once; those of which nothing was
+	// committed are left out.
+	LookupAll(ctx context.Context, source string, keys []string) (map[string]Committed, error)
 	// Forget drops the marks of a source for which keep returns false.
 	Forget(ctx context.Context, source string, keep func(key string) bool) error
 }
@@ -41,6 +44,10 @@ type noMarks struct{}
 
 func (noMarks) Lookup(context.Context, string, string) (Committed, bool, error) {
 	return Committed{}, false, nil
+}
+
+func (noMarks) LookupAll(context.Context, string, []string) (map[string]Committed, error) {
+	return nil, nil
 }
 
 func (noMarks) Forget(context.Context, string, func(string) bool) error { return nil }

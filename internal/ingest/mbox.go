@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,14 +23,15 @@ import (
 const mboxKey = "offset"
 
 // Mbox is a source that reads a file in mbox format, which it never changes.
-// Each mail is one delivery, and the offset behind it is committed with it.
+// Each mail is one delivery, and the offset behind it is committed with it;
+// some mails share a transaction.
 // A file that was replaced or shortened is read again from its start.
 type Mbox struct {
 	health
 	path   string
 	config FileConfig
-	// attempts counts the failures at the offset failing.
-	failing  int64
+	// attempts counts the failures of the mail called failing.
+	failing  string
 	attempts int
 }
 
@@ -98,52 +100,95 @@ func (m *Mbox) read(ctx context.Context, deliver Deliver) (time.Duration, error)
 	}
 	for offset < info.Size() && ctx.Err() == nil {
 		m.setBacklog(1)
-		end, closed, err := mailEnd(io.NewSectionReader(file, offset, info.Size()-offset))
+		mails, end, settled, err := m.mails(file, info, offset)
+		if err == nil && len(mails) > 0 {
+			err = m.deliver(ctx, deliver, mails)
+		}
 		if err != nil {
-			return 0, fmt.Errorf("read mbox: %w", err)
-		}
-		// The last mail may still be written.
-		if !closed && time.Since(info.ModTime()) < m.config.Settle {
-			return m.config.Settle, nil
-		}
-		if err := m.deliverMail(ctx, deliver, file, offset, offset+end); err != nil {
 			return 0, err
 		}
-		offset += end
+		if !settled {
+			return m.config.Settle, nil
+		}
+		offset = end
 	}
 	m.setBacklog(0)
 	return m.config.Poll, ctx.Err()
 }
 
-// deliverMail delivers the mail between two offsets.
-func (m *Mbox) deliverMail(ctx context.Context, deliver Deliver, file *os.File, start, end int64) error {
-	mark, err := mboxMark(file, end)
+// mboxBatch bounds the bytes of the mails that share a transaction.
+const mboxBatch = 8 << 20
+
+// mails returns the deliveries of the next mails, in order, and where they end.
+// It is not settled when the last mail may still be written.
+func (m *Mbox) mails(file *os.File, info fs.FileInfo, start int64) (mails []*Delivery, end int64, settled bool, err error) {
+	end = start
+	for end < info.Size() && len(mails) < m.config.Together && end-start < mboxBatch {
+		size, closed, err := mailEnd(io.NewSectionReader(file, end, info.Size()-end))
+		if err != nil {
+			return nil, 0, false, fmt.Errorf("read mbox: %w", err)
+		}
+		if !closed && time.Since(info.ModTime()) < m.config.Settle {
+			return mails, end, false, nil
+		}
+		mark, err := mboxMark(file, end+size)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		mails = append(mails, &Delivery{
+			Source: m.status.Name, Name: m.path + "@" + strconv.FormatInt(end, 10),
+			Body: io.NewSectionReader(file, end, size), Size: size, Key: mboxKey, Mark: mark, InOrder: true,
+		})
+		end += size
+	}
+	return mails, end, true, nil
+}
+
+// deliver delivers mails. One that cannot be read is tried again from the
+// committed offset, and refused after the last attempt.
+func (m *Mbox) deliver(ctx context.Context, deliver Deliver, mails []*Delivery) error {
+	results, err := deliver(ctx, mails...)
 	if err != nil {
 		return err
 	}
-	d := &Delivery{
-		Source: m.status.Name, Name: m.path + "@" + strconv.FormatInt(start, 10),
-		Body: io.NewSectionReader(file, start, end-start), Size: end - start, Key: mboxKey, Mark: mark,
-	}
-	result, err := deliver(ctx, d)
-	var input *InputError
-	if errors.As(err, &input) {
-		if m.failing != start {
-			m.failing, m.attempts = start, 0
+	for i := range results {
+		d, result := mails[i], &results[i]
+		var input *InputError
+		if errors.As(result.Err, &input) {
+			if m.failing != d.Name {
+				m.failing, m.attempts = d.Name, 0
+			}
+			if m.attempts++; m.attempts < m.config.Attempts {
+				return result.Err
+			}
+			d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: result.Err}
+			if *result, err = deliver.One(ctx, d); err != nil {
+				return err
+			}
+			return m.deliverRest(ctx, deliver, result, d, mails[i+1:])
 		}
-		if m.attempts++; m.attempts < m.config.Attempts {
-			return err
+		if result.Err != nil {
+			return result.Err
 		}
-		d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: err}
-		result, err = deliver(ctx, d)
-	}
-	if err != nil {
-		return err
-	}
-	if reason := result.Reason(); reason != "" {
-		m.config.Logger.Warn("input refused", "source", m.status.Name, "name", d.Name, "reason", reason)
+		m.report(d, result)
 	}
 	return nil
+}
+
+// deliverRest goes on behind a mail that was refused.
+func (m *Mbox) deliverRest(ctx context.Context, deliver Deliver, r *Result, d *Delivery, rest []*Delivery) error {
+	m.report(d, r)
+	if len(rest) == 0 {
+		return nil
+	}
+	return m.deliver(ctx, deliver, rest)
+}
+
+// report logs a mail that was refused.
+func (m *Mbox) report(d *Delivery, r *Result) {
+	if reason := r.Reason(); reason != "" {
+		m.config.Logger.Warn("input refused", "source", m.status.Name, "name", d.Name, "reason", reason)
+	}
 }
 
 // resume returns the offset to read from: the committed one, if the file still has the bytes before it.

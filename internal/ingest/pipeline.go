@@ -22,9 +22,9 @@ import (
 
 // Store is where deliveries are kept and counted: a *store.Store, or a test.
 type Store interface {
-	// Commit records a delivery. A nil error means that it is durable; the
-	// results are those of the entries, in order.
-	Commit(ctx context.Context, d *store.Delivery) ([]tally.Result, error)
+	// CommitAll records deliveries, all of them or none. A nil error means that
+	// they are durable; the results are those of their entries, in order.
+	CommitAll(ctx context.Context, deliveries ...*store.Delivery) ([][]tally.Result, error)
 	// Peek returns what Commit would answer for an entry.
 	Peek(ctx context.Context, e *tally.Entry) (tally.Result, error)
 	// Marks returns the marks that were committed last under keys.
@@ -121,24 +121,42 @@ func NewPipeline(store Store, c PipelineConfig) *Pipeline {
 	return p
 }
 
-// Deliver reads and counts one input. It is the Deliver of all sources.
-func (p *Pipeline) Deliver(ctx context.Context, d *Delivery) (Result, error) {
+// Deliver reads inputs and counts the reports in them. It is the Deliver of all sources.
+func (p *Pipeline) Deliver(ctx context.Context, deliveries ...*Delivery) ([]Result, error) {
 	start := time.Now()
-	result, err := p.deliver(ctx, d)
-	if d.Body != nil || d.Refused != nil {
-		p.stats.record(d.Source, &result, err, start)
+	results, err := p.deliver(ctx, deliveries)
+	took := time.Since(start) / time.Duration(max(len(deliveries), 1))
+	for i, d := range deliveries {
+		if d.Body == nil && d.Refused == nil {
+			continue
+		}
+		if err != nil {
+			p.stats.record(d.Source, nil, err, took)
+			continue
+		}
+		p.stats.record(d.Source, &results[i], results[i].Err, took)
 	}
-	return result, err
+	return results, err
 }
 
 // Lookup returns what was committed with the key of an input.
 func (p *Pipeline) Lookup(ctx context.Context, source, key string) (Committed, bool, error) {
-	marks, err := p.store.Marks(ctx, source, key)
+	marks, err := p.LookupAll(ctx, source, []string{key})
+	c, ok := marks[key]
+	return c, ok, err
+}
+
+// LookupAll returns what was committed with the keys of inputs.
+func (p *Pipeline) LookupAll(ctx context.Context, source string, keys []string) (map[string]Committed, error) {
+	marks, err := p.store.Marks(ctx, source, keys...)
 	if err != nil {
-		return Committed{}, false, fmt.Errorf("look up mark: %w", err)
+		return nil, fmt.Errorf("look up marks: %w", err)
 	}
-	text, ok := marks[key]
-	return decodeMark(text), ok, nil
+	found := make(map[string]Committed, len(marks))
+	for key, text := range marks {
+		found[key] = decodeMark(text)
+	}
+	return found, nil
 }
 
 // Forget drops the marks of a source for which keep returns false.
@@ -149,24 +167,50 @@ func (p *Pipeline) Forget(ctx context.Context, source string, keep func(key stri
 	return nil
 }
 
-// deliver reads an input and commits what it holds.
-func (p *Pipeline) deliver(ctx context.Context, d *Delivery) (Result, error) {
-	b := &batch{store: p.store, archive: p.config.Archive, delivery: d}
-	defer b.close()
+// deliver reads inputs and commits what they hold.
+func (p *Pipeline) deliver(ctx context.Context, deliveries []*Delivery) ([]Result, error) {
+	g := &group{store: p.store, archive: p.config.Archive}
+	defer g.close()
+	results := make([]Result, len(deliveries))
+	var behind error
+	for i, d := range deliveries {
+		if results[i].Err = behind; behind != nil {
+			continue
+		}
+		b := &batch{group: g, delivery: d, result: &results[i]}
+		err := p.fill(ctx, b)
+		var input *InputError
+		switch {
+		case err == nil:
+			err = g.add(ctx, b)
+		case errors.As(err, &input), errors.Is(err, ErrUnsettled), errors.Is(err, ErrNotNow):
+			b.close()
+			results[i] = Result{Err: err}
+			if d.InOrder {
+				behind = ErrBehind
+			}
+			continue
+		}
+		if err != nil {
+			b.close()
+			return nil, err
+		}
+	}
+	if err := g.commit(ctx); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// fill fills the batch with what its delivery holds.
+func (p *Pipeline) fill(ctx context.Context, b *batch) error {
 	switch {
-	case d.Refused != nil:
-		if err := b.refuse(ctx, "", nil, d.Refused, ""); err != nil {
-			return Result{}, err
-		}
-	case d.Body != nil:
-		if err := p.read(ctx, d, b); err != nil {
-			return Result{}, err
-		}
+	case b.delivery.Refused != nil:
+		return b.refuse(ctx, "", nil, b.delivery.Refused, "")
+	case b.delivery.Body != nil:
+		return p.read(ctx, b.delivery, b)
 	}
-	if err := b.commit(ctx, true); err != nil {
-		return Result{}, err
-	}
-	return b.result, nil
+	return nil
 }
 
 // read fills the batch with what the input holds.
@@ -186,6 +230,9 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		return ctx.Err()
 	}
 	defer func() { p.readers <- r }()
+	if body, ok := d.Body.(interface{ release() }); ok {
+		defer body.release()
+	}
 	body := &inputReader{r: d.Body, head: r.head[:0]}
 	err := p.walk(r, body, func(doc *unpack.Document) error {
 		if r.draft != nil {

@@ -219,7 +219,7 @@ func (p *POP3) deliver(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3
 		defer spool.Close()
 		d.Body, d.Size = spool, spool.Size
 	}
-	return deliver(ctx, d)
+	return deliver.One(ctx, d)
 }
 
 // dial connects and waits for the greeting.

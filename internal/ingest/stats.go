@@ -36,7 +36,7 @@ type stats struct {
 	sources map[string]*SourceStats
 }
 
-func (s *stats) record(source string, r *Result, err error, start time.Time) {
+func (s *stats) record(source string, r *Result, err error, took time.Duration) {
 	if err != nil && errors.Is(err, context.Canceled) {
 		return
 	}
@@ -51,7 +51,7 @@ func (s *stats) record(source string, r *Result, err error, start time.Time) {
 		s.sources[source] = one
 	}
 	now := time.Now()
-	one.Seconds += now.Sub(start).Seconds()
+	one.Seconds += took.Seconds()
 	var input *InputError
 	switch {
 	case err == nil:

@@ -146,7 +146,7 @@ func (u *Upload) take(r *http.Request) (int, uploadAnswer) {
 			return err
 		}
 		defer spool.Close()
-		one, err := deliver(r.Context(), &Delivery{Source: u.status.Name, Name: name, Body: spool, Size: spool.Size, Only: u.config.Only})
+		one, err := deliver.One(r.Context(), &Delivery{Source: u.status.Name, Name: name, Body: spool, Size: spool.Size, Only: u.config.Only})
 		for _, item := range one.Items {
 			result.add(item, item.Outcome == tally.OutcomeCounted)
 		}

@@ -190,9 +190,9 @@ func TestUploadOnly(t *testing.T) {
 
 // TestUploadUnwell asks clients to come again when nothing can be recorded.
 func TestUploadUnwell(t *testing.T) {
-	server := serveUpload(t, ingest.UploadConfig{}, func(context.Context, *ingest.Delivery) (ingest.Result, error) {
+	server := serveUpload(t, ingest.UploadConfig{}, ingesttest.Single(func(context.Context, *ingest.Delivery) (ingest.Result, error) {
 		return ingest.Result{}, errors.New("disk full: /secret/path")
-	})
+	}))
 	resp, err := http.Post(server.URL, "text/xml", bytes.NewReader(ingesttest.Report("a", 1)))
 	if err != nil {
 		t.Fatal(err)

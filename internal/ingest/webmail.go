@@ -187,7 +187,7 @@ func (w *Webmail) mail(ctx context.Context, deliver Deliver, id string) error {
 		err = w.service.remove(ctx, id)
 	default:
 		// The next list has it again, and its class is not known then.
-		_, err = deliver(ctx, &Delivery{Source: w.status.Name, Name: id, Key: id, Mark: markKept})
+		_, err = deliver.One(ctx, &Delivery{Source: w.status.Name, Name: id, Key: id, Mark: markKept})
 	}
 	if status := statusOf(err); status >= 400 && status < 500 && status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
 		// The mail is counted, its mark says so, and others must not wait behind it.
@@ -215,7 +215,7 @@ func (w *Webmail) deliver(ctx context.Context, deliver Deliver, id string) (Resu
 			d.Refused = &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: fmt.Errorf("a mail of more than %d bytes", w.config.MaxBytes)}
 		}
 	}
-	result, err := deliver(ctx, d)
+	result, err := deliver.One(ctx, d)
 	var input *InputError
 	if errors.As(err, &input) || errors.Is(err, ErrNotNow) {
 		err = &mailError{err}

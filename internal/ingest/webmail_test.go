@@ -394,9 +394,9 @@ func TestWebmailNextLink(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = source.Run(t.Context(), func(context.Context, *ingest.Delivery) (ingest.Result, error) {
+		err = source.Run(t.Context(), ingesttest.Single(func(context.Context, *ingest.Delivery) (ingest.Result, error) {
 			return ingest.Result{}, errors.New("a delivery")
-		})
+		}))
 		if err == nil || !strings.Contains(err.Error(), "list mails: ") {
 			t.Errorf("%s: error %v, want one of the list", user, err)
 		}

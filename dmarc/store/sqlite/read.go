@@ -90,6 +90,14 @@ func (d *database) Identities(ctx context.Context, keys []tally.Key, found func(
 
 // Marks returns the marks with one of the keys.
 func (d *database) Marks(ctx context.Context, source string, keys []string) (marks []store.Mark, err error) {
+	if len(keys) == 1 {
+		m := store.Mark{Source: source, Key: keys[0]}
+		err := d.mark.QueryRowContext(ctx, source, keys[0]).Scan(&m.Value, &m.Guard)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil
+		}
+		return []store.Mark{m}, d.readError(ctx, err)
+	}
 	const most = 500
 	for keys := range slices.Chunk(keys, most) {
 		args := []any{source}

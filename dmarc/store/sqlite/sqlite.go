@@ -34,6 +34,7 @@ type database struct {
 	lock   *os.File
 	writer *conn
 	reader *sql.DB
+	mark   *sql.Stmt // what is asked for most often
 }
 
 // applicationID is what the header of the file says it is for: "dmrc".
@@ -78,7 +79,10 @@ func (d *database) open(fresh store.Meta) error {
 	if err := d.connect(); err != nil {
 		return err
 	}
-	return d.check()
+	if err := d.check(); err != nil {
+		return err
+	}
+	return d.prepare()
 }
 
 // knowForm looks at the start of the file and brings an old form up to date.
@@ -225,6 +229,14 @@ func (d *database) connect() (err error) {
 	}
 	d.reader.SetMaxOpenConns(readers)
 	d.reader.SetMaxIdleConns(readers)
+	return nil
+}
+
+// prepare prepares what is asked for often, once the schema is there.
+func (d *database) prepare() (err error) {
+	if d.mark, err = d.reader.Prepare("SELECT value, guard FROM marks WHERE source = ? AND input = ?"); err != nil {
+		return d.openError(err)
+	}
 	return nil
 }
 

@@ -330,12 +330,12 @@ func TestStoreTrouble(t *testing.T) {
 	c := moving(config(server, pipeline))
 	c.Attempts = 2
 	var attempts atomic.Int64
-	run(t, open(t, c), func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
+	run(t, open(t, c), ingesttest.Single(func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
 		if attempts.Add(1) < 6 {
 			return ingest.Result{}, errors.New("no space left on device")
 		}
-		return pipeline.Deliver(ctx, d)
-	})
+		return ingest.Deliver(pipeline.Deliver).One(ctx, d)
+	}))
 	realtest.Eventually(t, "put away", func() bool { return len(server.Mails(t, user, "INBOX")) == 0 })
 	if ingesttest.Sum(store, tally.Messages) != 1 || ingesttest.Sum(store, tally.Refusals) != 0 {
 		t.Error("the mail was refused")
@@ -351,13 +351,13 @@ func TestPoison(t *testing.T) {
 	c := moving(config(server, pipeline))
 	c.Attempts, c.GiveUpAfter, c.Batch = 2, time.Nanosecond, 2
 	var attempts atomic.Int64
-	run(t, open(t, c), func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
+	run(t, open(t, c), ingesttest.Single(func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
 		if d.Name == "INBOX/1" && d.Body != nil {
 			attempts.Add(1)
 			return ingest.Result{}, &ingest.InputError{Err: errors.New("no key now")}
 		}
-		return pipeline.Deliver(ctx, d)
-	})
+		return ingest.Deliver(pipeline.Deliver).One(ctx, d)
+	}))
 	realtest.Eventually(t, "the others counted", func() bool { return len(server.Mails(t, user, "Done")) == 2 })
 	realtest.Eventually(t, "one put away", func() bool { return len(server.Mails(t, user, "Invalid")) == 1 })
 	if n := ingesttest.Sum(store, tally.Refusals, string(dmarc.ReasonIO)); n != 1 || attempts.Load() != 2 {

@@ -148,7 +148,7 @@ func (f *folder) deliverOne(ctx context.Context, s *session, deliver ingest.Deli
 			defer spool.Close()
 			d := f.delivery(uid)
 			d.Body, d.Size = spool, spool.Size
-			result, err := deliver(ctx, d)
+			result, err := deliver.One(ctx, d)
 			var input *ingest.InputError
 			if errors.As(err, &input) || errors.Is(err, ingest.ErrNotNow) {
 				return f.fault(ctx, nil, uid, err)

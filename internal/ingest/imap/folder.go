@@ -192,7 +192,7 @@ func (f *folder) advance(ctx context.Context, deliver ingest.Deliver, all []imap
 	if last == f.last {
 		return nil
 	}
-	_, err := deliver(ctx, &ingest.Delivery{
+	_, err := deliver.One(ctx, &ingest.Delivery{
 		Source: f.mailbox.name, Name: f.name, Key: f.positionKey(),
 		Mark: f.mailMark() + "." + strconv.FormatUint(uint64(last), 10),
 	})
@@ -212,7 +212,7 @@ func (f *folder) advance(ctx context.Context, deliver ingest.Deliver, all []imap
 func (f *folder) refuse(ctx context.Context, deliver ingest.Deliver, uid imap.UID, reason dmarc.Reason, cause error) (ingest.Class, error) {
 	d := f.delivery(uid)
 	d.Refused = &dmarc.Error{Reason: reason, Offset: -1, Err: cause}
-	result, err := deliver(ctx, d)
+	result, err := deliver.One(ctx, d)
 	return result.Class(), err
 }
 

@@ -47,13 +47,13 @@ func TestControl(t *testing.T) {
 	w := &interrupted{server: realtest.Dovecot(t), path: filepath.Join(t.TempDir(), "state.db")}
 	w.offer(t)
 	w.run(t, 3*time.Second, func(deliver ingest.Deliver) ingest.Deliver {
-		return func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
+		return ingesttest.Single(func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
 			if d.Body == nil {
-				return deliver(ctx, d)
+				return deliver.One(ctx, d)
 			}
 			// Never committed: the process has ended.
 			return ingest.Result{Counted: 1}, nil
-		}
+		})
 	})
 	store, pipeline, source := w.open(t)
 	defer store.Close()

@@ -46,6 +46,22 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 	t.Run("refused does not block", func(t *testing.T) { testRefused(t, world(t)) })
 }
 
+// Single makes a Deliver of a function that delivers one input.
+func Single(f func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error)) ingest.Deliver {
+	return func(ctx context.Context, deliveries ...*ingest.Delivery) ([]ingest.Result, error) {
+		results := make([]ingest.Result, len(deliveries))
+		for i, d := range deliveries {
+			var err error
+			var input *ingest.InputError
+			if results[i], err = f(ctx, d); err != nil && !errors.As(err, &input) {
+				return nil, err
+			}
+			results[i].Err = err
+		}
+		return results, nil
+	}
+}
+
 // Report returns an aggregate report with one record of so many messages, that
 // ended today. Another id makes another content.
 func Report(id string, messages int) []byte {
@@ -151,13 +167,13 @@ func testFailure(t *testing.T, w World) {
 	w.Offer(t, "one", Report("one", 5))
 	var attempts, broken atomic.Int64
 	broken.Store(1)
-	start(t, w.Source(t, pipeline), func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
+	start(t, w.Source(t, pipeline), Single(func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
 		attempts.Add(1)
 		if broken.Load() == 1 {
 			return ingest.Result{}, errors.New("no space left on device")
 		}
-		return pipeline.Deliver(ctx, d)
-	})
+		return ingest.Deliver(pipeline.Deliver).One(ctx, d)
+	}))
 	// More often than a source tries an input that cannot be read: the input is not to blame.
 	realtest.Eventually(t, "many attempts", func() bool { return attempts.Load() >= manyAttempts })
 	expect(t, "pending while the store fails", int64(w.Pending(t)), 1)
@@ -175,8 +191,8 @@ func testCrash(t *testing.T, w World) {
 	w.Offer(t, "one", Report("one", 5))
 	committed, crash := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	stop := start(t, w.Source(t, pipeline), func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
-		if _, err := pipeline.Deliver(ctx, d); err != nil {
+	stop := start(t, w.Source(t, pipeline), Single(func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
+		if _, err := ingest.Deliver(pipeline.Deliver).One(ctx, d); err != nil {
 			return ingest.Result{}, err
 		}
 		once.Do(func() { close(committed) })
@@ -186,7 +202,7 @@ func testCrash(t *testing.T, w World) {
 		case <-ctx.Done():
 		}
 		return ingest.Result{}, errors.New("crashed")
-	})
+	}))
 	select {
 	case <-committed:
 	case <-time.After(realtest.Patience):

@@ -22,13 +22,15 @@ type NoDedupe struct {
 	Pause time.Duration
 }
 
-// Commit makes each report another one.
-func (s NoDedupe) Commit(ctx context.Context, d *store.Delivery) ([]tally.Result, error) {
-	for _, e := range d.Entries {
-		e.ReportID = fmt.Sprint(e.ReportID, time.Now().UnixNano())
+// CommitAll makes each report another one.
+func (s NoDedupe) CommitAll(ctx context.Context, deliveries ...*store.Delivery) ([][]tally.Result, error) {
+	for _, d := range deliveries {
+		for _, e := range d.Entries {
+			e.ReportID = fmt.Sprint(e.ReportID, time.Now().UnixNano())
+		}
+		d.Key = ""
 	}
-	d.Key = ""
-	results, err := s.Store.Commit(ctx, d)
+	results, err := s.Store.CommitAll(ctx, deliveries...)
 	time.Sleep(s.Pause)
 	return results, err
 }
@@ -36,9 +38,9 @@ func (s NoDedupe) Commit(ctx context.Context, d *store.Delivery) ([]tally.Result
 // AcknowledgeFirst is the mistake of returning before the reports are counted,
 // which happens after a pause.
 func AcknowledgeFirst(deliver ingest.Deliver, pause time.Duration) ingest.Deliver {
-	return func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
+	return Single(func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
 		if d.Body == nil {
-			return deliver(ctx, d)
+			return deliver.One(ctx, d)
 		}
 		body, err := io.ReadAll(d.Body)
 		if err != nil {
@@ -51,5 +53,5 @@ func AcknowledgeFirst(deliver ingest.Deliver, pause time.Duration) ingest.Delive
 			_, _ = deliver(context.WithoutCancel(ctx), &later)
 		}()
 		return ingest.Result{Counted: 1}, nil
-	}
+	})
 }

@@ -134,7 +134,7 @@ func (s *Server) Run(ctx context.Context, deliver ingest.Deliver) error {
 	deliverCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	f := &flights{slots: make(chan struct{}, s.config.Connections), ctx: deliverCtx.Done(), deliver: func(d *ingest.Delivery) (ingest.Result, error) {
-		return deliver(deliverCtx, d)
+		return deliver.One(deliverCtx, d)
 	}}
 	server := s.server(f)
 	served := make(chan error, 1)

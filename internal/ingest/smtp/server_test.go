@@ -161,12 +161,12 @@ func TestAnswers(t *testing.T) {
 	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{})
 	var broken atomic.Bool
 	s := open(t, smtp.Config{MaxBytes: 64 << 10})
-	run(t, s, func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
+	run(t, s, ingesttest.Single(func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
 		if broken.Load() {
 			return ingest.Result{}, errors.New("no space left on /secret/path")
 		}
-		return pipeline.Deliver(ctx, d)
-	})
+		return ingest.Deliver(pipeline.Deliver).One(ctx, d)
+	}))
 	c := dial(t, s, false)
 	for _, test := range []struct {
 		name   string
@@ -211,7 +211,7 @@ func fill(mail string, n int) string {
 
 func TestRecipients(t *testing.T) {
 	s := open(t, smtp.Config{})
-	run(t, s, func(context.Context, *ingest.Delivery) (ingest.Result, error) { return ingest.Result{}, nil })
+	run(t, s, ingesttest.Single(func(context.Context, *ingest.Delivery) (ingest.Result, error) { return ingest.Result{}, nil }))
 	c := dial(t, s, false)
 	if err := c.Mail("", nil); err != nil {
 		t.Fatal(err)
@@ -298,10 +298,10 @@ func certify(t testing.TB) (tls.Certificate, *x509.CertPool) {
 func TestSlowClient(t *testing.T) {
 	s := open(t, smtp.Config{Timeout: 300 * time.Millisecond})
 	var delivered atomic.Int64
-	run(t, s, func(context.Context, *ingest.Delivery) (ingest.Result, error) {
+	run(t, s, ingesttest.Single(func(context.Context, *ingest.Delivery) (ingest.Result, error) {
 		delivered.Add(1)
 		return ingest.Result{}, nil
-	})
+	}))
 	conn, err := net.Dial("tcp", s.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -334,10 +334,10 @@ func TestSlowClient(t *testing.T) {
 func TestCutOff(t *testing.T) {
 	s := open(t, smtp.Config{LMTP: true})
 	var delivered atomic.Int64
-	stop := run(t, s, func(context.Context, *ingest.Delivery) (ingest.Result, error) {
+	stop := run(t, s, ingesttest.Single(func(context.Context, *ingest.Delivery) (ingest.Result, error) {
 		delivered.Add(1)
 		return ingest.Result{}, nil
-	})
+	}))
 	conn, err := textproto.Dial("tcp", s.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -359,11 +359,11 @@ func TestShutdown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lmtp.sock")
 	s := open(t, smtp.Config{LMTP: true, Listen: "unix:" + path})
 	began, finish := make(chan struct{}), make(chan struct{})
-	stop := run(t, s, func(ctx context.Context, _ *ingest.Delivery) (ingest.Result, error) {
+	stop := run(t, s, ingesttest.Single(func(ctx context.Context, _ *ingest.Delivery) (ingest.Result, error) {
 		close(began)
 		<-finish
 		return ingest.Result{Counted: 1}, ctx.Err()
-	})
+	}))
 	idle := dial(t, s, true)
 	busy := dial(t, s, true)
 	answer := make(chan error, 1)
@@ -395,7 +395,7 @@ func TestShutdown(t *testing.T) {
 // TestInUse does not steal the socket of a running server, but that of a dead one.
 func TestInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lmtp.sock")
-	deliver := func(context.Context, *ingest.Delivery) (ingest.Result, error) { return ingest.Result{}, nil }
+	deliver := ingesttest.Single(func(context.Context, *ingest.Delivery) (ingest.Result, error) { return ingest.Result{}, nil })
 	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	if err != nil {
 		t.Fatal(err)
