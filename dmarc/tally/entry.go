@@ -104,8 +104,33 @@ func (e *Entry) WarningCodes() []dmarc.Code {
 // million domains.
 const maxGroups = 500
 
+// sameGroup collects the messages of records in a row that have all in common:
+// most are as the one before.
+type sameGroup struct {
+	group    Group
+	messages int64
+	some     bool
+}
+
+// flush adds what was collected to the groups.
+func (e *Entry) flush(same *sameGroup) {
+	if !same.some {
+		return
+	}
+	g := same.group
+	e.Dispositions[g.Disposition] += same.messages
+	if _, ok := e.Groups[g]; !ok && len(e.Groups) >= maxGroups {
+		g.Domain = Other
+		if g.Source != "" {
+			g.Source = Other
+		}
+	}
+	e.Groups[g] += same.messages
+	*same = sameGroup{}
+}
+
 // add adds the messages of a record.
-func (e *Entry) add(rec *dmarc.Record, source string) {
+func (e *Entry) add(rec *dmarc.Record, source string, same *sameGroup) {
 	g := Group{
 		Domain: rec.HeaderFrom, Disposition: string(rec.Disposition), Source: source,
 		DKIM: rec.DKIM == dmarc.EvaluationPass, SPF: rec.SPF == dmarc.EvaluationPass, Class: classOf(rec),
@@ -118,14 +143,11 @@ func (e *Entry) add(rec *dmarc.Record, source string) {
 	if rec.Aligned() {
 		e.PassMessages += rec.Count
 	}
-	e.Dispositions[g.Disposition] += rec.Count
-	if _, ok := e.Groups[g]; !ok && len(e.Groups) >= maxGroups {
-		g.Domain = Other
-		if g.Source != "" {
-			g.Source = Other
-		}
+	if !same.some || same.group != g {
+		e.flush(same)
+		same.group, same.some = g, true
 	}
-	e.Groups[g] += rec.Count
+	same.messages += rec.Count
 }
 
 // addSessions adds the sessions of a policy of a TLS report.

@@ -99,6 +99,7 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 	r.decoder.Text = r.Text
 	report := r.decoder.Report()
 	validator := dmarc.Validator{}
+	same := sameGroup{}
 	for {
 		err := r.decoder.Next(&r.record)
 		if errors.Is(err, io.EOF) {
@@ -111,7 +112,7 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 		if r.Source != nil {
 			source = r.Source(r.record.SourceIP)
 		}
-		e.add(&r.record, source)
+		e.add(&r.record, source, &same)
 		if r.Signers {
 			e.addSigners(&r.record)
 		}
@@ -123,6 +124,7 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 		}
 		r.digest.record(&r.record)
 	}
+	e.flush(&same)
 	if r.Validate {
 		e.Deviations = validator.Report(report)
 	}
