@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,13 +21,13 @@ import (
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
+	"github.com/dmarc-suite/dmarc-suite/internal/state"
 )
 
 // serveOptions are the flags of serve.
@@ -39,6 +40,7 @@ type serveOptions struct {
 	refused    string
 	rescan     time.Duration
 	stateFile  string
+	database   string
 	horizon    model.Duration
 	domains    config.Domains
 	series     int
@@ -65,6 +67,7 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("source.rescan", "How often all files are scanned, in addition to file notifications.").
 		Default("30s").DurationVar(&o.rescan)
 	c.Flag("state.file", "State file, an SQLite database with the counts and the reports. It is created if it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
+	c.Flag("state.database", "PostgreSQL database that is used instead of the state file, as postgres://user@host/name. The password comes from PGPASSFILE or PGPASSWORD.").StringVar(&o.database)
 	c.Flag("state.horizon", "How long reports are remembered. Older reports are not counted.").Default("400d").SetValue(&o.horizon)
 	c.Flag("state.max-bytes", "Maximum size of the state file, such as 512MB. Nothing is counted while it is exceeded. Use 0 for no limit.").Default("0").BytesVar(&o.maxBytes)
 	c.Flag("records", "Records of aggregate reports that are kept in the state file: all, those without an aligned pass, or none. With off, no report is kept at all, only counts.").
@@ -159,7 +162,11 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if s.dns, err = c.DNS.watch(domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
-	s.store, err = store.Open(ctx, sqlite.File{Path: o.stateFile, MaxBytes: int64(o.maxBytes)}, store.Config{
+	engine, err := state.Engine(o.stateFile, int64(o.maxBytes), o.database)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	s.store, err = store.Open(ctx, engine, store.Config{
 		Counts: tally.Config{
 			Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Budget: o.series,
 			CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
@@ -242,7 +249,7 @@ func (s *service) nameSender(a netip.Addr) string { return s.senders.Load().Name
 
 // run reads the sources until ctx ends.
 func (s *service) run(ctx context.Context) error {
-	s.logger.Info("reading reports", "sources", describe(s.initial), "state", s.options.stateFile)
+	s.logger.Info("reading reports", "sources", describe(s.initial), "state", cmp.Or(s.options.database, s.options.stateFile))
 	var watch sync.WaitGroup
 	if s.dns != nil {
 		watch.Go(func() { s.dns.Run(ctx) })

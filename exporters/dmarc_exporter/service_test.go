@@ -27,10 +27,16 @@ func runService(t *testing.T, dir string, files map[string]string) (s *service, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, runOpenService(t, s)
+}
+
+// runOpenService runs a service. stop ends it and waits for it.
+func runOpenService(t *testing.T, s *service) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.run(ctx) })
-	return s, func() {
+	return func() {
 		cancel()
 		running.Wait()
 		if err := s.close(); err != nil {

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+// TestDatabase keeps the state in PostgreSQL, with the password from the environment.
+func TestDatabase(t *testing.T) {
+	server := realtest.Postgres(t)
+	address, err := url.Parse(server.DSN("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address.User = url.User("postgres")
+	t.Setenv("PGPASSWORD", realtest.PostgresPassword)
+	dir := t.TempDir()
+	report := filepath.Join(dir, "report.xml")
+	if err := os.WriteFile(report, ingesttest.Report("one", 3), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(report, old, old); err != nil {
+		t.Fatal(err)
+	}
+	options := &serveOptions{dirs: []string{dir}, after: string(ingest.AfterKeep), refused: "move", rescan: time.Minute, database: address.String()}
+	s, err := newService(t.Context(), options, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := runOpenService(t, s)
+	realtest.Eventually(t, "counted", func() bool { return ingesttest.Sum(s.store, tally.Messages) == 3 })
+	stop()
+	got := server.SQL(t, "postgres", "SELECT sum(count) FROM dmarc.dmarc_records")
+	if got[0][0] != "3" {
+		t.Errorf("%s messages in the records, want 3", got[0][0])
+	}
+	if _, err := os.Stat("dmarc_exporter.db"); err == nil {
+		t.Error("there is a state file as well")
+	}
+}

@@ -1,0 +1,36 @@
+// Package state finds the database that a state is kept in, for every command
+// that needs it.
+package state
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/postgres"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
+)
+
+// Engine returns the engine of a PostgreSQL database, or without one that of a
+// file, which may take maxBytes; 0 means any number of them.
+func Engine(file string, maxBytes int64, database string) (store.Engine, error) {
+	if database == "" {
+		return sqlite.File{Path: file, MaxBytes: maxBytes}, nil
+	}
+	address, err := url.Parse(database)
+	if err != nil || !strings.HasPrefix(address.Scheme, "postgres") {
+		return nil, errors.New("database: want an address such as postgres://user@host/name")
+	}
+	if _, secret := address.User.Password(); secret || address.Query().Has("password") {
+		return nil, errors.New("database: others can see a password in a flag: give it in a file that PGPASSFILE names")
+	}
+	config, err := pgxpool.ParseConfig(database)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return postgres.Database{Config: config}, nil
+}
