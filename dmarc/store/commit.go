@@ -20,10 +20,11 @@ type request struct {
 // maxTries is how often a transaction is begun when other processes are faster.
 const maxTries = 5
 
-// maxBatch bounds the requests of one transaction, and maxEntries its reports.
+// maxBatch bounds the requests of one transaction, and maxEntries the reports
+// that make it take no more.
 const (
 	maxBatch   = 500
-	maxEntries = 1000
+	maxEntries = 3000
 )
 
 // do runs a request in the next transaction and waits until it is durable.

@@ -127,7 +127,7 @@ func (d *database) create(fresh store.Meta, fill func(*tx) error) error {
 		return d.openError(err)
 	}
 	defer file.Close()
-	c, err := connect(dsn(path, d.file.MaxBytes, fmt.Sprintf("page_size(%d)", pageSize), "auto_vacuum(incremental)"))
+	c, err := connect(dsn(path, d.file.MaxBytes, fmt.Sprintf("page_size(%d)", pageSize), "auto_vacuum(incremental)", writerCache))
 	if err != nil {
 		return d.writeError(err)
 	}
@@ -210,7 +210,7 @@ func transaction(c *conn, f func() error) error {
 func dsn(path string, maxBytes int64, more ...string) string {
 	pragmas := append(more, []string{ // those of a new file must come first
 		"journal_mode(wal)", "synchronous(full)", "busy_timeout(10000)", "cell_size_check(on)", "trusted_schema(off)",
-		"cache_size(-4096)", "temp_store(memory)", "journal_size_limit(33554432)",
+		"temp_store(memory)", "journal_size_limit(33554432)",
 	}...)
 	if maxBytes > 0 {
 		pragmas = append(pragmas, fmt.Sprintf("max_page_count(%d)", max(maxBytes/pageSize, 1)))
@@ -218,12 +218,19 @@ func dsn(path string, maxBytes int64, more ...string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{"_pragma": pragmas}.Encode()
 }
 
+// The memory for pages: of the writer, which touches the same ones again and
+// again, and of each reader.
+const (
+	writerCache = "cache_size(-4096)"
+	readerCache = "cache_size(-1024)"
+)
+
 // connect opens the connections.
 func (d *database) connect() (err error) {
-	if d.writer, err = connect(dsn(d.file.Path, d.file.MaxBytes)); err != nil {
+	if d.writer, err = connect(dsn(d.file.Path, d.file.MaxBytes, writerCache)); err != nil {
 		return d.openError(err)
 	}
-	d.reader, err = sql.Open("sqlite", dsn(d.file.Path, 0, "query_only(on)"))
+	d.reader, err = sql.Open("sqlite", dsn(d.file.Path, 0, readerCache, "query_only(on)"))
 	if err != nil {
 		return d.openError(err)
 	}
@@ -241,7 +248,7 @@ func (d *database) prepare() (err error) {
 }
 
 // readers is how many goroutines may read at once.
-const readers = 4
+const readers = 3
 
 // check checks that the file is ours and of this version, or brings it up to date.
 func (d *database) check() error {
