@@ -37,7 +37,8 @@ func worlds(server *realtest.PostgresServer) func(t testing.TB) storetest.World 
 			// A row has 24 bytes before the first column. With more records the
 			// indexes of addresses take less: 158 bytes of 260,000 records.
 			Engine: engine(server.DSN("postgres") + " " + schema), Query: in, RecordBytes: 215,
-			Alter: func(t testing.TB, statement string) { in(t, statement) },
+			Schema1: []string{"DROP SEQUENCE report_ids", "UPDATE meta SET value = '1' WHERE name = 'schema'"},
+			Alter:   func(t testing.TB, statement string) { in(t, statement) },
 		}
 	}
 }

@@ -7,13 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strconv"
-	"syscall"
 
 	_ "modernc.org/sqlite" // the driver of the readers
 
@@ -56,21 +53,7 @@ func (f File) Open(_ context.Context, fresh store.Meta) (store.Database, error) 
 }
 
 func (d *database) open(fresh store.Meta) error {
-	info, err := os.Stat(d.file.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if err := errors.Join(d.create(fresh, nil), d.install()); err != nil {
-			return err
-		}
-	case err != nil:
-		return d.openError(err)
-	case info.IsDir():
-		return d.openError(&fs.PathError{Op: "open", Path: d.file.Path, Err: syscall.EISDIR})
-	case info.Size() == 0:
-		// SQLite would make a new file of it: zero in silence.
-		return d.damaged("the file is empty")
-	}
-	if err := d.takeLock(); err != nil {
+	if err := d.take(fresh); err != nil {
 		return err
 	}
 	if err := d.knowForm(); err != nil {
@@ -94,73 +77,15 @@ func (d *database) knowForm() error {
 	}
 	head = head[:n]
 	switch {
+	case n == 0:
+		// SQLite would make a new file of it: zero in silence.
+		return d.damaged("the file is empty")
 	case bytes.HasPrefix(head, []byte("SQLite format 3\x00")):
 		return nil
 	case isBolt(head):
 		return d.upgrade()
 	}
 	return d.damaged("it is no database")
-}
-
-// takeLock keeps other processes from opening the file as a store.
-func (d *database) takeLock() (err error) {
-	if d.lock, err = os.OpenFile(d.file.Path, os.O_RDWR, 0); err != nil {
-		return d.openError(err)
-	}
-	if err := lock(d.lock); err != nil {
-		return d.openError(err)
-	}
-	return nil
-}
-
-// create makes a new file under another name, so that a crash never leaves half
-// of one. fill, if there is one, fills it.
-func (d *database) create(fresh store.Meta, fill func(*tx) error) error {
-	path := d.file.Path + ".new"
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return d.openError(err)
-		}
-	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return d.openError(err)
-	}
-	defer file.Close()
-	c, err := connect(dsn(path, d.file.MaxBytes, fmt.Sprintf("page_size(%d)", pageSize), "auto_vacuum(incremental)", writerCache))
-	if err != nil {
-		return d.writeError(err)
-	}
-	err = transaction(c, func() error {
-		if err := initialise(c, fresh); err != nil || fill == nil {
-			return err
-		}
-		return fill(&tx{c, d})
-	})
-	if err := errors.Join(err, c.close(), file.Sync()); err != nil {
-		return d.writeError(err)
-	}
-	return nil
-}
-
-// install gives the new file its name, durably.
-func (d *database) install() error {
-	if err := os.Rename(d.file.Path+".new", d.file.Path); err != nil {
-		return d.openError(err)
-	}
-	return d.syncDirectory()
-}
-
-func (d *database) syncDirectory() error {
-	dir, err := os.Open(filepath.Dir(d.file.Path))
-	if err != nil {
-		return d.openError(err)
-	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil {
-		return d.writeError(err)
-	}
-	return nil
 }
 
 // initialise writes what a new file holds.

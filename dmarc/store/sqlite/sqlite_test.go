@@ -5,16 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/internal/storetest"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
 func TestConforms(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) storetest.World {
 		file := File{Path: path(t)}
 		return storetest.World{
-			Engine: file, RecordBytes: 110,
+			Engine: file, RecordBytes: 110, Schema1: []string{"PRAGMA user_version = 1"},
 			Alter: func(t testing.TB, statement string) { alter(t, file.Path, statement) },
 			Query: func(t testing.TB, text string) [][]string { return query(t, file.Path, text) },
 		}
@@ -69,4 +73,34 @@ func query(t testing.TB, path, query string) (rows [][]string) {
 
 func BenchmarkCommit(b *testing.B) {
 	storetest.BenchmarkCommit(b, func(b testing.TB) storetest.World { return storetest.World{Engine: File{Path: path(b)}} })
+}
+
+// TestStartAtOnce starts several processes on the same file, new or old: one of
+// them makes or migrates it and writes, the others are told so.
+func TestStartAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]string{"new": path(t), "of version 0.1.0": old(t, "v0.1.0.db.gz")} {
+		t.Run(name, func(t *testing.T) {
+			var opened, locked atomic.Int64
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					s, err := storetest.TryOpen(File{Path: file}, tally.Config{Signers: true})
+					switch {
+					case err == nil:
+						opened.Add(1)
+						t.Cleanup(func() { storetest.Close(t, s) })
+					case errors.Is(err, store.ErrLocked):
+						locked.Add(1)
+					default:
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if opened.Load() != 1 || locked.Load() != 3 {
+				t.Errorf("%d opened and %d were locked out, want 1 and 3", opened.Load(), locked.Load())
+			}
+		})
+	}
 }

@@ -24,27 +24,40 @@ const oldSuffix = ".v0"
 // names a whole file at any time: the old one until the new one is complete.
 func (d *database) upgrade() error {
 	old := &oldState{}
-	err := old.open(d.lock)
-	if err == nil {
-		err = d.create(store.Meta{Created: old.meta.Created.UnixMilli(), Generation: old.meta.Generation}, old.copyTo)
+	if err := old.open(d.lock); err != nil {
+		return d.oldError(old, err)
 	}
+	file, err := hold(d.newPath(), os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return d.openError(err)
+	}
+	err = d.fill(file, store.Meta{Created: old.meta.Created.UnixMilli(), Generation: old.meta.Generation}, old.copyTo)
+	if err == nil {
+		if err = os.Link(d.file.Path, d.file.Path+oldSuffix); errors.Is(err, fs.ErrExist) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = d.install()
+	}
+	if err != nil {
+		return errors.Join(d.oldError(old, err), file.Close())
+	}
+	before := d.lock
+	d.lock = file
+	return before.Close()
+}
+
+// oldError says why a file of version 0.1.0 cannot be brought into this form.
+func (d *database) oldError(old *oldState, err error) error {
 	var known *store.Error
 	switch {
 	case errors.As(err, &known):
 		return err
 	case errors.Is(err, store.ErrVersion):
 		return store.OtherVersion(d.Name(), old.meta.Schema)
-	case err != nil:
-		return d.damaged("%w", err)
 	}
-	if err := os.Link(d.file.Path, d.file.Path+oldSuffix); err != nil && !errors.Is(err, fs.ErrExist) {
-		return d.openError(err)
-	}
-	if err := d.install(); err != nil {
-		return err
-	}
-	d.lock.Close() // It is of the old file, which nobody opens any more.
-	return d.takeLock()
+	return d.damaged("%w", err)
 }
 
 // oldState reads a state file of version 0.1.0.

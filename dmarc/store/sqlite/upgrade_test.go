@@ -144,14 +144,11 @@ func TestUpgradeInterrupted(t *testing.T) {
 func TestUpgradeLocked(t *testing.T) {
 	t.Parallel()
 	file := old(t, "v0.1.0.db.gz")
-	held, err := os.Open(file)
+	held, err := hold(file, os.O_RDONLY)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer held.Close()
-	if err := lock(held); err != nil {
-		t.Fatal(err)
-	}
 	wantError(t, tryOpen(file), file, store.ErrLocked, "stop the other process")
 	if _, err := os.Stat(file + ".new"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a new file was begun: %v", err)

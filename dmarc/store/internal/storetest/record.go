@@ -163,16 +163,18 @@ func testRecordsFail(t *testing.T, w World) {
 
 func testTLS(t *testing.T, w World) {
 	s := openRecords(t, w, store.RecordsAll)
-	Commit(t, s, Read(t, store.DraftConfig{}, unpack.KindTLS, `{"organization-name":"TLS Org","date-range":{"start-datetime":"2026-11-23T00:00:00Z","end-datetime":"2026-11-23T23:59:59Z"},
-		"contact-info":"tls@mail.example","report-id":"t1","policies":[{"policy":{"policy-type":"sts","policy-string":["version: STSv1","mode: testing"],"policy-domain":"shop.example","mx-host":["*.shop.example"]},
-		"summary":{"total-successful-session-count":5,"total-failure-session-count":2},"failure-details":[{"result-type":"certificate-expired","sending-mta-ip":"192.0.2.9",
-		"receiving-mx-hostname":"mx.shop.example","failed-session-count":2,"failure-reason-code":"x\u0000y"}]}]}`))
+	Commit(t, s, Read(t, store.DraftConfig{}, unpack.KindTLS, tlsReport))
 	wantRows(t, w, `SELECT report_id, organization_name, contact_info, date_range_begin, date_range_end, policy_domain, policy_type, policy, mx_hosts,
 		successful_session_count, failed_session_count FROM tls_reports`,
 		`t1|TLS Org|tls@mail.example|2026-11-23 00:00:00|2026-11-23 23:59:59|shop.example|sts|["version: STSv1","mode: testing"]|["*.shop.example"]|5|2`)
 	wantRows(t, w, "SELECT policy_domain, result_type, failure_count, sending_mta_ip, receiving_mx_hostname, failure_reason_code FROM tls_failure_summaries",
 		"shop.example|certificate-expired|2|192.0.2.9|mx.shop.example|x\uFFFDy")
 }
+
+const tlsReport = `{"organization-name":"TLS Org","date-range":{"start-datetime":"2026-11-23T00:00:00Z","end-datetime":"2026-11-23T23:59:59Z"},
+		"contact-info":"tls@mail.example","report-id":"t1","policies":[{"policy":{"policy-type":"sts","policy-string":["version: STSv1","mode: testing"],"policy-domain":"shop.example","mx-host":["*.shop.example"]},
+		"summary":{"total-successful-session-count":5,"total-failure-session-count":2},"failure-details":[{"result-type":"certificate-expired","sending-mta-ip":"192.0.2.9",
+		"receiving-mx-hostname":"mx.shop.example","failed-session-count":2,"failure-reason-code":"x\u0000y"}]}]}`
 
 const failureMail = "From: Reporter <reports@mail.example>\r\nTo: dmarc@shop.example\r\nMessage-ID: <f1@mail.example>\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n" +
 	"Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n\r\nA failure.\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\n" +

@@ -22,6 +22,9 @@ type World struct {
 	Alter func(t testing.TB, statement string)
 	// Query returns the rows of a query as texts, NULL as nothing. The store may be open.
 	Query func(t testing.TB, query string) [][]string
+	// Schema1 are the statements that turn a database into one of schema 1,
+	// besides dropping what schema 2 has added.
+	Schema1 []string
 	// RecordBytes is how many bytes a record may take, with its share of everything.
 	RecordBytes float64
 }
@@ -62,6 +65,8 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"hostile texts", testHostileTexts},
 		{"retention", testRetention},
 		{"size", testSize},
+		{"docs", testDocs},
+		{"migrate", testMigrate},
 		{"altered identities", testAlteredIdentities},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, world(t)) })
