@@ -67,6 +67,10 @@ kill-test: go test-programs ## The long proofs: thousands of kills of every kind
 flake-hunt: go ## Run every package, or PKGS, many times over 1, 2 and 8 processors, half of them on a busy machine; hours.
 	@REQUIRE_SERVICES=$(REQUIRE_SERVICES) RUNS=$(RUNS) .ci/flake-hunt $(or $(PKGS),./...)
 
+.PHONY: dr-lab
+dr-lab: go ## Lose a database of 300 MB and bring it back, fail over and rebuild, and measure; some minutes.
+	DR_LAB=1 REQUIRE_SERVICES=1 $(GO) test -count=1 -v -timeout=60m -run='^(TestLab|TestRecovery|TestFailover|TestRedis)' ./deploy/dr
+
 .PHONY: test-mixin
 test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.
 	$(MAKE) --no-print-directory -C mixin test

@@ -39,7 +39,7 @@ func newLab(t *testing.T) *lab {
 		l.mkdir(d)
 	}
 	// The archive command comes when the repositories are there: until then WAL is kept.
-	l.server = realtest.Postgres(t, "archive_mode=on")
+	l.server = realtest.Postgres(t, "archive_mode=on", "wal_log_hints=on")
 	l.write("pgbackrest.conf", fmt.Sprintf(`[global]
 repo1-path=%[1]s/repo1
 repo1-retention-full=2

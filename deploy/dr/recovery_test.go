@@ -2,6 +2,7 @@ package dr
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,10 +106,7 @@ func long() bool { return os.Getenv("DR_LAB") != "" }
 // restored starts production's own directory and wants an answer.
 func (l *lab) restored(t *testing.T, sql, want string) *realtest.Process {
 	t.Helper()
-	programs := realtest.Need(t, "postgres", "psql")
-	cmd := exec.Command(programs["postgres"], "-D", filepath.Join(l.server.Dir, "data"), "-p", strconv.Itoa(l.server.Port), "-k", l.server.Dir, "-h", "", "-c", "archive_mode=on")
-	cmd.Env, cmd.Dir, cmd.SysProcAttr = l.env, l.dir, &syscall.SysProcAttr{Credential: l.user}
-	process := realtest.Start(t, cmd)
+	process := l.start(t, filepath.Join(l.server.Dir, "data"), l.server.Port)
 	process.WaitFor(t, func() error {
 		text, err := l.run("psql", "-h", l.server.Dir, "-p", strconv.Itoa(l.server.Port), "-U", "postgres", "-d", "shop", "-Atc", "SELECT pg_is_in_recovery()")
 		if err == nil && strings.TrimSpace(text) != "f" {
@@ -120,4 +118,13 @@ func (l *lab) restored(t *testing.T, sql, want string) *realtest.Process {
 		t.Errorf("%s: %s, want %s", sql, out, want)
 	}
 	return process
+}
+
+// start starts a server on a directory, with a socket beside production's.
+func (l *lab) start(t *testing.T, data string, port int) *realtest.Process {
+	t.Helper()
+	cmd := exec.Command(realtest.Need(t, "postgres")["postgres"], "-D", data, "-p", strconv.Itoa(port), "-k", l.server.Dir, "-h", "", "-c", "archive_mode=on", "-c", "wal_log_hints=on",
+		"-c", fmt.Sprintf("archive_command=PGBACKREST_CONFIG=%s/pgbackrest.conf pgbackrest --stanza=main --pg1-path=%s archive-push %%p", l.dir, data))
+	cmd.Env, cmd.Dir, cmd.SysProcAttr = l.env, l.dir, &syscall.SysProcAttr{Credential: l.user}
+	return realtest.Start(t, cmd)
 }
