@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/alecthomas/units"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 )
 
@@ -25,7 +26,7 @@ func (o *archiveOptions) addFlags(c *kingpin.CmdClause) {
 }
 
 // check finds mistakes. An archive in a directory that is read would be read as a report.
-func (o *archiveOptions) check(sources *sourcesConfig) error {
+func (o *archiveOptions) check(sources *dmarcconfig.Sources) error {
 	if o.file == "" {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/model"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 )
@@ -30,11 +31,11 @@ func (o *backfillOptions) addFlags(c *kingpin.CmdClause) {
 
 // run is the command backfill.
 func (o *backfillOptions) run(ctx context.Context, streams reportfiles.Streams, paths []string) error {
-	c, err := loadConfig(o.configFile)
+	c, err := dmarcconfig.Load(o.configFile)
 	if err != nil {
 		return err
 	}
-	senders, err := c.Senders.senders()
+	senders, err := c.Senders.Names()
 	if err != nil {
 		return err
 	}

@@ -11,81 +11,21 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/alecthomas/kingpin/v2"
-	"github.com/alecthomas/units"
-	"github.com/prometheus/common/model"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
-	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 	"github.com/dmarc-suite/dmarc-suite/internal/state"
 )
-
-// serveOptions are the flags of serve.
-type serveOptions struct {
-	configFile string
-	dirs       []string
-	maildirs   []string
-	mboxes     []string
-	after      string
-	refused    string
-	rescan     time.Duration
-	stateFile  string
-	database   string
-	horizon    model.Duration
-	domains    config.Domains
-	series     int
-	conflicts  string
-	twins      string
-	maxBytes   units.Base2Bytes
-	compat     bool
-	records    string
-	retention  model.Duration
-	originals  bool
-	archive    archiveOptions
-}
-
-// addFlags declares the flags.
-func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
-	c.Flag("config.file", "YAML file with sources, in addition to those of the flags. It is reloaded on SIGHUP and POST /-/reload.").StringVar(&o.configFile)
-	c.Flag("source.dir", "Directory with report files. Repeatable.").StringsVar(&o.dirs)
-	c.Flag("source.maildir", "Maildir with report mails. Repeatable.").StringsVar(&o.maildirs)
-	c.Flag("source.mbox", "File with report mails in mbox format. It is never modified. Repeatable.").StringsVar(&o.mboxes)
-	c.Flag("source.after", "What happens to files of directories and Maildirs after they are counted: keep them, move them to done/, or delete them.").
-		Default(string(ingest.AfterKeep)).EnumVar(&o.after, string(ingest.AfterKeep), string(ingest.AfterMove), string(ingest.AfterDelete))
-	c.Flag("source.refused", "What happens to files without a valid report: move them to invalid/<reason>/, or keep them.").
-		Default(string(refusedMove)).EnumVar(&o.refused, string(refusedMove), string(refusedKeep))
-	c.Flag("source.rescan", "How often all files are scanned, in addition to file notifications.").
-		Default("30s").DurationVar(&o.rescan)
-	c.Flag("state.file", "State file, an SQLite database with the counts and the reports. It is created if it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
-	c.Flag("state.database", "PostgreSQL database that is used instead of the state file, as postgres://user@host/name. The password comes from PGPASSFILE or PGPASSWORD.").StringVar(&o.database)
-	c.Flag("state.horizon", "How long reports are remembered. Older reports are not counted.").Default("400d").SetValue(&o.horizon)
-	c.Flag("state.max-bytes", "Maximum size of the state file, such as 512MB. Nothing is counted while it is exceeded. Use 0 for no limit.").Default("0").BytesVar(&o.maxBytes)
-	c.Flag("records", "Records of aggregate reports that are kept in the state file: all, those without an aligned pass, or none. With off, no report is kept at all, only counts.").
-		Default(string(store.RecordsAll)).EnumVar(&o.records, string(store.RecordsOff), string(store.RecordsFailing), string(store.RecordsAll))
-	c.Flag("records.retention", "How long reports are kept after the end of their period. Counts do not change when reports are deleted.").
-		Default("400d").SetValue(&o.retention)
-	c.Flag("records.originals", "Keep failure reports as they were received. They hold addresses and contents of private mail; without this flag only domains are kept.").
-		BoolVar(&o.originals)
-	c.Flag("domain", "Domain that you own. Reports about other domains are counted with domain=\"foreign\". Repeatable. Without it, domains are learned from the reports.").SetValue(&o.domains)
-	c.Flag("budget.series", "Maximum number of series of domains, reporters and senders together. Further label values are replaced by \"other\".").Default("2000").IntVar(&o.series)
-	c.Flag("dedupe.conflicts", "Skip or count a report that is already known with different content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
-	c.Flag("dedupe.twins", "Skip or count a report that differs from a known one only in its id.").Default("count").EnumVar(&o.twins, "skip", "count")
-	o.archive.addFlags(c)
-	c.Flag("compat.dmarc-metrics-exporter", "Also expose the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
-}
-
-// errNoSources is why serve would have nothing to do.
-var errNoSources = errors.New("there is no source of reports: name one under sources in the configuration file, or with --source.dir, --source.maildir or --source.mbox of serve")
 
 // service is the exporter at work.
 type service struct {
@@ -151,15 +91,15 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	if c.Sources.empty() {
-		return nil, &usageError{errNoSources}
+	if c.Sources.Empty() {
+		return nil, &usageError{dmarcconfig.ErrNoSources}
 	}
 	if err := o.archive.check(&c.Sources); err != nil {
 		return nil, &usageError{err}
 	}
 	domains := append(c.Domains, o.domains...)
 	s := &service{options: o, logger: logger, supervisor: ingest.Supervisor{Logger: logger}}
-	if s.dns, err = c.DNS.watch(domains.Strings()); err != nil {
+	if s.dns, err = c.DNS.Collector(domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
 	engine, err := state.Engine(o.stateFile, int64(o.maxBytes), o.database)
@@ -201,37 +141,23 @@ func (s *service) close() error {
 	return err
 }
 
-// load returns the configuration: the file, if there is one, and the flags.
-func (o *serveOptions) load() (*fileConfig, error) {
-	c, err := loadConfig(o.configFile)
-	if err != nil {
-		return nil, err
-	}
-	f := o.flagSources()
-	// Those of the file come first: errors name them by their index.
-	c.Sources.Directories = append(c.Sources.Directories, f.Directories...)
-	c.Sources.Maildirs = append(c.Sources.Maildirs, f.Maildirs...)
-	c.Sources.Mboxes = append(c.Sources.Mboxes, f.Mboxes...)
-	return c, nil
-}
-
 // build makes the sources of a configuration and sets the uploads.
-func (s *service) build(c *fileConfig) (map[string]ingest.Source, error) {
-	sources, err := build(&c.Sources, s.pipeline, s.logger)
+func (s *service) build(c *dmarcconfig.File) (map[string]ingest.Source, error) {
+	sources, err := c.Sources.Build(s.pipeline, s.logger)
 	if err != nil {
 		return nil, err
 	}
-	uploads, err := newUploads(c.Sources.HTTP, s.logger)
+	uploads, err := c.Sources.HTTP.Uploads(s.logger)
 	if err != nil {
 		return nil, err
 	}
-	senders, err := c.Senders.senders()
+	senders, err := c.Senders.Names()
 	if err != nil {
 		return nil, err
 	}
 	s.uploads.set(uploads, sources)
 	s.senders.Store(senders)
-	auth := c.Trust.authenticator()
+	auth := c.Trust.Authenticator()
 	s.auth.Store(&auth)
 	return sources, nil
 }
@@ -300,34 +226,12 @@ type uploads struct {
 	reports, tlsReports atomic.Pointer[ingest.Upload]
 }
 
-// openUploads are the uploads of one configuration; nil ones are closed.
-type openUploads struct{ reports, tlsReports *ingest.Upload }
-
-func newUploads(c *httpConfig, logger *slog.Logger) (openUploads, error) {
-	if c == nil {
-		return openUploads{}, nil
-	}
-	token, err := c.Token.Read()
-	if err != nil {
-		return openUploads{}, err
-	}
-	upload := ingest.UploadConfig{
-		Name: "http:/v1/reports", Token: token, MaxBytes: c.MaxBytes, Timeout: c.Timeout, Logger: logger,
-	}
-	open := openUploads{reports: ingest.NewUpload(upload)}
-	if c.TLSReports {
-		upload.Name, upload.Token, upload.Only = "http:/v1/tlsrpt", "", unpack.KindTLS
-		open.tlsReports = ingest.NewUpload(upload)
-	}
-	return open, nil
-}
-
 // set opens and closes uploads and adds the open ones to the sources. An
 // upload has nothing to lose by a restart, so that each gets a new key.
-func (u *uploads) set(open openUploads, sources map[string]ingest.Source) {
-	u.reports.Store(open.reports)
-	u.tlsReports.Store(open.tlsReports)
-	for _, one := range []*ingest.Upload{open.reports, open.tlsReports} {
+func (u *uploads) set(open dmarcconfig.Uploads, sources map[string]ingest.Source) {
+	u.reports.Store(open.Reports)
+	u.tlsReports.Store(open.TLSReports)
+	for _, one := range []*ingest.Upload{open.Reports, open.TLSReports} {
 		if one != nil {
 			sources[fmt.Sprintf("%p", one)] = one
 		}
@@ -350,20 +254,26 @@ func (u *uploads) handlers() map[string]http.Handler {
 
 // runCheckConfig is the command check-config.
 func runCheckConfig(path string, stdout, stderr io.Writer) int {
-	c, err := loadConfig(path)
+	c, err := dmarcconfig.Load(path)
 	if err == nil {
-		_, err = build(&c.Sources, nil, slog.New(slog.DiscardHandler))
-	}
-	if err == nil && c.Sources.empty() && c.Sources.file.Has("sources") {
-		err = c.Sources.file.Wrap("sources", errNoSources)
+		err = c.Validate()
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitRefused
 	}
 	fmt.Fprintln(stdout, "the configuration is valid")
-	if c.Sources.empty() {
-		fmt.Fprintf(stderr, "%s: %v\n", path, errNoSources)
+	if c.Sources.Empty() {
+		fmt.Fprintf(stderr, "%s: %v\n", path, dmarcconfig.ErrNoSources)
 	}
 	return exitOK
+}
+
+// describe names the sources for the log.
+func describe(sources map[string]ingest.Source) string {
+	var names []string
+	for _, s := range sources {
+		names = append(names, s.Status().Name)
+	}
+	return strings.Join(names, " ")
 }

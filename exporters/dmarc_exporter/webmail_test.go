@@ -12,6 +12,8 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 )
 
+const testSecret = "s3cr3t-in-a-test"
+
 // TestGraphConfigured reads a mailbox by Microsoft Graph as a configuration
 // says, with a token by client credentials.
 func TestGraphConfigured(t *testing.T) {

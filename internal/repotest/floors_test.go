@@ -13,7 +13,7 @@ const (
 	shared            // what the collectors have in common
 	collectors        // values out, metrics in
 	trunk             // flags, HTTP, sources
-	commands          // what a binary does besides serving
+	commands          // what a binary is configured by, and does besides serving
 	mains             // the binaries
 	beside            // test support and tools, which nothing but tests may import
 )
@@ -36,6 +36,7 @@ func floorOf(folder string) int {
 		{"internal/ingest/ingesttest", beside},
 		{"internal/ingest", trunk},
 		{"internal/state", trunk},
+		{"internal/dmarcconfig", commands},
 		{"internal/reportfiles", commands},
 		{"exporters", mains},
 		{"deploy/ci", beside},

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/alecthomas/units"
+	"github.com/prometheus/common/model"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+)
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	configFile string
+	dirs       []string
+	maildirs   []string
+	mboxes     []string
+	after      string
+	refused    string
+	rescan     time.Duration
+	stateFile  string
+	database   string
+	horizon    model.Duration
+	domains    config.Domains
+	series     int
+	conflicts  string
+	twins      string
+	maxBytes   units.Base2Bytes
+	compat     bool
+	records    string
+	retention  model.Duration
+	originals  bool
+	archive    archiveOptions
+}
+
+// addFlags declares the flags.
+func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
+	c.Flag("config.file", "YAML file with sources, in addition to those of the flags. It is reloaded on SIGHUP and POST /-/reload.").StringVar(&o.configFile)
+	c.Flag("source.dir", "Directory with report files. Repeatable.").StringsVar(&o.dirs)
+	c.Flag("source.maildir", "Maildir with report mails. Repeatable.").StringsVar(&o.maildirs)
+	c.Flag("source.mbox", "File with report mails in mbox format. It is never modified. Repeatable.").StringsVar(&o.mboxes)
+	c.Flag("source.after", "What happens to files of directories and Maildirs after they are counted: keep them, move them to done/, or delete them.").
+		Default(string(ingest.AfterKeep)).EnumVar(&o.after, string(ingest.AfterKeep), string(ingest.AfterMove), string(ingest.AfterDelete))
+	c.Flag("source.refused", "What happens to files without a valid report: move them to invalid/<reason>/, or keep them.").
+		Default(string(dmarcconfig.RefusedMove)).EnumVar(&o.refused, string(dmarcconfig.RefusedMove), string(dmarcconfig.RefusedKeep))
+	c.Flag("source.rescan", "How often all files are scanned, in addition to file notifications.").
+		Default("30s").DurationVar(&o.rescan)
+	c.Flag("state.file", "State file, an SQLite database with the counts and the reports. It is created if it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
+	c.Flag("state.database", "PostgreSQL database that is used instead of the state file, as postgres://user@host/name. The password comes from PGPASSFILE or PGPASSWORD.").StringVar(&o.database)
+	c.Flag("state.horizon", "How long reports are remembered. Older reports are not counted.").Default("400d").SetValue(&o.horizon)
+	c.Flag("state.max-bytes", "Maximum size of the state file, such as 512MB. Nothing is counted while it is exceeded. Use 0 for no limit.").Default("0").BytesVar(&o.maxBytes)
+	c.Flag("records", "Records of aggregate reports that are kept in the state file: all, those without an aligned pass, or none. With off, no report is kept at all, only counts.").
+		Default(string(store.RecordsAll)).EnumVar(&o.records, string(store.RecordsOff), string(store.RecordsFailing), string(store.RecordsAll))
+	c.Flag("records.retention", "How long reports are kept after the end of their period. Counts do not change when reports are deleted.").
+		Default("400d").SetValue(&o.retention)
+	c.Flag("records.originals", "Keep failure reports as they were received. They hold addresses and contents of private mail; without this flag only domains are kept.").
+		BoolVar(&o.originals)
+	c.Flag("domain", "Domain that you own. Reports about other domains are counted with domain=\"foreign\". Repeatable. Without it, domains are learned from the reports.").SetValue(&o.domains)
+	c.Flag("budget.series", "Maximum number of series of domains, reporters and senders together. Further label values are replaced by \"other\".").Default("2000").IntVar(&o.series)
+	c.Flag("dedupe.conflicts", "Skip or count a report that is already known with different content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
+	c.Flag("dedupe.twins", "Skip or count a report that differs from a known one only in its id.").Default("count").EnumVar(&o.twins, "skip", "count")
+	o.archive.addFlags(c)
+	c.Flag("compat.dmarc-metrics-exporter", "Also expose the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
+}
+
+// load returns the configuration: the file, if there is one, and the flags.
+func (o *serveOptions) load() (*dmarcconfig.File, error) {
+	c, err := dmarcconfig.Load(o.configFile)
+	if err != nil {
+		return nil, err
+	}
+	f := o.flagSources()
+	// Those of the file come first: errors name them by their index.
+	c.Sources.Directories = append(c.Sources.Directories, f.Directories...)
+	c.Sources.Maildirs = append(c.Sources.Maildirs, f.Maildirs...)
+	c.Sources.Mboxes = append(c.Sources.Mboxes, f.Mboxes...)
+	return c, nil
+}
+
+// flagSources makes a configuration of the --source flags.
+func (o *serveOptions) flagSources() dmarcconfig.Sources {
+	list := func(paths []string, after ingest.After) []dmarcconfig.Folder {
+		var out []dmarcconfig.Folder
+		for _, path := range paths {
+			out = append(out, dmarcconfig.Folder{
+				Path: config.Path(path), After: after, Refused: dmarcconfig.Refused(o.refused), Rescan: o.rescan,
+			})
+		}
+		return out
+	}
+	return dmarcconfig.Sources{
+		Directories: list(o.dirs, ingest.After(o.after)),
+		Maildirs:    list(o.maildirs, ingest.After(o.after)),
+		Mboxes:      list(o.mboxes, ingest.AfterKeep),
+	}
+}

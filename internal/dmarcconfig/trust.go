@@ -1,0 +1,84 @@
+package dmarcconfig
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/trust"
+)
+
+// Trust says how mails are authenticated.
+type Trust struct {
+	Mode trust.Mode `yaml:"mode"`
+	// AuthServIDs are mail servers whose Authentication-Results are trusted.
+	AuthServIDs []string `yaml:"auth_serv_ids"`
+	// NoDKIM does not verify DKIM signatures, which needs DNS.
+	NoDKIM bool `yaml:"no_dkim"`
+	// Resolver is the address of a DNS server instead of those of the system.
+	Resolver resolverAddress `yaml:"resolver"`
+	// Timeout bounds the check of one mail; 0 means 10 seconds.
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Check finds what contradicts itself.
+func (c *Trust) Check() error {
+	switch c.Mode {
+	case "", trust.ModeOff:
+		return nil
+	case trust.ModeLabel, trust.ModeRequire:
+	default:
+		return config.At("mode", fmt.Errorf("must be one of %s, %s, %s", trust.ModeOff, trust.ModeLabel, trust.ModeRequire))
+	}
+	if c.NoDKIM && len(c.AuthServIDs) == 0 {
+		return errors.New("nothing authenticates mails: no_dkim is set, and there are no auth_serv_ids")
+	}
+	return nil
+}
+
+// Authenticator returns nil when all mails are trusted.
+func (c *Trust) Authenticator() ingest.Authenticator {
+	if c.Mode == "" || c.Mode == trust.ModeOff {
+		return nil
+	}
+	policy := trust.Policy{Mode: c.Mode, AuthServIDs: c.AuthServIDs}
+	if !c.NoDKIM {
+		policy.LookupTXT = resolver(c.Resolver).LookupTXT
+	}
+	timeout := cmp.Or(c.Timeout, 10*time.Second)
+	return func(parent context.Context, mail *unpack.Mail, kind unpack.Kind) ingest.Authentication {
+		if mail == nil {
+			// Who can put a file there, or knows the token, is trusted.
+			return ingest.Authentication{Result: string(trust.None)}
+		}
+		ctx, cancel := context.WithTimeout(parent, timeout)
+		defer cancel()
+		result := policy.Check(ctx, mail, kind)
+		authentication := ingest.Authentication{Result: string(result.Outcome), Retry: result.Temporary}
+		if policy.Refuses(result) {
+			authentication.Refused = errors.New(result.Reason)
+			authentication.Down = result.Temporary && !answers(parent, policy.LookupTXT)
+		}
+		return authentication
+	}
+}
+
+// answers reports whether the DNS works at all. A domain whose servers are out
+// of order is the business of the mail in its name; no DNS is nobody's.
+func answers(ctx context.Context, lookup func(context.Context, string) ([]string, error)) bool {
+	const (
+		known   = "example.com." // RFC 2606: it exists, and nobody else can have it
+		timeout = 5 * time.Second
+	)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	_, err := lookup(ctx, known)
+	var dns *net.DNSError
+	return err == nil || errors.As(err, &dns) && dns.IsNotFound
+}
