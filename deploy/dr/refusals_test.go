@@ -22,6 +22,7 @@ if [ -f "$STUB/$command$repo" ]; then cat "$STUB/$command$repo"; elif [ -f "$STU
 if [ -f "$STUB/$command$repo.code" ]; then exit "$(cat "$STUB/$command$repo.code")"; fi
 if [ -f "$STUB/$command.code" ]; then exit "$(cat "$STUB/$command.code")"; fi
 if [ "$command" = backup ] && [ -f "$STUB/info.after" ]; then cp "$STUB/info.after" "$STUB/info"; fi
+if [ "$command" = repo-ls ] && [ -f "$STUB/psql.after" ]; then cp "$STUB/psql.after" "$STUB/psql"; fi
 `
 
 // psqlStub answers every statement with one file.

@@ -103,6 +103,18 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// TestArchivedMeanwhile archives a segment while the archive is read: it is not missing.
+func TestArchivedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newStub(t, map[string]string{
+		"verify": report("ok", 900, 0, 0), "info": chain("1:2:3"), "repo-ls": archive("1:2-9"),
+		"psql": segment(1, 9) + "\n", "psql.after": segment(1, 10) + "\n",
+	})
+	if out, metrics, ok := s.run("backup_verify.prom", "dr-verify", "--no-restore"); !ok {
+		t.Errorf("not good:\n%s\n%s", metrics, out)
+	}
+}
+
 // TestTimelineOfARestore holds which timeline and which backup a restore takes
 // when nobody says: those that were production's at the time.
 func TestTimelineOfARestore(t *testing.T) {
