@@ -31,23 +31,21 @@ const (
 	modeNoDedupe = "no dedupe"
 )
 
-// pause is the moment at which a kill shows a mistake.
-const pause = 20 * time.Millisecond
-
 // child reads a directory until it is killed.
 func child(mode, dir, state string) error {
 	t, err := store.Open(context.Background(), sqlite.File{Path: state}, store.Config{})
 	if err != nil {
 		return err
 	}
+	trap := ingesttest.Trap(state + ".trap")
 	var store ingest.Store = t
 	if mode == modeNoDedupe {
-		store = ingesttest.NoDedupe{Store: t, Pause: pause}
+		store = ingesttest.NoDedupe{Store: t, Trap: trap}
 	}
 	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{})
 	deliver := ingest.Deliver(pipeline.Deliver)
 	if mode == modeAckFirst {
-		deliver = ingesttest.AcknowledgeFirst(pipeline.Deliver, pause)
+		deliver = ingesttest.AcknowledgeFirst(pipeline.Deliver, trap)
 	}
 	source := ingest.NewDir(dir, ingest.FileConfig{After: ingest.AfterMove, Options: ingest.Options{Marks: pipeline, Poll: time.Second}})
 	(&ingest.Supervisor{}).Run(context.Background(), deliver, map[string]ingest.Source{"dir": source})
@@ -73,6 +71,9 @@ func TestKill(t *testing.T) {
 				cmd.Env = append(os.Environ(), "INGEST_TEST_CHILD="+mode, "INGEST_TEST_DIR="+dir, "INGEST_TEST_STATE="+state)
 				return cmd
 			},
+		}
+		if mode != modeRight {
+			k.Trap, k.Acknowledges, k.Kills = ingesttest.Trap(state+".trap"), mode == modeAckFirst, 3
 		}
 		want, got = k.Run(t)
 		t.Logf("%s: got %+v, want %+v", mode, got, want)

@@ -37,6 +37,12 @@ type Kill struct {
 	// Longest is the longest life of the program between two kills; 0 measures
 	// how long the first inputs take and gives it half as much again.
 	Longest time.Duration
+	// Trap, if it is set, is where a program with a mistake is killed, instead of
+	// at random moments.
+	Trap Trap
+	// Acknowledges says that the mistake is an acknowledgement, so that there
+	// must have been one before the kill.
+	Acknowledges bool
 	// Command makes the program. It must read the inputs and keep State.
 	Command func() *exec.Cmd
 }
@@ -52,6 +58,10 @@ func (k *Kill) Run(t testing.TB) (want, got Counts) {
 	for round := range k.Kills {
 		for ; written < k.Inputs*(round+1)/k.Kills; written++ {
 			k.write(t, written, &want)
+		}
+		if k.Trap != "" {
+			k.trap(t)
+			continue
 		}
 		if k.Longest == 0 {
 			k.Longest = k.measure(t) * 3 / 2
@@ -73,6 +83,19 @@ func (k *Kill) Run(t testing.TB) (want, got Counts) {
 		}
 	}
 	return want, got
+}
+
+// trap kills the program after it made its mistake.
+func (k *Kill) trap(t testing.TB) {
+	t.Helper()
+	k.Trap.set(t)
+	cmd := k.start(t)
+	waiting := k.pending(t)
+	realtest.Eventually(t, "the mistake", func() bool {
+		return k.Trap.sprung() && (!k.Acknowledges || k.pending(t) < waiting)
+	})
+	k.kill(t, cmd)
+	k.Trap.remove(t)
 }
 
 // measure kills the program as soon as nothing waits any more, and returns how long that took.

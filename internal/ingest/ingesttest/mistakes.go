@@ -18,8 +18,8 @@ import (
 // NoDedupe is the mistake of a store without identities and marks.
 type NoDedupe struct {
 	*store.Store
-	// Pause is how late Commit returns: the moment at which a kill shows the mistake.
-	Pause time.Duration
+	// Trap is before CommitAll returns: where a kill shows the mistake.
+	Trap Trap
 }
 
 // CommitAll makes each report another one.
@@ -31,13 +31,13 @@ func (s NoDedupe) CommitAll(ctx context.Context, deliveries ...*store.Delivery) 
 		d.Key = ""
 	}
 	results, err := s.Store.CommitAll(ctx, deliveries...)
-	time.Sleep(s.Pause)
+	s.Trap.Stop()
 	return results, err
 }
 
 // AcknowledgeFirst is the mistake of returning before the reports are counted,
-// which happens after a pause.
-func AcknowledgeFirst(deliver ingest.Deliver, pause time.Duration) ingest.Deliver {
+// which happens behind the trap.
+func AcknowledgeFirst(deliver ingest.Deliver, trap Trap) ingest.Deliver {
 	return Single(func(ctx context.Context, d *ingest.Delivery) (ingest.Result, error) {
 		if d.Body == nil {
 			return deliver.One(ctx, d)
@@ -49,7 +49,7 @@ func AcknowledgeFirst(deliver ingest.Deliver, pause time.Duration) ingest.Delive
 		later := *d
 		later.Body = bytes.NewReader(body)
 		go func() {
-			time.Sleep(pause)
+			trap.Stop()
 			_, _ = deliver(context.WithoutCancel(ctx), &later)
 		}()
 		return ingest.Result{Counted: 1}, nil
