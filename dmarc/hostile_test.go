@@ -59,7 +59,7 @@ func hostileDoc(name string, size int) []byte {
 // must not grow faster than the document (a square would take four times as
 // long), and memory not at all. BenchmarkHostile measures more closely.
 func TestHostileTokens(t *testing.T) {
-	const size = 512 << 10
+	const size = 128 << 10
 	for name := range hostileTokens {
 		t.Run(name, func(t *testing.T) {
 			one, two := hostileDoc(name, size), hostileDoc(name, 2*size)

@@ -52,6 +52,7 @@ log-path=%[1]s/log
 lock-path=%[1]s/lock
 spool-path=%[1]s/spool
 start-fast=y
+compress-type=lz4
 archive-timeout=60
 log-level-file=off
 log-level-stderr=warn

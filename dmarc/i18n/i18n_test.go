@@ -85,7 +85,7 @@ func TestCharsets(t *testing.T) {
 			if err != nil || e == nil {
 				t.Fatal(test.name, err)
 			}
-			long := document(test.name, test.org+"<!--"+strings.Repeat("-", 300<<10)+"-->", "garden.example")
+			long := document(test.name, test.org+"<!--"+strings.Repeat("-", 80<<10)+"-->", "garden.example")
 			for _, in := range []string{document(test.name, test.org, "garden.example"), long} {
 				b, err := encoding.ReplaceUnsupported(e.NewEncoder()).String(in)
 				if err != nil {
