@@ -8,13 +8,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/internal/storetest"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // tryOpen opens a file that may be bad and returns the error.
@@ -66,6 +66,7 @@ func filling(i int) *store.Delivery {
 }
 
 func TestOpenDamaged(t *testing.T) {
+	t.Parallel()
 	good := filled(t)
 	tests := []struct {
 		name string
@@ -95,13 +96,9 @@ func TestOpenDamaged(t *testing.T) {
 	}
 }
 
-// tears returns how often tests damage a file: STORE_TEST_TEARS, or 60 times.
-func tears() int {
-	if n, err := strconv.Atoi(os.Getenv("STORE_TEST_TEARS")); err == nil {
-		return n
-	}
-	return 60
-}
+// tears returns how often tests damage a file. STORE_TEARS makes them longer;
+// make kill-test does.
+func tears(t testing.TB) int { return realtest.Count(t, "STORE_TEARS", 15) }
 
 // TestOpenTornAnywhere damages the file in hundreds of places, or flips a single
 // bit: it opens with the sums it had and knows the reports that it had, or it
@@ -112,7 +109,7 @@ func TestOpenTornAnywhere(t *testing.T) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	opened, went := 0, 0
-	for round := range tears() {
+	for round := range tears(t) {
 		data := bytes.Clone(good)
 		at := random.IntN(len(data))
 		if round%2 == 0 {
@@ -132,7 +129,7 @@ func TestOpenTornAnywhere(t *testing.T) {
 		}
 		opened, went = opened+o, went+w
 	}
-	t.Logf("%d of %d damaged files opened, %d took reports: the damage was in free or unread pages", opened, tears(), went)
+	t.Logf("%d of %d damaged files opened, %d took reports: the damage was in free or unread pages", opened, tears(t), went)
 }
 
 // usable delivers to a file that may be damaged what it held, once more.
@@ -167,6 +164,7 @@ func usable(t *testing.T, file string) (opened, went int) {
 }
 
 func TestOpenForeign(t *testing.T) {
+	t.Parallel()
 	data := filled(t)
 	tests := []struct {
 		name, statement string
@@ -220,6 +218,7 @@ func TestOpenAccess(t *testing.T) {
 
 // TestCreateAfterCrash starts over when a crash left a file that was not complete.
 func TestCreateAfterCrash(t *testing.T) {
+	t.Parallel()
 	file := path(t)
 	for _, suffix := range []string{".new", ".new-wal"} {
 		if err := os.WriteFile(file+suffix, []byte("half of a file"), 0o600); err != nil {
@@ -241,10 +240,11 @@ func TestCreateAfterCrash(t *testing.T) {
 // TestCutWhileOpen cuts the open file: reading it is an error, and nothing is
 // counted any more.
 func TestCutWhileOpen(t *testing.T) {
+	t.Parallel()
 	file := path(t)
 	s := storetest.Open(t, File{Path: file}, tally.Config{})
 	d := &store.Delivery{}
-	for i := range 30_000 {
+	for i := range 5_000 {
 		d.Entries = append(d.Entries, storetest.Unique(i))
 	}
 	storetest.Commit(t, s, d)
@@ -256,19 +256,21 @@ func TestCutWhileOpen(t *testing.T) {
 		_, err := s.Commit(context.Background(), d)
 		wantError(t, err, file, store.ErrDamaged, "restore")
 	}
-	if got := s.Snapshot(); got.Err == nil || storetest.Total(got, tally.Messages) != 300_000 {
+	if got := s.Snapshot(); got.Err == nil || storetest.Total(got, tally.Messages) != 50_000 {
 		t.Errorf("%d messages, error %v", storetest.Total(got, tally.Messages), got.Err)
 	}
 }
 
 // TestMaxBytes stops at the bound, and goes on when it is raised.
 func TestMaxBytes(t *testing.T) {
-	file := File{Path: path(t), MaxBytes: 1 << 20}
+	t.Parallel()
+	const bound = 448 << 10
+	file := File{Path: path(t), MaxBytes: bound}
 	s := storetest.Open(t, file, tally.Config{})
 	counted := 0
 	for full := false; !full; {
 		d := &store.Delivery{}
-		for range 1000 {
+		for range 500 {
 			d.Entries = append(d.Entries, storetest.Unique(counted+len(d.Entries)))
 		}
 		_, err := s.Commit(context.Background(), d)
@@ -277,7 +279,7 @@ func TestMaxBytes(t *testing.T) {
 			full = true
 			continue
 		}
-		if counted += 1000; counted > 100_000 {
+		if counted += 500; counted > 100_000 {
 			t.Fatal("the file never fills")
 		}
 	}
@@ -285,7 +287,7 @@ func TestMaxBytes(t *testing.T) {
 		t.Errorf("%d messages, want %d", got, 10*counted)
 	}
 	storetest.Close(t, s)
-	if info, err := os.Stat(file.Path); err != nil || info.Size() > 1<<20 {
+	if info, err := os.Stat(file.Path); err != nil || info.Size() > bound {
 		t.Errorf("the file has %d bytes, %v", info.Size(), err)
 	}
 	s = storetest.Open(t, File{Path: file.Path}, tally.Config{})

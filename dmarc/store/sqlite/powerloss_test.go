@@ -12,6 +12,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/internal/storetest"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // sector is what a disk writes as a whole.
@@ -21,8 +22,10 @@ const sector = 512
 // log and syncs it: until then any of its sectors may be missing, and the file
 // must hold exactly the transaction before. A checkpoint copies pages of the
 // log, which is synced, into the file: any of them may be missing or torn, and
-// nothing is lost.
+// nothing is lost. POWER_LOSSES makes it more of each; make kill-test does.
 func TestPowerLoss(t *testing.T) {
+	t.Parallel()
+	losses := realtest.Count(t, "POWER_LOSSES", 2)
 	file := path(t)
 	s := storetest.Open(t, File{Path: file}, tally.Config{})
 	other, err := connect(dsn(file, 0))
@@ -45,7 +48,7 @@ func TestPowerLoss(t *testing.T) {
 		d.Source, d.Key = "a", fmt.Sprint(i)
 		storetest.Commit(t, s, d)
 		after := copyDisk(t, file)
-		for range 5 {
+		for range losses {
 			lost := disk{before.data, mix(random, beginLog(before.wal, after.wal), after.wal)}
 			recovers(t, lost, snapshot, d, fmt.Sprintf("seed %d, transaction %d", seed, i))
 		}
@@ -56,7 +59,7 @@ func TestPowerLoss(t *testing.T) {
 			t.Fatal(err)
 		}
 		written := copyDisk(t, file)
-		for range 5 {
+		for range losses {
 			torn := disk{mix(random, after.data, written.data), after.wal}
 			recovers(t, torn, s.Snapshot(), nil, fmt.Sprintf("seed %d, checkpoint %d", seed, i))
 		}

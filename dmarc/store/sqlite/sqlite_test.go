@@ -15,6 +15,7 @@ import (
 )
 
 func TestConforms(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.World {
 		file := File{Path: path(t)}
 		return storetest.World{
@@ -81,6 +82,7 @@ func TestStartAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{"new": path(t), "of version 0.1.0": old(t, "v0.1.0.db.gz")} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var opened, locked atomic.Int64
 			var wg sync.WaitGroup
 			for range 4 {

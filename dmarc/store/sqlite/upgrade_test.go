@@ -65,6 +65,7 @@ func describe(s *tally.Snapshot) string {
 // TestUpgrade opens a state file of version 0.1.0: every number is as it was,
 // nothing counts again, and the old file is kept beside.
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	file := old(t, "v0.1.0.db.gz")
 	before, err := os.ReadFile(file)
 	if err != nil {
@@ -82,11 +83,18 @@ func TestUpgrade(t *testing.T) {
 	if kept, err := os.ReadFile(file + oldSuffix); err != nil || !slices.Equal(kept, before) {
 		t.Errorf("the old file was changed or lost: %v", err)
 	}
+	var all []*store.Delivery
 	for i := range 900 {
-		d := unique(i)
-		for _, outcome := range storetest.Commit(t, s, d) {
-			if outcome != tally.OutcomeDuplicate {
-				t.Fatalf("outcome %s of report %d, want duplicate", outcome, i)
+		all = append(all, unique(i))
+	}
+	results, err := s.CommitAll(t.Context(), all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, result := range results {
+		for _, r := range result {
+			if r.Outcome != tally.OutcomeDuplicate {
+				t.Fatalf("outcome %s of report %d, want duplicate", r.Outcome, i)
 			}
 		}
 		if mark, _ := storetest.Mark(t, s, "dir:b", fmt.Sprintf("f\xff%d", i)); mark != fmt.Sprint("m", i) {
@@ -122,6 +130,7 @@ func unique(i int) *store.Delivery {
 
 // TestUpgradeOlder opens a file of the schema before that of 0.1.0.
 func TestUpgradeOlder(t *testing.T) {
+	t.Parallel()
 	s := storetest.Open(t, File{Path: old(t, "schema1.db.gz")}, tally.Config{})
 	if got := s.Snapshot(); storetest.Total(got, tally.Messages) != 1000 || got.Identities != 102 {
 		t.Errorf("%d messages and %d identities, want 1000 and 102", storetest.Total(got, tally.Messages), got.Identities)
@@ -130,6 +139,7 @@ func TestUpgradeOlder(t *testing.T) {
 
 // TestUpgradeInterrupted goes on after a crash at any step.
 func TestUpgradeInterrupted(t *testing.T) {
+	t.Parallel()
 	file := old(t, "v0.1.0.db.gz")
 	if err := errors.Join(os.WriteFile(file+".new", []byte("half"), 0o600), os.Link(file, file+oldSuffix)); err != nil {
 		t.Fatal(err)
@@ -170,7 +180,7 @@ func TestUpgradeDamaged(t *testing.T) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	opened := 0
-	for range tears() / 2 {
+	for range tears(t) / 3 {
 		data := slices.Clone(good)
 		at := random.IntN(len(data))
 		data[at] ^= 1 << random.IntN(8)

@@ -20,6 +20,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // The kill test runs a child that commits a known sequence of deliveries from
@@ -29,8 +30,7 @@ import (
 // those every one that was acknowledged.
 
 const (
-	killVariable   = "STORE_TEST_KILL"  // mode and address of the child
-	killsVariable  = "STORE_TEST_KILLS" // how many kills; 25 without it
+	killVariable   = "STORE_TEST_KILL" // mode and address of the child
 	killSource     = "kill"
 	modeGood       = "good"
 	modeEarlyAck   = "early_ack" // control: acknowledges before it commits
@@ -321,14 +321,9 @@ func (k Killing) verify(t *testing.T, acknowledged map[int]bool) error {
 }
 
 // Run kills children that do it right: nothing is lost, and nothing doubled.
+// STORE_KILLS makes it longer; make kill-test does.
 func (k Killing) Run(t *testing.T) {
-	kills := 25
-	if text := os.Getenv(killsVariable); text != "" {
-		var err error
-		if kills, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	kills := realtest.Count(t, "STORE_KILLS", 5)
 	acknowledged := map[int]bool{}
 	for round := range kills {
 		for _, i := range k.once(t, modeGood) {

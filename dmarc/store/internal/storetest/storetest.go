@@ -69,7 +69,10 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"migrate", testMigrate},
 		{"altered identities", testAlteredIdentities},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, world(t)) })
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, world(t))
+		})
 	}
 }
 
