@@ -11,7 +11,7 @@ import (
 	"sync"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
@@ -146,7 +146,7 @@ func (a *Archive) rotate() error {
 // draft holds the lines of a report that may still turn out not to be whole.
 type draft struct {
 	archive *Archive
-	header  reportHeader
+	header  reportjson.Header
 	lines   recordLines
 	text    spill
 	report  *dmarc.Report
@@ -154,7 +154,7 @@ type draft struct {
 
 // Begin drops what was not kept.
 func (d *draft) Begin(input string) {
-	d.header, d.report = reportHeader{Path: input, Kind: unpack.KindAggregate}, nil
+	d.header, d.report = reportjson.Header{Path: input}, nil
 	d.lines.drop()
 	d.text.reset()
 }
@@ -166,7 +166,7 @@ func (d *draft) Record(report *dmarc.Report, rec *dmarc.Record) {
 }
 
 // print writes a line; its errors are kept for Keep.
-func (d *draft) print(l line) { _ = newJSONEncoder(&d.text).Encode(l) }
+func (d *draft) print(l reportjson.Line) { _ = reportjson.Write(&d.text, l) }
 
 // Keep appends the lines to the archive.
 func (d *draft) Keep() error {

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 )
 
 // archived reads the lines of an archive.
-func archived(t testing.TB, path string) (lines []recordLine) {
+func archived(t testing.TB, path string) (lines []reportjson.Record) {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
@@ -23,7 +24,7 @@ func archived(t testing.TB, path string) (lines []recordLine) {
 	}
 	defer file.Close()
 	for s := bufio.NewScanner(file); s.Scan(); {
-		var l recordLine
+		var l reportjson.Record
 		if err := json.Unmarshal(s.Bytes(), &l); err != nil {
 			t.Fatalf("%s: %v in %q", path, err, s.Text())
 		}

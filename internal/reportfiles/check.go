@@ -12,6 +12,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
@@ -176,12 +177,11 @@ func Check(ctx context.Context, s Streams, paths []string, c CheckConfig) error 
 
 // jsonFinding prints findings as JSON, one per line.
 func jsonFinding(w io.Writer) func(finding) error {
-	encoder := newJSONEncoder(w)
 	return func(f finding) error {
 		if f.refused != nil {
-			return encoder.Encode(f.refused)
+			return reportjson.Write(w, f.refused)
 		}
-		return encoder.Encode(f.report)
+		return reportjson.Write(w, f.report)
 	}
 }
 

@@ -3,62 +3,16 @@ package reportfiles
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
-
-// line is one line of parse: a record, a policy or a failure.
-type line interface {
-	head() *reportHeader
-	cells() (section, []string)
-}
-
-// section is the part of the CSV columns that belongs to one kind of report.
-type section int
-
-const (
-	sectionAggregate section = iota
-	sectionTLS
-	sectionFailure
-)
-
-// csvSections are the columns of each section, after those of csvHeader.
-var csvSections = [...][]string{
-	sectionAggregate: {
-		"p", "sp", "np", "adkim", "aspf", "pct", "source_ip", "count", "disposition", "dkim", "spf", "pass", "reasons",
-		"header_from", "envelope_from", "envelope_to", "auth_dkim", "auth_spf",
-	},
-	sectionTLS:     {"policy_type", "successful_sessions", "failed_sessions", "failure_details"},
-	sectionFailure: {"auth_failure", "delivery_result", "incidents", "failure_source_ip", "original_mail_from", "dkim_domain", "evidence_header_from"},
-}
-
-// csvHeader are the columns that all kinds of reports fill.
-var csvHeader = []string{"path", "document", "kind", "org", "email", "report_id", "domain", "begin", "end"}
-
-// csvRow makes the row of a line: the header, its own section, and blanks in the others.
-func csvRow(l line) []string {
-	h := l.head()
-	row := []string{h.Path, h.Document, string(h.Kind), h.Org, h.Email, h.ReportID, h.Domain, stamp(h.Begin), stamp(h.End)}
-	own, cells := l.cells()
-	for s, columns := range csvSections {
-		if section(s) != own {
-			cells := make([]string, len(columns))
-			row = append(row, cells...)
-			continue
-		}
-		row = append(row, cells...)
-	}
-	return row
-}
 
 // output is a piece of what parse prints.
 type output struct {
@@ -129,7 +83,7 @@ func (p *parser) read(f file, emit func(output)) {
 			complain(doc.Err)
 			return nil
 		}
-		err := p.document(doc, f.path, func(l line) {
+		err := p.document(doc, f.path, func(l reportjson.Line) {
 			p.print(l)
 			if p.buf.Len() >= outputSize {
 				flush()
@@ -147,8 +101,8 @@ func (p *parser) read(f file, emit func(output)) {
 }
 
 // document prints one report.
-func (p *parser) document(doc *unpack.Document, path string, emit func(line)) error {
-	header := reportHeader{Path: path, Document: doc.Name, Kind: doc.Kind}
+func (p *parser) document(doc *unpack.Document, path string, emit func(reportjson.Line)) error {
+	header := reportjson.Header{Path: path, Document: doc.Name}
 	switch doc.Kind {
 	case unpack.KindTLS:
 		return parseTLS(doc.Reader, header, emit)
@@ -160,30 +114,18 @@ func (p *parser) document(doc *unpack.Document, path string, emit func(line)) er
 }
 
 // print adds a line to the buffer, which cannot fail.
-func (p *parser) print(l line) {
-	if !p.csv {
-		_ = newJSONEncoder(&p.buf).Encode(l)
+func (p *parser) print(l reportjson.Line) {
+	if p.csv {
+		_ = writeRow(&p.buf, l)
 		return
 	}
-	w := csv.NewWriter(&p.buf)
-	_ = w.Write(csvRow(l))
-	w.Flush()
-}
-
-// newJSONEncoder returns an encoder for lines that people read too.
-func newJSONEncoder(w io.Writer) *json.Encoder {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e
+	_ = reportjson.Write(&p.buf, l)
 }
 
 // Parse prints every record of reports, one per line: as JSON, or as CSV.
 func Parse(ctx context.Context, s Streams, paths []string, asCSV bool) error {
 	if asCSV {
-		w := csv.NewWriter(s.Out)
-		_ = w.Write(slices.Concat(append([][]string{csvHeader}, csvSections[:]...)...))
-		w.Flush()
-		if err := w.Error(); err != nil {
+		if err := writeHeader(s.Out); err != nil {
 			return fmt.Errorf("write output: %w", err)
 		}
 	}
@@ -199,7 +141,7 @@ func Parse(ctx context.Context, s Streams, paths []string, asCSV bool) error {
 			_, err := fmt.Fprintf(s.Err, "%s: %s\n", o.refused.Path, o.refused.Error.Message)
 			return err
 		}
-		return newJSONEncoder(s.Out).Encode(o.refused)
+		return reportjson.Write(s.Out, o.refused)
 	})
 	if err == nil && refused {
 		return ErrRefused

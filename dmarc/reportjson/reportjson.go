@@ -1,0 +1,53 @@
+package reportjson
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+)
+
+// Header is what the lines of all kinds have in common.
+type Header struct {
+	// Path is where the report was found: a file, or a source and its input.
+	Path string `json:"path"`
+	// Document is the name of the document within that, if it was in a container.
+	Document string      `json:"document,omitempty"`
+	Kind     unpack.Kind `json:"kind"`
+	// Org is the name of the reporter, or the domain of one without a name.
+	Org      string `json:"org"`
+	Email    string `json:"email"`
+	ReportID string `json:"report_id"`
+	// Domain is the domain whose policy the report is about.
+	Domain string    `json:"domain"`
+	Begin  time.Time `json:"begin,omitzero"`
+	End    time.Time `json:"end,omitzero"`
+	// Received is when a store kept the report; only an export has it.
+	Received time.Time `json:"received,omitzero"`
+}
+
+// Head returns h; it makes what embeds a Header a Line.
+func (h *Header) Head() *Header { return h }
+
+// Line is a *Record, a *Policy or a *Failure.
+type Line interface {
+	// Head returns what the lines of all kinds have in common.
+	Head() *Header
+}
+
+// Write writes a value as one line of JSON, for people to read as well: < and &
+// stay as they are.
+func Write(w io.Writer, line any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(line)
+}
+
+// orEmpty makes an empty list of none, so that JSON has [] and not null.
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
