@@ -78,12 +78,23 @@ type Tx interface {
 	// them, up to about most rows, the oldest first. It returns how many rows it
 	// dropped; 0 when nothing is left to drop.
 	DropReports(before tally.Day, most int) (int, error)
+	// FindReports returns what is kept of reports of a day and a domain with a digest.
+	FindReports(day tally.Day, domain string, digest []byte) ([]KeptReport, error)
+	// DropReport drops a report with all that is kept of it.
+	DropReport(day tally.Day, id int64) error
 	// DropUnused drops what no report uses that is left: rows of Raised sheets
 	// whose month is before one, and addresses without records.
 	DropUnused(month int64) error
 	// PutMarks keeps marks, DropMarks drops them.
 	PutMarks(marks []Mark) error
 	DropMarks(source string, keys []string) error
+}
+
+// KeptReport is a report that is kept.
+type KeptReport struct {
+	ID                  int64
+	Kind, Org, ReportID string
+	Kept                int64 // records
 }
 
 // Mark is what a source noted about an input.

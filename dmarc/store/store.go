@@ -125,23 +125,44 @@ func (s *Store) Commit(ctx context.Context, d *Delivery) ([]tally.Result, error)
 // CommitAll is Commit for several deliveries in one transaction: all are
 // recorded or none. It returns the results of each.
 func (s *Store) CommitAll(ctx context.Context, deliveries ...*Delivery) ([][]tally.Result, error) {
+	results, _, err := s.commitAll(ctx, deliveries, false)
+	return results, err
+}
+
+// FillAll is CommitAll for reports that may have been counted before: details
+// that are missing of those are added, such as those of reports that were
+// counted when no records were kept. Nothing is counted again. Of deliveries
+// only the reports are recorded: no refusals, no marks, and no outcome of
+// authentication. It also returns of how many reports details were added.
+func (s *Store) FillAll(ctx context.Context, deliveries ...*Delivery) (results [][]tally.Result, filled int, err error) {
+	return s.commitAll(ctx, deliveries, true)
+}
+
+func (s *Store) commitAll(ctx context.Context, deliveries []*Delivery, fill bool) (all [][]tally.Result, filled int, err error) {
 	for _, delivery := range deliveries {
 		if slices.Contains(delivery.Entries, nil) {
 			panic("store: a delivery with a nil entry")
 		}
 	}
-	var all [][]tally.Result
-	err := s.do(ctx, &request{deliveries: deliveries, run: func(w *writing) error {
-		all = make([][]tally.Result, 0, len(deliveries))
+	err = s.do(ctx, &request{deliveries: deliveries, run: func(w *writing) error {
+		all, filled = make([][]tally.Result, 0, len(deliveries)), 0
 		for _, delivery := range deliveries {
-			all = append(all, w.deliver(delivery))
+			if !fill {
+				all = append(all, w.deliver(delivery))
+				continue
+			}
+			results, n, err := w.fill(delivery)
+			if err != nil {
+				return err
+			}
+			all, filled = append(all, results), filled+n
 		}
 		return nil
 	}})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return all, nil
+	return all, filled, nil
 }
 
 // Peek returns what Commit would answer for an entry now, and changes nothing.

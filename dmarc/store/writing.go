@@ -17,10 +17,12 @@ type writing struct {
 	keep    keeping
 	kept    []tally.IdentityRow
 	refused [][]any
+	keeps   map[version]bool // of keep.reports, as far as they are indexed
+	indexed int
 }
 
 func (s *Store) begin(tx Tx) *writing {
-	w := &writing{store: s, tx: tx, delta: s.tally.Begin(), ledger: s.ledger.begin()}
+	w := &writing{store: s, tx: tx, delta: s.tally.Begin(), ledger: s.ledger.begin(), keeps: map[version]bool{}}
 	w.keep = keeping{tx: tx, known: s.known, new: newKnown(), received: w.delta.Now().Unix(), boxes: s.boxes}
 	return w
 }
@@ -84,14 +86,7 @@ func (w *writing) verify(day tally.Day) error {
 
 // deliver counts a delivery and returns what became of its entries.
 func (w *writing) deliver(d *Delivery) []tally.Result {
-	results := make([]tally.Result, 0, len(d.Entries))
-	for i, e := range d.Entries {
-		result := w.delta.Count(e)
-		if result.Counted && i < len(d.Details) && d.Details[i] != nil {
-			w.keep.reports = append(w.keep.reports, kept{entry: e, details: d.Details[i], source: d.Source})
-		}
-		results = append(results, result)
-	}
+	results := w.count(d)
 	for i := range d.Refused {
 		w.delta.Refuse(d.Refused[i].Reason)
 		if w.store.config.Records != RecordsOff {
@@ -108,6 +103,19 @@ func (w *writing) deliver(d *Delivery) []tally.Result {
 	}
 	if d.Key != "" {
 		w.marks = append(w.marks, newMark(quoteMark(d.Source), quoteMark(d.Key), quoteMark(d.Mark)))
+	}
+	return results
+}
+
+// count counts the entries of a delivery and keeps the details of those that count.
+func (w *writing) count(d *Delivery) []tally.Result {
+	results := make([]tally.Result, 0, len(d.Entries))
+	for i, e := range d.Entries {
+		result := w.delta.Count(e)
+		if result.Counted && i < len(d.Details) && d.Details[i] != nil {
+			w.keep.reports = append(w.keep.reports, kept{entry: e, details: d.Details[i], source: d.Source})
+		}
+		results = append(results, result)
 	}
 	return results
 }

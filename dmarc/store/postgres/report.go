@@ -208,13 +208,40 @@ func (t *tx) dropOldest(before tally.Day, most int) (dropped int, err error) {
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	for _, table := range []string{"records", "tls_policies", "tls_details", "failures"} {
-		if _, err := t.exec("DELETE FROM "+table+" WHERE report = ANY($1)", ids); err != nil {
-			return 0, err
-		}
+	if err := t.dropParts(ids); err != nil {
+		return 0, err
 	}
 	_, err = t.exec("DELETE FROM reports WHERE day < $1 AND id = ANY($2)", int64(before), ids)
 	return dropped, err
+}
+
+// dropParts drops what is kept of reports beside themselves.
+func (t *tx) dropParts(ids []int64) error {
+	for _, table := range []string{"records", "tls_policies", "tls_details", "failures"} {
+		if _, err := t.exec("DELETE FROM "+table+" WHERE report = ANY($1)", ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FindReports returns reports that are kept.
+func (t *tx) FindReports(day tally.Day, domain string, digest []byte) ([]store.KeptReport, error) {
+	rows, err := t.tx.Query(t.ctx, "SELECT id, kind, org_name, report_id, kept FROM reports WHERE domain = $1 AND day = $2 AND digest = $3",
+		domain, int64(day), digest)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[store.KeptReport])
+}
+
+// DropReport drops a report.
+func (t *tx) DropReport(day tally.Day, id int64) error {
+	if err := t.dropParts([]int64{id}); err != nil {
+		return err
+	}
+	_, err := t.exec("DELETE FROM reports WHERE day = $1 AND id = $2", int64(day), id)
+	return err
 }
 
 // DropUnused drops what no report uses.

@@ -93,6 +93,32 @@ func (t *tx) dropReport(id int64, most int) (int, error) {
 	return n + 1, t.exec("DELETE FROM reports WHERE id = ?", id)
 }
 
+// FindReports returns reports that are kept.
+func (t *tx) FindReports(day tally.Day, domain string, digest []byte) (found []store.KeptReport, err error) {
+	err = t.query(func(row []driver.Value) error {
+		var r store.KeptReport
+		r.ID, _ = row[0].(int64)
+		r.Kind, _ = row[1].(string)
+		r.Org, _ = row[2].(string)
+		r.ReportID, _ = row[3].(string)
+		r.Kept, _ = row[4].(int64)
+		found = append(found, r)
+		return nil
+	}, "SELECT id, kind, org_name, report_id, kept FROM reports WHERE domain = ? AND day = ? AND digest = ?", domain, int64(day), digest)
+	return found, err
+}
+
+// DropReport drops a report.
+func (t *tx) DropReport(_ tally.Day, id int64) error {
+	for {
+		const most = 1 << 20
+		n, err := t.dropReport(id, most)
+		if err != nil || n < most {
+			return err
+		}
+	}
+}
+
 // DropUnused drops what no report uses.
 func (t *tx) DropUnused(month int64) error {
 	for _, table := range []string{"record_contents", "report_headers"} {

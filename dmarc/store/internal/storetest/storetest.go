@@ -32,6 +32,8 @@ type World struct {
 // Now is the clock of these tests.
 var Now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
+func clockNow() time.Time { return Now }
+
 // Run runs the suite. world makes a new database for each test.
 func Run(t *testing.T, world func(t testing.TB) World) {
 	for _, test := range []struct {
@@ -64,6 +66,8 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"large report", testLarge},
 		{"hostile texts", testHostileTexts},
 		{"retention", testRetention},
+		{"fill", testFill},
+		{"fill what is there in part", testFillPart},
 		{"size", testSize},
 		{"docs", testDocs},
 		{"migrate", testMigrate},
