@@ -31,8 +31,9 @@ type Reader struct {
 	Report  func(*dmarc.Report)
 	TLS     func(*tlsrpt.Report)
 	Failure func(*failure.Report)
-	// Validate collects Entry.Deviations.
+	// Validate collects Entry.Deviations from Standard, RFC 9990 if it is empty.
 	Validate bool
+	Standard dmarc.Standard
 	// Text knows more of text than the standard library.
 	Text dmarc.Text
 
@@ -98,7 +99,7 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 	e := &Entry{Dispositions: map[string]int64{}, Groups: map[Group]int64{}}
 	r.decoder.Text = r.Text
 	report := r.decoder.Report()
-	validator := dmarc.Validator{}
+	validator := dmarc.Validator{Standard: r.Standard}
 	same := sameGroup{}
 	for {
 		err := r.decoder.Next(&r.record)

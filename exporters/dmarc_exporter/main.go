@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 )
@@ -29,6 +30,7 @@ type flags struct {
 	*exporter.Flags
 	serve       serveOptions
 	check       reportfiles.CheckConfig
+	standard    string // of check
 	parseFormat string
 	paths       []string // of check, parse or backfill
 	configFile  string   // of check-config
@@ -44,7 +46,8 @@ func newApp() (*kingpin.Application, *flags) {
 	f.serve.addFlags(serve)
 	check := app.Command("check", "Read reports and print a summary of each. Exits with 1 if anything is refused.")
 	check.Flag("json", "Print one JSON object per line for each report.").BoolVar(&f.check.JSON)
-	check.Flag("strict", "Also list deviations from RFC 9990 with their sections, and exit with 1 if there are any or if a report was readable only after repairs.").BoolVar(&f.check.Strict)
+	check.Flag("strict", "Also list deviations from the standard with their sections, and exit with 1 if there are any or if a report was readable only after repairs.").BoolVar(&f.check.Strict)
+	check.Flag("standard", "RFC that --strict compares with: 9990, or 7489 for reporters that have not moved.").Default("9990").EnumVar(&f.standard, "9990", "7489")
 	check.Arg("path", "Files, or directories, which are read recursively. Use - for standard input.").Required().StringsVar(&f.paths)
 	parse := app.Command("parse", "Print every record of the reports, one per line.")
 	parse.Flag("format", "Output format.").Default("json").EnumVar(&f.parseFormat, "json", "csv")
@@ -73,6 +76,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	switch command {
 	case "check":
 		limitHeap(0)
+		f.check.Standard, f.check.Width = dmarc.Standard("RFC "+f.standard), reportfiles.Width(stdout)
 		return exitCode(stderr, reportfiles.Check(ctx, streams, f.paths, f.check))
 	case "parse":
 		limitHeap(0)

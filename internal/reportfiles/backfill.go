@@ -80,7 +80,7 @@ type dated struct {
 // readEntries reads the reports in files.
 func readEntries(ctx context.Context, stdin io.Reader, paths []string, sender func(netip.Addr) string, visit func(dated) error) error {
 	newWorker := func() func(file, func(dated)) {
-		c := newChecker(stdin, false, sender)
+		c := newChecker(stdin, sender)
 		return func(f file, emit func(dated)) {
 			c.entries(f, func(e *tally.Entry, refused *refusal) { emit(dated{f.path, e, refused}) })
 		}

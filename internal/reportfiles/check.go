@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -90,8 +89,15 @@ type checker struct {
 	reader tally.Reader
 }
 
-func newChecker(stdin io.Reader, strict bool, sender func(netip.Addr) string) *checker {
-	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), reader: tally.Reader{Validate: strict, Source: sender, Text: i18n.Text()}}
+func newChecker(stdin io.Reader, sender func(netip.Addr) string) *checker {
+	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), reader: tally.Reader{Source: sender, Text: i18n.Text()}}
+}
+
+// newStrictChecker makes one that finds deviations, if they are asked for.
+func newStrictChecker(stdin io.Reader, config CheckConfig) *checker {
+	c := newChecker(stdin, nil)
+	c.reader.Validate, c.reader.Standard = config.Strict, config.Standard
+	return c
 }
 
 // read checks one file.
@@ -131,7 +137,9 @@ func (c *checker) entries(f file, visit func(*tally.Entry, *refusal)) {
 func (c *checker) walk(r io.Reader, visit func(*unpack.Document) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			*c = *newChecker(c.stdin, c.reader.Validate, c.reader.Source)
+			old := c.reader
+			*c = *newChecker(c.stdin, old.Source)
+			c.reader.Validate, c.reader.Standard = old.Validate, old.Standard
 			err = &dmarc.Error{Reason: dmarc.ReasonUnsupported, Offset: -1, Err: fmt.Errorf("internal error: %v", v)}
 		}
 	}()
@@ -142,29 +150,33 @@ func (c *checker) walk(r io.Reader, visit func(*unpack.Document) error) (err err
 type CheckConfig struct {
 	// JSON prints one object per report and line instead of a table.
 	JSON bool
-	// Strict lists deviations from RFC 9990. Then reports with deviations or
+	// Strict lists deviations from the standard. Then reports with deviations or
 	// warnings are refused, too.
 	Strict bool
+	// Standard is what Strict compares with, RFC 9990 if it is empty.
+	Standard dmarc.Standard
+	// Width is how many columns the terminal has; 0 means that nothing is cut for it.
+	Width int
 }
 
 // Check reads reports and prints a line for each of them.
 func Check(ctx context.Context, s Streams, paths []string, c CheckConfig) error {
 	out := bufio.NewWriterSize(s.Out, 32<<10)
 	progress := newProgress(s.Err)
-	sum := &summary{}
+	sum := newSummary(c.Standard)
 	write := jsonFinding(out)
-	table := newTable(out)
+	findings := newFindings(out, c.Width)
 	if !c.JSON {
-		write = table.add
+		write = findings.add
 	}
-	err := readAll(ctx, paths, func() func(file, func(finding)) { return newChecker(s.In, c.Strict, nil).read }, func(f finding) error {
+	err := readAll(ctx, paths, func() func(file, func(finding)) { return newStrictChecker(s.In, c).read }, func(f finding) error {
 		sum.add(f)
 		progress.show(sum)
 		return write(f)
 	})
 	progress.clear()
 	if err == nil && !c.JSON {
-		err = table.finish(sum)
+		err = errors.Join(findings.table.finish(), sum.print(out, c.Width))
 	}
 	if err = errors.Join(err, out.Flush()); err != nil {
 		return err
@@ -183,44 +195,4 @@ func jsonFinding(w io.Writer) func(finding) error {
 		}
 		return reportjson.Write(w, f.report)
 	}
-}
-
-// summary counts findings.
-type summary struct {
-	reports, refused, warned int
-	deviating                int // with a deviation that a standard forbids
-	messages, pass           int64
-}
-
-func (s *summary) add(f finding) {
-	if f.refused != nil {
-		s.refused++
-		return
-	}
-	s.reports++
-	if len(f.report.Warnings) > 0 {
-		s.warned++
-	}
-	if slices.ContainsFunc(f.report.Deviations, func(d deviation) bool { return !d.Advisory }) {
-		s.deviating++
-	}
-	if f.report.Kind == unpack.KindAggregate {
-		s.messages += f.report.Messages
-		s.pass += f.report.PassMessages
-	}
-}
-
-// String is the last line of the table.
-func (s *summary) String() string {
-	text := fmt.Sprintf("%s, %s refused", plural(s.reports, "report"), grouped(int64(s.refused)))
-	if s.warned > 0 {
-		text += fmt.Sprintf(", %s with warnings", grouped(int64(s.warned)))
-	}
-	if s.deviating > 0 {
-		text += fmt.Sprintf(", %s against RFC 9990", grouped(int64(s.deviating)))
-	}
-	if s.messages > 0 {
-		text += fmt.Sprintf("; %s, %s pass", plural(int(s.messages), "message"), percent(s.pass, s.messages))
-	}
-	return text
 }

@@ -1,0 +1,117 @@
+package reportfiles
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+)
+
+// clean makes untrusted text fit for a terminal.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// wrapped breaks a text between words into lines of a width. Without room for
+// a word or two it is left whole.
+func wrapped(text string, width int) []string {
+	const least = 20
+	text = clean(text)
+	if width < least || utf8.RuneCountInString(text) <= width {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+// cut shortens a text at its end.
+func cut(text string, limit int) string {
+	runes := []rune(clean(text))
+	if len(runes) <= limit {
+		return string(runes)
+	}
+	return string(runes[:limit-1]) + "…"
+}
+
+// cutLeft shortens a path at its start, since its end says more.
+func cutLeft(path string, limit int) string {
+	runes := []rune(clean(path))
+	if len(runes) <= limit {
+		return string(runes)
+	}
+	return "…" + string(runes[len(runes)-limit+1:])
+}
+
+// period shows the days of a report: one if it is a whole day, give or take an hour.
+func period(begin, end *time.Time) string {
+	if begin == nil || end == nil {
+		return "-"
+	}
+	const day = "2006-01-02"
+	first, last := begin.Format(day), end.Add(-time.Second).Format(day)
+	if first == last || end.Before(*begin) || end.Equal(*begin) {
+		return first
+	}
+	return first + "…" + last
+}
+
+// codes shows at most three warnings.
+func codes(list []dmarc.Code) string {
+	const limit = 3
+	var parts []string
+	for i, code := range list {
+		if i == limit {
+			parts = append(parts, fmt.Sprintf("+%d", len(list)-limit))
+			break
+		}
+		parts = append(parts, string(code))
+	}
+	return strings.Join(parts, " ")
+}
+
+// percent shows a share; nothing of nothing is "-". Only all is 100 %.
+func percent(part, whole int64) string {
+	if whole == 0 {
+		return "-"
+	}
+	share := float64(part) * 100 / float64(whole)
+	if part < whole {
+		share = min(share, 99.9)
+	}
+	return strconv.FormatFloat(share, 'f', 1, 64) + "%"
+}
+
+// grouped shows a number with its thousands apart.
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// plural shows a number of things.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return grouped(int64(n)) + " " + thing
+}

@@ -1,0 +1,161 @@
+package reportfiles
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+)
+
+// summary counts findings.
+type summary struct {
+	reports, refused, warned int
+	deviating                int // with a deviation that the standard forbids
+	messages, pass           int64
+	standard                 dmarc.Standard
+	reporters, domains       shares
+	reasons                  map[string]int
+}
+
+// share is what one name has of the reports.
+type share struct {
+	reports        int
+	messages, pass int64
+}
+
+// shares are by name. Names are untrusted: of very many the rest is left out.
+type shares map[string]share
+
+const (
+	mostNames = 10_000 // that are counted
+	topNames  = 10     // that are printed
+)
+
+func newSummary(standard dmarc.Standard) *summary {
+	return &summary{standard: cmp.Or(standard, dmarc.RFC9990), reporters: shares{}, domains: shares{}, reasons: map[string]int{}}
+}
+
+func (s *summary) add(f finding) {
+	if f.refused != nil {
+		s.refused++
+		s.reasons[string(f.refused.Error.Reason)]++
+		return
+	}
+	s.reports++
+	if len(f.report.Warnings) > 0 {
+		s.warned++
+	}
+	if slices.ContainsFunc(f.report.Deviations, func(d deviation) bool { return !d.Advisory }) {
+		s.deviating++
+	}
+	one := share{reports: 1}
+	if f.report.Kind == unpack.KindAggregate {
+		one.messages, one.pass = f.report.Messages, f.report.PassMessages
+	}
+	s.messages, s.pass = s.messages+one.messages, s.pass+one.pass
+	s.reporters.add(f.report.Org, one)
+	s.domains.add(f.report.Domain, one)
+}
+
+func (m shares) add(name string, one share) {
+	sum, known := m[name]
+	if !known && len(m) >= mostNames {
+		return
+	}
+	m[name] = share{sum.reports + one.reports, sum.messages + one.messages, sum.pass + one.pass}
+}
+
+// String is the last line of what check prints.
+func (s *summary) String() string {
+	text := fmt.Sprintf("%s, %s refused", plural(s.reports, "report"), grouped(int64(s.refused)))
+	if s.warned > 0 {
+		text += fmt.Sprintf(", %s with warnings", grouped(int64(s.warned)))
+	}
+	if s.deviating > 0 {
+		text += fmt.Sprintf(", %s against %s", grouped(int64(s.deviating)), s.standard)
+	}
+	if s.messages > 0 {
+		text += fmt.Sprintf("; %s, %s pass", plural(int(s.messages), "message"), percent(s.pass, s.messages))
+	}
+	return text
+}
+
+// print prints who reported about which domains and why inputs were refused,
+// when there is more than one finding, and the line that sums up.
+func (s *summary) print(w io.Writer, width int) error {
+	if s.reports+s.refused > 1 {
+		if err := s.printParts(w, width); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(w, s)
+	return err
+}
+
+func (s *summary) printParts(w io.Writer, width int) error {
+	for _, part := range []struct {
+		name   string
+		shares shares
+	}{{"REPORTER", s.reporters}, {"DOMAIN", s.domains}} {
+		if len(part.shares) == 0 {
+			continue
+		}
+		if err := part.shares.print(w, width, part.name); err != nil {
+			return err
+		}
+	}
+	if s.refused == 0 {
+		_, err := fmt.Fprintln(w)
+		return err
+	}
+	t := newTable(w, width, column{name: "REFUSED"}, column{name: "FILES", right: true})
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	if err := t.header(); err != nil {
+		return err
+	}
+	for _, reason := range slices.SortedFunc(maps.Keys(s.reasons), func(a, b string) int {
+		return cmp.Or(cmp.Compare(s.reasons[b], s.reasons[a]), cmp.Compare(a, b))
+	}) {
+		if err := t.add(reason, grouped(int64(s.reasons[reason]))); err != nil {
+			return err
+		}
+	}
+	if err := t.finish(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+// print prints those with the most messages.
+func (m shares) print(w io.Writer, width int, name string) error {
+	t := newTable(w, width,
+		column{name: name, least: 12, most: 48}, column{name: "REPORTS", right: true},
+		column{name: "MESSAGES", right: true}, column{name: "PASS", right: true})
+	names := slices.SortedFunc(maps.Keys(m), func(a, b string) int {
+		return cmp.Or(cmp.Compare(m[b].messages, m[a].messages), cmp.Compare(m[b].reports, m[a].reports), cmp.Compare(a, b))
+	})
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	if err := t.header(); err != nil {
+		return err
+	}
+	for _, n := range names[:min(len(names), topNames)] {
+		if err := t.add(cmp.Or(n, "-"), grouped(int64(m[n].reports)), grouped(m[n].messages), percent(m[n].pass, m[n].messages)); err != nil {
+			return err
+		}
+	}
+	if more := len(names) - topNames; more > 0 {
+		if err := t.addText(fmt.Sprintf("and %s more", grouped(int64(more)))); err != nil {
+			return err
+		}
+	}
+	return t.finish()
+}
