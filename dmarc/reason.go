@@ -24,6 +24,7 @@ const (
 	ReasonRatio       Reason = "ratio"        // expands further than Limits allow: a decompression bomb
 	ReasonNotDMARC    Reason = "not_dmarc"    // a feedback report about something else, such as spam
 	ReasonUnsupported Reason = "unsupported"  // a container that is recognised but not read, such as an Outlook .msg
+	ReasonAbsurd      Reason = "absurd"       // more messages than a record or a report can have
 	ReasonUntrusted   Reason = "untrusted"    // the mail that carried the report failed authentication
 	ReasonIO          Reason = "io"           // the input could not be read
 )
@@ -33,7 +34,8 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonNotAReport, ReasonEmpty, ReasonSyntax, ReasonTruncated, ReasonCorrupt, ReasonEncoding,
 		ReasonEncrypted, ReasonNoDates, ReasonNoDomain, ReasonTooLarge, ReasonTooDeep, ReasonTooMany,
-		ReasonRatio, ReasonNotDMARC, ReasonUnsupported, ReasonUntrusted, ReasonIO,
+		ReasonRatio, ReasonNotDMARC, ReasonUnsupported, ReasonAbsurd, ReasonUntrusted,
+		ReasonIO,
 	}
 }
 

@@ -62,7 +62,7 @@ func (c *Compat) Collect(ch chan<- prometheus.Metric) {
 	}
 	var refused int64
 	for _, series := range s.Series[tally.Refusals] {
-		refused += series.Value
+		refused = tally.Add(refused, series.Value)
 	}
 	out := output{ch: ch, desc: c.bad, kind: counter}
 	out.counter(refused, s.Created, tally.Other)

@@ -29,7 +29,7 @@ func compliant(in *input, out *output) {
 		first, sum := classes[0], int64(0)
 		for len(classes) > 0 && classes[0].Labels[0] == first.Labels[0] {
 			if tally.Class(classes[0].Labels[1]).Aligned() {
-				sum += classes[0].Value
+				sum = tally.Add(sum, classes[0].Value)
 			}
 			classes = classes[1:]
 		}
@@ -43,7 +43,7 @@ func outcome(o tally.Outcome) func(*input, *output) {
 		var n int64
 		for _, s := range in.Series[tally.Reports] {
 			if s.Labels[2] == string(o) {
-				n += s.Value
+				n = tally.Add(n, s.Value)
 			}
 		}
 		out.counter(n, in.Created)

@@ -1,7 +1,6 @@
 package tally
 
 import (
-	"math"
 	"testing"
 	"time"
 
@@ -154,19 +153,6 @@ func TestSeriesKeepTheirBeginning(t *testing.T) {
 		if !series.Created.Equal(now) {
 			t.Errorf("%v began %s, want %s", series.Labels, series.Created, now)
 		}
-	}
-}
-
-func TestCountersSaturate(t *testing.T) {
-	tally := open(t, path(t), Config{})
-	for i := range byte(3) {
-		commit(t, tally, &delivery{entries: []*Entry{entry(func(e *Entry) {
-			e.Digest[0], e.ReportID = i, string('a'+rune(i))
-			e.Groups = map[Group]int64{{Domain: "shop.example", Disposition: "none", Class: ClassUnauthenticated}: math.MaxInt64 / 2}
-		})}})
-	}
-	if got := sumsOf(tally.Snapshot(), Messages)["shop.example,none,fail,fail"]; got != math.MaxInt64 {
-		t.Errorf("%d, want the largest number", got)
 	}
 }
 

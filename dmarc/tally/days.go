@@ -45,7 +45,7 @@ func (d *Delta) spread(begin, end time.Time, domain string, class Class, n int64
 		}
 		k := dayKey{day, domain, class}
 		have, _ := d.days.get(k)
-		d.days.set(k, have+share)
+		d.days.set(k, Add(have, share))
 	}
 }
 
@@ -73,19 +73,20 @@ func (s *state) windows(today Day) []WindowMessages {
 	for k, n := range s.days {
 		for _, w := range Windows() {
 			if k.day < today && k.day+Day(w.Days) >= today {
-				sums[WindowMessages{Domain: k.domain, Window: w.Name, Class: k.class}] += n
+				m := WindowMessages{Domain: k.domain, Window: w.Name, Class: k.class}
+				sums[m] = Add(sums[m], n)
 			}
 		}
 	}
 	var all []WindowMessages
-	for k := range s.sums {
+	for k, counter := range s.sums {
 		family, labels := k.Split()
 		if family != ClassMessages {
 			continue
 		}
 		for _, w := range Windows() {
 			m := WindowMessages{Domain: labels[0], Window: w.Name, Class: Class(labels[1])}
-			m.Messages = sums[m]
+			m.Messages = min(sums[m], counter.value) // also of a file whose days went wrong
 			all = append(all, m)
 		}
 	}

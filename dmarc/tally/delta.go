@@ -3,7 +3,6 @@ package tally
 import (
 	"cmp"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -102,9 +101,7 @@ func (s *sums) add(n int64, now time.Time) {
 		}
 		s.changed[SeriesKey(s.key)] = c
 	}
-	if c.value += n; c.value < 0 {
-		c.value = math.MaxInt64 // a counter stays at its end rather than going backwards
-	}
+	c.value = Add(c.value, n)
 }
 
 // increase adds n to a series.

@@ -118,14 +118,14 @@ func (e *Entry) flush(same *sameGroup) {
 		return
 	}
 	g := same.group
-	e.Dispositions[g.Disposition] += same.messages
+	e.Dispositions[g.Disposition] = Add(e.Dispositions[g.Disposition], same.messages)
 	if _, ok := e.Groups[g]; !ok && len(e.Groups) >= maxGroups {
 		g.Domain = Other
 		if g.Source != "" {
 			g.Source = Other
 		}
 	}
-	e.Groups[g] += same.messages
+	e.Groups[g] = Add(e.Groups[g], same.messages)
 	*same = sameGroup{}
 }
 
@@ -139,15 +139,15 @@ func (e *Entry) add(rec *dmarc.Record, source string, same *sameGroup) {
 		g.Disposition = Absent
 	}
 	e.Records++
-	e.Messages += rec.Count
+	e.Messages = Add(e.Messages, rec.Count)
 	if rec.Aligned() {
-		e.PassMessages += rec.Count
+		e.PassMessages = Add(e.PassMessages, rec.Count)
 	}
 	if !same.some || same.group != g {
 		e.flush(same)
 		same.group, same.some = g, true
 	}
-	same.messages += rec.Count
+	same.messages = Add(same.messages, rec.Count)
 }
 
 // addSessions adds the sessions of a policy of a TLS report.
@@ -162,13 +162,14 @@ func (e *Entry) addSessions(p *tlsrpt.Policy) {
 		e.TLS[i].Domain, e.TLS[i].Policy = Other, tlsrpt.PolicyTypeOther
 	}
 	s := &e.TLS[i]
-	s.Successful += p.Successful
-	s.Failed += p.Failed
+	s.Successful = Add(s.Successful, p.Successful)
+	s.Failed = Add(s.Failed, p.Failed)
 	for j := range p.Details {
 		if s.Failures == nil {
 			s.Failures = map[tlsrpt.ResultType]int64{}
 		}
-		s.Failures[p.Details[j].ResultType] += p.Details[j].FailedSessions
+		kind := p.Details[j].ResultType
+		s.Failures[kind] = Add(s.Failures[kind], p.Details[j].FailedSessions)
 	}
 }
 

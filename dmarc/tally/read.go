@@ -36,6 +36,8 @@ type Reader struct {
 	Standard dmarc.Standard
 	// Text knows more of text than the standard library.
 	Text dmarc.Text
+	// Limits bounds what a report may claim.
+	Limits Limits
 
 	decoder *dmarc.Decoder
 	record  dmarc.Record
@@ -100,7 +102,7 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 	r.decoder.Text = r.Text
 	report := r.decoder.Report()
 	validator := dmarc.Validator{Standard: r.Standard}
-	same := sameGroup{}
+	same, limits := sameGroup{}, r.Limits.withDefaults()
 	for {
 		err := r.decoder.Next(&r.record)
 		if errors.Is(err, io.EOF) {
@@ -114,6 +116,9 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 			source = r.Source(r.record.SourceIP)
 		}
 		e.add(&r.record, source, &same)
+		if err := limits.check(r.record.Count, e.Messages); err != nil {
+			return nil, err
+		}
 		if r.Signers {
 			e.addSigners(&r.record)
 		}
@@ -155,6 +160,13 @@ func (r *Reader) tls(in io.Reader) (*Entry, error) {
 	}
 	for i := range report.Policies {
 		p := &report.Policies[i]
+		explained := int64(0)
+		for j := range p.Details {
+			explained = Add(explained, p.Details[j].FailedSessions)
+		}
+		if err := r.Limits.withDefaults().check(max(Add(p.Successful, p.Failed), explained), e.Messages); err != nil {
+			return nil, err
+		}
 		if e.Domain == "" {
 			e.Domain = p.Domain
 		}
@@ -170,6 +182,9 @@ func (r *Reader) tls(in io.Reader) (*Entry, error) {
 func (r *Reader) failure(in io.Reader) (*Entry, error) {
 	report, err := failure.Parser{Text: r.Text}.Parse(in)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.Limits.withDefaults().check(report.Incidents, report.Incidents); err != nil {
 		return nil, err
 	}
 	r.digest.text(string(report.AuthFailure))

@@ -76,10 +76,10 @@ func stateOf(rows *Rows) (*state, error) {
 	s := newState()
 	s.expired = rows.Expired
 	for _, r := range rows.Sums {
-		s.sums[r.Key] = sum{r.Value, r.Created.UnixMilli()}
+		s.sums[r.Key] = sum{counted(r.Value), r.Created.UnixMilli()}
 	}
 	for _, r := range rows.Days {
-		s.days[dayKey{r.Day, r.Domain, r.Class}] = r.Messages
+		s.days[dayKey{r.Day, r.Domain, r.Class}] = counted(r.Messages)
 	}
 	for _, r := range rows.Domains {
 		s.domains[r.Domain] = domainInfo{r.LastEnd, r.Policy}

@@ -48,7 +48,7 @@ func (e *Entry) addSigners(rec *dmarc.Record) {
 		dkimPass,
 	} {
 		if counts {
-			sums[i] += rec.Count
+			sums[i] = Add(sums[i], rec.Count)
 		}
 	}
 	e.Signers[s] = sums

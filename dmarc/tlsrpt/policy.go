@@ -1,6 +1,9 @@
 package tlsrpt
 
-import "github.com/dmarc-suite/dmarc-suite/dmarc"
+import (
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
+)
 
 // policy reads one entry of policies.
 func (d *decoder) policy() error {
@@ -98,7 +101,7 @@ func (d *decoder) checkPolicy(p *Policy) {
 	}
 	var sum int64
 	for i := range p.Details {
-		sum += p.Details[i].FailedSessions
+		sum = text.AddCounts(sum, p.Details[i].FailedSessions)
 	}
 	if len(p.Details) > 0 && sum != p.Failed {
 		// QUIRK(tls-sum-mismatch): mail.ru; the summary is the authority.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // PolicyType is the kind of policy that sessions were held to (RFC 8460, section 4.4, policy-type).
@@ -117,13 +118,13 @@ type Detail struct {
 }
 
 // Sessions returns the number of sessions of all policies.
-func (r *Report) Sessions() int64 { return r.Successful() + r.Failed() }
+func (r *Report) Sessions() int64 { return text.AddCounts(r.Successful(), r.Failed()) }
 
 // Successful returns the number of sessions that complied with their policy.
 func (r *Report) Successful() int64 {
 	var n int64
 	for i := range r.Policies {
-		n += r.Policies[i].Successful
+		n = text.AddCounts(n, r.Policies[i].Successful)
 	}
 	return n
 }
@@ -132,7 +133,7 @@ func (r *Report) Successful() int64 {
 func (r *Report) Failed() int64 {
 	var n int64
 	for i := range r.Policies {
-		n += r.Policies[i].Failed
+		n = text.AddCounts(n, r.Policies[i].Failed)
 	}
 	return n
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
@@ -34,6 +35,7 @@ type serveOptions struct {
 	records    string
 	retention  model.Duration
 	originals  bool
+	limits     tally.Limits
 	archive    archiveOptions
 }
 
@@ -63,6 +65,8 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("budget.series", "Maximum number of series of domains, reporters and senders together. Further label values are replaced by \"other\".").Default("2000").IntVar(&o.series)
 	c.Flag("dedupe.conflicts", "Skip or count a report that is already known with different content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
 	c.Flag("dedupe.twins", "Skip or count a report that differs from a known one only in its id.").Default("count").EnumVar(&o.twins, "skip", "count")
+	c.Flag("limit.record-messages", "Maximum number of messages in one record of a report. A report with more is refused as absurd.").Default("100000000").Int64Var(&o.limits.RecordMessages)
+	c.Flag("limit.report-messages", "Maximum number of messages in one report. A report with more is refused as absurd.").Default("1000000000").Int64Var(&o.limits.ReportMessages)
 	o.archive.addFlags(c)
 	c.Flag("compat.dmarc-metrics-exporter", "Also expose the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
 }

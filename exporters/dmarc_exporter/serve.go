@@ -118,7 +118,7 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	}
 	pipeline := ingest.PipelineConfig{Logger: logger, Signers: o.compat, Authenticate: s.authenticate, Sender: s.nameSender}
 	pipeline.Keep = store.DraftConfig{Records: store.Records(o.records), Dir: filepath.Dir(o.stateFile)}
-	pipeline.Originals = o.originals
+	pipeline.Originals, pipeline.Limits = o.originals, o.limits
 	if o.archive.file != "" {
 		if s.archive, err = o.archive.open(); err != nil {
 			return nil, errors.Join(err, s.close())

@@ -49,6 +49,8 @@ type PipelineConfig struct {
 	Authenticate Authenticator
 	// Signers collects what tally.Config.Signers needs.
 	Signers bool
+	// Limits bounds what a report may claim.
+	Limits tally.Limits
 	// Sender names the sender at an address; nil names none. It is called by
 	// several goroutines.
 	Sender func(netip.Addr) string
@@ -96,8 +98,8 @@ type reader struct {
 
 func (p *Pipeline) newReader() *reader {
 	r := &reader{
-		walker: unpack.NewWalker(Limits()), tally: tally.Reader{Signers: p.config.Signers, Source: p.config.Sender, Text: i18n.Text()}, authenticated: authenticated{seed: maphash.MakeSeed()},
-		head: make([]byte, 0, headSize),
+		walker: unpack.NewWalker(Limits()), authenticated: authenticated{seed: maphash.MakeSeed()}, head: make([]byte, 0, headSize),
+		tally: tally.Reader{Signers: p.config.Signers, Source: p.config.Sender, Text: i18n.Text(), Limits: p.config.Limits},
 	}
 	if p.config.Archive != nil {
 		r.draft = p.config.Archive.Draft()

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
@@ -56,7 +57,7 @@ func (s *summary) add(f finding) {
 	if f.report.Kind == unpack.KindAggregate {
 		one.messages, one.pass = f.report.Messages, f.report.PassMessages
 	}
-	s.messages, s.pass = s.messages+one.messages, s.pass+one.pass
+	s.messages, s.pass = tally.Add(s.messages, one.messages), tally.Add(s.pass, one.pass)
 	s.reporters.add(f.report.Org, one)
 	s.domains.add(f.report.Domain, one)
 }
@@ -66,7 +67,7 @@ func (m shares) add(name string, one share) {
 	if !known && len(m) >= mostNames {
 		return
 	}
-	m[name] = share{sum.reports + one.reports, sum.messages + one.messages, sum.pass + one.pass}
+	m[name] = share{sum.reports + one.reports, tally.Add(sum.messages, one.messages), tally.Add(sum.pass, one.pass)}
 }
 
 // String is the last line of what check prints.

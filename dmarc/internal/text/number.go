@@ -41,6 +41,22 @@ func Count[T []byte | string](s T) (int64, CountForm) {
 	return int64(f), CountRepaired
 }
 
+// MostCounted is where sums of counts end: up to it a float64, which metrics
+// are, holds every whole number.
+const MostCounted = 1 << 53
+
+// AddCounts adds to a sum of counts. It stays at MostCounted rather than going
+// on, and what is not positive adds nothing: a sum never falls.
+func AddCounts(sum, n int64) int64 {
+	switch {
+	case n <= 0 || sum >= MostCounted:
+		return sum
+	case n >= MostCounted-sum:
+		return MostCounted
+	}
+	return sum + n
+}
+
 // Default sets a limit that is zero or negative to its default.
 func Default[T int | int64](limit *T, otherwise T) {
 	if *limit <= 0 {

@@ -159,7 +159,9 @@ func replace(t *store.Table, row store.Row) string {
 		t.Name, columns(t.Columns), unnest(t, row), columns(t.Columns[:t.Keys]), columns(set))
 }
 
-// grow returns the statement that adds to rows, or begins them.
+// grow returns the statement that adds to rows, or begins them. It cannot
+// overflow: what one process adds in all ends where tally.Add does, and a column
+// has room for a thousand of them.
 func grow(t *store.Table, row store.Row) string {
 	names := append(append([]string{}, t.Columns...), "guard")
 	set := []string{"guard = (t.guard + d.guard_added) % " + guardPrime}

@@ -62,6 +62,18 @@ func describe(s *tally.Snapshot) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
+// since leaves out the series that later versions begin at 0.
+func since(want, got string) string {
+	var lines []string
+	for line := range strings.Lines(got) {
+		fields := strings.Fields(line)
+		if fields[0] != "series" || fields[len(fields)-2] != "0" || strings.Contains(want, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
 // TestUpgrade opens a state file of version 0.1.0: every number is as it was,
 // nothing counts again, and the old file is kept beside.
 func TestUpgrade(t *testing.T) {
@@ -77,7 +89,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	config := tally.Config{Signers: true, CountConflicts: true}
 	s := storetest.Open(t, File{Path: file}, config)
-	if diff := cmp.Diff(string(want), describe(s.Snapshot())); diff != "" {
+	if diff := cmp.Diff(string(want), since(string(want), describe(s.Snapshot()))); diff != "" {
 		t.Errorf("snapshot (-before +after):\n%s", diff)
 	}
 	if kept, err := os.ReadFile(file + oldSuffix); err != nil || !slices.Equal(kept, before) {
@@ -193,7 +205,7 @@ func TestUpgradeDamaged(t *testing.T) {
 			wantError(t, err, file, nil, "")
 		} else {
 			opened++
-			if got := describe(s.Snapshot()); got != string(want) {
+			if got := since(string(want), describe(s.Snapshot())); got != string(want) {
 				// Of the two meta pages the older one may be the one that is whole.
 				t.Logf("damage at %d: the transaction before", at)
 			}
