@@ -136,6 +136,11 @@ func stateRows() []row {
 			gauge, nil, func(in *input, out *output) { out.value(boolean(in.Err == nil)) },
 		},
 		{
+			"dmarc_clock_implausible",
+			"Whether the clock cannot be right: while it is 1 nothing is counted, and inputs wait.",
+			gauge, nil, func(in *input, out *output) { out.value(boolean(in.Clock != nil)) },
+		},
+		{
 			"dmarc_series_overflow_total",
 			"Times a name was counted as other because the budget of series is spent.",
 			counter, list("label"), family(tally.Overflow),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -143,8 +144,14 @@ func (s *Store) commit(ctx context.Context, batch []*request) error {
 // transact runs one transaction.
 func (s *Store) transact(ctx context.Context, batch []*request) error {
 	var w *writing
+	delta := s.tally.Begin()
+	doubt := s.believe(delta.Now())
+	if doubt != nil && counts(batch) {
+		return doubt
+	}
 	err := s.db.Update(ctx, func(tx Tx) error {
-		w = s.begin(tx)
+		w = s.begin(tx, delta)
+		w.doubt = doubt != nil
 		for _, r := range batch {
 			if err := w.prepare(r.deliveries); err != nil {
 				return err
@@ -165,6 +172,9 @@ func (s *Store) transact(ctx context.Context, batch []*request) error {
 	}
 	s.tally.Apply(w.delta)
 	w.ledger.apply()
+	if counts(batch) {
+		s.counted(delta.Now())
+	}
 	s.known.add(w.keep.new)
 	for i := range w.kept {
 		s.filters.keep(w.kept[i].Key, w.kept[i].Digests)
@@ -176,6 +186,26 @@ func (s *Store) transact(ctx context.Context, batch []*request) error {
 	}
 	s.measure(ctx)
 	return nil
+}
+
+// counts reports whether a batch has deliveries.
+func counts(batch []*request) bool {
+	return slices.ContainsFunc(batch, func(r *request) bool { return len(r.deliveries) > 0 })
+}
+
+// believe returns an error when the time cannot be right.
+func (s *Store) believe(now time.Time) error {
+	s.mu.RLock()
+	last := s.last
+	s.mu.RUnlock()
+	return s.clock.check(now, last)
+}
+
+// counted notes when a delivery was committed.
+func (s *Store) counted(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = later(at, s.last)
 }
 
 // measure notes the size of the database, which need not be asked for with

@@ -21,6 +21,9 @@ func (s *Store) load(ctx context.Context) error {
 		return Damaged(s.db.Name(), "%w", err)
 	}
 	s.ledger = l
+	for _, source := range rows.Sources {
+		s.counted(source.Last)
+	}
 	clear(s.verified)
 	s.filters = filters{}
 	return nil

@@ -65,6 +65,9 @@ func (s *Store) Prune(ctx context.Context) error {
 // prune drops some reports and reports whether there may be more. When nothing
 // is left to drop, it drops what no report uses any more.
 func (w *writing) prune() (more bool, err error) {
+	if w.doubt {
+		return false, nil
+	}
 	oldest := w.delta.Now().Add(-w.store.config.Retention)
 	dropped, err := w.tx.DropReports(tally.DayOf(oldest), pruneRows)
 	if err != nil || dropped > 0 {

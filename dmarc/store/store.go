@@ -23,6 +23,8 @@ type Config struct {
 	// Retention is how long reports are kept after the end of their period; 0
 	// means 400 days. Counts do not change when reports are dropped.
 	Retention time.Duration
+	// Clock says when the clock of Counts is not believed.
+	Clock Clock
 }
 
 // Store is an open store. Close it. Its methods are safe for concurrent use.
@@ -30,6 +32,7 @@ type Store struct {
 	config   Config
 	db       Database
 	tally    *tally.Tally
+	clock    *clock
 	requests chan *request
 	stop     chan struct{}
 	stopped  chan struct{}
@@ -50,6 +53,7 @@ type Store struct {
 
 	mu         sync.RWMutex // guards what follows
 	failure    error        // of the last transaction
+	last       time.Time    // when a delivery was committed last
 	identities int64
 	size       int64
 }
@@ -69,7 +73,8 @@ func Open(ctx context.Context, engine Engine, config Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		config: config, db: db, tally: tally.New(config.Counts), known: newKnown(), boxes: newBoxes(), verified: map[tally.Day]bool{},
+		config: config, db: db, tally: tally.New(config.Counts), clock: newClock(config.Clock),
+		known: newKnown(), boxes: newBoxes(), verified: map[tally.Day]bool{},
 		requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.start(ctx); err != nil {
@@ -187,6 +192,7 @@ func (s *Store) Snapshot() *tally.Snapshot {
 	meta := s.db.Meta()
 	snapshot.Created, snapshot.Generation = time.UnixMilli(meta.Created).UTC(), meta.Generation
 	snapshot.Delay.Created = snapshot.Created
+	snapshot.Clock = s.believe(s.config.Counts.Now())
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	snapshot.Identities, snapshot.Bytes, snapshot.Err = s.identities, s.size, s.failure

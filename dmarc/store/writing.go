@@ -19,10 +19,11 @@ type writing struct {
 	refused [][]any
 	keeps   map[version]bool // of keep.reports, as far as they are indexed
 	indexed int
+	doubt   bool // the clock is not believed
 }
 
-func (s *Store) begin(tx Tx) *writing {
-	w := &writing{store: s, tx: tx, delta: s.tally.Begin(), ledger: s.ledger.begin(), keeps: map[version]bool{}}
+func (s *Store) begin(tx Tx, delta *tally.Delta) *writing {
+	w := &writing{store: s, tx: tx, delta: delta, ledger: s.ledger.begin(), keeps: map[version]bool{}}
 	w.keep = keeping{tx: tx, known: s.known, new: newKnown(), received: w.delta.Now().Unix(), boxes: s.boxes}
 	return w
 }
@@ -155,6 +156,9 @@ func (w *writing) save() error {
 // expire drops identities that no report can ask for any more, and days that
 // no window can.
 func (w *writing) expire() error {
+	if w.doubt {
+		return nil
+	}
 	if before := w.delta.Oldest(); w.ledger.oldest() < before {
 		err := w.tx.DropIdentities(before, maxExpired, func(key tally.Key, digests []byte) {
 			w.ledger.drop(key, digests)

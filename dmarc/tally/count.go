@@ -70,11 +70,14 @@ func (d *Delta) untimely(e *Entry) Outcome {
 	switch {
 	case e.End.Before(d.now.Add(-d.t.config.Horizon)), int64(DayOf(e.End)) <= d.expired, e.End.IsZero():
 		return OutcomeTooOld
-	case e.End.After(d.now.Add(futureSlack)):
+	case e.Early(d.now):
 		return OutcomeFuture
 	}
 	return ""
 }
+
+// Early reports whether an entry ends in the future: OutcomeFuture.
+func (e *Entry) Early(now time.Time) bool { return e.End.After(now.Add(futureSlack)) }
 
 // messages adds the messages of an aggregate report.
 func (d *Delta) messages(e *Entry) {
@@ -155,7 +158,7 @@ func (d *Delta) domain(e *Entry) {
 		end = d.now.Truncate(time.Millisecond) // a date in the future must not silence alerts until then
 	}
 	info, _ := d.domains.get(label)
-	if end.Before(info.lastEnd) {
+	if end.Before(info.lastEnd) && credible(info.lastEnd, d.now) {
 		return
 	}
 	info.lastEnd = end
@@ -165,6 +168,10 @@ func (d *Delta) domain(e *Entry) {
 	}
 	d.domains.set(label, info)
 }
+
+// credible reports whether the end of a period is one that was noted by this
+// clock: one that was far ahead for a while must not silence alerts until then.
+func credible(end, now time.Time) bool { return !end.After(now.Add(futureSlack)) }
 
 // sessions adds the sessions of a TLS report.
 func (d *Delta) sessions(e *Entry) {

@@ -21,6 +21,7 @@ type Delta struct {
 	identities identities
 	used       [pools]int
 	expired    int64
+	oldest     Day // days before it are dropped
 }
 
 func newDelta(t *Tally, now time.Time) *Delta {
@@ -42,8 +43,7 @@ func (d *Delta) apply() {
 	d.sources.apply()
 	state := d.t.state
 	state.used, state.expired = d.used, d.expired
-	oldest := oldestDay(d.now)
-	maps.DeleteFunc(state.days, func(k dayKey, _ int64) bool { return k.day < oldest })
+	maps.DeleteFunc(state.days, func(k dayKey, _ int64) bool { return k.day < d.oldest })
 }
 
 // Expire notes that identities of a day were dropped. Reports that ended on it
@@ -52,14 +52,15 @@ func (d *Delta) Expire(day Day) { d.expired = max(d.expired, int64(day)) }
 
 // OldestDay returns the first day whose messages a window can still ask for,
 // and how many of the rows before it exist, which a store drops with the Delta.
+// Without the call they stay.
 func (d *Delta) OldestDay() (oldest Day, before int) {
-	oldest = oldestDay(d.now)
+	d.oldest = oldestDay(d.now)
 	for k := range d.days.base {
-		if k.day < oldest {
+		if k.day < d.oldest {
 			before++
 		}
 	}
-	return oldest, before
+	return d.oldest, before
 }
 
 // change is a sum with what it was before.

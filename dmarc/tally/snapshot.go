@@ -57,11 +57,13 @@ type Snapshot struct {
 	// Err is why the last transaction failed; nil when it succeeded. What is
 	// in the Snapshot is committed all the same.
 	Err error
+	// Clock is why the clock is not believed and nothing is counted; nil when it is.
+	Clock error
 }
 
 // Snapshot returns what was counted.
 func (t *Tally) Snapshot() *Snapshot {
-	today := DayOf(t.config.Now())
+	now := t.config.Now()
 	s := &Snapshot{Series: map[Family][]Series{}, Delay: Delay{Buckets: map[float64]uint64{}}}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -76,17 +78,17 @@ func (t *Tally) Snapshot() *Snapshot {
 	for _, series := range s.Series {
 		slices.SortFunc(series, func(a, b Series) int { return slices.Compare(a.Labels, b.Labels) })
 	}
-	s.Windows = t.state.windows(today)
+	s.Windows = t.state.windows(DayOf(now))
 	slices.SortFunc(s.Windows, func(a, b WindowMessages) int {
 		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Class, b.Class))
 	})
-	s.Domains = t.domains()
+	s.Domains = t.domains(now)
 	s.LastDelivery = maps.Clone(t.state.sources)
 	return s
 }
 
 // domains returns our domains.
-func (t *Tally) domains() []Domain {
+func (t *Tally) domains(now time.Time) []Domain {
 	var all []Domain
 	for name := range t.mine {
 		all = append(all, Domain{Name: name, Configured: true})
@@ -98,7 +100,9 @@ func (t *Tally) domains() []Domain {
 	}
 	for i := range all {
 		info := t.state.domains[all[i].Name]
-		all[i].LastEnd = info.lastEnd
+		if credible(info.lastEnd, now) {
+			all[i].LastEnd = info.lastEnd
+		}
 		if info.policy != nil {
 			policy := *info.policy
 			all[i].Policy = &policy

@@ -111,7 +111,7 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 			Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Budget: o.series,
 			CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
 		},
-		Records: store.Records(o.records), Retention: time.Duration(o.retention),
+		Records: store.Records(o.records), Retention: time.Duration(o.retention), Clock: store.Clock{Built: exporter.Built()},
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/version"
@@ -26,6 +27,21 @@ func Version(name string) string {
 		}
 	}
 	return strings.Join(known, "")
+}
+
+// written is when this was written, for binaries that do not know when they
+// were built.
+const written = "2026-11-28T00:00:00Z"
+
+// Built returns a time that is not after the build, as well as the binary knows.
+func Built() time.Time {
+	built, _ := time.Parse(time.RFC3339, written)
+	for layout, text := range map[string]string{time.RFC3339: commitDate(), "20060102-15:04:05": version.BuildDate} {
+		if t, err := time.Parse(layout, text); err == nil && t.After(built) {
+			built = t
+		}
+	}
+	return built
 }
 
 // commitDate returns the date of the commit that was built, or "".

@@ -29,9 +29,10 @@ type Authentication struct {
 	Down bool
 }
 
-// ErrNotNow is in the chain of the error for a mail that cannot be authenticated
-// now: of an *InputError, unless no mail can be.
-var ErrNotNow = errors.New("the mail cannot be authenticated now")
+// ErrNotNow is in the chain of the error for an input that waits: for a report
+// from the future, and for a mail that cannot be authenticated now, of which it
+// is an *InputError unless no mail can be.
+var ErrNotNow = errors.New("the input cannot be taken now")
 
 // authenticated remembers the last mail: its reports share the outcome.
 type authenticated struct {

@@ -288,6 +288,7 @@ func (f *files) prepare(ctx context.Context, deliver Deliver, path string, commi
 		d.Refused = &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: fmt.Errorf("a file of %d bytes", info.Size())}
 		return in, d, nil
 	}
+	d.Since = info.ModTime()
 	d.Body, d.Size, d.Unsettled = &steadyReader{ctx: ctx, path: path, before: info}, info.Size(), in.quiet < f.config.Patience
 	return in, d, nil
 }
@@ -304,6 +305,9 @@ func (f *files) delivered(ctx context.Context, deliver Deliver, in *input, r *Re
 		return ctx.Err()
 	case errors.Is(r.Err, ErrUnsettled):
 		f.waiting.later(in.path, f.config.Patience-in.quiet)
+		return nil
+	case errors.Is(r.Err, ErrNotNow) && !errors.As(r.Err, &unread):
+		f.waiting.later(in.path, f.config.Poll)
 		return nil
 	case errors.As(r.Err, &unread):
 		return f.failed(ctx, deliver, in.path, in.mark, unread)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
@@ -66,6 +67,9 @@ type Delivery struct {
 	// recognises the input after a crash between commit and acknowledgement.
 	// An empty Key records nothing.
 	Key, Mark string
+	// Since is when the input was last written, if nothing in it tells when it
+	// came; zero means unknown.
+	Since time.Time
 	// InOrder says that the deliveries behind this one must not be recorded
 	// without it: when it has an Err they have ErrBehind.
 	InOrder bool

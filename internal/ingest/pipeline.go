@@ -59,6 +59,8 @@ type PipelineConfig struct {
 	Keep store.DraftConfig
 	// Originals keeps the mails of failure reports as they were received.
 	Originals bool
+	// Now is the clock that tells reports from the future; nil means time.Now.
+	Now func() time.Time
 	// Archive keeps the records of what is counted; nil keeps none.
 	Archive Archive
 	// Logger may be nil.
@@ -113,6 +115,9 @@ func (p *Pipeline) newReader() *reader {
 func NewPipeline(store Store, c PipelineConfig) *Pipeline {
 	setDefault(&c.Workers, runtime.GOMAXPROCS(0))
 	c.Keep.Sender = c.Sender
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -249,6 +254,9 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		}
 		if err == nil && d.Only != "" && doc.Kind != d.Only {
 			err = &dmarc.Error{Reason: dmarc.ReasonNotAReport, Offset: -1, Err: fmt.Errorf("a report of kind %s, not %s", doc.Kind, d.Only)}
+		}
+		if err == nil {
+			err = p.early(d, doc.Mail, entry)
 		}
 		var again *InputError
 		switch {

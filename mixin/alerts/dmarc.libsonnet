@@ -192,4 +192,14 @@ function(c)
       wait='5m',
       dashboard='dmarc-exporters',
     ),
+    alert(
+      'DMARCClockImplausible',
+      'max by (%(group)s, instance) (dmarc_clock_implausible{%(dmarc)s}) == 1',
+      'The clock of a DMARC exporter cannot be right, and it counts nothing.',
+      'The clock of {{ $labels.instance }} is before the exporter was built, days before the last report, or was set by days: all inputs wait until it is right, or has gone on evenly for six hours.',
+      { series: { ['dmarc_clock_implausible{%s}' % j]: '0x5 1x35' } },
+      { series: { ['dmarc_clock_implausible{%s}' % j]: '0x40' } },
+      wait='5m',
+      dashboard='dmarc-exporters',
+    ),
   ])]

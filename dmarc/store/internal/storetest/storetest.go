@@ -54,6 +54,8 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"marks", testMarks},
 		{"many marks", testManyMarks},
 		{"peek", testPeek},
+		{"clock", testClock},
+		{"clock heals", testClockHeals},
 		{"locked", testLocked},
 		{"altered", testAltered},
 		{"aggregate reports", testAggregate},
