@@ -3,13 +3,11 @@ package ingest
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 )
 
@@ -127,94 +125,4 @@ func (g *gmail) label(ctx context.Context, name string, create bool) (string, er
 	}
 	g.labels[name] = one.ID
 	return one.ID, nil
-}
-
-// rawField reads the value of the only field of an answer, decoded: a mail is
-// too large to be held in memory twice, as a text and decoded.
-type rawField struct {
-	r       *bufio.Reader
-	body    io.Closer
-	decoder io.Reader
-}
-
-// Close ends the answer.
-func (f *rawField) Close() error { return f.body.Close() }
-
-// Read reads the mail. An answer that ends within it is an error.
-func (f *rawField) Read(p []byte) (int, error) {
-	if f.decoder == nil {
-		for _, want := range []byte(`{"raw":"`) {
-			if got, err := f.skipSpace(); err != nil || got != want {
-				return 0, errors.New("the answer has no mail")
-			}
-		}
-		f.decoder = base64.NewDecoder(base64.RawURLEncoding, &rawText{r: f.r})
-	}
-	return f.decoder.Read(p)
-}
-
-func (f *rawField) skipSpace() (byte, error) {
-	for {
-		b, err := f.r.ReadByte()
-		if err != nil || strings.IndexByte(" \t\r\n", b) < 0 {
-			return b, err
-		}
-	}
-}
-
-// rawText reads up to the quote at the end of a value, without padding.
-type rawText struct {
-	r    *bufio.Reader
-	done bool
-}
-
-func (t *rawText) Read(p []byte) (n int, err error) {
-	for n < len(p) && !t.done {
-		b, err := t.r.ReadByte()
-		switch {
-		case errors.Is(err, io.EOF):
-			return n, io.ErrUnexpectedEOF
-		case err != nil:
-			return n, err
-		case b == '"':
-			t.done = true
-		case b == '\\':
-			// Any character may be escaped (RFC 8259, section 7).
-			if b, err = t.escaped(); err != nil {
-				return n, err
-			}
-			if b != '=' && b != '\n' && b != '\r' {
-				p[n] = b
-				n++
-			}
-		case b != '=':
-			p[n] = b
-			n++
-		}
-	}
-	if n == 0 && t.done {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-// escaped reads what follows a backslash: of base64, only what needs no more than a byte.
-func (t *rawText) escaped() (byte, error) {
-	b, err := t.r.ReadByte()
-	switch {
-	case err != nil:
-		return 0, io.ErrUnexpectedEOF
-	case b == 'n':
-		return '\n', nil
-	case b == 'r':
-		return '\r', nil
-	case b != 'u':
-		return b, nil
-	}
-	digits := make([]byte, 4)
-	if _, err := io.ReadFull(t.r, digits); err != nil {
-		return 0, io.ErrUnexpectedEOF
-	}
-	code, err := strconv.ParseUint(string(digits), 16, 8)
-	return byte(code), err
 }

@@ -17,9 +17,12 @@ type Options struct {
 	// MaxBytes is the size of the largest mail that is fetched; 0 means the
 	// memory that Limits allow: a larger one could not be unpacked.
 	MaxBytes int64 `yaml:"max_bytes"`
+	// Retry is the first pause after an input could not be read, which doubles
+	// each time; 0 means Poll, and a second for files.
+	Retry time.Duration `yaml:"-"`
 	// Attempts is how often at least an input is tried that cannot be read; 0 means five.
 	Attempts int `yaml:"-"`
-	// GiveUpAfter is how long at least the input of a server is tried; 0 means a day.
+	// GiveUpAfter is how long at least it is tried; 0 means a day. A restart begins anew.
 	GiveUpAfter time.Duration `yaml:"-"`
 	// Now is the clock of attempts; nil means time.Now.
 	Now func() time.Time `yaml:"-"`
@@ -33,6 +36,7 @@ type Options struct {
 // WithDefaults returns the options with what zero means.
 func (o Options) WithDefaults() Options {
 	setDefault(&o.Poll, time.Minute)
+	setDefault(&o.Retry, o.Poll)
 	setDefault(&o.Timeout, 30*time.Second)
 	setDefault(&o.MaxBytes, Limits().Memory)
 	setDefault(&o.Attempts, 5)

@@ -189,6 +189,11 @@ func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mai
 			p.config.Logger.Warn("cannot read a mail, will try again", "source", p.status.Name, "uid", m.trial(), "err", err)
 			return false, nil
 		}
+		var fetch *fetchError
+		if ctx.Err() == nil && errors.As(err, &fetch) {
+			// It may be what breaks the connection: the next session begins with the others.
+			p.trials.Failed(m.trial(), err)
+		}
 		if err != nil {
 			return false, err
 		}
@@ -214,13 +219,18 @@ func (p *POP3) deliver(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3
 	default:
 		spool, err := c.retrieve(m.number, m.size, p.config.MaxBytes)
 		if err != nil {
-			return Result{}, err
+			return Result{}, &fetchError{err}
 		}
 		defer spool.Close()
 		d.Body, d.Size = spool, spool.Size
 	}
 	return deliver.One(ctx, d)
 }
+
+// fetchError says that a mail was not fetched, whoever is to blame.
+type fetchError struct{ error }
+
+func (e *fetchError) Unwrap() error { return e.error }
 
 // dial connects and waits for the greeting.
 func (p *POP3) dial(ctx context.Context) (*pop3Conn, error) {

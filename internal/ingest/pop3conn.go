@@ -92,14 +92,15 @@ func (c *pop3Conn) list(verb string) ([]listed, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", verb, err)
 		}
-		if line == "." {
+		fields := strings.Fields(line)
+		if len(fields) == 1 && fields[0] == "." {
 			return all, nil
 		}
 		if len(all) == maxListed {
 			return nil, fmt.Errorf("%s: more than %d mails", verb, maxListed)
 		}
-		if number, value, ok := strings.Cut(line, " "); ok {
-			all = append(all, listed{number, strings.TrimSpace(value)})
+		if len(fields) > 0 {
+			all = append(all, listed{fields[0], strings.Join(fields[1:], " ")})
 		}
 	}
 }

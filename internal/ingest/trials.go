@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// longestPause is the longest pause between two attempts at an input.
-const longestPause = time.Hour
+const (
+	// longestPause is the longest pause between two attempts at an input.
+	longestPause = time.Hour
+	// longestOutage is the longest pause when the input is not to blame.
+	longestOutage = 5 * time.Minute
+)
 
 // Trials knows the inputs of a source that could not be read so far: when to
 // try each again, and when to give it up. A failure counts against an input
@@ -34,7 +38,8 @@ func NewTrials[K comparable](o Options) *Trials[K] {
 }
 
 // Failed takes down that an input failed. The pause until the next attempt
-// doubles from Options.Poll to an hour.
+// doubles from Options.Retry to an hour, or to five minutes when the input is not
+// to blame.
 func (t *Trials[K]) Failed(key K, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -44,10 +49,15 @@ func (t *Trials[K]) Failed(key K, err error) {
 		t.inputs[key] = one
 	}
 	now := t.options.Now()
-	one.pause = min(max(2*one.pause, t.options.Poll), longestPause)
-	one.due = now.Add(one.pause)
 	var input *InputError
-	if !errors.As(err, &input) {
+	counts := errors.As(err, &input)
+	longest := longestOutage
+	if counts {
+		longest = longestPause
+	}
+	one.pause = min(max(2*one.pause, t.options.Retry), longest)
+	one.due = now.Add(one.pause)
+	if !counts {
 		return
 	}
 	if one.attempts == 0 {

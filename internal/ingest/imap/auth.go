@@ -34,7 +34,12 @@ func (a passwordAuth) login(_ context.Context, c *imapclient.Client) error {
 	caps := c.Caps()
 	switch {
 	case caps.Has(imap.AuthCap(sasl.Plain)):
-		return c.Authenticate(sasl.NewPlainClient("", a.user, password))
+		err := c.Authenticate(sasl.NewPlainClient("", a.user, password))
+		if answer, refused := refusal(err); refused && answer.Code == "" && !caps.Has(imap.CapLoginDisabled) {
+			// Some offer what they cannot do. Those that mean the password say so (RFC 5530).
+			return c.Login(a.user, password).Wait()
+		}
+		return err
 	case caps.Has(imap.CapLoginDisabled):
 		return errors.New("the server does not allow to log in over this connection")
 	}

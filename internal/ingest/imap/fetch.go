@@ -198,6 +198,10 @@ func (f *folder) spool(ctx context.Context, s *session, uid imap.UID, size int64
 		}
 		return nil
 	})
+	if err == nil && spool.Size == 0 && size > 0 {
+		spool.Close()
+		return nil, &ingest.InputError{Err: fmt.Errorf("the server sent nothing of %d bytes", size)}
+	}
 	return spool, err
 }
 

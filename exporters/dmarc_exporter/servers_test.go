@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest/servers"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+// mailServer is a server with a deviation, from which the exporter reads.
+type mailServer struct {
+	// name is what the domain of its mails and its user are called.
+	name string
+	// source is the name of the source.
+	source  string
+	settled func() bool
+	// what describes it.
+	what string
+}
+
+// mailServers starts one server for each deviation of each protocol and returns
+// the configuration of an exporter that reads from all of them.
+func mailServers(t *testing.T) (all []mailServer, config string) {
+	lists := map[string][]string{}
+	add := func(kind string, d servers.Deviation, settled func() bool, format string, values ...any) {
+		name := fmt.Sprintf("mode%d", len(all))
+		source := kind + ":" + name + "@127.0.0.1"
+		if kind == "graph" || kind == "gmail" {
+			source = kind + ":" + name
+		}
+		all = append(all, mailServer{name: name, source: source, settled: settled, what: kind + ": " + d.Name})
+		lists[kind] = append(lists[kind], strings.ReplaceAll(fmt.Sprintf(format, values...), "NAME", name))
+	}
+	mails := func() (three [][]byte) {
+		for n := range 3 {
+			report := ingesttest.Report(fmt.Sprintf("%d-%d", len(all), n), 5)
+			report = bytes.ReplaceAll(report, []byte("example.com"), fmt.Appendf(nil, "mode%d.example", len(all)))
+			mail := bytes.ReplaceAll(letter(t, fmt.Sprint(n), report, n == 2), []byte("\r\n"), []byte("\n"))
+			three = append(three, bytes.ReplaceAll(mail, []byte("\n"), []byte("\r\n")))
+		}
+		return three
+	}
+	const moving = "counted: {action: move, folder: Done}, known: {action: move, folder: Done}, refused: {action: move, folder: Refused}"
+	for _, d := range servers.IMAPDeviations() {
+		s, actions := d.IMAP(t, mails()...), moving
+		if d.Want == "flagged" {
+			actions = "counted: {action: flag}, known: {action: flag}"
+		}
+		add("imap", d, s.Settled, "{address: %q, security: insecure-none, username: NAME, password: x, poll: 100ms, timeout: 20s, %s}", s.Address, actions)
+	}
+	for _, d := range servers.POP3Deviations() {
+		s := d.POP3(t, mails()...)
+		add("pop3", d, s.Settled, "{address: %q, security: insecure-none, username: NAME, password: x, poll: 100ms, timeout: 20s, after: delete, refused: keep}", s.Address)
+	}
+	for _, kind := range []string{"graph", "gmail"} {
+		for _, d := range servers.WebDeviations() {
+			s := d.Web(t, mails()...)
+			add(kind, d, s.Settled, `{url: %q, user: NAME, poll: 100ms, timeout: 20s, oauth2: {token_url: "%s/token", client_id: i, client_secret: x}, %s}`, s.URL, s.URL, moving)
+		}
+	}
+	config = "domains:\n"
+	for _, s := range all {
+		config += "- " + s.name + ".example\n"
+	}
+	config += "sources:\n"
+	for kind, list := range lists {
+		config += "  " + kind + ":\n  - " + strings.Join(list, "\n  - ") + "\n"
+	}
+	return all, config
+}
+
+// TestServers reads mails from servers that each differ in one way, with one
+// exporter. Of each all messages are counted, all mails are put away, none is
+// refused or missed, and nothing that one server does stops the others.
+func TestServers(t *testing.T) {
+	t.Parallel()
+	all, config := mailServers(t)
+	const least = 110
+	if len(all) < least {
+		t.Errorf("%d servers, want at least %d", len(all), least)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "config.yml")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	logs, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer logs.Close()
+	cmd := exec.Command(realtest.Linked(t, "dmarc_exporter"), "serve", "--config.file="+path, "--state.file="+filepath.Join(dir, "state.db"),
+		"--web.listen-address="+address, "--budget.series=20000")
+	cmd.Stderr = logs
+	process := realtest.Start(t, cmd)
+	awaitServers(t, all, process, logs.Name())
+	text, err := os.ReadFile(logs.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		if strings.Contains(line, "panic") || strings.Contains(line, "giving up") || strings.Contains(line, "DATA RACE") {
+			t.Error(line)
+		}
+	}
+	checkServers(t, all, scrape(t, address))
+}
+
+// awaitServers waits until all mails are where they should be. For a server
+// whose mails are not, it shows what the exporter logged about it.
+func awaitServers(t *testing.T, all []mailServer, process *realtest.Process, logs string) {
+	t.Helper()
+	for limit := time.Now().Add(realtest.Patience); ; time.Sleep(20 * time.Millisecond) {
+		waiting := slices.DeleteFunc(slices.Clone(all), func(s mailServer) bool { return s.settled() })
+		if len(waiting) == 0 {
+			return
+		}
+		select {
+		case <-process.Done():
+			t.Fatal("the exporter ended")
+		default:
+		}
+		if time.Now().Before(limit) {
+			continue
+		}
+		text, _ := os.ReadFile(logs) // what there is
+		for _, s := range waiting {
+			t.Errorf("%s: the mails are not where they should be", s.what)
+			for line := range strings.Lines(string(text)) {
+				if strings.Contains(line, "="+s.source+" ") {
+					t.Log(line)
+				}
+			}
+		}
+		t.FailNow()
+	}
+}
+
+// checkServers compares what was counted of each server.
+func checkServers(t *testing.T, all []mailServer, series map[string]float64) {
+	t.Helper()
+	messages, missed := map[string]float64{}, map[string]float64{}
+	for name, value := range series {
+		domain, _, _ := strings.Cut(name[strings.Index(name, "domain=")+len("domain="):], ",")
+		_, source, _ := strings.Cut(strings.TrimSuffix(name, "}"), "source=")
+		switch {
+		case strings.HasPrefix(name, "dmarc_messages_total{"):
+			messages[domain] += value
+		case strings.HasPrefix(name, "dmarc_source_missed_inputs_total{"):
+			missed[source] = value
+		case strings.HasPrefix(name, "dmarc_reports_invalid_total{") && value != 0:
+			t.Errorf("%s is %g, want 0", name, value)
+		}
+	}
+	for _, s := range all {
+		if got := messages[s.name+".example"]; got != 15 {
+			t.Errorf("%s: %g messages, want 15", s.what, got)
+		}
+		if n, ok := missed[s.source]; !ok || n != 0 {
+			t.Errorf("%s: %g missed (known: %t), want none", s.what, n, ok)
+		}
+	}
+}
