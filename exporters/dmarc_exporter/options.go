@@ -23,6 +23,7 @@ type serveOptions struct {
 	after      string
 	refused    string
 	rescan     time.Duration
+	follow     bool
 	stateFile  string
 	database   string
 	horizon    model.Duration
@@ -51,6 +52,7 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 		Default(string(dmarcconfig.RefusedMove)).EnumVar(&o.refused, string(dmarcconfig.RefusedMove), string(dmarcconfig.RefusedKeep))
 	c.Flag("source.rescan", "How often all files are scanned, in addition to file notifications.").
 		Default("30s").DurationVar(&o.rescan)
+	c.Flag("source.follow-links", "Also read files that symbolic links in directories and Maildirs, or in place of an mbox, lead to.").BoolVar(&o.follow)
 	c.Flag("state.file", "State file, an SQLite database with the counts and the reports. It is created if it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
 	c.Flag("state.database", "PostgreSQL database that is used instead of the state file, as postgres://user@host/name. The password comes from PGPASSFILE or PGPASSWORD.").StringVar(&o.database)
 	c.Flag("state.horizon", "How long reports are remembered. Older reports are not counted.").Default("400d").SetValue(&o.horizon)
@@ -91,7 +93,7 @@ func (o *serveOptions) flagSources() dmarcconfig.Sources {
 		var out []dmarcconfig.Folder
 		for _, path := range paths {
 			out = append(out, dmarcconfig.Folder{
-				Path: config.Path(path), After: after, Refused: dmarcconfig.Refused(o.refused), Rescan: o.rescan,
+				Path: config.Path(path), After: after, Refused: dmarcconfig.Refused(o.refused), Rescan: o.rescan, FollowLinks: o.follow,
 			})
 		}
 		return out

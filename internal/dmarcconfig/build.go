@@ -73,7 +73,7 @@ func (b *builder) options(o ingest.Options) ingest.Options {
 func (b *builder) files(f *Folder) ingest.FileConfig {
 	return ingest.FileConfig{
 		Options: b.options(ingest.Options{Poll: f.Rescan}), Settle: f.Settle,
-		After: f.After, KeepRefused: f.Refused == RefusedKeep,
+		After: f.After, KeepRefused: f.Refused == RefusedKeep, FollowLinks: f.FollowLinks,
 	}
 }
 

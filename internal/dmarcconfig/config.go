@@ -62,6 +62,8 @@ type Folder struct {
 	Refused Refused       `yaml:"refused"`
 	Rescan  time.Duration `yaml:"rescan"`
 	Settle  time.Duration `yaml:"settle"`
+	// FollowLinks reads what symbolic links lead to.
+	FollowLinks bool `yaml:"follow_links"`
 }
 
 // Check finds what all kinds of files have in common.

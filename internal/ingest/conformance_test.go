@@ -22,8 +22,8 @@ import (
 // quick makes a source fast enough for tests.
 func quick(marks ingest.Marks) ingest.FileConfig {
 	return ingest.FileConfig{
-		Settle: time.Millisecond, Patience: time.Millisecond, Retry: time.Millisecond,
-		Options: ingest.Options{Poll: 50 * time.Millisecond, Marks: marks, Logger: slog.New(slog.DiscardHandler)},
+		Settle: time.Millisecond, Patience: time.Millisecond,
+		Options: ingest.Options{Poll: 50 * time.Millisecond, Retry: time.Millisecond, Marks: marks, Logger: slog.New(slog.DiscardHandler)},
 	}
 }
 

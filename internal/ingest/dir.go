@@ -19,6 +19,7 @@ func NewDir(path string, c FileConfig) *Dir {
 	return &Dir{files{
 		health:  newHealth("dir:" + path),
 		config:  c,
+		trials:  NewTrials[string](c.Options),
 		folders: []string{path},
 		wanted:  func(path string) bool { return !temporary(filepath.Base(path)) },
 		dispose: disposal{root: path, after: c.After, keepRefused: c.KeepRefused},

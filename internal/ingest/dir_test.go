@@ -10,11 +10,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -171,30 +173,115 @@ func TestDirUnreadable(t *testing.T) {
 	}
 }
 
-// TestDirPoison gives up on a file that cannot be read, and reads the others.
+// TestDirPoison reads the others beside a file that cannot be read, which stays
+// however often that was tried.
 func TestDirPoison(t *testing.T) {
+	if !exists("/proc/self/mem") {
+		t.Skip("no /proc")
+	}
 	dir := t.TempDir()
-	// A link to a directory's file that fails on reading: the memory of a process, at offset 0.
-	if err := os.Symlink("/proc/self/mem", filepath.Join(dir, "a-poison.xml")); err != nil {
+	// A file that fails on reading: the memory of a process, at offset 0.
+	poison := filepath.Join(dir, "a-poison.xml")
+	if err := os.Symlink("/proc/self/mem", poison); err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "b-good.xml"), ingesttest.Report("good", 4))
 	store, logs := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
 		c := quick(p)
-		c.After, c.Attempts, c.Logger = ingest.AfterMove, 3, logger
+		c.After, c.Attempts, c.GiveUpAfter, c.Logger, c.FollowLinks = ingest.AfterMove, 3, 1, logger, true
 		return ingest.NewDir(dir, c)
 	})
-	if !exists("/proc/self/mem") {
-		t.Skip("no /proc")
-	}
-	realtest.Eventually(t, "both done", func() bool {
-		return exists(filepath.Join(dir, "invalid", "io", "a-poison.xml")) && exists(filepath.Join(dir, "done", "b-good.xml"))
+	realtest.Eventually(t, "the good one moved, the other one tried often", func() bool {
+		return exists(filepath.Join(dir, "done", "b-good.xml")) && strings.Count(logs.String(), "cannot read a file, will try again") > 5
 	})
+	if n := ingesttest.Sum(store, tally.Refusals); n != 0 || ingesttest.Sum(store, tally.Messages) != 4 {
+		t.Errorf("%d refusals, want none, and 4 messages", n)
+	}
+	if _, err := os.Lstat(poison); err != nil {
+		t.Errorf("the file is not where it was: %v", err)
+	}
+}
+
+// TestDirUnauthenticated keeps a file whose mail cannot be authenticated for a
+// day, and gives it up then.
+func TestDirUnauthenticated(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.eml"), mail(ingesttest.Report("a", 1)))
+	write(t, filepath.Join(dir, "b.xml"), ingesttest.Report("b", 4))
+	store := ingesttest.Store(t)
+	var asked, late atomic.Int64
+	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{Authenticate: func(_ context.Context, mail *unpack.Mail, _ unpack.Kind) ingest.Authentication {
+		if mail == nil {
+			return ingest.Authentication{Result: "none"}
+		}
+		asked.Add(1)
+		return ingest.Authentication{Refused: errors.New("SERVFAIL"), Retry: true}
+	}})
+	c := quick(pipeline)
+	c.After, c.Now = ingest.AfterMove, func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
+	source := ingest.NewDir(dir, c)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = source.Run(ctx, pipeline.Deliver) })
+	defer running.Wait()
+	defer cancel()
+	realtest.Eventually(t, "asked often", func() bool { return asked.Load() > 6 && exists(filepath.Join(dir, "done", "b.xml")) })
+	if !exists(filepath.Join(dir, "a.eml")) {
+		t.Error("the mail was given up within a day")
+	}
+	late.Store(int64(25 * time.Hour))
+	realtest.Eventually(t, "given up", func() bool { return exists(filepath.Join(dir, "invalid", "io", "a.eml")) })
 	if n := ingesttest.Sum(store, tally.Refusals, "io"); n != 1 {
 		t.Errorf("%d refusals for io, want 1", n)
 	}
-	if n := strings.Count(logs.String(), "cannot read a file, will try again"); n != 2 {
-		t.Errorf("%d attempts in the log before the last, want 2:\n%s", n, logs)
+}
+
+// TestLinks leaves symbolic links alone, unless they are wanted, and pipes always.
+func TestLinks(t *testing.T) {
+	for _, follow := range []bool{false, true} {
+		dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret.xml")
+		write(t, outside, ingesttest.Report("linked", 5))
+		if err := os.Symlink(outside, filepath.Join(dir, "a.xml")); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(filepath.Join(dir, "b.xml"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		mbox := filepath.Join(dir, ".mbox")
+		if err := os.Symlink(outside, mbox); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "c.xml"), ingesttest.Report("plain", 2))
+		store, logs := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
+			c := quick(p)
+			c.FollowLinks, c.Logger = follow, logger
+			return ingest.NewDir(dir, c)
+		})
+		want := int64(2)
+		if follow {
+			want += 5
+		}
+		realtest.Eventually(t, "counted", func() bool {
+			return ingesttest.Sum(store, tally.Messages) == want && strings.Contains(logs.String(), "symbolic links are left alone") != follow
+		})
+		if n := ingesttest.Sum(store, tally.Refusals); n != 0 {
+			t.Errorf("%d refusals, want none", n)
+		}
+		source, err := ingest.NewMbox(mbox, ingest.FileConfig{FollowLinks: follow})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		delivered := false
+		err = source.Run(ctx, func(context.Context, ...*ingest.Delivery) ([]ingest.Result, error) {
+			delivered = true
+			cancel()
+			return nil, ctx.Err()
+		})
+		cancel()
+		if delivered != follow {
+			t.Errorf("the mbox behind a link was read: %t, want %t (%v)", delivered, follow, err)
+		}
 	}
 }
 

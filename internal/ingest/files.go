@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,9 +33,8 @@ type FileConfig struct {
 	// Patience is how long after its last change a file is not refused,
 	// because its writer may just be slow; 0 means five seconds.
 	Patience time.Duration
-	// Retry is the first pause after an input could not be read, which
-	// doubles each time; 0 means a second.
-	Retry time.Duration
+	// FollowLinks reads what symbolic links lead to. Otherwise they are left alone.
+	FollowLinks bool
 	// Together is how many files are read one after the other into one
 	// transaction; 0 means 256.
 	Together int
@@ -47,6 +47,7 @@ func (c FileConfig) withDefaults() FileConfig {
 	setDefault(&c.Settle, time.Second)
 	setDefault(&c.Patience, 5*time.Second)
 	setDefault(&c.Poll, 30*time.Second)
+	setDefault(&c.Timeout, 5*time.Second)
 	setDefault(&c.Retry, time.Second)
 	setDefault(&c.Together, 256)
 	setDefault(&c.Parallel, 8)
@@ -64,7 +65,9 @@ type files struct {
 	wanted  func(path string) bool
 	dispose disposal
 	waiting waiting
+	trials  *Trials[string] // by path
 	queued  atomic.Int64
+	linked  sync.Once // tells of the first link that is left alone
 }
 
 // Run reads the folders until ctx ends. It returns an error when a folder or
@@ -96,6 +99,7 @@ func (f *files) watched(ctx context.Context, deliver Deliver) error {
 // scan looks at every file of every folder once.
 func (f *files) scan(ctx context.Context, deliver Deliver) error {
 	f.waiting.prune()
+	f.trials.Keep(present)
 	for _, folder := range f.folders {
 		n, err := countNames(folder)
 		if err != nil {
@@ -177,6 +181,7 @@ func (f *files) follow(ctx context.Context, deliver Deliver, w *watch) (replaced
 				return !ok, nil
 			}
 			if f.wanted(path) {
+				f.trials.Done(path) // It is another file now.
 				f.waiting.touch(path, f.config.Settle)
 			}
 		case <-due.C:
@@ -262,15 +267,24 @@ func (f *files) read(ctx context.Context, deliver Deliver, paths []string, commi
 
 // prepare looks at a file and returns its delivery, nil unless it is ready.
 func (f *files) prepare(ctx context.Context, deliver Deliver, path string, committed map[string]Committed) (in input, d *Delivery, err error) {
-	info, err := os.Stat(path)
+	if f.waiting.pausing(path) || f.trials.Pausing(path) {
+		return in, nil, nil
+	}
+	look := os.Lstat
+	if f.config.FollowLinks {
+		look = os.Stat
+	}
+	info, err := look(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return in, nil, f.failed(ctx, deliver, path, "", err)
 	}
 	if err != nil || !info.Mode().IsRegular() {
+		if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			f.linked.Do(func() {
+				f.config.Logger.Warn("symbolic links are left alone, set follow_links or --source.follow-links to read them", "source", f.status.Name, "path", path)
+			})
+		}
 		f.waiting.drop(path)
-		return in, nil, nil
-	}
-	if f.waiting.pausing(path) {
 		return in, nil, nil
 	}
 	in = input{path: path, mark: fingerprint(info), quiet: f.waiting.quiet(path, info)}
@@ -289,8 +303,17 @@ func (f *files) prepare(ctx context.Context, deliver Deliver, path string, commi
 		return in, d, nil
 	}
 	d.Since = info.ModTime()
-	d.Body, d.Size, d.Unsettled = &steadyReader{ctx: ctx, path: path, before: info}, info.Size(), in.quiet < f.config.Patience
+	d.Body, d.Size, d.Unsettled = f.open(ctx, path, info), info.Size(), in.quiet < f.config.Patience
 	return in, d, nil
+}
+
+// open returns the content of a file. A file that does not answer is left alone
+// until it does.
+func (f *files) open(ctx context.Context, path string, info fs.FileInfo) *steadyFile {
+	return &steadyFile{
+		ctx: ctx, path: path, follow: f.config.FollowLinks, before: info, patience: f.config.Timeout,
+		stuck: func() { f.waiting.reading(path, true) }, freed: func() { f.waiting.reading(path, false) },
+	}
 }
 
 // delivered does what is to be done with a file after its delivery.
@@ -310,7 +333,7 @@ func (f *files) delivered(ctx context.Context, deliver Deliver, in *input, r *Re
 		f.waiting.later(in.path, f.config.Poll)
 		return nil
 	case errors.As(r.Err, &unread):
-		return f.failed(ctx, deliver, in.path, in.mark, unread)
+		return f.failed(ctx, deliver, in.path, in.mark, r.Err)
 	}
 	return r.Err
 }
@@ -326,23 +349,25 @@ func (f *files) report(path string, r *Result) {
 	}
 }
 
-// failed counts an attempt at a file that cannot be read. After the last one
-// the file is recorded as refused, so that it is not tried for ever.
+// failed takes down that a file could not be read. What the disk, the network or
+// its owner broke is no fault of the file: it stays until it can be read. A mail
+// that cannot be authenticated is given up as those of servers are.
 func (f *files) failed(ctx context.Context, deliver Deliver, path, mark string, cause error) error {
 	if errors.Is(cause, fs.ErrNotExist) || errors.Is(cause, errChanged) {
 		f.waiting.later(path, f.config.Settle)
 		return nil
 	}
-	attempt := f.waiting.failed(path)
-	if attempt < f.config.Attempts {
-		f.config.Logger.Warn("cannot read a file, will try again", "source", f.status.Name, "path", path, "attempt", attempt, "err", cause)
-		f.waiting.later(path, f.config.Retry<<(attempt-1))
+	var unread *InputError
+	if errors.As(cause, &unread) && !errors.Is(cause, ErrNotNow) {
+		cause = unread.Err
+	}
+	pause := f.trials.Failed(path, cause)
+	if !f.trials.GiveUp(path) {
+		f.config.Logger.Warn("cannot read a file, will try again", "source", f.status.Name, "path", path, "pause", pause, "err", cause)
+		f.waiting.later(path, pause)
 		return nil
 	}
-	if attempt > f.config.Attempts {
-		return nil // Given up before, and it could not be moved away.
-	}
-	f.config.Logger.Error("giving up on file", "source", f.status.Name, "path", path, "attempts", attempt, "err", cause)
+	f.config.Logger.Error("giving up on file", "source", f.status.Name, "path", path, "attempts", f.trials.Attempts(path), "err", cause)
 	result, err := deliver.One(ctx, &Delivery{
 		Source: f.status.Name, Name: path, Key: f.key(path), Mark: mark,
 		Refused: &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: cause},
@@ -364,13 +389,19 @@ func (f *files) finish(path string, reason dmarc.Reason) {
 		return
 	}
 	f.waiting.drop(path)
+	f.trials.Done(path)
+}
+
+// present reports whether there is something at a path, as far as one can tell.
+func present(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // forget drops the marks of files that are gone.
 func (f *files) forget(ctx context.Context) error {
 	return f.config.Marks.Forget(ctx, f.status.Name, func(key string) bool {
-		_, err := os.Lstat(filepath.Join(f.dispose.root, key))
-		return !errors.Is(err, fs.ErrNotExist)
+		return present(filepath.Join(f.dispose.root, key))
 	})
 }
 

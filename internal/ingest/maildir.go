@@ -25,6 +25,7 @@ func NewMaildir(path string, c FileConfig) *Maildir {
 	m := &Maildir{files{
 		health:  newHealth("maildir:" + path),
 		config:  c,
+		trials:  NewTrials[string](c.Options),
 		folders: []string{filepath.Join(path, "new"), filepath.Join(path, "cur")},
 		wanted:  unseenMail,
 		dispose: disposal{root: path, after: c.After, keepRefused: c.KeepRefused},

@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -30,9 +30,9 @@ type Mbox struct {
 	health
 	path   string
 	config FileConfig
-	// attempts counts the failures of the mail called failing.
-	failing  string
-	attempts int
+	trials *Trials[string] // by the name of a delivery
+	// stuck says that a call of the file did not return yet.
+	stuck atomic.Bool
 }
 
 // NewMbox returns a source for the file at path. Its name is "mbox:" and the
@@ -43,7 +43,7 @@ func NewMbox(path string, c FileConfig) (*Mbox, error) {
 		return nil, fmt.Errorf("mbox %s: mails in an mbox cannot be moved or deleted, so that after must be keep", path)
 	}
 	path = filepath.Clean(path)
-	return &Mbox{health: newHealth("mbox:" + path), path: path, config: c}, nil
+	return &Mbox{health: newHealth("mbox:" + path), path: path, config: c, trials: NewTrials[string](c.Options)}, nil
 }
 
 // Run reads the file as it grows until ctx ends.
@@ -85,18 +85,24 @@ func (m *Mbox) wait(ctx context.Context, w *watch, pause time.Duration) error {
 
 // read delivers the mails that were not read yet and returns when to look again.
 func (m *Mbox) read(ctx context.Context, deliver Deliver) (time.Duration, error) {
-	file, err := os.Open(m.path)
-	if err != nil {
+	if m.stuck.Load() {
+		return 0, fmt.Errorf("read mbox: %w", errStuck)
+	}
+	file := &steadyFile{
+		ctx: ctx, path: m.path, follow: m.config.FollowLinks, patience: m.config.Timeout,
+		stuck: func() { m.stuck.Store(true) }, freed: func() { m.stuck.Store(false) },
+	}
+	defer file.release()
+	if err := file.open(); err != nil {
 		return 0, fmt.Errorf("read mbox: %w", err)
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return 0, fmt.Errorf("read mbox: %w", err)
-	}
+	info := file.before
 	offset, err := m.resume(ctx, file, info.Size())
 	if err != nil {
 		return 0, err
+	}
+	if unread := info.Size() - offset; unread > maxFile {
+		return 0, fmt.Errorf("read mbox: %d bytes to read are more than any mailbox has", unread)
 	}
 	for offset < info.Size() && ctx.Err() == nil {
 		m.setBacklog(1)
@@ -121,7 +127,7 @@ const mboxBatch = 8 << 20
 
 // mails returns the deliveries of the next mails, in order, and where they end.
 // It is not settled when the last mail may still be written.
-func (m *Mbox) mails(file *os.File, info fs.FileInfo, start int64) (mails []*Delivery, end int64, settled bool, err error) {
+func (m *Mbox) mails(file io.ReaderAt, info fs.FileInfo, start int64) (mails []*Delivery, end int64, settled bool, err error) {
 	end = start
 	for end < info.Size() && len(mails) < m.config.Together && end-start < mboxBatch {
 		size, closed, err := mailEnd(io.NewSectionReader(file, end, info.Size()-end))
@@ -144,8 +150,8 @@ func (m *Mbox) mails(file *os.File, info fs.FileInfo, start int64) (mails []*Del
 	return mails, end, true, nil
 }
 
-// deliver delivers mails. One that cannot be read is tried again from the
-// committed offset, and refused after the last attempt.
+// deliver delivers mails. One that cannot be authenticated is tried again from
+// the committed offset, for a day. What the disk breaks is no fault of a mail.
 func (m *Mbox) deliver(ctx context.Context, deliver Deliver, mails []*Delivery) error {
 	results, err := deliver(ctx, mails...)
 	if err != nil {
@@ -154,13 +160,11 @@ func (m *Mbox) deliver(ctx context.Context, deliver Deliver, mails []*Delivery) 
 	for i := range results {
 		d, result := mails[i], &results[i]
 		var input *InputError
-		if errors.As(result.Err, &input) {
-			if m.failing != d.Name {
-				m.failing, m.attempts = d.Name, 0
-			}
-			if m.attempts++; m.attempts < m.config.Attempts {
+		if errors.As(result.Err, &input) && errors.Is(input, ErrNotNow) {
+			if m.trials.Failed(d.Name, input); !m.trials.GiveUp(d.Name) {
 				return result.Err
 			}
+			m.trials.Done(d.Name)
 			d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: result.Err}
 			if *result, err = deliver.One(ctx, d); err != nil {
 				return err
@@ -192,7 +196,7 @@ func (m *Mbox) report(d *Delivery, r *Result) {
 }
 
 // resume returns the offset to read from: the committed one, if the file still has the bytes before it.
-func (m *Mbox) resume(ctx context.Context, file *os.File, size int64) (int64, error) {
+func (m *Mbox) resume(ctx context.Context, file io.ReaderAt, size int64) (int64, error) {
 	committed, ok, err := m.config.Marks.Lookup(ctx, m.status.Name, mboxKey)
 	if err != nil || !ok {
 		return 0, err
@@ -214,7 +218,7 @@ func (m *Mbox) resume(ctx context.Context, file *os.File, size int64) (int64, er
 }
 
 // mboxMark describes a position: the offset and a digest of the bytes before it.
-func mboxMark(file *os.File, offset int64) (string, error) {
+func mboxMark(file io.ReaderAt, offset int64) (string, error) {
 	const window = 512
 	start := max(offset-window, 0)
 	buf := make([]byte, offset-start)

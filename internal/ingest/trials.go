@@ -39,8 +39,8 @@ func NewTrials[K comparable](o Options) *Trials[K] {
 
 // Failed takes down that an input failed. The pause until the next attempt
 // doubles from Options.Retry to an hour, or to five minutes when the input is not
-// to blame.
-func (t *Trials[K]) Failed(key K, err error) {
+// to blame. It is returned.
+func (t *Trials[K]) Failed(key K, err error) (pause time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	one := t.inputs[key]
@@ -58,12 +58,13 @@ func (t *Trials[K]) Failed(key K, err error) {
 	one.pause = min(max(2*one.pause, t.options.Retry), longest)
 	one.due = now.Add(one.pause)
 	if !counts {
-		return
+		return one.pause
 	}
 	if one.attempts == 0 {
 		one.first = now
 	}
 	one.attempts++
+	return one.pause
 }
 
 // Pausing reports whether it is too early to try the input again.

@@ -24,10 +24,12 @@ type waiter struct {
 	// due is when to look again; zero means at the next scan.
 	due time.Time
 	// seen is when the file was first seen with this fingerprint.
-	seen     time.Time
-	print    string
-	attempts int
-	stuck    bool
+	seen  time.Time
+	print string
+	// stuck says that it could not be put away.
+	stuck bool
+	// reading says that a call of it did not return yet.
+	reading bool
 }
 
 // get returns the entry of a file, a new one if there is none. The caller holds mu.
@@ -68,7 +70,7 @@ func (w *waiting) touch(path string, settle time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := w.get(path)
-	e.due, e.attempts, e.stuck = time.Now().Add(settle), 0, false
+	e.due, e.stuck = time.Now().Add(settle), false
 }
 
 // later asks for another look at the file after a pause.
@@ -78,14 +80,11 @@ func (w *waiting) later(path string, pause time.Duration) {
 	w.get(path).due = time.Now().Add(max(pause, time.Millisecond))
 }
 
-// failed counts a failed attempt and returns the number so far.
-func (w *waiting) failed(path string) int {
+// reading notes that a call of the file does not return, or did after all.
+func (w *waiting) reading(path string, still bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e := w.get(path)
-	e.attempts++
-	e.due = time.Time{}
-	return e.attempts
+	w.get(path).reading = still
 }
 
 // stuck notes that a file cannot be put away and reports whether that is news.
@@ -102,7 +101,9 @@ func (w *waiting) stuck(path string) bool {
 func (w *waiting) drop(path string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.files, path)
+	if e := w.files[path]; e != nil && !e.reading {
+		delete(w.files, path)
+	}
 }
 
 // pausing reports whether it is too early to look at the file again.
@@ -110,7 +111,7 @@ func (w *waiting) pausing(path string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := w.files[path]
-	return e != nil && e.due.After(time.Now())
+	return e != nil && (e.reading || e.due.After(time.Now()))
 }
 
 // prune forgets the files that are gone.
@@ -118,7 +119,7 @@ func (w *waiting) prune() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for path, e := range w.files {
-		if !e.due.IsZero() {
+		if !e.due.IsZero() || e.reading {
 			continue
 		}
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest/servers"
 )
 
 // fixed is a connection that has these bytes.
@@ -21,13 +22,10 @@ func (f fixed) Read(p []byte) (int, error) { return f.Reader.Read(p) }
 // FuzzLenient reads anything without a panic, in lines that are whole, however
 // the bytes come.
 func FuzzLenient(f *testing.F) {
-	deviations, err := os.ReadFile("testdata/deviations.tsv")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for line := range strings.Lines(string(deviations)) {
-		said := line[strings.LastIndexByte(line, '\t')+1:]
-		f.Add([]byte("* 2 FETCH (UID 3 BODY[] {3}\r\nabc)\r\n* OK [" + said + "] x\r\nT1 OK " + said))
+	for _, d := range servers.IMAPDeviations() {
+		for _, said := range d.Said() {
+			f.Add([]byte("* 2 FETCH (UID 3 BODY[] {3}\r\nabc)\r\n* OK [" + said + "] x\r\nT1 OK " + said))
+		}
 	}
 	f.Add([]byte("* LIST (\\Noselect) \"/\" {4}\r\na\"b\\\r\n* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL\r\n"))
 	f.Add([]byte("* 1 FETCH (BODY[] {99999999999999999999}\r\n"))

@@ -86,6 +86,14 @@ func read(text string) (all []Deviation) {
 	return all
 }
 
+// Said is what a server of the deviation says instead of what it should.
+func (d *Deviation) Said() (all []string) {
+	for _, r := range d.rules {
+		all = append(all, r.with)
+	}
+	return all
+}
+
 // rewrite returns a line of the answer to a command as the deviation has it.
 func (d *Deviation) rewrite(command, line string) string {
 	for _, r := range d.rules {

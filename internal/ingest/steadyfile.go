@@ -1,0 +1,196 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+// steadyFile reads a regular file, and fails when the file is not what it was
+// before. No call of it takes longer than patience, or lasts when ctx ends: a
+// file of a network or of FUSE may never answer, which must cost nobody else.
+// It is opened when it is read first.
+type steadyFile struct {
+	ctx    context.Context //nolint:containedctx // io.Reader has no other way to end a long read.
+	path   string
+	follow bool // symbolic links
+	before fs.FileInfo
+	// patience is how long a call may take.
+	patience time.Duration
+	// stuck is called when a call does not return in time, and freed when it
+	// returns after all. They may be nil.
+	stuck, freed func()
+
+	file   *os.File
+	offset int64
+	buf    []byte
+	gone   bool // a call did not return, and the file belongs to it
+}
+
+// errStuck says that a file did not answer.
+var errStuck = errors.New("the file does not answer")
+
+// call runs work on the file in the background. Work that does not return keeps
+// the file and the buffer.
+func (f *steadyFile) call(work func() error) error {
+	if err := f.ctx.Err(); err != nil {
+		return err
+	}
+	if f.gone {
+		return errStuck
+	}
+	done, abandoned := make(chan error), make(chan struct{})
+	go func() {
+		err := work()
+		select {
+		case done <- err:
+		case <-abandoned:
+			f.close()
+			if f.freed != nil {
+				f.freed()
+			}
+		}
+	}()
+	timer := time.NewTimer(f.patience)
+	defer timer.Stop()
+	err := errStuck
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		err = fmt.Errorf("%w within %s", errStuck, f.patience)
+	case <-f.ctx.Done():
+		err = f.ctx.Err()
+	}
+	f.gone = true
+	if f.stuck != nil {
+		f.stuck()
+	}
+	close(abandoned)
+	return err
+}
+
+// Read reads on.
+func (f *steadyFile) Read(p []byte) (int, error) {
+	n, err := f.ReadAt(p[:min(len(p), steadyBuffer)], f.offset)
+	f.offset += int64(n)
+	if err != nil && n > 0 {
+		return n, nil // and the error with the next call
+	}
+	return n, err
+}
+
+// steadyBuffer is how much is read at once.
+const steadyBuffer = 64 << 10
+
+// ReadAt reads at an offset, at most steadyBuffer.
+func (f *steadyFile) ReadAt(p []byte, offset int64) (n int, err error) {
+	if len(p) > steadyBuffer {
+		return f.readLong(p, offset)
+	}
+	if err := f.open(); err != nil {
+		return 0, err
+	}
+	if cap(f.buf) < len(p) {
+		f.buf = make([]byte, len(p))
+	}
+	// The caller's p must not change when the call is given up.
+	buf, read := f.buf[:len(p)], 0
+	err = f.call(func() (err error) {
+		read, err = f.file.ReadAt(buf, offset)
+		if errors.Is(err, io.EOF) {
+			err = cmp.Or(f.unchanged(), err)
+		}
+		return err
+	})
+	if f.gone {
+		return 0, err
+	}
+	return copy(p, buf[:read]), err
+}
+
+// readLong is ReadAt in pieces.
+func (f *steadyFile) readLong(p []byte, offset int64) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = f.ReadAt(p[n:min(len(p), n+steadyBuffer)], offset+int64(n))
+		n += m
+	}
+	return n, err
+}
+
+// unchanged fails when the file is not what it was.
+func (f *steadyFile) unchanged() error {
+	now, err := f.file.Stat()
+	if err == nil && fingerprint(now) != fingerprint(f.before) {
+		return errChanged
+	}
+	return err
+}
+
+// open opens the file.
+func (f *steadyFile) open() error {
+	if f.file != nil {
+		return nil
+	}
+	return f.call(func() error {
+		file, info, err := openRegular(f.path, f.follow)
+		if err != nil {
+			return err
+		}
+		if f.before != nil && !os.SameFile(info, f.before) {
+			file.Close()
+			return errChanged
+		}
+		f.file, f.before = file, info
+		return nil
+	})
+}
+
+func (f *steadyFile) close() {
+	if f.file != nil {
+		f.file.Close()
+	}
+}
+
+// release closes the file as soon as it was read: its delivery may wait for
+// many others.
+func (f *steadyFile) release() {
+	if !f.gone {
+		f.close()
+	}
+}
+
+// errIrregular says that something is no file to be read.
+var errIrregular = errors.New("it is not a regular file")
+
+// openRegular opens a file that may be something else since it was looked at: a
+// pipe or a device must not block, and a link must not lead elsewhere.
+func openRegular(path string, follow bool) (*os.File, fs.FileInfo, error) {
+	flags := os.O_RDONLY | syscall.O_NONBLOCK
+	if !follow {
+		flags |= syscall.O_NOFOLLOW
+	}
+	file, err := os.OpenFile(path, flags, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		err = fmt.Errorf("%w, but a symbolic link, which --source.follow-links and follow_links allow", errIrregular)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("read %s: %w", path, errIrregular)
+	}
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, info, nil
+}
