@@ -20,6 +20,8 @@ type Source struct {
 	Missed uint64
 	// Panics is how many panics of the source were caught.
 	Panics uint64
+	// Listener is about the clients of a source that listens; nil for others.
+	Listener *Listener
 	// LastSuccess is when an input was last taken; the zero time when it was
 	// not since the start of the process. The tally remembers the time before.
 	LastSuccess time.Time
@@ -27,6 +29,15 @@ type Source struct {
 	Inputs map[string]uint64
 	// Seconds is how long taking them took in all.
 	Seconds float64
+}
+
+// Listener is how the clients of a source that listens are doing.
+type Listener struct {
+	// Open is how many are connected, Accepted how many ever were.
+	Open     int
+	Accepted uint64
+	// Rejections counts what was refused of them by reason, a closed set.
+	Rejections map[string]uint64
 }
 
 // Config configures a Collector. Its zero value works.

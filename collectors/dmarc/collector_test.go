@@ -98,6 +98,7 @@ func TestGolden(t *testing.T) {
 	sources := func() []collector.Source {
 		return []collector.Source{{
 			Name: "dir:/reports", Up: true, Backlog: 2, LastSuccess: now, Inputs: map[string]uint64{"counted": 3}, Seconds: 0.5,
+			Listener: &collector.Listener{Open: 1, Accepted: 7, Rejections: map[string]uint64{"idle": 2}},
 		}}
 	}
 	c := collector.New(filled(t), collector.Config{Sources: sources})

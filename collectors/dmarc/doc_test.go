@@ -11,7 +11,10 @@ import (
 // TestMetricsDoc keeps docs/metrics/dmarc.md equal to the collectors.
 func TestMetricsDoc(t *testing.T) {
 	sources := func() []collector.Source {
-		return []collector.Source{{Name: "dir:/reports", LastSuccess: time.Unix(1, 0), Inputs: map[string]uint64{"counted": 1}}}
+		return []collector.Source{{
+			Name: "dir:/reports", LastSuccess: time.Unix(1, 0), Inputs: map[string]uint64{"counted": 1},
+			Listener: &collector.Listener{Rejections: map[string]uint64{"idle": 1}},
+		}}
 	}
 	c := collector.New(filled(t), collector.Config{Sources: sources})
 	d := collector.NewDNS(zone{"_dmarc.example.com.": {"v=DMARC1; p=none"}}, []string{"example.com"}, collector.DNSConfig{})

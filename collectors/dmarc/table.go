@@ -192,6 +192,25 @@ func sourceRows() []row {
 			counter, list("source"), source(func(s *Source, out *output) { out.value(float64(s.Panics), s.Name) }),
 		},
 		{
+			"dmarc_source_connections",
+			"Clients that are connected to a source that listens for mail.",
+			gauge, list("source"), listener(func(s *Source, out *output) { out.value(float64(s.Listener.Open), s.Name) }),
+		},
+		{
+			"dmarc_source_connections_total",
+			"Clients that connected to a source that listens for mail, since the start of the exporter.",
+			counter, list("source"), listener(func(s *Source, out *output) { out.value(float64(s.Listener.Accepted), s.Name) }),
+		},
+		{
+			"dmarc_source_rejections_total",
+			"Connections, recipients and mails that a source that listens for mail turned away or cut off, by reason, since the start of the exporter.",
+			counter, list("source", "reason"), listener(func(s *Source, out *output) {
+				for reason, n := range s.Listener.Rejections {
+					out.value(float64(n), s.Name, reason)
+				}
+			}),
+		},
+		{
 			"dmarc_source_last_success_timestamp_seconds",
 			"When an input of a source was last taken, before the start of the exporter too; 0 when none ever was.",
 			gauge, list("source"), lastSuccess,
@@ -211,6 +230,15 @@ func sourceRows() []row {
 			counter, list("source"), source(func(s *Source, out *output) { out.value(s.Seconds, s.Name) }),
 		},
 	}
+}
+
+// listener is source for those that listen.
+func listener(get func(s *Source, out *output)) func(in *input, out *output) {
+	return source(func(s *Source, out *output) {
+		if s.Listener != nil {
+			get(s, out)
+		}
+	})
 }
 
 func list(labels ...string) []string { return labels }

@@ -212,7 +212,8 @@ func (s *service) sourceMetrics() []collector.Source {
 			inputs["failed_"+string(failure)] = stats.Failures[failure]
 		}
 		out = append(out, collector.Source{
-			Name: status.Name, Up: status.Up, Backlog: status.Backlog,
+			Listener: (*collector.Listener)(status.Listener),
+			Name:     status.Name, Up: status.Up, Backlog: status.Backlog,
 			Missed: status.Missed, Panics: status.Panics + s.supervisor.Panics(status.Name),
 			LastSuccess: stats.LastSuccess, Inputs: inputs, Seconds: stats.Seconds,
 		})

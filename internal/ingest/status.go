@@ -19,8 +19,21 @@ type Status struct {
 	Since time.Time
 	// Missed is how many inputs were listed, but gone before they could be read.
 	Missed uint64
+	// Listener is about the clients of a source that listens, nil for others.
+	Listener *Listener
 	// Panics is how many panics of parts of the source were caught.
 	Panics uint64
+}
+
+// Listener is a snapshot of the clients of a source that listens.
+type Listener struct {
+	// Open is how many are connected.
+	Open int
+	// Accepted is how many connected since the start of the process.
+	Accepted uint64
+	// Rejections counts, by reason, what was refused of them: connections, sessions
+	// that were cut off, recipients and mails that are too large.
+	Rejections map[string]uint64
 }
 
 // health is the part of a source that remembers its Status. It is safe for

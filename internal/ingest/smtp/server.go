@@ -5,17 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/emersion/go-smtp"
-	"golang.org/x/net/netutil"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
@@ -33,10 +28,15 @@ type Config struct {
 	Recipients []string
 	// MaxBytes is the size of the largest mail; 0 means the memory that ingest.Limits allow.
 	MaxBytes int64
-	// Timeout is how long a client may take for a command, and for a whole mail; 0 means a minute.
+	// Timeout is how long a client may take for a command, and for a whole mail; 0
+	// means a minute. After five times as long without a mail its session ends.
 	Timeout time.Duration
-	// Connections is how many clients are served at once; 0 means 50.
+	// Connections is how many clients are served at once; 0 means 50. One more
+	// takes the place of the one that is longest without a mail.
 	Connections int
+	// PerAddress is how many of them may come from one address, or from one
+	// network of 64 bits; 0 means half of Connections. A socket has no addresses.
+	PerAddress int
 	// TLS offers STARTTLS when it is not nil.
 	TLS *tls.Config
 	// RequireTLS refuses mail that does not come over TLS.
@@ -45,17 +45,15 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-const (
-	// shutdownGrace is how long mails that are being received may take at shutdown.
-	shutdownGrace = 10 * time.Second
-	// maxLine is more than RFC 5321 allows, because some reports come as XML without line breaks.
-	maxLine = 1 << 20
-)
+// shutdownGrace is how long mails that are being received may take at shutdown.
+const shutdownGrace = 10 * time.Second
 
 // Server is a source that mail servers send reports to.
 type Server struct {
 	config     Config
 	recipients map[string]bool
+	guests     *guests
+	notices    *ingest.Notices
 
 	mu     sync.Mutex
 	status ingest.Status
@@ -91,10 +89,14 @@ func New(c Config) (*Server, error) {
 	if c.Connections == 0 {
 		c.Connections = 50
 	}
+	if c.PerAddress == 0 {
+		c.PerAddress = (c.Connections + 1) / 2
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{config: c, recipients: make(map[string]bool), status: ingest.Status{Name: name}}
+	s.guests, s.notices = newGuests(c.Connections, c.PerAddress), ingest.NewNotices(c.Logger.With("source", name))
 	for _, r := range c.Recipients {
 		s.recipients[strings.ToLower(strings.TrimSpace(r))] = true
 	}
@@ -105,7 +107,9 @@ func New(c Config) (*Server, error) {
 func (s *Server) Status() ingest.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
+	status := s.status
+	status.Listener = s.guests.stats()
+	return status
 }
 
 // Addr returns the address that the server listens on, nil while it does not.
@@ -136,13 +140,13 @@ func (s *Server) Run(ctx context.Context, deliver ingest.Deliver) error {
 	f := &flights{slots: make(chan struct{}, s.config.Connections), ctx: deliverCtx.Done(), deliver: func(d *ingest.Delivery) (ingest.Result, error) {
 		return deliver.One(deliverCtx, d)
 	}}
-	server := s.server(f)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(netutil.LimitListener(listener, s.config.Connections)) }()
-	select {
-	case err = <-served:
-		err = fmt.Errorf("serve mail: %w", err)
-	case <-ctx.Done():
+	var clients sync.WaitGroup
+	defer context.AfterFunc(ctx, func() {
+		s.set(nil, ctx.Err())
+		_ = listener.Close()
+	})()
+	err = s.accept(listener, f, &clients)
+	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
 	s.set(nil, err)
@@ -151,9 +155,40 @@ func (s *Server) Run(ctx context.Context, deliver ingest.Deliver) error {
 		s.config.Logger.Warn("mails were cut off at shutdown, their senders will try again", "source", s.status.Name)
 	}
 	cancel()
-	// Idle clients would keep Server.Shutdown waiting.
-	_ = server.Close()
+	s.guests.closeAll()
+	clients.Wait()
 	return err
+}
+
+// accept serves clients until the listener is closed. What passes, such as that
+// there are no descriptors, is waited for.
+func (s *Server) accept(listener net.Listener, f *flights, clients *sync.WaitGroup) error {
+	const pause = 100 * time.Millisecond
+	for {
+		nc, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		if err != nil {
+			s.notices.Warn("cannot accept a connection", "err", err)
+			time.Sleep(pause)
+			continue
+		}
+		c := newConn(s, nc, f)
+		if !s.guests.admit(c) {
+			c.turnAway()
+			continue
+		}
+		clients.Go(func() {
+			defer s.guests.leave(c)
+			if err := ingest.Guard(func() error { c.serve(); return nil }); err != nil {
+				s.mu.Lock()
+				s.status.Panics++
+				s.mu.Unlock()
+				s.config.Logger.Error("panic while receiving mail, please report it", "source", s.status.Name, "err", err)
+			}
+		})
+	}
 }
 
 func (s *Server) listen() (net.Listener, error) {
@@ -226,124 +261,4 @@ func (f *flights) land(limit time.Duration) bool {
 		}
 	}
 	return true
-}
-
-// server makes the protocol server.
-func (s *Server) server(f *flights) *smtp.Server {
-	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return &session{server: s, conn: c, flights: f}, nil
-	}))
-	server.LMTP = s.config.LMTP
-	server.Domain = s.config.Hostname
-	server.TLSConfig = s.config.TLS
-	server.MaxMessageBytes = s.config.MaxBytes
-	server.MaxRecipients = 100
-	server.MaxLineLength = maxLine
-	server.ReadTimeout, server.WriteTimeout = s.config.Timeout, s.config.Timeout
-	server.EnableSMTPUTF8 = true
-	server.ErrorLog = slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn)
-	return server
-}
-
-// session is one connection.
-type session struct {
-	server  *Server
-	conn    *smtp.Conn
-	flights *flights
-	flying  atomic.Bool
-}
-
-// Mail accepts any sender: bounces of reports come without one.
-func (s *session) Mail(string, *smtp.MailOptions) error {
-	if !s.server.config.RequireTLS {
-		return nil
-	}
-	if _, ok := s.conn.TLSConnectionState(); !ok {
-		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "Must issue a STARTTLS command first"}
-	}
-	return nil
-}
-
-// Rcpt accepts the configured recipients.
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	to = strings.ToLower(to)
-	at := strings.LastIndexByte(to, '@')
-	if s.server.recipients[to] || at >= 0 && s.server.recipients[to[at:]] {
-		return nil
-	}
-	return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such recipient here"}
-}
-
-// Data delivers the mail and answers when its outcome is durable.
-func (s *session) Data(r io.Reader) error {
-	s.flying.Store(true)
-	if !s.flights.begin() {
-		return temporary(context.Canceled)
-	}
-	result, err := s.deliver(r)
-	if err != nil {
-		s.server.config.Logger.Error("mail was not recorded, its sender will try again", "source", s.server.status.Name, "err", err)
-		return temporary(err)
-	}
-	if result.Class() != ingest.ClassRefused {
-		return nil
-	}
-	message := string(result.Reason())
-	for _, item := range result.Items {
-		if item.Err != nil {
-			message = printable(item.Err.Error())
-			break
-		}
-	}
-	return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: "Not a report: " + message}
-}
-
-// deliver receives a mail to its end and delivers it.
-func (s *session) deliver(r io.Reader) (ingest.Result, error) {
-	spool, err := ingest.NewSpool(r)
-	if err != nil {
-		return ingest.Result{}, err
-	}
-	defer spool.Close()
-	return s.flights.deliver(&ingest.Delivery{
-		Source: s.server.status.Name, Name: s.conn.Conn().RemoteAddr().String(), Body: spool,
-	})
-}
-
-// temporary makes the answer to a mail that should be sent again, unless its
-// size or its lines are the trouble.
-func temporary(err error) error {
-	var limit *smtp.SMTPError
-	if errors.As(err, &limit) && limit.Code == 552 {
-		return limit
-	}
-	if errors.Is(err, smtp.ErrTooLongLine) {
-		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: "A line is too long"}
-	}
-	return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Cannot record reports now, try again later"}
-}
-
-// printable keeps an answer on one line of plain text.
-func printable(text string) string {
-	const limit = 200
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, text)
-	return text[:min(len(text), limit)]
-}
-
-// Reset is called after the answer to a mail.
-func (s *session) Reset() {
-	if s.flying.Swap(false) {
-		s.flights.end()
-	}
-}
-
-// Logout is called when the connection ends.
-func (s *session) Logout() error {
-	s.Reset()
-	return nil
 }

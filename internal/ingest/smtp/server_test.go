@@ -226,7 +226,7 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
-// TestLongLine takes XML without line breaks, within reason.
+// TestLongLine takes XML without line breaks, which is as large as a mail may be.
 func TestLongLine(t *testing.T) {
 	store := ingesttest.Store(t)
 	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{})
@@ -238,12 +238,11 @@ func TestLongLine(t *testing.T) {
 	if err := send(dial(t, s, false), long(100<<10)); err != nil {
 		t.Errorf("a long line: %v", err)
 	}
-	// The connection ends there, which may be faster than the answer.
-	if err := send(dial(t, s, false), long(2<<20)); code(err) != 554 && code(err) != 0 {
-		t.Errorf("too long a line: %v, want 554", err)
+	if err := send(dial(t, s, false), long(2<<20)); err != nil {
+		t.Errorf("a very long line: %v", err)
 	}
-	if n := ingesttest.Sum(store, tally.Reports); n != 1 {
-		t.Errorf("%d reports, want 1", n)
+	if n := ingesttest.Sum(store, tally.Reports); n != 2 {
+		t.Errorf("%d reports, want 2", n)
 	}
 }
 
