@@ -12,8 +12,9 @@ import (
 )
 
 // NewGraph returns a Webmail that reads a mailbox by Microsoft Graph. Its name
-// is "graph:" and the user. Folders are those at the top of the mailbox by
-// their names; inbox, archive, junkemail and deleteditems mean the same in all languages.
+// is "graph:" and the user. Folders are written by their names, those within
+// others as Inbox/DMARC; inbox, archive, junkemail and deleteditems mean the same
+// in all languages.
 func NewGraph(c WebmailConfig) (*Webmail, error) {
 	w, client, err := newWebmail("graph", c, "https://graph.microsoft.com/v1.0")
 	if err != nil {
@@ -79,38 +80,91 @@ func (g *graph) remove(ctx context.Context, id string) error {
 
 func (g *graph) message(id string) string { return g.mailbox + "/messages/" + url.PathEscape(id) }
 
-// folder returns the id of a folder, which is created if it should be.
+// wellKnown are the folders whose names mean the same in all languages.
+var wellKnown = []string{"inbox", "archive", "junkemail", "deleteditems"}
+
+// folder returns the id of a folder, which is created if it should be. A folder
+// within others is written with slashes, such as Inbox/DMARC; one at the top may
+// have slashes in its name.
 func (g *graph) folder(ctx context.Context, name string, create bool) (string, error) {
-	if slices.Contains([]string{"inbox", "archive", "junkemail", "deleteditems"}, strings.ToLower(name)) {
-		return strings.ToLower(name), nil
-	}
 	if id := g.folders[name]; id != "" {
 		return id, nil
 	}
-	type folder struct {
-		ID string `json:"id"`
+	id, err := "", error(nil)
+	if strings.Contains(name, "/") {
+		id, err = g.find(ctx, "", name)
 	}
+	if id == "" && err == nil {
+		id, err = g.walk(ctx, name, create)
+	}
+	if err != nil {
+		return "", err
+	}
+	g.folders[name] = id
+	return id, nil
+}
+
+// walk goes from folder to folder.
+func (g *graph) walk(ctx context.Context, name string, create bool) (string, error) {
+	id := ""
+	for part := range strings.SplitSeq(strings.Trim(name, "/"), "/") {
+		parent := id
+		if parent == "" && slices.Contains(wellKnown, strings.ToLower(part)) {
+			id = strings.ToLower(part)
+			continue
+		}
+		var err error
+		if id, err = g.find(ctx, parent, part); err != nil {
+			return "", err
+		}
+		switch {
+		case id != "":
+		case !create:
+			return "", fmt.Errorf("there is no folder %s", name)
+		default:
+			if id, err = g.create(ctx, parent, part); err != nil {
+				return "", fmt.Errorf("create folder %s: %w", name, err)
+			}
+		}
+	}
+	return id, nil
+}
+
+// graphFolder is as much of a folder as is asked for.
+type graphFolder struct {
+	ID string `json:"id"`
+}
+
+// children is the path of the folders within a folder, or at the top for "".
+func (g *graph) children(parent string) string {
+	if parent == "" {
+		return g.mailbox + "/mailFolders"
+	}
+	return g.mailbox + "/mailFolders/" + url.PathEscape(parent) + "/childFolders"
+}
+
+// find returns the id of a folder within another one, or "".
+func (g *graph) find(ctx context.Context, parent, name string) (string, error) {
 	var found struct {
-		Value []folder `json:"value"`
+		Value []graphFolder `json:"value"`
 	}
 	filter := url.Values{"$filter": {"displayName eq '" + strings.ReplaceAll(name, "'", "''") + "'"}}
-	if err := g.client.call(ctx, http.MethodGet, g.mailbox+"/mailFolders?"+filter.Encode(), nil, &found); err != nil {
+	if err := g.client.call(ctx, http.MethodGet, g.children(parent)+"?"+filter.Encode(), nil, &found); err != nil {
 		return "", fmt.Errorf("find folder %s: %w", name, err)
 	}
-	one := folder{}
-	switch {
-	case len(found.Value) > 0:
-		one = found.Value[0]
-	case !create:
-		return "", fmt.Errorf("there is no folder %s", name)
-	default:
-		if err := g.client.call(ctx, http.MethodPost, g.mailbox+"/mailFolders", map[string]string{"displayName": name}, &one); err != nil {
-			return "", fmt.Errorf("create folder %s: %w", name, err)
-		}
+	if len(found.Value) == 0 {
+		return "", nil
+	}
+	return found.Value[0].ID, nil
+}
+
+func (g *graph) create(ctx context.Context, parent, name string) (string, error) {
+	var one graphFolder
+	if err := g.client.call(ctx, http.MethodPost, g.children(parent), map[string]string{"displayName": name}, &one); err != nil {
+		return "", err
 	}
 	if one.ID == "" {
 		return "", errors.New("a folder without an id")
 	}
-	g.folders[name] = one.ID
 	return one.ID, nil
 }

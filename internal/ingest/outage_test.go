@@ -47,12 +47,7 @@ func testOutage(t *testing.T, lasting time.Duration) {
 			}
 		}
 	}
-	supervisor := &ingest.Supervisor{MinPause: time.Millisecond, MaxPause: time.Minute / outageScale}
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { supervisor.Run(ctx, pipeline.Deliver, sources) })
-	defer running.Wait()
-	defer cancel()
+	defer startSources(t, sources, pipeline.Deliver)()
 	for name, settled := range settled {
 		realtest.Eventually(t, name+": mails are put away", settled)
 	}
@@ -66,6 +61,21 @@ func testOutage(t *testing.T, lasting time.Duration) {
 		}
 	}
 }
+
+// startSources runs sources, and restarts them soon, until stop is called.
+func startSources(t testing.TB, sources map[string]ingest.Source, deliver ingest.Deliver) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	supervisor := &ingest.Supervisor{MinPause: time.Millisecond, MaxPause: time.Minute / outageScale}
+	var running sync.WaitGroup
+	running.Go(func() { supervisor.Run(ctx, deliver, sources) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// noToken is the token of services that ask for none.
+func noToken(context.Context, bool) (string, error) { return "t", nil }
 
 // outageSource makes a source and the server that it reads from.
 func outageSource(t *testing.T, kind, user string, d servers.Deviation, o ingest.Options) (source ingest.Source, settled func() bool) {
@@ -92,7 +102,7 @@ func outageSource(t *testing.T, kind, user string, d servers.Deviation, o ingest
 		settled = s.Settled
 		open := map[string]func(ingest.WebmailConfig) (*ingest.Webmail, error){"graph": ingest.NewGraph, "gmail": ingest.NewGmail}[kind]
 		source, err = open(ingest.WebmailConfig{
-			Options: o, Actions: actions, URL: s.URL, User: user, Token: func(context.Context, bool) (string, error) { return "t", nil },
+			Options: o, Actions: actions, URL: s.URL, User: user, Token: noToken,
 		})
 	}
 	if err != nil {
