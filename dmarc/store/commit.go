@@ -146,7 +146,7 @@ func (s *Store) transact(ctx context.Context, batch []*request) error {
 	var w *writing
 	delta := s.tally.Begin()
 	doubt := s.believe(delta.Now())
-	if doubt != nil && counts(batch) {
+	if doubt != nil && counting(batch) {
 		return doubt
 	}
 	err := s.db.Update(ctx, func(tx Tx) error {
@@ -172,7 +172,7 @@ func (s *Store) transact(ctx context.Context, batch []*request) error {
 	}
 	s.tally.Apply(w.delta)
 	w.ledger.apply()
-	if counts(batch) {
+	if counting(batch) {
 		s.counted(delta.Now())
 	}
 	s.known.add(w.keep.new)
@@ -188,8 +188,8 @@ func (s *Store) transact(ctx context.Context, batch []*request) error {
 	return nil
 }
 
-// counts reports whether a batch has deliveries.
-func counts(batch []*request) bool {
+// counting reports whether a batch has deliveries.
+func counting(batch []*request) bool {
 	return slices.ContainsFunc(batch, func(r *request) bool { return len(r.deliveries) > 0 })
 }
 

@@ -7,35 +7,16 @@ import (
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 )
 
-// The JSON of lists in contents.
-type (
-	reasonJSON struct {
-		Type    string `json:"type"`
-		Comment string `json:"comment,omitempty"`
-	}
-	dkimJSON struct {
-		Domain      string `json:"domain"`
-		Selector    string `json:"selector,omitempty"`
-		Result      string `json:"result"`
-		RawResult   string `json:"raw_result,omitempty"`
-		HumanResult string `json:"human_result,omitempty"`
-	}
-	spfJSON struct {
-		Domain      string `json:"domain"`
-		Scope       string `json:"scope,omitempty"`
-		Result      string `json:"result"`
-		RawResult   string `json:"raw_result,omitempty"`
-		HumanResult string `json:"human_result,omitempty"`
-	}
-	sentJSON struct {
-		SourceIP    string `json:"source_ip,omitempty"`
-		Disposition string `json:"disposition,omitempty"`
-		DKIM        string `json:"dkim,omitempty"`
-		SPF         string `json:"spf,omitempty"`
-	}
-)
+// sentJSON is what a record was sent with, where that was repaired.
+type sentJSON struct {
+	SourceIP    string `json:"source_ip,omitempty"`
+	Disposition string `json:"disposition,omitempty"`
+	DKIM        string `json:"dkim,omitempty"`
+	SPF         string `json:"spf,omitempty"`
+}
 
 // contentColumns is how many columns of texts a content has.
 const contentColumns = 10
@@ -43,19 +24,23 @@ const contentColumns = 10
 // contentOf returns the columns of what a record has in common with others, in
 // the order of sheetContents.
 func contentOf(rec *dmarc.Record, source []byte) (columns [contentColumns]string) {
-	reasons := make([]reasonJSON, 0, len(rec.Reasons))
+	reasons := make([]reportjson.Reason, 0, len(rec.Reasons))
 	for _, r := range rec.Reasons {
-		reasons = append(reasons, reasonJSON{clean(r.Type), clean(r.Comment)})
+		reasons = append(reasons, reportjson.Reason{Type: clean(r.Type), Comment: clean(r.Comment)})
 	}
-	dkim := make([]dkimJSON, 0, len(rec.AuthDKIM))
+	dkim := make([]reportjson.DKIM, 0, len(rec.AuthDKIM))
 	for i := range rec.AuthDKIM {
 		a := &rec.AuthDKIM[i]
-		dkim = append(dkim, dkimJSON{clean(a.Domain), clean(a.Selector), string(a.Result), clean(a.RawResult), clean(a.HumanResult)})
+		dkim = append(dkim, reportjson.DKIM{
+			Domain: clean(a.Domain), Selector: clean(a.Selector), Result: a.Result, RawResult: clean(a.RawResult), HumanResult: clean(a.HumanResult),
+		})
 	}
-	spf := make([]spfJSON, 0, len(rec.AuthSPF))
+	spf := make([]reportjson.SPF, 0, len(rec.AuthSPF))
 	for i := range rec.AuthSPF {
 		a := &rec.AuthSPF[i]
-		spf = append(spf, spfJSON{clean(a.Domain), clean(a.Scope), string(a.Result), clean(a.RawResult), clean(a.HumanResult)})
+		spf = append(spf, reportjson.SPF{
+			Domain: clean(a.Domain), Scope: clean(a.Scope), Result: a.Result, RawResult: clean(a.RawResult), HumanResult: clean(a.HumanResult),
+		})
 	}
 	sent := sentJSON{Disposition: clean(rec.RawDisposition), DKIM: clean(rec.RawDKIM), SPF: clean(rec.RawSPF)}
 	if string(source) != rec.Source {

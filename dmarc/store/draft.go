@@ -229,23 +229,25 @@ func (d *Draft) failure(report *failure.Report) {
 	}
 }
 
-// failureDetails is what of a failure report has no column of its own.
+// failureJSON is what of a failure report has no column of its own.
+type failureJSON struct {
+	Version           string    `json:"version,omitempty"`
+	UserAgent         string    `json:"user_agent,omitempty"`
+	RawAuthFailure    string    `json:"raw_auth_failure,omitempty"`
+	IdentityAlignment []string  `json:"identity_alignment,omitempty"`
+	RawDeliveryResult string    `json:"raw_delivery_result,omitempty"`
+	ReportedDomains   []string  `json:"reported_domains,omitempty"`
+	SourcePort        uint16    `json:"source_port,omitempty"`
+	Sent              time.Time `json:"sent,omitzero"`
+	DKIMIdentity      string    `json:"dkim_identity,omitempty"`
+	DKIMSelectorDNS   string    `json:"dkim_selector_dns,omitempty"`
+	SPFDNS            []string  `json:"spf_dns,omitempty"`
+	EvidenceFound     bool      `json:"evidence_found"`
+	EvidenceDate      time.Time `json:"evidence_date,omitzero"`
+}
+
 func failureDetails(r *failure.Report) any {
-	return struct {
-		Version           string    `json:"version,omitempty"`
-		UserAgent         string    `json:"user_agent,omitempty"`
-		RawAuthFailure    string    `json:"raw_auth_failure,omitempty"`
-		IdentityAlignment []string  `json:"identity_alignment,omitempty"`
-		RawDeliveryResult string    `json:"raw_delivery_result,omitempty"`
-		ReportedDomains   []string  `json:"reported_domains,omitempty"`
-		SourcePort        uint16    `json:"source_port,omitempty"`
-		Sent              time.Time `json:"sent,omitzero"`
-		DKIMIdentity      string    `json:"dkim_identity,omitempty"`
-		DKIMSelectorDNS   string    `json:"dkim_selector_dns,omitempty"`
-		SPFDNS            []string  `json:"spf_dns,omitempty"`
-		EvidenceFound     bool      `json:"evidence_found"`
-		EvidenceDate      time.Time `json:"evidence_date,omitzero"`
-	}{
+	return failureJSON{
 		r.Version, r.UserAgent, r.RawAuthFailure, r.IdentityAlignment, r.RawDeliveryResult, r.ReportedDomains, r.SourcePort, r.Sent,
 		r.DKIMIdentity, r.DKIMSelectorDNS, r.SPFDNS, r.Evidence.Found, r.Evidence.Date,
 	}

@@ -13,6 +13,9 @@ type Engine interface {
 	// Open opens the database, creates what is missing in it, and keeps other
 	// processes from writing it. Meta is that of a new database.
 	Open(ctx context.Context, fresh Meta) (Database, error)
+	// View opens what is committed for reading, while another process may write
+	// the database. It changes nothing in it.
+	View(ctx context.Context) (*View, error)
 }
 
 // Meta is what a database says about itself.

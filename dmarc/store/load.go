@@ -13,7 +13,7 @@ import (
 
 // load reads everything that lives in memory.
 func (s *Store) load(ctx context.Context) error {
-	rows, l, err := s.read(ctx)
+	rows, l, err := readCounts(ctx, s.db)
 	if err != nil {
 		return err
 	}
@@ -29,11 +29,17 @@ func (s *Store) load(ctx context.Context) error {
 	return nil
 }
 
-// read reads the tables and holds them to their guards and numbers.
-func (s *Store) read(ctx context.Context) (*tally.Rows, *ledger, error) {
+// counts is where the tables of counts are read from.
+type counts interface {
+	Name() string
+	Rows(ctx context.Context, table *Table, visit func(row []any) error) error
+}
+
+// readCounts reads the tables and holds them to their guards and numbers.
+func readCounts(ctx context.Context, db counts) (*tally.Rows, *ledger, error) {
 	rows := &tally.Rows{Expired: -1}
 	l := &ledger{map[tally.Day]identityDay{}, map[string]int64{}}
-	if err := s.readTable(ctx, tableTotals, func(r []any) error {
+	if err := readTable(ctx, db, tableTotals, func(r []any) error {
 		l.totals[r[0].(string)] = r[1].(int64)
 		return nil
 	}, nil); err != nil {
@@ -44,7 +50,7 @@ func (s *Store) read(ctx context.Context) (*tally.Rows, *ledger, error) {
 	}
 	for _, name := range totalNames() {
 		if _, ok := l.totals[name]; !ok {
-			return nil, nil, Damaged(s.db.Name(), "totals: no %s", name)
+			return nil, nil, Damaged(db.Name(), "totals: no %s", name)
 		}
 	}
 	rows.Expired = l.totals[totalExpired]
@@ -71,7 +77,7 @@ func (s *Store) read(ctx context.Context) (*tally.Rows, *ledger, error) {
 			return nil
 		}},
 	} {
-		if err := s.readTable(ctx, one.table, one.read, l); err != nil {
+		if err := readTable(ctx, db, one.table, one.read, l); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -80,16 +86,16 @@ func (s *Store) read(ctx context.Context) (*tally.Rows, *ledger, error) {
 		identities += day.identities
 	}
 	if identities != l.totals[totalIdentities] {
-		return nil, nil, Damaged(s.db.Name(), "%d identities of %d", identities, l.totals[totalIdentities])
+		return nil, nil, Damaged(db.Name(), "%d identities of %d", identities, l.totals[totalIdentities])
 	}
 	return rows, l, nil
 }
 
 // readTable reads a table and checks its guards, and with a ledger its number of rows.
-func (s *Store) readTable(ctx context.Context, t *Table, read func(row []any) error, l *ledger) error {
+func readTable(ctx context.Context, db counts, t *Table, read func(row []any) error, l *ledger) error {
 	count := int64(0)
 	var bad error
-	err := s.db.Rows(ctx, t, func(row []any) error {
+	err := db.Rows(ctx, t, func(row []any) error {
 		count++
 		values, sealed := row[:len(row)-1], row[len(row)-1]
 		if sealed != guard(t.Name, values) {
@@ -103,7 +109,7 @@ func (s *Store) readTable(ctx context.Context, t *Table, read func(row []any) er
 		bad = fmt.Errorf("%d rows of %d", count, l.totals[t.Name])
 	}
 	if bad != nil {
-		return Damaged(s.db.Name(), "%s: %w", t.Name, bad)
+		return Damaged(db.Name(), "%s: %w", t.Name, bad)
 	}
 	return err
 }

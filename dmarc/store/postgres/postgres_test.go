@@ -49,7 +49,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("conforms", func(t *testing.T) { storetest.Run(t, worlds(server)) })
 	for name, test := range map[string]func(*testing.T, *realtest.PostgresServer){
 		"kill": testKill, "kill controls": testKillControls, "away": testAway, "read-only": testReadOnly,
-		"start at once": testStartAtOnce, "access": testAccess,
+		"start at once": testStartAtOnce, "access": testAccess, "check": testCheck,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}
@@ -158,4 +158,25 @@ func testAccess(t *testing.T, server *realtest.PostgresServer) {
 
 func BenchmarkCommit(b *testing.B) {
 	storetest.BenchmarkCommit(b, worlds(realtest.Postgres(b, "fsync=on")))
+}
+
+// testCheck checks indexes when it can, and says when it cannot.
+func testCheck(t *testing.T, server *realtest.PostgresServer) {
+	w := worlds(server)(t)
+	storetest.Commit(t, storetest.Open(t, w.Engine, tally.Config{}), storetest.Of(storetest.Unique(1)))
+	notes := func() string {
+		t.Helper()
+		checked, err := store.Check(t.Context(), w.Engine)
+		if err != nil || len(checked.Problems) > 0 {
+			t.Fatalf("%+v, %v", checked, err)
+		}
+		return strings.Join(checked.Notes, "; ")
+	}
+	if got := notes(); !strings.Contains(got, "indexes were not checked: CREATE EXTENSION amcheck") {
+		t.Errorf("notes %q", got)
+	}
+	server.SQL(t, "postgres", "CREATE EXTENSION amcheck")
+	if got := notes(); strings.Contains(got, "indexes") {
+		t.Errorf("notes %q", got)
+	}
 }

@@ -117,7 +117,12 @@ func (d *database) install() error {
 	if err := os.Rename(d.newPath(), d.file.Path); err != nil {
 		return d.openError(err)
 	}
-	dir, err := os.Open(filepath.Dir(d.file.Path))
+	return d.syncDirectory(filepath.Dir(d.file.Path))
+}
+
+// syncDirectory makes the names in a directory durable.
+func (d *database) syncDirectory(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return d.openError(err)
 	}

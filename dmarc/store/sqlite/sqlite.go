@@ -182,7 +182,7 @@ func (d *database) check() error {
 		return d.openError(err)
 	}
 	if id != applicationID {
-		return &store.Error{Name: d.Name(), Doing: "open", Advice: "name another file", Err: errors.New("it belongs to another program")}
+		return d.notOurs()
 	}
 	err = transaction(d.writer, func() error {
 		version, err := d.writer.number("PRAGMA user_version")
@@ -200,6 +200,11 @@ func (d *database) check() error {
 		return d.openError(err)
 	}
 	return d.readMeta()
+}
+
+// notOurs says that a file is a database of something else.
+func (d *database) notOurs() error {
+	return &store.Error{Name: d.Name(), Doing: "open", Advice: "name another file", Err: errors.New("it belongs to another program")}
 }
 
 // guarded runs f on the file. The shared memory beside it is mapped: reading

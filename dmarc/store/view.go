@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// View is what was committed when it was opened, for reading: a snapshot of a
+// database that another process may write meanwhile. Close it soon: until then
+// the database keeps what is deleted.
+type View struct {
+	config ViewConfig
+}
+
+// ViewConfig is what an engine makes a View of.
+type ViewConfig struct {
+	Name string
+	// Tx is a transaction that reads one snapshot. Parameters are $1, $2 and so on.
+	Tx *sql.Tx
+	// Integrity is the engine's own check: what it finds wrong, and what it could not look at.
+	Integrity func(ctx context.Context) (problems, notes []string, err error)
+	// Explain adds to an error of the driver what an operator can do.
+	Explain func(doing string, err error) error
+	// Close closes what Tx is of.
+	Close func() error
+}
+
+// NewView makes a View of what an engine opened.
+func NewView(c ViewConfig) *View { return &View{c} }
+
+// Name names the database in errors.
+func (v *View) Name() string { return v.config.Name }
+
+// Close ends the snapshot.
+func (v *View) Close() error {
+	return errors.Join(v.config.Tx.Rollback(), v.config.Close()) // It wrote nothing.
+}
+
+// Query calls visit with the values of each row of a query: strings, int64s,
+// byte slices or nil. They are valid until visit returns.
+func (v *View) Query(ctx context.Context, visit func(row []any) error, query string, args ...any) error {
+	rows, err := v.config.Tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return v.explain(ctx, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return v.explain(ctx, err)
+	}
+	row, places := make([]any, len(columns)), make([]any, len(columns))
+	for i := range row {
+		places[i] = &row[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(places...); err != nil {
+			return v.explain(ctx, err)
+		}
+		if err := visit(row); err != nil {
+			return err
+		}
+	}
+	return v.explain(ctx, rows.Err())
+}
+
+// Rows visits the rows of a table.
+func (v *View) Rows(ctx context.Context, table *Table, visit func(row []any) error) error {
+	// What is read is kept.
+	return v.Query(ctx, func(row []any) error { return visit(slices.Clone(row)) },
+		fmt.Sprintf("SELECT %s, guard FROM %s", strings.Join(table.Columns, ", "), table.Name))
+}
+
+func (v *View) explain(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return v.config.Explain("read", err)
+}
+
+// OldVersion makes an *Error for a database called name that an older version
+// wrote, and that is not brought up to date because it is only read.
+func OldVersion(name string) error {
+	return &Error{
+		Name: name, Doing: "read", Err: fmt.Errorf("%w: it is an older one", ErrVersion), Advice: "start serve once, which brings it up to date",
+	}
+}
