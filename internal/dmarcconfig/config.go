@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
@@ -236,8 +237,41 @@ type HTTP struct {
 	Token config.Secret `yaml:"token"`
 	// TLSReports opens /v1/tlsrpt for TLS reports from everybody (RFC 8460, section 3).
 	TLSReports bool          `yaml:"tls_reports"`
+	SNS        *SNS          `yaml:"sns"`
+	Mailgun    *Mailgun      `yaml:"mailgun"`
 	MaxBytes   int64         `yaml:"max_bytes"`
 	Timeout    time.Duration `yaml:"timeout"`
+}
+
+// SNS are the topics of Amazon SNS whose signed messages need no token.
+type SNS struct {
+	Topics []string `yaml:"topics"`
+}
+
+// Check finds what is no topic.
+func (c *SNS) Check() error {
+	if len(c.Topics) == 0 {
+		return config.At("topics", errMissing)
+	}
+	for i, topic := range c.Topics {
+		if !strings.HasPrefix(topic, "arn:aws") || strings.Count(topic, ":") != 5 {
+			return config.At(fmt.Sprintf("topics[%d]", i), errors.New("must be the ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:reports"))
+		}
+	}
+	return nil
+}
+
+// Mailgun is the key by which forms of Mailgun are signed; they need no token.
+type Mailgun struct {
+	SigningKey config.Secret `yaml:"signing_key"`
+}
+
+// Check finds that it is missing.
+func (c *Mailgun) Check() error {
+	if !c.SigningKey.IsSet() {
+		return config.At("signing_key", errMissing)
+	}
+	return nil
 }
 
 // Load reads a configuration file and checks what can be seen in it; an empty

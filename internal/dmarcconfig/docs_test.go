@@ -13,7 +13,7 @@ import (
 // TestDocumentedConfigs loads every example of the pages and makes its sources.
 func TestDocumentedConfigs(t *testing.T) {
 	var pages []byte
-	for _, name := range []string{"configuration", "migration"} {
+	for _, name := range []string{"configuration", "migration", "sources"} {
 		page, err := os.ReadFile("../../docs/" + name + ".md")
 		if err != nil {
 			t.Fatal(err)

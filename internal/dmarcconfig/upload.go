@@ -23,9 +23,15 @@ func (c *HTTP) Uploads(logger *slog.Logger) (Uploads, error) {
 	upload := ingest.UploadConfig{
 		Name: "http:/v1/reports", Token: token, MaxBytes: c.MaxBytes, Timeout: c.Timeout, Logger: logger,
 	}
+	if c.SNS != nil {
+		upload.Hooks.Topics = c.SNS.Topics
+	}
+	if c.Mailgun != nil {
+		upload.Hooks.MailgunKey = c.Mailgun.SigningKey.Read
+	}
 	open := Uploads{Reports: ingest.NewUpload(upload)}
 	if c.TLSReports {
-		upload.Name, upload.Token, upload.Only = "http:/v1/tlsrpt", "", unpack.KindTLS
+		upload.Name, upload.Token, upload.Only, upload.Hooks = "http:/v1/tlsrpt", "", unpack.KindTLS, ingest.Hooks{}
 		open.TLSReports = ingest.NewUpload(upload)
 	}
 	return open, nil

@@ -6,16 +6,13 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
@@ -32,18 +29,24 @@ type UploadConfig struct {
 	MaxBytes int64
 	// Timeout is how long a client may take to send a request; 0 means 30 seconds.
 	Timeout time.Duration
+	// Hooks says whose web hooks need no token.
+	Hooks Hooks
 	// Logger may be nil.
 	Logger *slog.Logger
 }
 
 // Upload is the source for reports that clients POST: the raw bytes of a
-// report in any container, or a form (multipart/form-data) with any number of
-// files. It answers when the outcome is durable, so that sending the same
+// report in any container, a form (multipart/form-data) with any number of files,
+// or the web hook of a mail service with a mail in it. It answers when the outcome is durable, so that sending the same
 // request again is safe. It serves HTTP by itself; Run only says to whom it delivers.
 type Upload struct {
 	health
 	config  UploadConfig
 	deliver chan Deliver
+	// hooking holds a value while a web hook is in memory.
+	hooking      chan struct{}
+	tokens       mailgunTokens
+	certificates snsCertificates
 }
 
 // NewUpload returns an Upload.
@@ -54,7 +57,10 @@ func NewUpload(c UploadConfig) *Upload {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Upload{health: newHealth(c.Name), config: c, deliver: make(chan Deliver)}
+	if c.Hooks.Client == nil {
+		c.Hooks.Client = &http.Client{Timeout: c.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	return &Upload{health: newHealth(c.Name), config: c, deliver: make(chan Deliver), hooking: make(chan struct{}, 1)}
 }
 
 // Run lends deliver to the requests until ctx ends.
@@ -99,9 +105,8 @@ func (u *Upload) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
 		answer(w, http.StatusMethodNotAllowed, failure("method", "use POST"))
 		return
-	case !u.authorized(r):
-		w.Header().Set("WWW-Authenticate", `Bearer realm="reports"`)
-		answer(w, http.StatusUnauthorized, failure("unauthorized", "a bearer token is required"))
+	case !u.authorized(r) && !u.config.Hooks.signed():
+		unauthorized(w)
 		return
 	case r.ContentLength > u.config.MaxBytes:
 		answer(w, http.StatusRequestEntityTooLarge, failure(dmarc.ReasonTooLarge, "the request is too large"))
@@ -112,19 +117,34 @@ func (u *Upload) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		u.config.Logger.Debug("cannot limit the time of a request", "err", err)
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, u.config.MaxBytes)
-	status, body := u.take(r)
-	if status == http.StatusServiceUnavailable {
+	switch status, body := u.take(r); status {
+	case http.StatusUnauthorized:
+		unauthorized(w)
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "30")
+		answer(w, status, body)
+	default:
+		answer(w, status, body)
 	}
-	answer(w, status, body)
 }
 
-// authorized compares the token in constant time.
+// unauthorized asks for the token.
+func unauthorized(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="reports"`)
+	w.Header().Add("WWW-Authenticate", `Basic realm="reports"`)
+	answer(w, http.StatusUnauthorized, failure("unauthorized", "a bearer token is required"))
+}
+
+// authorized compares the token in constant time. Web hooks, which know only
+// addresses, have it as the password of the address.
 func (u *Upload) authorized(r *http.Request) bool {
 	if u.config.Token == "" {
-		return true
+		return !u.config.Hooks.signed()
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if _, password, ok := r.BasicAuth(); ok {
+		scheme, token = "Bearer", password
+	}
 	got, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(u.config.Token))
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
@@ -139,58 +159,32 @@ func (u *Upload) take(r *http.Request) (int, uploadAnswer) {
 	case <-time.After(time.Second):
 		return http.StatusServiceUnavailable, failure(dmarc.ReasonIO, "not ready, try again later")
 	}
-	var result Result
-	err := eachUpload(r, func(name string, body io.Reader) error {
-		spool, err := NewSpool(body)
-		if err != nil {
-			return err
-		}
-		defer spool.Close()
-		one, err := deliver.One(r.Context(), &Delivery{Source: u.status.Name, Name: name, Body: spool, Size: spool.Size, Only: u.config.Only})
-		for _, item := range one.Items {
-			result.add(item, item.Outcome == tally.OutcomeCounted)
-		}
-		return err
-	})
+	request := &uploadRequest{upload: u, Request: r, deliver: deliver, authorized: u.authorized(r)}
+	err := request.take()
 	if err != nil {
 		return u.failed(err)
 	}
-	return uploadStatus(&result), items(&result)
-}
-
-// eachUpload calls visit for the body of a request, or for each file of a form.
-func eachUpload(r *http.Request, visit func(name string, body io.Reader) error) error {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "multipart/form-data" {
-		return visit("body", r.Body)
+	status := uploadStatus(&request.result)
+	if status >= 400 && request.final != 0 {
+		status = request.final
 	}
-	form, err := r.MultipartReader()
-	if err != nil {
-		return &InputError{Err: err}
+	if request.done {
+		return http.StatusOK, uploadAnswer{}
 	}
-	for {
-		part, err := form.NextRawPart()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return &InputError{Err: err}
-		}
-		name := part.FileName()
-		if name == "" {
-			name = part.FormName()
-		}
-		if err := visit(name, part); err != nil {
-			return err
-		}
-	}
+	return status, items(&request.result)
 }
 
 // failed answers for a delivery that was not recorded.
 func (u *Upload) failed(err error) (int, uploadAnswer) {
 	var input *InputError
 	var large *http.MaxBytesError
+	var refused *dmarc.Error
 	switch {
+	case errors.Is(err, errUnauthorized), errors.Is(err, errUnverified):
+		u.config.Logger.Warn("a web hook was refused", "source", u.status.Name, "err", err)
+		return http.StatusUnauthorized, uploadAnswer{}
+	case errors.As(err, &refused):
+		return http.StatusUnprocessableEntity, failure(refused.Reason, refused.Error())
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge, failure(dmarc.ReasonTooLarge, "the request is too large")
 	case errors.Is(err, ErrNotNow):
