@@ -33,7 +33,8 @@ type flags struct {
 	standard    string // of check
 	parseFormat string
 	paths       []string // of check, parse or backfill
-	configFile  string   // of check-config
+	configFile  string   // of check-config and login
+	loginUser   string
 	backfill    backfillOptions
 }
 
@@ -57,6 +58,9 @@ func newApp() (*kingpin.Application, *flags) {
 	backfill.Arg("path", "Files, or directories, which are read recursively.").Required().StringsVar(&f.paths)
 	checkConfig := app.Command("check-config", "Check a configuration file.")
 	checkConfig.Arg("file", "Configuration file.").Required().StringVar(&f.configFile)
+	login := app.Command("login", "Sign in to mailboxes in a browser, by a code, and keep their tokens in the files that oauth2.token_file names.")
+	login.Arg("file", "Configuration file.").Required().StringVar(&f.configFile)
+	login.Arg("user", "User of the mailbox; without it, of all that have a token_file.").StringVar(&f.loginUser)
 	return app, f
 }
 
@@ -86,6 +90,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitCode(stderr, f.backfill.run(ctx, streams, f.paths))
 	case "check-config":
 		return runCheckConfig(f.configFile, stdout, stderr)
+	case "login":
+		return exitCode(stderr, runLogin(ctx, f.configFile, f.loginUser, stdout))
 	}
 	limitHeap(f.serve.series)
 	return runServe(ctx, f, stderr)

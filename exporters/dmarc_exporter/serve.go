@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -268,6 +270,17 @@ func runCheckConfig(path string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%s: %v\n", path, dmarcconfig.ErrNoSources)
 	}
 	return exitOK
+}
+
+// runLogin is the command login.
+func runLogin(ctx context.Context, path, user string, stdout io.Writer) error {
+	c, err := dmarcconfig.Load(path)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	return c.Sources.Login(ctx, user, stdout)
 }
 
 // describe names the sources for the log.

@@ -84,7 +84,7 @@ func (b *builder) imap(c *IMAP) (ingest.Source, error) {
 	}
 	auth := imap.Password(c.Username, c.Password.Read)
 	if c.OAuth2 != nil {
-		auth = imap.Token(c.Username, newTokens(c.OAuth2).get)
+		auth = imap.Token(c.Username, newTokens(c.OAuth2, c.Username, b.logger).get)
 	}
 	return imap.New(imap.Config{
 		Options: b.options(c.Options), Actions: c.Actions, Address: c.Address, Security: c.Security, TLS: client,
@@ -107,7 +107,7 @@ func (b *builder) pop3(c *POP3) (ingest.Source, error) {
 func (b *builder) webmail(open func(ingest.WebmailConfig) (*ingest.Webmail, error)) func(*Webmail) (ingest.Source, error) {
 	return func(c *Webmail) (ingest.Source, error) {
 		return open(ingest.WebmailConfig{
-			Options: b.options(c.Options), Actions: c.Actions, URL: c.URL, User: c.User, Token: newTokens(c.OAuth2).get, Folder: c.Folder,
+			Options: b.options(c.Options), Actions: c.Actions, URL: c.URL, User: c.User, Token: newTokens(c.OAuth2, c.User, b.logger).get, Folder: c.Folder,
 		})
 	}
 }

@@ -169,25 +169,6 @@ func (c *POP3) Check() error {
 	return nil
 }
 
-// OAuth2 gets access tokens: with a refresh token, or else by client credentials.
-type OAuth2 struct {
-	TokenURL     string        `yaml:"token_url"`
-	ClientID     string        `yaml:"client_id"`
-	ClientSecret config.Secret `yaml:"client_secret"`
-	RefreshToken config.Secret `yaml:"refresh_token"`
-	Scopes       []string      `yaml:"scopes"`
-}
-
-// Check finds what is missing.
-func (c *OAuth2) Check() error {
-	for key, value := range map[string]string{"token_url": c.TokenURL, "client_id": c.ClientID} {
-		if value == "" {
-			return config.At(key, errMissing)
-		}
-	}
-	return nil
-}
-
 // Webmail is a mailbox that is read over HTTP: by Microsoft Graph or by the API of Gmail.
 type Webmail struct {
 	ingest.Options `yaml:",inline"`
