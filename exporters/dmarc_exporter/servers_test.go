@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,9 +28,10 @@ type mailServer struct {
 	what string
 }
 
-// mailServers starts one server for each deviation of each protocol and returns
-// the configuration of an exporter that reads from all of them.
-func mailServers(t *testing.T) (all []mailServer, config string) {
+// mailServers starts one server for each deviation of each protocol that is
+// wanted, with so many mails, and returns the configuration of an exporter that
+// reads from all of them.
+func mailServers(t *testing.T, n int, wanted func(kind string, d *servers.Deviation) bool) (all []mailServer, config string) {
 	lists := map[string][]string{}
 	add := func(kind string, d servers.Deviation, settled func() bool, format string, values ...any) {
 		name := fmt.Sprintf("mode%d", len(all))
@@ -40,29 +42,32 @@ func mailServers(t *testing.T) (all []mailServer, config string) {
 		all = append(all, mailServer{name: name, source: source, settled: settled, what: kind + ": " + d.Name})
 		lists[kind] = append(lists[kind], strings.ReplaceAll(fmt.Sprintf(format, values...), "NAME", name))
 	}
-	mails := func() (three [][]byte) {
-		for n := range 3 {
+	mails := func() (some [][]byte) {
+		for n := range n {
 			report := ingesttest.Report(fmt.Sprintf("%d-%d", len(all), n), 5)
 			report = bytes.ReplaceAll(report, []byte("example.com"), fmt.Appendf(nil, "mode%d.example", len(all)))
-			mail := bytes.ReplaceAll(letter(t, fmt.Sprint(n), report, n == 2), []byte("\r\n"), []byte("\n"))
-			three = append(three, bytes.ReplaceAll(mail, []byte("\n"), []byte("\r\n")))
+			mail := bytes.ReplaceAll(letter(t, fmt.Sprint(n), report, n%3 == 2), []byte("\r\n"), []byte("\n"))
+			some = append(some, bytes.ReplaceAll(mail, []byte("\n"), []byte("\r\n")))
 		}
-		return three
+		return some
 	}
 	const moving = "counted: {action: move, folder: Done}, known: {action: move, folder: Done}, refused: {action: move, folder: Refused}"
-	for _, d := range servers.IMAPDeviations() {
+	pick := func(kind string, deviations []servers.Deviation) []servers.Deviation {
+		return slices.DeleteFunc(deviations, func(d servers.Deviation) bool { return wanted != nil && !wanted(kind, &d) })
+	}
+	for _, d := range pick("imap", servers.IMAPDeviations()) {
 		s, actions := d.IMAP(t, mails()...), moving
 		if d.Want == "flagged" {
 			actions = "counted: {action: flag}, known: {action: flag}"
 		}
 		add("imap", d, s.Settled, "{address: %q, security: insecure-none, username: NAME, password: x, poll: 100ms, timeout: 20s, %s}", s.Address, actions)
 	}
-	for _, d := range servers.POP3Deviations() {
+	for _, d := range pick("pop3", servers.POP3Deviations()) {
 		s := d.POP3(t, mails()...)
 		add("pop3", d, s.Settled, "{address: %q, security: insecure-none, username: NAME, password: x, poll: 100ms, timeout: 20s, after: delete, refused: keep}", s.Address)
 	}
 	for _, kind := range []string{"graph", "gmail"} {
-		for _, d := range servers.WebDeviations() {
+		for _, d := range pick(kind, servers.WebDeviations()) {
 			s := d.Web(t, mails()...)
 			add(kind, d, s.Settled, `{url: %q, user: NAME, poll: 100ms, timeout: 20s, oauth2: {token_url: "%s/token", client_id: i, client_secret: x}, %s}`, s.URL, s.URL, moving)
 		}
@@ -83,28 +88,16 @@ func mailServers(t *testing.T) (all []mailServer, config string) {
 // refused or missed, and nothing that one server does stops the others.
 func TestServers(t *testing.T) {
 	t.Parallel()
-	all, config := mailServers(t)
+	all, config := mailServers(t, 3, nil)
 	const least = 110
 	if len(all) < least {
 		t.Errorf("%d servers, want at least %d", len(all), least)
 	}
-	dir := t.TempDir()
-	path := filepath.Join(dir, "config.yml")
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	command, logs := serversCommand(t, config)
 	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
-	logs, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer logs.Close()
-	cmd := exec.Command(realtest.Linked(t, "dmarc_exporter"), "serve", "--config.file="+path, "--state.file="+filepath.Join(dir, "state.db"),
-		"--web.listen-address="+address, "--budget.series=20000")
-	cmd.Stderr = logs
-	process := realtest.Start(t, cmd)
-	awaitServers(t, all, process, logs.Name())
-	text, err := os.ReadFile(logs.Name())
+	process := realtest.Start(t, command(address))
+	awaitServers(t, all, process, logs)
+	text, err := os.ReadFile(logs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +106,57 @@ func TestServers(t *testing.T) {
 			t.Error(line)
 		}
 	}
-	checkServers(t, all, scrape(t, address))
+	checkServers(t, all, scrape(t, address), 15)
+}
+
+// serversCommand makes commands that serve a configuration, with one state and
+// one log.
+func serversCommand(t *testing.T, config string) (command func(address string) *exec.Cmd, logs string) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "config.yml")
+	logs = filepath.Join(dir, "log")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Create(logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	binary := realtest.Linked(t, "dmarc_exporter")
+	return func(address string) *exec.Cmd {
+		cmd := exec.Command(binary, "serve", "--config.file="+path, "--state.file="+filepath.Join(dir, "state.db"),
+			"--web.listen-address="+address, "--budget.series=20000")
+		cmd.Stderr = file
+		return cmd
+	}, logs
+}
+
+// TestKillServers kills the exporter at random moments while it reads from some
+// of the servers, among them those that fail for a while. Nothing may be lost or
+// counted twice. SERVER_KILLS makes it longer.
+func TestKillServers(t *testing.T) {
+	t.Parallel()
+	kills := realtest.Count(t, "SERVER_KILLS", 6)
+	n := 0
+	all, config := mailServers(t, 5*kills, func(_ string, d *servers.Deviation) bool {
+		d.Outage = 300 * time.Millisecond
+		n++
+		return strings.Contains(d.Name, "for a while") || strings.Contains(d.Name, "UIDL") || n%10 == 0
+	})
+	command, logs := serversCommand(t, config)
+	random := rand.New(rand.NewPCG(5, uint64(kills)))
+	for range kills {
+		process := realtest.Start(t, command("127.0.0.1:0"))
+		time.Sleep(300*time.Millisecond + time.Duration(random.Int64N(int64(300*time.Millisecond))))
+		process.Kill()
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	process := realtest.Start(t, command(address))
+	awaitServers(t, all, process, logs)
+	checkServers(t, all, scrape(t, address), float64(25*kills))
+	t.Logf("%d kills, %d servers with %d mails each", kills, len(all), 5*kills)
 }
 
 // awaitServers waits until all mails are where they should be. For a server
@@ -147,7 +190,7 @@ func awaitServers(t *testing.T, all []mailServer, process *realtest.Process, log
 }
 
 // checkServers compares what was counted of each server.
-func checkServers(t *testing.T, all []mailServer, series map[string]float64) {
+func checkServers(t *testing.T, all []mailServer, series map[string]float64, want float64) {
 	t.Helper()
 	messages, missed := map[string]float64{}, map[string]float64{}
 	for name, value := range series {
@@ -163,8 +206,8 @@ func checkServers(t *testing.T, all []mailServer, series map[string]float64) {
 		}
 	}
 	for _, s := range all {
-		if got := messages[s.name+".example"]; got != 15 {
-			t.Errorf("%s: %g messages, want 15", s.what, got)
+		if got := messages[s.name+".example"]; got != want {
+			t.Errorf("%s: %g messages, want %g", s.what, got, want)
 		}
 		if n, ok := missed[s.source]; !ok || n != 0 {
 			t.Errorf("%s: %g missed (known: %t), want none", s.what, n, ok)

@@ -213,7 +213,7 @@ func (s *Server) receive(r io.Reader, f *flights, from string) (answer string, w
 	result, err := f.deliver(&ingest.Delivery{Source: s.status.Name, Name: from, Body: spool, Size: spool.Size})
 	switch {
 	case errors.Is(err, ingest.ErrNotNow):
-		s.notices.Warn("a mail cannot be authenticated now, its sender will try again", "client", from, "err", err)
+		s.notices.Warn("a mail cannot be taken now, its sender will try again", "client", from, "err", err)
 		return again, true
 	case err != nil:
 		s.config.Logger.Error("mail was not recorded, its sender will try again", "source", s.status.Name, "err", err)
