@@ -59,7 +59,7 @@ func (f *steadyFile) call(work func() error) error {
 	}()
 	timer := time.NewTimer(f.patience)
 	defer timer.Stop()
-	err := errStuck
+	var err error
 	select {
 	case err := <-done:
 		return err

@@ -162,10 +162,9 @@ func path(argument, prefix string) (address string, parameters []string, err err
 		return "", nil, fmt.Errorf("%s<address> is missing", prefix)
 	}
 	argument = strings.TrimSpace(argument[len(prefix):])
-	end := len(argument)
 	if strings.HasPrefix(argument, "<") {
-		quoted := false
-		for end = 1; end < len(argument) && (quoted || argument[end] != '>'); end++ {
+		end, quoted := 1, false
+		for ; end < len(argument) && (quoted || argument[end] != '>'); end++ {
 			switch {
 			case argument[end] == '"':
 				quoted = !quoted
