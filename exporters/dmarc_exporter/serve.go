@@ -37,6 +37,7 @@ type service struct {
 	archive    *reportfiles.Archive // nil without one
 	dns        *collector.DNS       // nil when nothing is watched
 	pipeline   *ingest.Pipeline
+	journal    *ingest.Journal
 	supervisor ingest.Supervisor
 	uploads    uploads
 	auth       atomic.Pointer[ingest.Authenticator]
@@ -128,6 +129,7 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 		pipeline.Archive = s.archive
 	}
 	s.pipeline = ingest.NewPipeline(s.store, pipeline)
+	s.journal = ingest.NewJournal(logger, nil)
 	if s.initial, err = s.build(c); err != nil {
 		return nil, errors.Join(&usageError{err}, s.close())
 	}
@@ -182,7 +184,8 @@ func (s *service) run(ctx context.Context) error {
 	if s.dns != nil {
 		watch.Go(func() { s.dns.Run(ctx) })
 	}
-	s.supervisor.Run(ctx, s.pipeline.Deliver, s.initial)
+	watch.Go(func() { s.journal.Run(ctx) })
+	s.supervisor.Run(ctx, s.journal.Deliver(s.pipeline.Deliver), s.initial)
 	watch.Wait()
 	return nil
 }

@@ -321,7 +321,6 @@ func (f *files) delivered(ctx context.Context, deliver Deliver, in *input, r *Re
 	var unread *InputError
 	switch {
 	case r.Err == nil:
-		f.report(in.path, r)
 		f.finish(in.path, r.Reason())
 		return nil
 	case ctx.Err() != nil:
@@ -336,17 +335,6 @@ func (f *files) delivered(ctx context.Context, deliver Deliver, in *input, r *Re
 		return f.failed(ctx, deliver, in.path, in.mark, r.Err)
 	}
 	return r.Err
-}
-
-// report logs a file that was refused, in whole or in part.
-func (f *files) report(path string, r *Result) {
-	for _, item := range r.Items {
-		if item.Err != nil {
-			f.config.Logger.Warn("input refused", "source", f.status.Name, "path", path, "document", item.Name,
-				"refused", r.Refused, "accepted", r.Counted+r.Known, "err", item.Err)
-			return
-		}
-	}
 }
 
 // failed takes down that a file could not be read. What the disk, the network or

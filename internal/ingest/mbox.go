@@ -107,7 +107,7 @@ func (m *Mbox) read(ctx context.Context, deliver Deliver) (time.Duration, error)
 	for offset < info.Size() && ctx.Err() == nil {
 		m.setBacklog(1)
 		mails, end, settled, err := m.mails(file, info, offset)
-		if err == nil && len(mails) > 0 {
+		if err == nil {
 			err = m.deliver(ctx, deliver, mails)
 		}
 		if err != nil {
@@ -153,6 +153,9 @@ func (m *Mbox) mails(file io.ReaderAt, info fs.FileInfo, start int64) (mails []*
 // deliver delivers mails. One that cannot be authenticated is tried again from
 // the committed offset, for a day. What the disk breaks is no fault of a mail.
 func (m *Mbox) deliver(ctx context.Context, deliver Deliver, mails []*Delivery) error {
+	if len(mails) == 0 {
+		return nil
+	}
 	results, err := deliver(ctx, mails...)
 	if err != nil {
 		return err
@@ -166,33 +169,16 @@ func (m *Mbox) deliver(ctx context.Context, deliver Deliver, mails []*Delivery) 
 			}
 			m.trials.Done(d.Name)
 			d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: result.Err}
-			if *result, err = deliver.One(ctx, d); err != nil {
+			if _, err = deliver.One(ctx, d); err != nil {
 				return err
 			}
-			return m.deliverRest(ctx, deliver, result, d, mails[i+1:])
+			return m.deliver(ctx, deliver, mails[i+1:])
 		}
 		if result.Err != nil {
 			return result.Err
 		}
-		m.report(d, result)
 	}
 	return nil
-}
-
-// deliverRest goes on behind a mail that was refused.
-func (m *Mbox) deliverRest(ctx context.Context, deliver Deliver, r *Result, d *Delivery, rest []*Delivery) error {
-	m.report(d, r)
-	if len(rest) == 0 {
-		return nil
-	}
-	return m.deliver(ctx, deliver, rest)
-}
-
-// report logs a mail that was refused.
-func (m *Mbox) report(d *Delivery, r *Result) {
-	if reason := r.Reason(); reason != "" {
-		m.config.Logger.Warn("input refused", "source", m.status.Name, "name", d.Name, "reason", reason)
-	}
 }
 
 // resume returns the offset to read from: the committed one, if the file still has the bytes before it.
