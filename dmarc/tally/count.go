@@ -17,7 +17,7 @@ const futureSlack = 48 * time.Hour
 // identities that it may be recognised by.
 func (d *Delta) Count(e *Entry) Result {
 	result := d.decide(e)
-	reporter := d.reporterLabel(e.Org)
+	reporter := d.reporterLabel(e.Org, e.Email)
 	d.add(1, Reports, string(e.Kind), reporter, string(result.Outcome))
 	if !result.Counted {
 		return result

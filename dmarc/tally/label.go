@@ -50,8 +50,15 @@ func isDomain(name string) bool {
 	return text.CheckHost(name) != text.HostInvalid && strings.Contains(name, ".")
 }
 
-// reporterLabel returns the label of a reporter.
-func (d *Delta) reporterLabel(org string) string {
+// reporterLabel returns the label of a reporter. One whose name was not read
+// rightly is known by the domain of its address.
+func (d *Delta) reporterLabel(org, address string) string {
+	if garbled(org) {
+		org = address[strings.LastIndexByte(address, '@')+1:]
+		if host, _ := text.Host(org); !isDomain(host) {
+			org = ""
+		}
+	}
 	org = oneCase(clean(org))
 	switch {
 	case org == "":
@@ -60,6 +67,12 @@ func (d *Delta) reporterLabel(org string) string {
 		return Other
 	}
 	return org
+}
+
+// garbled reports whether a name is what a wrong charset leaves: characters that
+// could not be read, or controls beyond ASCII, which no name has.
+func garbled(name string) bool {
+	return strings.ContainsFunc(name, func(r rune) bool { return r == utf8.RuneError || r >= 0x80 && r < 0xA0 })
 }
 
 // sourceLabel returns the label of a source that Reader.Source named.

@@ -17,3 +17,20 @@ func TestReporterLabelsFold(t *testing.T) {
 		}
 	}
 }
+
+// TestGarbledReporters never makes a label of a name that was not read rightly.
+func TestGarbledReporters(t *testing.T) {
+	for _, test := range []struct{ org, address, want string }{
+		{"Gr\uFFFD\uFFFDe Post", "dmarc@Mail.example", "mail.example"},
+		{"Gr\xf6\xdfe Post", "dmarc@mail.example", "mail.example"},
+		{"Gr\u00c3\u00b6\u00c3\u009fe", "dmarc@mail.example", "mail.example"},
+		{"\u0083\uFFFD", "nobody", Unknown},
+		{"\uFFFD", "", Unknown},
+		{"Gr\u00f6\u00dfe Post", "dmarc@mail.example", "Gr\u00f6\u00dfe Post"},
+		{"Mail\x01Corp", "dmarc@mail.example", "MailCorp"},
+	} {
+		if got := New(Config{}).Begin().reporterLabel(test.org, test.address); got != test.want {
+			t.Errorf("%q of %q is labelled %q, want %q", test.org, test.address, got, test.want)
+		}
+	}
+}
