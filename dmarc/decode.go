@@ -73,6 +73,7 @@ type Decoder struct {
 	strings interner
 	last    [leafLimit]string // the last value of each leaf, when it was clean
 	tags    tagCache
+	bits    map[Code]uint64 // of codeBit
 
 	doc *document
 	rec *Record // the record that Next was given
@@ -111,9 +112,9 @@ type progress struct {
 	drop    bool      // the open list entry is beyond maxEntries
 	cut     bool      // scratch is at Limits.TextBytes and was to be longer
 
-	codes    uint64 // warned of, by codeBit
-	lastCode Code   // of codeBit
-	lastBit  uint64
+	work int64 // of Limits.Work
+
+	codes uint64 // warned of, by codeBit
 }
 
 // rootState is whether the root element was found.
@@ -154,6 +155,9 @@ func (d *Decoder) Reset(r io.Reader) {
 // warnings found so far. It is complete once Next has returned io.EOF. It
 // belongs to the caller when the Decoder is Reset.
 func (d *Decoder) Report() *Report { return &d.doc.report }
+
+// Work returns what was counted so far of Limits.Work.
+func (d *Decoder) Work() int64 { return d.work }
 
 // Next reads the next record into rec, whose slices it reuses. It returns
 // io.EOF after the last record of a report that is whole and dated, and only

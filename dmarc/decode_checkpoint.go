@@ -13,6 +13,7 @@ type checkpoint struct {
 	dropped  int
 	codes    uint64
 	prefixes int
+	work     int64
 }
 
 // commit makes p the checkpoint: parsing resumes there when the window ends.
@@ -23,7 +24,7 @@ func (d *Decoder) commit(p int) {
 	c := &d.checkpoint
 	c.at, c.leaf, c.open, c.skip, c.comment = p, leafNone, d.open, d.skip, d.comment
 	c.warnings, c.dropped, c.prefixes = len(d.doc.report.Warnings), d.doc.report.WarningsDropped, len(d.prefixes)
-	c.codes = d.codes
+	c.codes, c.work = d.codes, d.work
 }
 
 // commitIn is commit for a place inside of the leaf l, or behind a record.
@@ -39,5 +40,5 @@ func (d *Decoder) rollback() {
 	d.open, d.skip, d.comment, d.codes = c.open, c.skip, c.comment, c.codes
 	d.doc.report.Warnings = d.doc.report.Warnings[:c.warnings]
 	d.doc.report.WarningsDropped = c.dropped
-	d.prefixes = d.prefixes[:c.prefixes]
+	d.prefixes, d.work = d.prefixes[:c.prefixes], c.work
 }

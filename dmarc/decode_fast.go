@@ -29,6 +29,7 @@ func (d *Decoder) run() outcome {
 			continue
 		}
 		p += len(g.text)
+		d.work++
 		switch l = g.next; {
 		case l == leafBetween:
 			out = d.endRecord(p)
@@ -235,10 +236,14 @@ func (d *Decoder) endRecord(p int) outcome {
 		return d.tooLarge()
 	}
 	complete := d.closeRecord(p)
+	d.work += workRecord
 	d.prefixes = d.prefixes[:d.outside]
 	d.commitIn(leafBetween, p)
 	if !complete {
 		return goOn
+	}
+	if d.work > d.limits.Work {
+		return d.tooCostly(p)
 	}
 	if d.records++; d.records > d.limits.Records {
 		return d.stop(ReasonTooMany, p, "the report has more than %d records", d.limits.Records)

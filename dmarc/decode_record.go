@@ -44,6 +44,7 @@ func (d *Decoder) openRecord() {
 // openEntry prepares the list entry that the values of n belong to.
 func (d *Decoder) openEntry(n node, pos int) {
 	r := d.rec
+	d.work += workEntry
 	switch n {
 	case nodeReason:
 		d.seen &^= seenReason

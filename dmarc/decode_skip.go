@@ -34,7 +34,7 @@ func (d *Decoder) startSkip(t *tag, p int) outcome {
 
 // skipTree skips the rest of an unknown element that p is inside of.
 func (d *Decoder) skipTree(p int) (int, outcome) {
-	for d.skip > 0 {
+	for from := p; d.skip > 0; from = p {
 		if d.comment {
 			var out outcome
 			if p, out = d.inComment(p); out != goOn {
@@ -66,6 +66,7 @@ func (d *Decoder) skipTree(p int) (int, outcome) {
 			}
 			p, out = t.next, d.startSkip(&t, p)
 		}
+		d.slow(p - from)
 		if out != goOn {
 			return p, out
 		}

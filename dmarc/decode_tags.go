@@ -10,7 +10,7 @@ import (
 // record or the end of the report. The gap s, which p is in, goes to the tag
 // cache if it can be kept.
 func (d *Decoder) readTags(p int, s pendingGap) (l leaf, next int, out outcome) {
-	for {
+	for from := p; ; from = p {
 		if d.comment {
 			if p, out = d.inComment(p); out != goOn {
 				return leafNone, p, out
@@ -41,10 +41,21 @@ func (d *Decoder) readTags(p int, s pendingGap) (l leaf, next int, out outcome) 
 		default:
 			l, p, out = d.startTag(p, &s)
 		}
+		d.slow(p - from)
 		if out != goOn || l != leafNone {
 			return l, p, out
 		}
+		if d.work > d.limits.Work {
+			return l, p, d.tooCostly(p)
+		}
 	}
+}
+
+// slow counts what one step of the slow path costs, over so many bytes.
+func (d *Decoder) slow(bytes int) { d.work += workSlow + int64(max(bytes, 0))/workBytes }
+
+func (d *Decoder) tooCostly(p int) outcome {
+	return d.stop(ReasonTooCostly, p, "the report takes more work than %d", d.limits.Work)
 }
 
 // dataEnd is reached when nothing is left in the window.

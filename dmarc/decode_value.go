@@ -31,6 +31,7 @@ func (d *Decoder) value(l leaf, p int) (text []byte, next int, out outcome) {
 		default:
 			p = d.control(p)
 		}
+		d.slow(p - e)
 		if out != goOn {
 			return nil, from, out
 		}
@@ -120,6 +121,7 @@ func (d *Decoder) nested(p int) (next int, done bool, out outcome) {
 
 // section appends the CDATA section buf[p:end].
 func (d *Decoder) section(p, end int) outcome {
+	d.work += int64(end-p) / 4 // byte by byte
 	for p < end {
 		switch c := d.buf[p]; {
 		case c >= 0x80:

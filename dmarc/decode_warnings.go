@@ -2,7 +2,6 @@ package dmarc
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
@@ -63,13 +62,15 @@ func (d *Decoder) boundWarnings() {
 	}
 }
 
-// codeBit gives each code a bit of Decoder.codes. A flood of warnings is one
-// of the same code, so the last one is remembered.
+// codeBit gives each code a bit of Decoder.codes.
 func (d *Decoder) codeBit(code Code) uint64 {
-	if d.lastCode != code {
-		d.lastCode, d.lastBit = code, 1<<slices.Index(codes[:], code)
+	if d.bits == nil {
+		d.bits = make(map[Code]uint64, len(codes))
+		for i, c := range codes {
+			d.bits[c] = 1 << i
+		}
 	}
-	return d.lastBit
+	return d.bits[code]
 }
 
 // fail makes the error that refuses the report at pos in the window.

@@ -133,5 +133,5 @@ func ExampleCodes() {
 
 func ExampleReasons() {
 	fmt.Println(len(dmarc.Reasons()), dmarc.Reasons()[0])
-	// Output: 17 not_a_report
+	// Output: 19 not_a_report
 }

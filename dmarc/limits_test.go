@@ -17,6 +17,13 @@ func TestLimits(t *testing.T) {
 	deep := func(n int) []byte {
 		return bytes.Replace(doc, []byte("<record>"), []byte(strings.Repeat("<x>", n-1)+strings.Repeat("</x>", n-1)+"<record>"), 1)
 	}
+	work := func(doc []byte) int64 {
+		d := NewDecoder(bytes.NewReader(doc))
+		if _, err := decodeAll(d, bytes.NewReader(doc)); err != nil {
+			t.Fatal(err)
+		}
+		return d.Work()
+	}
 	tests := []struct {
 		name   string
 		doc    []byte
@@ -35,6 +42,8 @@ func TestLimits(t *testing.T) {
 		{"depth", deep(20), Limits{Depth: 20}, ""},
 		{"depth below", deep(20), Limits{Depth: 21}, ""},
 		{"depth above", deep(20), Limits{Depth: 19}, ReasonTooDeep},
+		{"work", two, Limits{Work: work(two)}, ""},
+		{"work above", two, Limits{Work: work(two) / 2}, ReasonTooCostly},
 		{"default depth", deep(64), Limits{}, ""},
 		{"default depth above", deep(65), Limits{}, ReasonTooDeep},
 		{"depth beyond the maximum", deep(65), Limits{Depth: 100}, ReasonTooDeep},
@@ -52,6 +61,48 @@ func TestLimits(t *testing.T) {
 				t.Errorf("%s, window %d: got %v, want reason %s", tt.name, window, err, tt.want)
 			}
 		}
+	}
+}
+
+// TestWork refuses dense documents long before their other limits do, whatever
+// they are dense of, and reads as much that is not dense.
+func TestWork(t *testing.T) {
+	const size = 8 << 20
+	head, tail := `<feedback><report_metadata><org_name>a</org_name><report_id>b</report_id><date_range><begin>1</begin><end>2</end></date_range></report_metadata>`+
+		`<policy_published><domain>a.example</domain></policy_published>`, `</feedback>`
+	record := `<record><row><source_ip>192.0.2.1</source_ip><count>1</count>%s</row>%s</record>`
+	for _, tt := range []struct {
+		name, record string
+		most         float64 // units for a byte, at least a quarter of it
+	}{
+		{"records", fmt.Sprintf(record, "", ""), 2},
+		{"signatures", fmt.Sprintf(record, "", "<auth_results>"+strings.Repeat("<dkim><result>pass</result></dkim>", 999)+"</auth_results>"), 0.3},
+		{"odd signatures", fmt.Sprintf(record, "", "<auth_results>"+strings.Repeat("<dkim><result>PASS</result></dkim>", 999)+"</auth_results>"), 1},
+		{"signatures that are dropped", fmt.Sprintf(record, "", "<auth_results>"+strings.Repeat("<dkim><result>PASS</result></dkim>", 50_000)+"</auth_results>"), 0.3},
+		{"unknown elements", fmt.Sprintf(record, "", strings.Repeat("<x/>", 20_000)), 2},
+		{"unknown elements in one", fmt.Sprintf(record, "", "<y>"+strings.Repeat("<x/>", 20_000)+"</y>"), 2},
+		{"references", fmt.Sprintf(record, "<x/>", "<identifiers><header_from>"+strings.Repeat("&amp;", 20_000)+"</header_from></identifiers>"), 2},
+		{"odd characters", fmt.Sprintf(record, "", "<identifiers><header_from>"+strings.Repeat("é", 20_000)+"</header_from></identifiers>"), 4},
+		{"sections", fmt.Sprintf(record, "", "<identifiers><header_from><![CDATA["+strings.Repeat("a", 200_000)+"]]></header_from></identifiers>"), 1},
+		{"comments", fmt.Sprintf(record, "", "<!--"+strings.Repeat("a", 200_000)+"-->"), 0.1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			doc := head + strings.Repeat(tt.record, size/len(tt.record)) + tail
+			d := NewDecoder(nil)
+			_, err := decodeAll(d, strings.NewReader(doc))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := d.Work()
+			if most := int64(tt.most * size); got > most || got < most/4 {
+				t.Errorf("%d units for %d bytes, want %d at most", got, size, most)
+			}
+			d.Limits.Work = got / 2
+			var refused *Error
+			if _, err := decodeAll(d, strings.NewReader(doc)); !errors.As(err, &refused) || refused.Reason != ReasonTooCostly || d.Work() > got/2+got/10 {
+				t.Errorf("got %v after %d units, want %s after %d", err, d.Work(), ReasonTooCostly, got/2)
+			}
+		})
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	ReasonTooDeep     Reason = "too_deep"     // more nesting than Limits allow
 	ReasonTooMany     Reason = "too_many"     // more members, parts or records than Limits allow
 	ReasonRatio       Reason = "ratio"        // expands further than Limits allow: a decompression bomb
+	ReasonTooCostly   Reason = "too_costly"   // takes more work to read than Limits allow
 	ReasonNotDMARC    Reason = "not_dmarc"    // a feedback report about something else, such as spam
 	ReasonUnsupported Reason = "unsupported"  // a container that is recognised but not read, such as an Outlook .msg
 	ReasonAbsurd      Reason = "absurd"       // more messages than a record or a report can have
@@ -34,7 +35,7 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonNotAReport, ReasonEmpty, ReasonSyntax, ReasonTruncated, ReasonCorrupt, ReasonEncoding,
 		ReasonEncrypted, ReasonNoDates, ReasonNoDomain, ReasonTooLarge, ReasonTooDeep, ReasonTooMany,
-		ReasonRatio, ReasonNotDMARC, ReasonUnsupported, ReasonAbsurd, ReasonUntrusted,
+		ReasonRatio, ReasonTooCostly, ReasonNotDMARC, ReasonUnsupported, ReasonAbsurd, ReasonUntrusted,
 		ReasonIO,
 	}
 }

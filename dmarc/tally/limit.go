@@ -30,12 +30,16 @@ type Limits struct {
 	RecordMessages int64
 	// ReportMessages is how many a whole report may have; 0 means a billion.
 	ReportMessages int64
+	// Work bounds what a report costs to read, as dmarc.Limits.Work, whose
+	// default 0 means. With Reader.Work it bounds what a whole input costs.
+	Work int64
 }
 
 // withDefaults returns the limits with what zero means.
 func (l Limits) withDefaults() Limits {
 	text.Default(&l.RecordMessages, 100_000_000)
 	text.Default(&l.ReportMessages, 1_000_000_000)
+	text.Default(&l.Work, dmarc.DefaultWork)
 	return l
 }
 

@@ -152,6 +152,36 @@ func TestAbsurd(t *testing.T) {
 	}
 }
 
+// TestWorkOfAnInput bounds what the reports of an input cost together.
+func TestWorkOfAnInput(t *testing.T) {
+	document := func() *unpack.Document {
+		return &unpack.Document{Kind: unpack.KindAggregate, Reader: strings.NewReader(aggregate(record(1, "none", "pass", "pass", "shop.example", "", "")))}
+	}
+	work := int64(0)
+	reader := &Reader{Work: &work}
+	if _, err := reader.Read(document()); err != nil {
+		t.Fatal(err)
+	}
+	one := work
+	reader.Limits.Work, work = 10*one, 0
+	read := 0
+	for work < 10*one {
+		_, err := reader.Read(document())
+		var refusal *dmarc.Error
+		if err != nil && (!errors.As(err, &refusal) || refusal.Reason != dmarc.ReasonTooCostly) {
+			t.Fatal(err)
+		}
+		read++
+	}
+	if _, err := reader.Read(document()); err == nil || read < 10 {
+		t.Errorf("%d reports are within the limit, and one more: %v", read, err)
+	}
+	work = 0 // another input
+	if _, err := reader.Read(document()); err != nil {
+		t.Error(err)
+	}
+}
+
 // FuzzCount counts what a Reader reads, then the same with counts that are as
 // large as they can be, and holds what every Snapshot must be.
 func FuzzCount(f *testing.F) {

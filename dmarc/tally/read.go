@@ -36,8 +36,11 @@ type Reader struct {
 	Standard dmarc.Standard
 	// Text knows more of text than the standard library.
 	Text dmarc.Text
-	// Limits bounds what a report may claim.
+	// Limits bounds what a report may claim and cost.
 	Limits Limits
+	// Work, if not nil, adds up what aggregate reports have cost, and Limits.Work
+	// bounds it: set it to 0 for each input. Nil bounds each report alone.
+	Work *int64
 
 	decoder *dmarc.Decoder
 	record  dmarc.Record
@@ -103,6 +106,11 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 	report := r.decoder.Report()
 	validator := dmarc.Validator{Standard: r.Standard}
 	same, limits := sameGroup{}, r.Limits.withDefaults()
+	r.decoder.Limits.Work = limits.Work
+	if r.Work != nil {
+		r.decoder.Limits.Work = max(limits.Work-*r.Work, 1)
+		defer func() { *r.Work += r.decoder.Work() }()
+	}
 	for {
 		err := r.decoder.Next(&r.record)
 		if errors.Is(err, io.EOF) {

@@ -96,6 +96,7 @@ type reader struct {
 	draft         Draft // nil without an archive
 	kept          *store.Draft
 	head          []byte // room for the start of an input
+	work          int64  // that its reports have cost
 }
 
 func (p *Pipeline) newReader() *reader {
@@ -237,6 +238,7 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		return ctx.Err()
 	}
 	defer func() { p.readers <- r }()
+	r.work, r.tally.Work = 0, &r.work
 	if body, ok := d.Body.(interface{ release() }); ok {
 		defer body.release()
 	}

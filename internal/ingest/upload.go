@@ -204,7 +204,7 @@ func uploadStatus(r *Result) int {
 		return http.StatusOK
 	}
 	switch r.Reason() {
-	case dmarc.ReasonTooLarge, dmarc.ReasonTooMany, dmarc.ReasonTooDeep, dmarc.ReasonRatio:
+	case dmarc.ReasonTooLarge, dmarc.ReasonTooMany, dmarc.ReasonTooDeep, dmarc.ReasonRatio, dmarc.ReasonTooCostly:
 		return http.StatusRequestEntityTooLarge
 	case dmarc.ReasonUnsupported, dmarc.ReasonEncrypted, dmarc.ReasonEncoding:
 		return http.StatusUnsupportedMediaType
