@@ -1,9 +1,6 @@
 package tally
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // pool is a part of the budget of series, for one kind of label that strangers choose.
 type pool uint8
@@ -124,49 +121,4 @@ func fold(f Family, labels []string) []string {
 		folded[0] = Other
 	}
 	return folded
-}
-
-// admit reports whether a value may be a label of its own. What is admitted
-// stays. While half of the pool is free anyone is; after that only names that
-// came three times, so that a burst of invented names does not lock out those
-// that come every day.
-func (d *Delta) admit(p pool, value string, usual int) bool {
-	n := name{p, value}
-	if ok, _ := d.names.get(n); ok {
-		return true
-	}
-	free := d.t.budget[p] - d.used[p]
-	if free < usual || free < d.t.budget[p]/2 && d.t.candidates[p].seen(value) < 3 {
-		d.increase(1, Overflow, p.label())
-		return false
-	}
-	d.names.set(n, true)
-	return true
-}
-
-// candidates counts names that are not admitted, in bounded memory: a new name
-// takes the place of the rarest one. They are not saved: after a restart a name
-// has to come three times again.
-type candidates struct {
-	counts map[string]int
-}
-
-const maxCandidates = 200
-
-// seen counts a name once more.
-func (c *candidates) seen(value string) int {
-	if c.counts == nil {
-		c.counts = map[string]int{}
-	}
-	if _, ok := c.counts[value]; !ok && len(c.counts) >= maxCandidates {
-		rarest, least := "", math.MaxInt
-		for other, n := range c.counts {
-			if n < least || n == least && other < rarest {
-				rarest, least = other, n
-			}
-		}
-		delete(c.counts, rarest)
-	}
-	c.counts[value]++
-	return c.counts[value]
 }

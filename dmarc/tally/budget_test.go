@@ -126,33 +126,6 @@ func TestReserved(t *testing.T) {
 	}
 }
 
-// TestRegularsGetIn lets a reporter that comes again and again have a series
-// after a burst of invented names took half of the places.
-func TestRegularsGetIn(t *testing.T) {
-	tally := open(t, path(t), Config{Domains: []string{"shop.example"}})
-	d := &delivery{}
-	send := func(org, id string) {
-		d.entries = append(d.entries, entry(func(e *Entry) { e.Org, e.ReportID = org, id }))
-	}
-	for i := range 1000 {
-		send(fmt.Sprint("junk", i), "1")
-	}
-	for i := range 5 {
-		send("Daily Mail", fmt.Sprint(i))
-	}
-	commit(t, tally, d)
-	s := tally.Snapshot()
-	if got := sumsOf(s, ReporterMessages)["Daily Mail"]; got != 30 {
-		t.Errorf("%d messages of the regular reporter, want the 30 from its third report on", got)
-	}
-	if got := total(s, ReporterMessages); got != 10050 {
-		t.Errorf("reporters add up to %d messages, want 10050", got)
-	}
-	if got := exposed(s); got > DefaultBudget {
-		t.Errorf("%d series", got)
-	}
-}
-
 func TestDomainLabels(t *testing.T) {
 	g := func(domain string) Group { return Group{Domain: domain, Disposition: "none"} }
 	tests := []struct {

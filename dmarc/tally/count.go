@@ -17,7 +17,7 @@ const futureSlack = 48 * time.Hour
 // identities that it may be recognised by.
 func (d *Delta) Count(e *Entry) Result {
 	result := d.decide(e)
-	reporter := d.reporterLabel(e.Org, e.Email)
+	reporter := d.reporterLabel(e.Org, e.Email, e.Authentic)
 	d.add(1, Reports, string(e.Kind), reporter, string(result.Outcome))
 	if !result.Counted {
 		return result
@@ -57,6 +57,9 @@ func (d *Delta) Deliver(source string) { d.sources.set(source, d.now.Truncate(ti
 
 // BeginSeries begins the series that exist from the start, as far as they do not.
 func (d *Delta) BeginSeries() {
+	for n := range d.names.base { // those that an earlier version admitted
+		d.know(n, d.evidence(n))
+	}
 	for _, k := range fixedSeries() {
 		if _, ok := d.sums.base[k]; !ok {
 			f, labels := k.Split()

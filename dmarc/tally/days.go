@@ -68,7 +68,7 @@ type WindowMessages struct {
 
 // windows sums the complete days before today: for each domain that ever had
 // messages all classes, so that a ratio never misses a side.
-func (s *state) windows(today Day) []WindowMessages {
+func (s *state) windows(today Day, gone names) []WindowMessages {
 	sums := map[WindowMessages]int64{}
 	for k, n := range s.days {
 		for _, w := range Windows() {
@@ -81,7 +81,7 @@ func (s *state) windows(today Day) []WindowMessages {
 	var all []WindowMessages
 	for k, counter := range s.sums {
 		family, labels := k.Split()
-		if family != ClassMessages {
+		if family != ClassMessages || gone.has(family, labels) {
 			continue
 		}
 		for _, w := range Windows() {

@@ -17,6 +17,7 @@ type Delta struct {
 	days       overlay[dayKey, int64]
 	domains    overlay[string, domainInfo]
 	names      overlay[name, bool]
+	folds      overlay[name, string]
 	sources    overlay[string, time.Time]
 	identities identities
 	used       [pools]int
@@ -28,7 +29,7 @@ func newDelta(t *Tally, now time.Time) *Delta {
 	base := t.state
 	return &Delta{
 		t: t, now: now, sums: sums{base: base.sums, changed: map[SeriesKey]*change{}}, days: over(base.days), domains: over(base.domains),
-		names: over(base.names), sources: over(base.sources), used: base.used, expired: base.expired,
+		names: over(base.names), folds: over(base.folds), sources: over(base.sources), used: base.used, expired: base.expired,
 	}
 }
 
@@ -40,6 +41,7 @@ func (d *Delta) apply() {
 	d.days.apply()
 	d.domains.apply()
 	d.names.apply()
+	d.folds.apply()
 	d.sources.apply()
 	state := d.t.state
 	state.used, state.expired = d.used, d.expired
@@ -103,6 +105,32 @@ func (s *sums) add(n int64, now time.Time) {
 		s.changed[SeriesKey(s.key)] = c
 	}
 	c.value = Add(c.value, n)
+}
+
+// value returns the value of the series of the last find.
+func (s *sums) value() int64 {
+	if c := s.changed[SeriesKey(s.key)]; c != nil {
+		return c.value
+	}
+	return s.base[SeriesKey(s.key)].value
+}
+
+// set replaces the value of the series of the last find.
+func (s *sums) set(value int64, now time.Time) {
+	s.add(0, now)
+	s.changed[SeriesKey(s.key)].value = value
+}
+
+// each calls visit with each series.
+func (s *sums) each(visit func(SeriesKey)) {
+	for k := range s.base {
+		visit(k)
+	}
+	for k, c := range s.changed {
+		if c.isNew {
+			visit(k)
+		}
+	}
 }
 
 // increase adds n to a series.

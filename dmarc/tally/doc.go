@@ -32,8 +32,9 @@
 // # Labels from untrusted input
 //
 // Anyone may mail a report about any domain from any reporter. Both become
-// labels only within a budget of series: what has a series keeps it and only
-// grows; what finds the budget spent is counted under Other, so that sums stay
+// labels only within a budget of series, by what speaks for them: authentic
+// mails, coming on several days. A name that has not come for long gives its room
+// to another one that needs it. What has no room is counted under Other, so that sums stay
 // exact. Messages are labelled with the closest of our domains that covers
 // their From domain; reports about other domains are Foreign.
 //

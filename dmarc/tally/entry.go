@@ -58,6 +58,9 @@ type Sessions struct {
 // bounded whatever the report holds.
 type Entry struct {
 	Identity
+	// Authentic says that the mail with the report was sent by its reporter. A
+	// Reader does not know.
+	Authentic bool
 	// Digest is of the records, in any order. Two entries with the same
 	// identity and other digests contradict each other.
 	Digest [8]byte

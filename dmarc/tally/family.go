@@ -30,7 +30,8 @@ const (
 	Overflow         Family = "overflow"          // label (domain, reporter, source or signer)
 	SignerMessages   Family = "signer_messages"   // reporter, domain, DKIM domain, SPF domain, what: see Config.Signers
 
-	delayFamily Family = "delay" // upper bound in seconds, or sum: see Snapshot.Delay
+	delayFamily    Family = "delay"    // upper bound in seconds, or sum: see Snapshot.Delay
+	evidenceFamily Family = "evidence" // pool, name: see evidence
 )
 
 // Series is one committed sum.

@@ -75,6 +75,14 @@ func path(testing.TB) *file {
 	}
 }
 
+// copy returns a file with the same rows.
+func (f *file) copy() *file {
+	return &file{
+		maps.Clone(f.sums), maps.Clone(f.days), maps.Clone(f.domains), maps.Clone(f.names), maps.Clone(f.sources),
+		maps.Clone(f.identities), f.expired,
+	}
+}
+
 // load returns all rows.
 func (f *file) load() *Rows {
 	return &Rows{
@@ -162,9 +170,9 @@ func commit(t testing.TB, b *book, d *delivery) []Outcome {
 	t.Helper()
 	delta := b.Begin()
 	for _, e := range d.entries {
-		n := 0
+		n, own := 0, e.Key()
 		for key, digests := range b.file.identities {
-			if key == e.Key() || key.Twins() == e.Key().Twins() && n < MaxTwins {
+			if key == own || key.Twins() == own.Twins() && n < MaxTwins {
 				delta.Know(key, digests)
 				n++
 			}

@@ -19,14 +19,12 @@ func (d *Delta) domainLabel(from, policy string) string {
 	case len(d.t.mine) > 0:
 		return d.t.ownDomain(from, policy)
 	}
-	if known, _ := d.names.get(name{poolDomain, policy}); known {
-		return policy
+	if isDomain(policy) {
+		if label, ok := d.admit(poolDomain, policy, usualDomain, false); ok {
+			return label
+		}
 	}
-	if !isDomain(policy) || !d.admit(poolDomain, policy, usualDomain) {
-		return Other
-	}
-	d.used[poolDomain] += domainCost
-	return policy
+	return Other
 }
 
 // ownDomain returns the closest configured domain. A From domain that the
@@ -52,7 +50,7 @@ func isDomain(name string) bool {
 
 // reporterLabel returns the label of a reporter. One whose name was not read
 // rightly is known by the domain of its address.
-func (d *Delta) reporterLabel(org, address string) string {
+func (d *Delta) reporterLabel(org, address string, auth bool) string {
 	if garbled(org) {
 		org = address[strings.LastIndexByte(address, '@')+1:]
 		if host, _ := text.Host(org); !isDomain(host) {
@@ -60,13 +58,15 @@ func (d *Delta) reporterLabel(org, address string) string {
 		}
 	}
 	org = oneCase(clean(org))
-	switch {
-	case org == "":
+	if org == "" {
 		return Unknown
-	case stands(org) || !d.admit(poolReporter, org, usualName):
-		return Other
 	}
-	return org
+	if !stands(foldName(org)) {
+		if label, ok := d.admit(poolReporter, org, usualName, auth); ok {
+			return label
+		}
+	}
+	return Other
 }
 
 // garbled reports whether a name is what a wrong charset leaves: characters that
@@ -78,13 +78,15 @@ func garbled(name string) bool {
 // sourceLabel returns the label of a source that Reader.Source named.
 func (d *Delta) sourceLabel(source string) string {
 	source = clean(source)
-	switch {
-	case source == "":
+	if source == "" {
 		return Unknown
-	case stands(source) || !d.admit(poolSource, source, usualName):
-		return Other
 	}
-	return source
+	if !stands(source) {
+		if label, ok := d.admit(poolSource, source, usualName, false); ok {
+			return label
+		}
+	}
+	return Other
 }
 
 // stands reports whether a label value stands for more than one thing.

@@ -90,6 +90,10 @@ func stateOf(rows *Rows) (*state, error) {
 			return nil, fmt.Errorf("a name of the unknown part %q", r.Pool)
 		}
 		s.names[name{p, r.Name}] = true
+		// Earlier versions admitted several spellings.
+		if fold := foldOf(p, r.Name); s.folds[fold] == "" || r.Name > s.folds[fold] {
+			s.folds[fold] = r.Name
+		}
 	}
 	for _, r := range rows.Sources {
 		s.sources[r.Source] = r.Last

@@ -67,10 +67,13 @@ func (t *Tally) Snapshot() *Snapshot {
 	s := &Snapshot{Series: map[Family][]Series{}, Delay: Delay{Buckets: map[float64]uint64{}}}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
+	gone := t.state.gone()
 	for k, v := range t.state.sums {
 		family, labels := k.Split()
 		if family == delayFamily {
 			s.Delay.add(labels[0], v.value)
+		}
+		if family == delayFamily || family == evidenceFamily || gone.has(family, labels) {
 			continue
 		}
 		s.Series[family] = append(s.Series[family], Series{labels, v.value, time.UnixMilli(v.created).UTC()})
@@ -78,23 +81,23 @@ func (t *Tally) Snapshot() *Snapshot {
 	for _, series := range s.Series {
 		slices.SortFunc(series, func(a, b Series) int { return slices.Compare(a.Labels, b.Labels) })
 	}
-	s.Windows = t.state.windows(DayOf(now))
+	s.Windows = t.state.windows(DayOf(now), gone)
 	slices.SortFunc(s.Windows, func(a, b WindowMessages) int {
 		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Class, b.Class))
 	})
-	s.Domains = t.domains(now)
+	s.Domains = t.domains(now, gone)
 	s.LastDelivery = maps.Clone(t.state.sources)
 	return s
 }
 
 // domains returns our domains.
-func (t *Tally) domains(now time.Time) []Domain {
+func (t *Tally) domains(now time.Time, gone names) []Domain {
 	var all []Domain
 	for name := range t.mine {
 		all = append(all, Domain{Name: name, Configured: true})
 	}
 	for n := range t.state.names {
-		if n.pool == poolDomain && len(t.mine) == 0 {
+		if n.pool == poolDomain && len(t.mine) == 0 && !gone[n] {
 			all = append(all, Domain{Name: n.value})
 		}
 	}

@@ -27,6 +27,7 @@ type state struct {
 	days    map[dayKey]int64
 	domains map[string]domainInfo
 	names   map[name]bool
+	folds   map[name]string      // admitted names by what they are known by
 	sources map[string]time.Time // last delivery
 	used    [pools]int           // dynamic series that exist
 	// expired is the last day whose identities were dropped, wholly or in part;
@@ -38,22 +39,49 @@ type state struct {
 func newState() *state {
 	return &state{
 		sums: map[SeriesKey]sum{}, days: map[dayKey]int64{}, domains: map[string]domainInfo{},
-		names: map[name]bool{}, sources: map[string]time.Time{}, expired: -1,
+		names: map[name]bool{}, folds: map[name]string{}, sources: map[string]time.Time{}, expired: -1,
 	}
 }
 
 // usage returns how much of the budget a state uses.
 func (t *Tally) usage(s *state) (used [pools]int) {
+	gone := s.gone()
 	for k := range s.sums {
-		pool, n := t.cost(k.Split())
-		used[pool] += n
+		if f, labels := k.Split(); !gone.has(f, labels) {
+			pool, n := t.cost(f, labels)
+			used[pool] += n
+		}
 	}
 	for n := range s.names {
-		if n.pool == poolDomain {
+		if n.pool == poolDomain && !gone[n] {
 			used[poolDomain] += domainCost * t.dynamic(n.value)
 		}
 	}
 	return used
+}
+
+// names are a set of admitted names.
+type names map[name]bool
+
+// gone returns the names that gave their room back.
+func (s *state) gone() names {
+	all := names{}
+	for k, v := range s.sums {
+		f, labels := k.Split()
+		if f != evidenceFamily || !evidenceOf(v.value).gone {
+			continue
+		}
+		if p, ok := poolOf(labels[0]); ok {
+			all[name{p, labels[1]}] = true
+		}
+	}
+	return all
+}
+
+// has reports whether a series has one of the names as a label.
+func (all names) has(f Family, labels []string) bool {
+	p, label, ok := labelOf(f, labels)
+	return ok && all[name{p, label}]
 }
 
 // overlay is a map with changes that are not committed. Reads see them.
@@ -69,6 +97,18 @@ func (o overlay[K, V]) get(k K) (V, bool) {
 	}
 	v, ok := o.base[k]
 	return v, ok
+}
+
+// each calls visit with each pair.
+func (o overlay[K, V]) each(visit func(K, V)) {
+	for k, v := range o.base {
+		if _, changed := o.changed[k]; !changed {
+			visit(k, v)
+		}
+	}
+	for k, v := range o.changed {
+		visit(k, v)
+	}
 }
 
 func (o overlay[K, V]) set(k K, v V) { o.changed[k] = v }

@@ -2,6 +2,7 @@ package tally
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,9 @@ type Config struct {
 	// Budget is how many series may exist in all, those of configured domains
 	// and of sources aside; 0 means DefaultBudget.
 	Budget int
+	// Reporters are reporters that have a label of their own whatever others
+	// come, beside those that most domains hear of.
+	Reporters []string
 	// CountConflicts counts a report whose identity is known with other content.
 	CountConflicts bool
 	// SkipTwins does not count a report that differs from a known one in
@@ -54,6 +58,7 @@ type Tally struct {
 	budget     budget
 	vocabulary vocabulary
 	candidates [pools]candidates
+	listed     map[name]string // reporters that have a place, as they are spelled
 
 	mu    sync.RWMutex // guards state against Snapshot
 	state *state
@@ -64,6 +69,11 @@ func New(config Config) *Tally {
 	config = config.withDefaults()
 	t := &Tally{
 		config: config, mine: map[string]bool{}, budget: newBudget(config), vocabulary: newVocabulary(), state: newState(),
+	}
+	t.listed = map[name]string{}
+	for _, reporter := range append(slices.Clone(wellKnown), config.Reporters...) {
+		reporter = oneCase(clean(reporter))
+		t.listed[foldOf(poolReporter, reporter)] = reporter
 	}
 	for _, domain := range config.Domains {
 		t.mine[strings.TrimSuffix(strings.ToLower(strings.TrimSpace(domain)), ".")] = true

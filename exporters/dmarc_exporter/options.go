@@ -28,6 +28,7 @@ type serveOptions struct {
 	database   string
 	horizon    model.Duration
 	domains    config.Domains
+	reporters  []string
 	series     int
 	conflicts  string
 	twins      string
@@ -64,6 +65,7 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("records.originals", "Keep failure reports as they were received. They hold addresses and contents of private mail; without this flag only domains are kept.").
 		BoolVar(&o.originals)
 	c.Flag("domain", "Domain that you own. Reports about other domains are counted with domain=\"foreign\". Repeatable. Without it, domains are learned from the reports.").SetValue(&o.domains)
+	c.Flag("reporter", "Name of a reporter, as in its reports, that always has a label of its own, as well-known ones have. Repeatable.").StringsVar(&o.reporters)
 	c.Flag("budget.series", "Maximum number of series of domains, reporters and senders together. Further label values are replaced by \"other\".").Default("2000").IntVar(&o.series)
 	c.Flag("dedupe.conflicts", "Skip or count a report that is already known with different content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
 	c.Flag("dedupe.twins", "Skip or count a report that differs from a known one only in its id.").Default("count").EnumVar(&o.twins, "skip", "count")

@@ -111,7 +111,7 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	}
 	s.store, err = store.Open(ctx, engine, store.Config{
 		Counts: tally.Config{
-			Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Budget: o.series,
+			Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Reporters: o.reporters, Budget: o.series,
 			CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
 		},
 		Records: store.Records(o.records), Retention: time.Duration(o.retention), Clock: store.Clock{Built: exporter.Built()},
