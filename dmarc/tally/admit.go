@@ -8,17 +8,17 @@ import (
 // admit returns the label of a value that untrusted input chose: its own as it was
 // spelled first, or nothing. What is admitted stays until it is idle and others
 // need its room. While half of the pool is free anyone is; after that only names
-// that speak for themselves: by an authentic mail, or by coming on several days,
+// that speak for themselves: by an authentic mail, or by coming several times about several days,
 // so that a burst of invented names does not lock out those that come every day.
 // A name with more evidence takes the room of one with less.
-func (d *Delta) admit(p pool, value string, usual int, auth bool) (label string, ok bool) {
-	today := DayOf(d.now)
+func (d *Delta) admit(p pool, value string, usual int) (label string, ok bool) {
+	today, period, auth := DayOf(d.now), DayOf(d.entry.End), d.entry.Authentic && p == poolReporter
 	fold := foldOf(p, value)
 	if known, found := d.folds.get(fold); found {
 		n := name{p, known}
 		before := d.evidence(n)
 		if !before.gone {
-			if e := before.came(today, auth); e != before {
+			if e := before.came(today, period, auth); e != before {
 				d.know(n, e)
 			}
 			return known, true
@@ -30,7 +30,7 @@ func (d *Delta) admit(p pool, value string, usual int, auth bool) (label string,
 	if listed != "" {
 		value = listed
 	}
-	e := d.t.candidates[p].came(fold.value, today, auth)
+	e := d.t.candidates[p].came(fold.value, today, period, auth)
 	if !d.room(p, usual, e, listed != "") {
 		d.increase(1, Overflow, p.label())
 		return "", false
@@ -84,7 +84,7 @@ func (d *Delta) seriesOf(n name) (keys []SeriesKey) {
 func (d *Delta) room(p pool, usual int, e evidence, listed bool) bool {
 	free := d.t.budget[p] - d.used[p]
 	if listed {
-		return free >= usual || d.evict(p, usual, 3)
+		return free >= usual || d.evict(p, usual, listedWeight)
 	}
 	free -= d.reserve(p, usual)
 	switch {

@@ -16,8 +16,9 @@ const futureSlack = 48 * time.Hour
 // Count adds an entry and returns what became of it. The Delta must know the
 // identities that it may be recognised by.
 func (d *Delta) Count(e *Entry) Result {
+	d.entry = e
 	result := d.decide(e)
-	reporter := d.reporterLabel(e.Org, e.Email, e.Authentic)
+	reporter := d.reporterLabel(e.Org, e.Email)
 	d.add(1, Reports, string(e.Kind), reporter, string(result.Outcome))
 	if !result.Counted {
 		return result

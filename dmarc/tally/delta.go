@@ -21,6 +21,7 @@ type Delta struct {
 	sources    overlay[string, time.Time]
 	identities identities
 	used       [pools]int
+	entry      *Entry // that is counted
 	expired    int64
 	oldest     Day // days before it are dropped
 }

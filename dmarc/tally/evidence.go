@@ -5,10 +5,12 @@ import "maps"
 // evidence is what is known of a name that is a label. It is kept as the value
 // of a sum of evidenceFamily, which is never shown.
 type evidence struct {
-	last Day   // when the name came last
-	days uint8 // how many days it came on, up to regular
-	auth bool  // an authentic mail came in it
-	gone bool  // it gave its room back; its series are folded into Other
+	last    Day   // when the name came last
+	period  Day   // when the period of its last report ended
+	days    uint8 // how many days it came on, up to regular
+	periods uint8 // how often its period was another one, up to regular
+	auth    bool  // an authentic mail came in it
+	gone    bool  // it gave its room back; its series are folded into Other
 }
 
 const (
@@ -18,16 +20,19 @@ const (
 	idle = 45
 )
 
-// The bits of a value, below the day.
+// The bits of a value: flags, then two days.
 const (
-	evidenceDays  = 3
-	evidenceAuth  = 1 << 2
-	evidenceGone  = 1 << 3
-	evidenceShift = 4
+	evidenceDays    = 3 // two bits
+	evidencePeriods = 2 // the place of two more
+	evidenceAuth    = 1 << 4
+	evidenceGone    = 1 << 5
+	evidencePeriod  = 8  // the place of a day
+	evidenceLast    = 32 // the place of another one
 )
 
 func (e evidence) bits() int64 {
-	v := int64(e.last)<<evidenceShift | int64(e.days&evidenceDays)
+	v := int64(e.last)<<evidenceLast | int64(e.period&0xffffff)<<evidencePeriod |
+		int64(e.days&evidenceDays) | int64(e.periods&evidenceDays)<<evidencePeriods
 	if e.auth {
 		v |= evidenceAuth
 	}
@@ -38,25 +43,36 @@ func (e evidence) bits() int64 {
 }
 
 func evidenceOf(v int64) evidence {
-	return evidence{Day(v >> evidenceShift), uint8(v & evidenceDays), v&evidenceAuth != 0, v&evidenceGone != 0}
+	return evidence{
+		last: Day(v >> evidenceLast), period: Day(v>>evidencePeriod) & 0xffffff,
+		days: uint8(v & evidenceDays), periods: uint8(v >> evidencePeriods & evidenceDays),
+		auth: v&evidenceAuth != 0, gone: v&evidenceGone != 0,
+	}
 }
 
-// weight orders names by how much speaks for them.
-func (e evidence) weight() int {
-	weight := 0
-	if e.auth { // whoever has a domain can sign for any number of names in it
-		weight++
+// listedWeight is that of names that are listed.
+const listedWeight = 4
+
+// weight orders names by how much speaks for them. Each alone can be made up:
+// reports about several days in one mail, several mails on several days, and
+// whoever has a domain can sign for any number of names in it.
+func (e evidence) weight() (n int) {
+	for _, holds := range []bool{e.periods >= regular, e.days >= regular, e.auth} {
+		if holds {
+			n++
+		}
 	}
-	if e.days >= regular {
-		weight++
-	}
-	return weight
+	return n
 }
 
-// came notes that the name came, maybe by an authentic mail.
-func (e evidence) came(day Day, auth bool) evidence {
+// came notes that the name came, maybe by an authentic mail, with a report whose
+// period ended on a day.
+func (e evidence) came(day, period Day, auth bool) evidence {
 	if day > e.last {
 		e.last, e.days = day, min(e.days+1, regular)
+	}
+	if e.periods < regular && period != e.period {
+		e.period, e.periods = period, e.periods+1
 	}
 	e.auth = e.auth || auth
 	return e
@@ -66,7 +82,7 @@ func (e evidence) came(day Day, auth bool) evidence {
 // admitted that it came often until today.
 func (d *Delta) evidence(n name) evidence {
 	if !d.sums.find(evidenceFamily, n.pool.label(), n.value) {
-		return evidence{last: DayOf(d.now), days: regular}
+		return evidence{last: DayOf(d.now), days: regular, periods: regular}
 	}
 	return evidenceOf(d.sums.value())
 }
@@ -91,15 +107,15 @@ const (
 )
 
 // came notes that a name came, and returns what is known of it.
-func (c *candidates) came(value string, day Day, auth bool) evidence {
+func (c *candidates) came(value string, day, period Day, auth bool) evidence {
 	if c.names == nil {
 		c.names = map[string]evidence{}
 	}
 	e, known := c.names[value]
 	if !known && len(c.names) >= maxCandidates && !c.drop(day) {
-		return evidence{day, 1, auth, false}
+		return evidence{}.came(day, period, auth)
 	}
-	e = e.came(day, auth)
+	e = e.came(day, period, auth)
 	c.names[value] = e
 	return e
 }

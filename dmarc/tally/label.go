@@ -20,7 +20,7 @@ func (d *Delta) domainLabel(from, policy string) string {
 		return d.t.ownDomain(from, policy)
 	}
 	if isDomain(policy) {
-		if label, ok := d.admit(poolDomain, policy, usualDomain, false); ok {
+		if label, ok := d.admit(poolDomain, policy, usualDomain); ok {
 			return label
 		}
 	}
@@ -50,7 +50,7 @@ func isDomain(name string) bool {
 
 // reporterLabel returns the label of a reporter. One whose name was not read
 // rightly is known by the domain of its address.
-func (d *Delta) reporterLabel(org, address string, auth bool) string {
+func (d *Delta) reporterLabel(org, address string) string {
 	if garbled(org) {
 		org = address[strings.LastIndexByte(address, '@')+1:]
 		if host, _ := text.Host(org); !isDomain(host) {
@@ -62,7 +62,7 @@ func (d *Delta) reporterLabel(org, address string, auth bool) string {
 		return Unknown
 	}
 	if !stands(foldName(org)) {
-		if label, ok := d.admit(poolReporter, org, usualName, auth); ok {
+		if label, ok := d.admit(poolReporter, org, usualName); ok {
 			return label
 		}
 	}
@@ -82,7 +82,7 @@ func (d *Delta) sourceLabel(source string) string {
 		return Unknown
 	}
 	if !stands(source) {
-		if label, ok := d.admit(poolSource, source, usualName, false); ok {
+		if label, ok := d.admit(poolSource, source, usualName); ok {
 			return label
 		}
 	}

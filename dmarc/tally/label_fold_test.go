@@ -29,7 +29,7 @@ func TestGarbledReporters(t *testing.T) {
 		{"Gr\u00f6\u00dfe Post", "dmarc@mail.example", "Gr\u00f6\u00dfe Post"},
 		{"Mail\x01Corp", "dmarc@mail.example", "MailCorp"},
 	} {
-		if got := New(Config{}).Begin().reporterLabel(test.org, test.address, false); got != test.want {
+		if got := New(Config{}).Begin().reporterLabel(test.org, test.address); got != test.want {
 			t.Errorf("%q of %q is labelled %q, want %q", test.org, test.address, got, test.want)
 		}
 	}

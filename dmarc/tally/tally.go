@@ -72,8 +72,8 @@ func New(config Config) *Tally {
 	}
 	t.listed = map[name]string{}
 	for _, reporter := range append(slices.Clone(wellKnown), config.Reporters...) {
-		reporter = oneCase(clean(reporter))
-		t.listed[foldOf(poolReporter, reporter)] = reporter
+		reporter = clean(reporter)
+		t.listed[foldOf(poolReporter, oneCase(reporter))] = reporter
 	}
 	for _, domain := range config.Domains {
 		t.mine[strings.TrimSuffix(strings.ToLower(strings.TrimSpace(domain)), ".")] = true
