@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,8 @@ func TestDatabase(t *testing.T) {
 	if err := os.Chtimes(report, old, old); err != nil {
 		t.Fatal(err)
 	}
-	options := &serveOptions{dirs: []string{dir}, after: string(ingest.AfterKeep), refused: "move", rescan: time.Minute, database: address.String()}
+	options := &serveOptions{dirs: []string{dir}, after: string(ingest.AfterKeep), refused: "move", rescan: time.Minute}
+	options.database = address.String()
 	s, err := newService(t.Context(), options, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +45,16 @@ func TestDatabase(t *testing.T) {
 	got := server.SQL(t, "postgres", "SELECT sum(count) FROM dmarc.dmarc_records")
 	if got[0][0] != "3" {
 		t.Errorf("%s messages in the records, want 3", got[0][0])
+	}
+	for text, args := range map[string][]string{
+		"1 report counted, 1 kept with 1 record; 3 messages counted, 3 in records": {"check"},
+		`"path":"dir:` + dir + `","kind":"aggregate"`:                              {"export"},
+		"0 counted before and kept now, 1 with nothing missing":                    {"import", dir},
+	} {
+		stdout, stderr := command(t, exitOK, append(append([]string{"store"}, args...), "--state.database="+address.String())...)
+		if !strings.Contains(stdout, text) {
+			t.Errorf("store %s: %s%s, want %q", args[0], stdout, stderr, text)
+		}
 	}
 	if _, err := os.Stat("dmarc_exporter.db"); err == nil {
 		t.Error("there is a state file as well")

@@ -23,6 +23,7 @@ const (
 	exitOK      = 0
 	exitRefused = 1 // some input was refused, or the exporter failed
 	exitUsage   = 2
+	exitUnknown = 3 // store check could not read the state
 )
 
 // flags are the flags of all commands.
@@ -36,6 +37,7 @@ type flags struct {
 	configFile  string   // of check-config and login
 	loginUser   string
 	backfill    backfillOptions
+	store       storeOptions
 }
 
 // newApp declares the commands and their flags.
@@ -56,6 +58,7 @@ func newApp() (*kingpin.Application, *flags) {
 	backfill := app.Command("backfill", "Print the counters of past reports with the timestamps of the reports, as input for promtool tsdb create-blocks-from openmetrics.")
 	f.backfill.addFlags(backfill)
 	backfill.Arg("path", "Files, or directories, which are read recursively.").Required().StringsVar(&f.paths)
+	f.store.addFlags(app)
 	checkConfig := app.Command("check-config", "Check a configuration file.")
 	checkConfig.Arg("file", "Configuration file.").Required().StringVar(&f.configFile)
 	login := app.Command("login", "Sign in to mailboxes in a browser, by a code, and keep their tokens in the files that oauth2.token_file names.")
@@ -71,9 +74,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if !ok {
 		return code
 	}
-	for i, path := range f.paths {
-		if path == "" {
-			f.paths[i] = "-" // Kingpin takes the dash off.
+	for _, paths := range [][]string{f.paths, f.store.paths} {
+		for i, path := range paths {
+			if path == "" {
+				paths[i] = "-" // Kingpin takes the dash off.
+			}
 		}
 	}
 	ctx, streams := context.Background(), reportfiles.Streams{In: stdin, Out: stdout, Err: stderr}
@@ -88,6 +93,18 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case "backfill":
 		limitHeap(f.backfill.series)
 		return exitCode(stderr, f.backfill.run(ctx, streams, f.paths))
+	case "store import":
+		limitHeap(f.store.imports.series)
+		return f.store.runImport(ctx, streams, f.Logger(stderr))
+	case "store export":
+		limitHeap(0)
+		return f.store.runExport(ctx, streams)
+	case "store backup":
+		limitHeap(0)
+		return f.store.runBackup(ctx, streams)
+	case "store check":
+		limitHeap(0)
+		return f.store.runCheck(ctx, streams)
 	case "check-config":
 		return runCheckConfig(f.configFile, stdout, stderr)
 	case "login":

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -10,22 +14,36 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/state"
 )
 
-// serveOptions are the flags of serve.
-type serveOptions struct {
+// stateOptions are the flags that say where the state is.
+type stateOptions struct {
+	stateFile string
+	database  string
+}
+
+func (o *stateOptions) addFlags(c *kingpin.CmdClause, help string) {
+	c.Flag("state.file", "State file, an SQLite database with the counts and the reports."+help).Default("dmarc_exporter.db").StringVar(&o.stateFile)
+	c.Flag("state.database", "PostgreSQL database that is used instead of the state file, as postgres://user@host/name. The password comes from PGPASSFILE or PGPASSWORD.").StringVar(&o.database)
+}
+
+// engine returns the engine of the database.
+func (o *stateOptions) engine(maxBytes int64) (store.Engine, error) {
+	engine, err := state.Engine(o.stateFile, maxBytes, o.database)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return engine, nil
+}
+
+// countOptions are the flags of what counts reports.
+type countOptions struct {
+	stateOptions
 	configFile string
-	dirs       []string
-	maildirs   []string
-	mboxes     []string
-	after      string
-	refused    string
-	rescan     time.Duration
-	follow     bool
-	stateFile  string
-	database   string
 	horizon    model.Duration
 	domains    config.Domains
 	reporters  []string
@@ -38,24 +56,10 @@ type serveOptions struct {
 	retention  model.Duration
 	originals  bool
 	limits     tally.Limits
-	archive    archiveOptions
 }
 
-// addFlags declares the flags.
-func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
-	c.Flag("config.file", "YAML file with sources, in addition to those of the flags. It is reloaded on SIGHUP and POST /-/reload.").StringVar(&o.configFile)
-	c.Flag("source.dir", "Directory with report files. Repeatable.").StringsVar(&o.dirs)
-	c.Flag("source.maildir", "Maildir with report mails. Repeatable.").StringsVar(&o.maildirs)
-	c.Flag("source.mbox", "File with report mails in mbox format. It is never modified. Repeatable.").StringsVar(&o.mboxes)
-	c.Flag("source.after", "What happens to files of directories and Maildirs after they are counted: keep them, move them to done/, or delete them.").
-		Default(string(ingest.AfterKeep)).EnumVar(&o.after, string(ingest.AfterKeep), string(ingest.AfterMove), string(ingest.AfterDelete))
-	c.Flag("source.refused", "What happens to files without a valid report: move them to invalid/<reason>/, or keep them.").
-		Default(string(dmarcconfig.RefusedMove)).EnumVar(&o.refused, string(dmarcconfig.RefusedMove), string(dmarcconfig.RefusedKeep))
-	c.Flag("source.rescan", "How often all files are scanned, in addition to file notifications.").
-		Default("30s").DurationVar(&o.rescan)
-	c.Flag("source.follow-links", "Also read files that symbolic links in directories and Maildirs, or in place of an mbox, lead to.").BoolVar(&o.follow)
-	c.Flag("state.file", "State file, an SQLite database with the counts and the reports. It is created if it does not exist.").Default("dmarc_exporter.db").StringVar(&o.stateFile)
-	c.Flag("state.database", "PostgreSQL database that is used instead of the state file, as postgres://user@host/name. The password comes from PGPASSFILE or PGPASSWORD.").StringVar(&o.database)
+func (o *countOptions) addFlags(c *kingpin.CmdClause) {
+	o.stateOptions.addFlags(c, " It is created if it does not exist.")
 	c.Flag("state.horizon", "How long reports are remembered. Older reports are not counted.").Default("400d").SetValue(&o.horizon)
 	c.Flag("state.max-bytes", "Maximum size of the state file, such as 512MB. Nothing is counted while it is exceeded. Use 0 for no limit.").Default("0").BytesVar(&o.maxBytes)
 	c.Flag("records", "Records of aggregate reports that are kept in the state file: all, those without an aligned pass, or none. With off, no report is kept at all, only counts.").
@@ -72,8 +76,61 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("limit.record-messages", "Maximum number of messages in one record of a report. A report with more is refused as absurd.").Default("100000000").Int64Var(&o.limits.RecordMessages)
 	c.Flag("limit.report-messages", "Maximum number of messages in one report. A report with more is refused as absurd.").Default("1000000000").Int64Var(&o.limits.ReportMessages)
 	c.Flag("limit.work", "Maximum work to read the aggregate reports of one input, in units of about 25 ns, of which a record costs 60 and more. Above it, reports are refused as too_costly.").Default("50000000").Int64Var(&o.limits.Work)
-	o.archive.addFlags(c)
 	c.Flag("compat.dmarc-metrics-exporter", "Also expose the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
+}
+
+// open opens the store. The domains are those of the configuration file.
+func (o *countOptions) open(ctx context.Context, domains config.Domains) (*store.Store, error) {
+	engine, err := o.engine(int64(o.maxBytes))
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Concat(domains, o.domains)
+	return store.Open(ctx, engine, store.Config{
+		Counts: tally.Config{
+			Horizon: time.Duration(o.horizon), Domains: all.Strings(), Reporters: o.reporters, Budget: o.series,
+			CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
+		},
+		Records: store.Records(o.records), Retention: time.Duration(o.retention), Clock: store.Clock{Built: exporter.Built()},
+	})
+}
+
+// pipeline returns how inputs are read.
+func (o *countOptions) pipeline(logger *slog.Logger) ingest.PipelineConfig {
+	return ingest.PipelineConfig{
+		Logger: logger, Signers: o.compat, Originals: o.originals, Limits: o.limits,
+		Keep: store.DraftConfig{Records: store.Records(o.records), Dir: filepath.Dir(o.stateFile)},
+	}
+}
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	countOptions
+	dirs     []string
+	maildirs []string
+	mboxes   []string
+	after    string
+	refused  string
+	rescan   time.Duration
+	follow   bool
+	archive  archiveOptions
+}
+
+// addFlags declares the flags.
+func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
+	c.Flag("config.file", "YAML file with sources, in addition to those of the flags. It is reloaded on SIGHUP and POST /-/reload.").StringVar(&o.configFile)
+	c.Flag("source.dir", "Directory with report files. Repeatable.").StringsVar(&o.dirs)
+	c.Flag("source.maildir", "Maildir with report mails. Repeatable.").StringsVar(&o.maildirs)
+	c.Flag("source.mbox", "File with report mails in mbox format. It is never modified. Repeatable.").StringsVar(&o.mboxes)
+	c.Flag("source.after", "What happens to files of directories and Maildirs after they are counted: keep them, move them to done/, or delete them.").
+		Default(string(ingest.AfterKeep)).EnumVar(&o.after, string(ingest.AfterKeep), string(ingest.AfterMove), string(ingest.AfterDelete))
+	c.Flag("source.refused", "What happens to files without a valid report: move them to invalid/<reason>/, or keep them.").
+		Default(string(dmarcconfig.RefusedMove)).EnumVar(&o.refused, string(dmarcconfig.RefusedMove), string(dmarcconfig.RefusedKeep))
+	c.Flag("source.rescan", "How often all files are scanned, in addition to file notifications.").
+		Default("30s").DurationVar(&o.rescan)
+	c.Flag("source.follow-links", "Also read files that symbolic links in directories and Maildirs, or in place of an mbox, lead to.").BoolVar(&o.follow)
+	o.countOptions.addFlags(c)
+	o.archive.addFlags(c)
 }
 
 // load returns the configuration: the file, if there is one, and the flags.

@@ -19,7 +19,7 @@ func TestPlaces(t *testing.T) {
 		options serveOptions
 		want    string
 	}{
-		{serveOptions{configFile: file, mboxes: []string{"/d"}}, file + ": line 5: sources.mboxes[1]: mbox /c: "},
+		{serveOptions{countOptions: countOptions{configFile: file}, mboxes: []string{"/d"}}, file + ": line 5: sources.mboxes[1]: mbox /c: "},
 		{serveOptions{dirs: []string{"/a", "/a"}}, "source dir:/a is given twice"},
 	} {
 		c, err := tt.options.load()

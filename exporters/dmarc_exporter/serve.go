@@ -12,21 +12,17 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
-	"github.com/dmarc-suite/dmarc-suite/internal/state"
 )
 
 // service is the exporter at work.
@@ -105,23 +101,11 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if s.dns, err = c.DNS.Collector(domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
-	engine, err := state.Engine(o.stateFile, int64(o.maxBytes), o.database)
-	if err != nil {
-		return nil, &usageError{err}
-	}
-	s.store, err = store.Open(ctx, engine, store.Config{
-		Counts: tally.Config{
-			Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Reporters: o.reporters, Budget: o.series,
-			CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
-		},
-		Records: store.Records(o.records), Retention: time.Duration(o.retention), Clock: store.Clock{Built: exporter.Built()},
-	})
-	if err != nil {
+	if s.store, err = o.open(ctx, c.Domains); err != nil {
 		return nil, err
 	}
-	pipeline := ingest.PipelineConfig{Logger: logger, Signers: o.compat, Authenticate: s.authenticate, Sender: s.nameSender}
-	pipeline.Keep = store.DraftConfig{Records: store.Records(o.records), Dir: filepath.Dir(o.stateFile)}
-	pipeline.Originals, pipeline.Limits = o.originals, o.limits
+	pipeline := o.pipeline(logger)
+	pipeline.Authenticate, pipeline.Sender = s.authenticate, s.nameSender
 	if o.archive.file != "" {
 		if s.archive, err = o.archive.open(); err != nil {
 			return nil, errors.Join(err, s.close())

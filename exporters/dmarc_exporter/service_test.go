@@ -22,7 +22,7 @@ func runService(t *testing.T, dir string, files map[string]string) (s *service, 
 			t.Fatal(err)
 		}
 	}
-	options := &serveOptions{configFile: filepath.Join(dir, "config.yml"), stateFile: filepath.Join(dir, "state.db")}
+	options := &serveOptions{countOptions: countOptions{configFile: filepath.Join(dir, "config.yml"), stateOptions: stateOptions{stateFile: filepath.Join(dir, "state.db")}}}
 	s, err := newService(t.Context(), options, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

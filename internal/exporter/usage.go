@@ -47,12 +47,21 @@ var notInVariables = regexp.MustCompile(`[^A-Z0-9_]+`)
 // before there were others. Parse does it, too.
 func NameVariables(app *kingpin.Application) {
 	for _, c := range app.Model().Commands {
-		for _, f := range c.Flags {
-			if f.Envar == "" && !c.Default {
-				name := strings.ToUpper(app.Name + "_" + c.Name + "_" + f.Name)
-				app.GetCommand(c.Name).GetFlag(f.Name).Envar(notInVariables.ReplaceAllString(name, "_"))
-			}
+		nameVariables(app.Name, app.GetCommand(c.Name))
+	}
+}
+
+// nameVariables names those of a command, and of the commands below it.
+func nameVariables(prefix string, command *kingpin.CmdClause) {
+	c := command.Model()
+	prefix += "_" + c.Name
+	for _, f := range c.Flags {
+		if f.Envar == "" && !c.Default {
+			command.GetFlag(f.Name).Envar(notInVariables.ReplaceAllString(strings.ToUpper(prefix+"_"+f.Name), "_"))
 		}
+	}
+	for _, below := range c.Commands {
+		nameVariables(prefix, command.GetCommand(below.Name))
 	}
 }
 

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -24,6 +25,9 @@ type Options struct {
 	Attempts int `yaml:"-"`
 	// GiveUpAfter is how long at least it is tried; 0 means a day. A restart begins anew.
 	GiveUpAfter time.Duration `yaml:"-"`
+	// Once ends Run when each input that was there was tried: with nil when all
+	// could be read.
+	Once bool `yaml:"-"`
 	// Now is the clock of attempts; nil means time.Now.
 	Now func() time.Time `yaml:"-"`
 	// Marks remembers which inputs are done. Nil means none: inputs that stay
@@ -58,4 +62,12 @@ func setDefault[T comparable](p *T, value T) {
 	if *p == zero {
 		*p = value
 	}
+}
+
+// End is the end of a Run that reads Once, of which some inputs are left.
+func (o *Options) End(left int) error {
+	if left > 0 {
+		return fmt.Errorf("inputs that could not be read: %d; the log says why", left)
+	}
+	return nil
 }

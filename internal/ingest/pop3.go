@@ -72,6 +72,9 @@ func (p *POP3) Run(ctx context.Context, deliver Deliver) error {
 		if err != nil {
 			return err
 		}
+		if p.config.Once {
+			return p.config.End(p.Status().Backlog)
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -91,6 +91,9 @@ func (w *Webmail) Run(ctx context.Context, deliver Deliver) error {
 			err = ctx.Err()
 		}
 		w.set(err)
+		if w.config.Once && err == nil {
+			return w.config.End(w.Status().Backlog)
+		}
 		pause := w.config.Poll
 		if err != nil {
 			pause = retryAfter(err)

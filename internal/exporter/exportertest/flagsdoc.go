@@ -58,7 +58,8 @@ func sharedVariable(m *kingpin.ApplicationModel) error {
 	check := func(command string, group *kingpin.FlagGroupModel) error {
 		for _, f := range group.Flags {
 			name := strings.TrimSpace(command + " --" + f.Name)
-			if other := flags[f.Envar]; other != "" && f.Envar != "" {
+			// The same flag of several commands may have one variable.
+			if other := flags[f.Envar]; other != "" && f.Envar != "" && !strings.HasSuffix(other, " --"+f.Name) {
 				return fmt.Errorf("%s and %s share the variable %s", other, name, f.Envar)
 			}
 			flags[f.Envar] = name

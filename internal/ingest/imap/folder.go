@@ -75,6 +75,9 @@ func (f *folder) run(ctx context.Context, deliver ingest.Deliver) error {
 		if err := f.round(ctx, s, deliver, all); err != nil {
 			return err
 		}
+		if c.Once {
+			return c.End(f.left(all))
+		}
 		if err := s.wait(ctx, f.trials.Next(c.Poll), !c.NoIdle); err != nil {
 			return err
 		}

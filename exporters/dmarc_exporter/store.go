@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
+	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
+	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
+)
+
+// storeOptions are the flags of the commands of store.
+type storeOptions struct {
+	state   stateOptions // of all commands but import
+	imports countOptions
+	paths   []string // of import
+	format  string
+	since   date
+	until   date
+	domain  string
+	file    string // of backup
+}
+
+// addFlags declares the commands and their flags. Those that serve has as well
+// are set by the same variables.
+func (o *storeOptions) addFlags(app *kingpin.Application) {
+	command := app.Command("store", "Fill, export, copy and check the state.")
+	imports := command.Command("import", "Add the reports that the state lacks, from files and from the sources of the configuration with the folders that mails were moved to. What was counted is not counted again, and nothing is moved. Not while serve runs.")
+	imports.Flag("config.file", "Configuration file of serve: its sources are read, and its domains, senders and trust hold.").StringVar(&o.imports.configFile)
+	o.imports.addFlags(imports)
+	imports.Arg("path", "Files, or directories, which are read recursively: reports, mails, Maildirs, mboxes and archives. Use - for standard input.").StringsVar(&o.paths)
+
+	export := command.Command("export", "Print the reports that are kept, one line for each record, policy and failure report, as parse does.")
+	o.state.addFlags(export, "")
+	export.Flag("format", "Output format.").Default("jsonl").EnumVar(&o.format, "jsonl", "csv")
+	export.Flag("since", "Only reports whose period ends on this day or later, such as 2026-11-01, in UTC.").SetValue(&o.since)
+	export.Flag("until", "Only reports whose period ends before this day.").SetValue(&o.until)
+	export.Flag("domain", "Only reports about this policy domain.").StringVar(&o.domain)
+
+	backup := command.Command("backup", "Copy the state file, also while serve runs. The copy is checked before it gets its name.")
+	o.state.addFlags(backup, "")
+	backup.Arg("file", "File to write. It is replaced if it exists.").Required().StringVar(&o.file)
+
+	check := command.Command("check", "Check the state, also while serve runs. Exits with 1 if something is wrong with it, and with 3 if it cannot be read.")
+	o.state.addFlags(check, "")
+	for _, c := range []*kingpin.CmdClause{imports, export, backup, check} {
+		shareVariables(c)
+	}
+}
+
+// shareVariables gives the flags that mean the same as for serve its variables.
+func shareVariables(c *kingpin.CmdClause) {
+	for _, f := range c.Model().Flags {
+		if c.Model().Name == "import" || strings.HasPrefix(f.Name, "state.") {
+			c.GetFlag(f.Name).Envar("DMARC_EXPORTER_" + strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(f.Name)))
+		}
+	}
+}
+
+// date is a day in UTC.
+type date struct{ time.Time }
+
+// Set reads a day.
+func (d *date) Set(text string) (err error) {
+	if d.Time, err = time.Parse(time.DateOnly, text); err != nil {
+		return fmt.Errorf("want a day such as 2026-11-01, not %q", text)
+	}
+	return nil
+}
+
+// String returns the day.
+func (d *date) String() string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.Format(time.DateOnly)
+}
+
+// runImport is the command store import.
+func (o *storeOptions) runImport(ctx context.Context, streams reportfiles.Streams, logger *slog.Logger) int {
+	c, err := dmarcconfig.Load(o.imports.configFile)
+	if err == nil && len(o.paths) == 0 && c.Sources.Empty() {
+		err = &usageError{errors.New("there is nothing to import: name files, or a configuration with sources by --config.file")}
+	}
+	if err == nil && o.imports.records == string(store.RecordsOff) {
+		err = &usageError{errors.New("--records=off keeps no reports: there is nothing to import")}
+	}
+	if err != nil {
+		return stateCode(streams, err)
+	}
+	senders, err := c.Senders.Names()
+	if err != nil {
+		return stateCode(streams, err)
+	}
+	folders, mailboxes, err := c.Sources.Past(logger)
+	if err != nil {
+		return stateCode(streams, err)
+	}
+	s, err := o.imports.open(ctx, c.Domains)
+	if err != nil {
+		return stateCode(streams, err)
+	}
+	pipeline := o.imports.pipeline(logger)
+	pipeline.Sender, pipeline.Authenticate = senders.Name, c.Trust.Authenticator()
+	err = reportfiles.Import(ctx, streams, s, slices.Concat(o.paths, folders), reportfiles.ImportConfig{Pipeline: pipeline, Mailboxes: mailboxes})
+	return stateCode(streams, errors.Join(err, s.Close()))
+}
+
+// runExport is the command store export.
+func (o *storeOptions) runExport(ctx context.Context, streams reportfiles.Streams) int {
+	engine, err := o.state.engine(0)
+	if err == nil {
+		filter := store.Filter{Since: o.since.Time, Until: o.until.Time, Domain: o.domain}
+		err = reportfiles.Export(ctx, streams.Out, engine, filter, o.format == "csv")
+	}
+	return stateCode(streams, err)
+}
+
+// runBackup is the command store backup.
+func (o *storeOptions) runBackup(ctx context.Context, streams reportfiles.Streams) int {
+	engine, err := o.state.engine(0)
+	if err != nil {
+		return stateCode(streams, err)
+	}
+	file, ok := engine.(sqlite.File)
+	if !ok {
+		return stateCode(streams, &usageError{errors.New("PostgreSQL has tools of its own: use pg_dump --schema=dmarc, or what docs/disaster-recovery.md describes")})
+	}
+	checked, err := file.Backup(ctx, o.file)
+	if err == nil {
+		_, err = fmt.Fprintf(streams.Out, "%s is a whole copy of %s: %s\n", o.file, file.Path, reportfiles.Describe(checked))
+	}
+	return stateCode(streams, err)
+}
+
+// runCheck is the command store check.
+func (o *storeOptions) runCheck(ctx context.Context, streams reportfiles.Streams) int {
+	engine, err := o.state.engine(0)
+	if err != nil {
+		return stateCode(streams, err)
+	}
+	checked, err := store.Check(ctx, engine)
+	if err != nil {
+		code := stateCode(streams, err)
+		if code == exitRefused && !errors.Is(err, store.ErrDamaged) {
+			code = exitUnknown
+		}
+		return code
+	}
+	for _, problem := range checked.Problems {
+		fmt.Fprintf(streams.Out, "wrong: %s\n", problem)
+	}
+	for _, note := range checked.Notes {
+		fmt.Fprintf(streams.Out, "note: %s\n", note)
+	}
+	if len(checked.Problems) > 0 {
+		fmt.Fprintln(streams.Out, "The state is damaged: restore it from a backup, see docs/store.md.")
+		return exitRefused
+	}
+	fmt.Fprintf(streams.Out, "The state is whole: %s.\n", reportfiles.Describe(checked))
+	return exitOK
+}
+
+// stateCode prints the error of a command and returns the code for it.
+func stateCode(streams reportfiles.Streams, err error) int {
+	code := exitCode(streams.Err, err)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		code = exitUsage
+	}
+	return code
+}
