@@ -23,7 +23,7 @@ type Header struct {
 	Domain string    `json:"domain"`
 	Begin  time.Time `json:"begin,omitzero"`
 	End    time.Time `json:"end,omitzero"`
-	// Received is when a store kept the report; only an export has it.
+	// Received is when the report was kept: in an archive, or in a store that was exported.
 	Received time.Time `json:"received,omitzero"`
 }
 

@@ -61,7 +61,7 @@ func NewDraft(r *tally.Reader, config DraftConfig) *Draft {
 	if config.Records == RecordsOff {
 		return d
 	}
-	record, report := r.Record, r.Report
+	record, report, tls, failed := r.Record, r.Report, r.TLS, r.Failure
 	r.Record = func(report *dmarc.Report, rec *dmarc.Record) {
 		d.record(rec)
 		if record != nil {
@@ -74,7 +74,18 @@ func NewDraft(r *tally.Reader, config DraftConfig) *Draft {
 			report(whole)
 		}
 	}
-	r.TLS, r.Failure = d.tls, d.failure
+	r.TLS = func(whole *tlsrpt.Report) {
+		d.tls(whole)
+		if tls != nil {
+			tls(whole)
+		}
+	}
+	r.Failure = func(whole *failure.Report) {
+		d.failure(whole)
+		if failed != nil {
+			failed(whole)
+		}
+	}
 	d.Begin()
 	return d
 }

@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/alecthomas/units"
+	"github.com/prometheus/common/model"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
@@ -17,12 +20,14 @@ type archiveOptions struct {
 	file     string
 	maxBytes units.Base2Bytes
 	files    int
+	maxAge   model.Duration
 }
 
 func (o *archiveOptions) addFlags(c *kingpin.CmdClause) {
-	c.Flag("archive.file", "File that every record of counted aggregate reports is appended to, with its IP address, as one JSON object per line. Without it, no records are kept.").StringVar(&o.file)
-	c.Flag("archive.max-bytes", "Maximum size of the archive before it is rotated to a file with the suffix .1.").Default("100MB").BytesVar(&o.maxBytes)
-	c.Flag("archive.files", "How many rotated files of the archive are kept.").Default("10").IntVar(&o.files)
+	c.Flag("archive.file", "File that counted reports are appended to, one JSON object per line for each record of an aggregate report, policy of a TLS report and failure report.").StringVar(&o.file)
+	c.Flag("archive.max-bytes", "Maximum size of the archive before it is packed into a file with the suffix .1.gz and another one is begun.").Default("100MB").BytesVar(&o.maxBytes)
+	c.Flag("archive.max-age", "Maximum age of the first line of the archive, such as 1d, before another file is begun. Use 0 for any age.").Default("0").SetValue(&o.maxAge)
+	c.Flag("archive.files", "How many packed files of the archive are kept.").Default("10").IntVar(&o.files)
 }
 
 // check finds mistakes. An archive in a directory that is read would be read as a report.
@@ -45,6 +50,8 @@ func (o *archiveOptions) check(sources *dmarcconfig.Sources) error {
 	return nil
 }
 
-func (o *archiveOptions) open() (*reportfiles.Archive, error) {
-	return reportfiles.OpenArchive(o.file, int64(o.maxBytes), o.files)
+func (o *archiveOptions) open(logger *slog.Logger) (*reportfiles.Archive, error) {
+	return reportfiles.OpenArchive(reportfiles.ArchiveConfig{
+		Path: o.file, MaxBytes: int64(o.maxBytes), MaxAge: time.Duration(o.maxAge), Files: o.files, Logger: logger,
+	})
 }

@@ -107,7 +107,7 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	pipeline := o.pipeline(logger)
 	pipeline.Authenticate, pipeline.Sender = s.authenticate, s.nameSender
 	if o.archive.file != "" {
-		if s.archive, err = o.archive.open(); err != nil {
+		if s.archive, err = o.archive.open(logger); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 		pipeline.Archive = s.archive
@@ -167,6 +167,9 @@ func (s *service) run(ctx context.Context) error {
 	var watch sync.WaitGroup
 	if s.dns != nil {
 		watch.Go(func() { s.dns.Run(ctx) })
+	}
+	if s.archive != nil {
+		watch.Go(func() { s.archive.Run(ctx) })
 	}
 	watch.Go(func() { s.journal.Run(ctx) })
 	s.supervisor.Run(ctx, s.journal.Deliver(s.pipeline.Deliver), s.initial)

@@ -5,16 +5,17 @@ import (
 	"fmt"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	failurereport "github.com/dmarc-suite/dmarc-suite/dmarc/failure"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
 )
 
-// Archive keeps the records of the aggregate reports that are counted. It is
+// Archive keeps the reports that are counted. It is
 // asked to before they are: what is counted is in the archive, and what is in
 // the archive twice was about to be counted when something failed.
 type Archive interface {
-	// Draft returns a place for the records of one report after the other. It
-	// serves one goroutine.
+	// Draft returns a place for one report after the other. It serves one
+	// goroutine.
 	Draft() Draft
 	// Sync makes durable what was kept.
 	Sync() error
@@ -26,13 +27,16 @@ type Draft interface {
 	Begin(input string)
 	// Record adds a record to the report, of which more may be known later.
 	Record(report *dmarc.Report, rec *dmarc.Record)
+	// TLS and Failure add a whole report.
+	TLS(report *tlsrpt.Report)
+	Failure(report *failurereport.Report)
 	// Keep appends the report, which is whole, to the archive.
 	Keep() error
 }
 
 // keep archives a report that is about to be counted.
 func (p *Pipeline) keep(ctx context.Context, r *reader, e *tally.Entry) error {
-	if r.draft == nil || e.Kind != unpack.KindAggregate {
+	if r.draft == nil {
 		return nil
 	}
 	result, err := p.store.Peek(ctx, e)

@@ -106,7 +106,7 @@ func (p *Pipeline) newReader() *reader {
 	}
 	if p.config.Archive != nil {
 		r.draft = p.config.Archive.Draft()
-		r.tally.Record = r.draft.Record
+		r.tally.Record, r.tally.TLS, r.tally.Failure = r.draft.Record, r.draft.TLS, r.draft.Failure
 	}
 	r.kept = store.NewDraft(&r.tally, p.config.Keep)
 	return r

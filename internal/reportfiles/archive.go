@@ -1,49 +1,78 @@
 package reportfiles
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
+	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
+	"time"
 
-	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
-// Archive appends the records of reports to a file, one line of JSON each, as
-// parse prints them. It is an ingest.Archive.
+// ArchiveConfig configures an Archive.
+type ArchiveConfig struct {
+	Path string
+	// MaxBytes is how large a file becomes before another one is begun.
+	MaxBytes int64
+	// MaxAge is how old the first line of a file becomes before another one is
+	// begun; 0 means any age.
+	MaxAge time.Duration
+	// Files is how many full ones are kept besides the current one.
+	Files int
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger may be nil.
+	Logger *slog.Logger
+}
+
+// Archive appends reports to a file, one line of JSON for each record, policy
+// and failure report, as parse prints them. It is an ingest.Archive.
 type Archive struct {
-	path     string
-	maxBytes int64 // of a file, before another one is begun
-	files    int   // that are kept besides the current one
+	config ArchiveConfig
 
 	mu    sync.Mutex
 	file  *os.File
 	size  int64
+	since time.Time // of the first line
 	dirty bool
 }
 
-// OpenArchive opens or creates a file. When it has maxBytes, another one is
-// begun, and so many full ones are kept.
-func OpenArchive(path string, maxBytes int64, files int) (*Archive, error) {
-	a := &Archive{path: path, maxBytes: maxBytes, files: files}
-	if err := a.open(); err != nil {
+// OpenArchive opens or creates a file, and finishes what a crash interrupted.
+func OpenArchive(c ArchiveConfig) (*Archive, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &Archive{config: c}
+	err := a.open()
+	if err == nil {
+		if err = a.pack(); err != nil {
+			a.file.Close() // Nothing was written.
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
 	return a, nil
 }
 
 func (a *Archive) open() (err error) {
-	if a.file, err = os.OpenFile(a.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+	if a.file, err = os.OpenFile(a.config.Path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
 		return err
 	}
 	if a.size, err = wholeLines(a.file); err == nil {
 		err = a.file.Truncate(a.size)
+	}
+	if err == nil {
+		a.since, err = firstLine(a.file)
 	}
 	if err != nil {
 		a.file.Close()
@@ -73,13 +102,48 @@ func wholeLines(file *os.File) (int64, error) {
 	return 0, nil
 }
 
-// Draft returns a place for the records of one report.
+// firstLine returns when the first line of a file was written. That of version
+// 0.1.0 does not have it, and the last change has to do.
+func firstLine(file *os.File) (time.Time, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	var first struct {
+		Received time.Time `json:"received"`
+	}
+	const longest = 1 << 20
+	text, err := bufio.NewReaderSize(&at{file: file}, longest).ReadSlice('\n')
+	if err != nil || json.Unmarshal(text, &first) != nil || first.Received.IsZero() {
+		return info.ModTime(), nil
+	}
+	return first.Received, nil
+}
+
+// at reads a file from its start, wherever that is read or written meanwhile.
+type at struct {
+	file   *os.File
+	offset int64
+}
+
+// Read reads on.
+func (r *at) Read(p []byte) (int, error) {
+	n, err := r.file.ReadAt(p, r.offset)
+	r.offset += int64(n)
+	return n, err
+}
+
+// Draft returns a place for the lines of one report.
 func (a *Archive) Draft() ingest.Draft { return &draft{archive: a} }
 
 // Sync makes durable what was appended.
 func (a *Archive) Sync() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.sync()
+}
+
+func (a *Archive) sync() error {
 	if !a.dirty {
 		return nil
 	}
@@ -97,7 +161,8 @@ func (a *Archive) Close() error { return errors.Join(a.Sync(), a.file.Close()) }
 func (a *Archive) append(lines *spill) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.size > 0 && a.size+lines.size > a.maxBytes {
+	now := a.config.Now()
+	if a.size > 0 && a.size+lines.size > a.config.MaxBytes || a.old(now) {
 		if err := a.rotate(); err != nil {
 			return fmt.Errorf("begin another file: %w", err)
 		}
@@ -106,136 +171,45 @@ func (a *Archive) append(lines *spill) error {
 	if err := lines.writeTo(a.file); err != nil {
 		return errors.Join(err, a.file.Truncate(a.size))
 	}
+	if a.size == 0 {
+		a.since = now
+	}
 	a.size += lines.size
 	return nil
 }
 
-// rotate begins another file: path becomes path.1, path.1 becomes path.2, and the last goes.
-func (a *Archive) rotate() error {
-	if err := a.file.Sync(); err != nil {
-		return err
+// old reports whether another file is to be begun because of the first line.
+func (a *Archive) old(now time.Time) bool {
+	return a.config.MaxAge > 0 && a.size > 0 && now.Sub(a.since) >= a.config.MaxAge
+}
+
+// Run begins another file when the first line becomes too old, also when no
+// report comes, until ctx ends.
+func (a *Archive) Run(ctx context.Context) {
+	if a.config.MaxAge <= 0 {
+		return
 	}
-	name := func(n int) string {
-		if n == 0 {
-			return a.path
+	const often = time.Minute
+	tick := time.NewTicker(min(a.config.MaxAge, often))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := a.age(); err != nil {
+				a.config.Logger.Error("cannot begin another file of the archive, will try again", "file", a.config.Path, "err", err)
+			}
 		}
-		return fmt.Sprintf("%s.%d", a.path, n)
 	}
-	if err := os.Remove(name(a.files)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for n := a.files; n > 0; n-- {
-		if err := os.Rename(name(n-1), name(n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	old := a.file
-	if err := a.open(); err != nil {
-		a.file = old
-		return err
-	}
-	old.Close() // It was synced.
-	dir, err := os.Open(filepath.Dir(a.path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }
 
-// draft holds the lines of a report that may still turn out not to be whole.
-type draft struct {
-	archive *Archive
-	header  reportjson.Header
-	lines   recordLines
-	text    spill
-	report  *dmarc.Report
-}
-
-// Begin drops what was not kept.
-func (d *draft) Begin(input string) {
-	d.header, d.report = reportjson.Header{Path: input}, nil
-	d.lines.drop()
-	d.text.reset()
-}
-
-// Record adds a record.
-func (d *draft) Record(report *dmarc.Report, rec *dmarc.Record) {
-	d.report = report
-	d.lines.add(d.header, report, rec, d.print)
-}
-
-// print writes a line; its errors are kept for Keep.
-func (d *draft) print(l reportjson.Line) { _ = reportjson.Write(&d.text, l) }
-
-// Keep appends the lines to the archive.
-func (d *draft) Keep() error {
-	if d.report != nil {
-		d.lines.flush(d.header, d.report, d.print)
-	}
-	if d.text.err != nil {
-		return d.text.err
-	}
-	if d.text.size == 0 {
+// age begins another file if it is time.
+func (a *Archive) age() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.old(a.config.Now()) {
 		return nil
 	}
-	return d.archive.append(&d.text)
-}
-
-// spillMemory is how much text a spill holds in memory.
-const spillMemory = 256 << 10
-
-// spill collects text, of which a large one goes to a temporary file.
-type spill struct {
-	memory bytes.Buffer
-	file   *os.File
-	size   int64
-	err    error
-}
-
-// Write adds text. It never fails; what went wrong is in err.
-func (s *spill) Write(p []byte) (int, error) {
-	if s.err != nil {
-		return len(p), nil
-	}
-	s.size += int64(len(p))
-	s.memory.Write(p)
-	if s.memory.Len() < spillMemory {
-		return len(p), nil
-	}
-	if s.file == nil {
-		if s.file, s.err = os.CreateTemp("", "dmarc-archive-*"); s.err != nil {
-			return len(p), nil
-		}
-		// Where the system allows it, the file is gone even if the process is killed.
-		_ = os.Remove(s.file.Name())
-	}
-	if _, s.err = s.memory.WriteTo(s.file); s.err != nil {
-		s.memory.Reset() // Its rest is of no use.
-	}
-	return len(p), nil
-}
-
-// writeTo writes all of the text.
-func (s *spill) writeTo(w io.Writer) error {
-	if s.file != nil {
-		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		if _, err := io.Copy(w, s.file); err != nil {
-			return err
-		}
-	}
-	_, err := w.Write(s.memory.Bytes())
-	return err
-}
-
-// reset drops the text.
-func (s *spill) reset() {
-	s.memory.Reset()
-	s.size, s.err = 0, nil
-	if s.file != nil {
-		s.file.Close() // It has no name any more.
-		s.file = nil
-	}
+	return a.rotate()
 }

@@ -1,10 +1,11 @@
 package reportfiles
 
 import (
-	"bufio"
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,26 +19,42 @@ import (
 // archived reads the lines of an archive.
 func archived(t testing.TB, path string) (lines []reportjson.Record) {
 	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	for s := bufio.NewScanner(file); s.Scan(); {
+	for line := range bytes.Lines(unpacked(t, path)) {
 		var l reportjson.Record
-		if err := json.Unmarshal(s.Bytes(), &l); err != nil {
-			t.Fatalf("%s: %v in %q", path, err, s.Text())
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatalf("%s: %v in %q", path, err, line)
 		}
 		lines = append(lines, l)
 	}
 	return lines
 }
 
+// unpacked reads a file, which may be packed.
+func unpacked(t testing.TB, path string) []byte {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var r io.Reader = file
+	if strings.HasSuffix(path, packed) {
+		if r, err = gzip.NewReader(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return text
+}
+
 // archiving is a pipeline with an archive, and how to deliver to it.
 func archiving(t *testing.T, maxBytes int64, files int) (path string, deliver func(name string, content []byte)) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "records.jsonl")
-	archive, err := OpenArchive(path, maxBytes, files)
+	archive, err := OpenArchive(ArchiveConfig{Path: path, MaxBytes: maxBytes, Files: files})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +109,7 @@ func TestArchiveLarge(t *testing.T) {
 	const records = 3000
 	deliver("large.xml", []byte(head+strings.Repeat("<record>"+record+"</record>", records)+foot))
 	deliver("next.xml", ingesttest.Report("next", 1))
-	if n := len(archived(t, path+".1")); n != records {
+	if n := len(archived(t, path+".1.gz")); n != records {
 		t.Errorf("%d lines, want %d", n, records)
 	}
 	if lines := archived(t, path); len(lines) != 1 || lines[0].ReportID != "next" {
@@ -107,7 +124,7 @@ func TestArchiveRotates(t *testing.T) {
 		deliver("x", ingesttest.Report(fmt.Sprintf("r%02d", i), 1))
 	}
 	var ids []string
-	for _, name := range []string{path + ".2", path + ".1", path} {
+	for _, name := range []string{path + ".2.gz", path + ".1.gz", path} {
 		info, err := os.Stat(name)
 		if err != nil {
 			t.Fatal(err)
@@ -124,7 +141,7 @@ func TestArchiveRotates(t *testing.T) {
 			t.Errorf("line %d is of %s, want %s", i, id, want)
 		}
 	}
-	if _, err := os.Stat(path + ".3"); !os.IsNotExist(err) {
+	if _, err := os.Stat(path + ".3.gz"); !os.IsNotExist(err) {
 		t.Errorf("a third old file: %v", err)
 	}
 }
@@ -139,7 +156,7 @@ func TestArchiveTorn(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tt.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		a, err := OpenArchive(path, 1<<20, 1)
+		a, err := OpenArchive(ArchiveConfig{Path: path, MaxBytes: 1 << 20, Files: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +172,7 @@ func TestArchiveTorn(t *testing.T) {
 // TestArchiveFails counts nothing that could not be kept.
 func TestArchiveFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "records.jsonl")
-	archive, err := OpenArchive(path, 1<<20, 1)
+	archive, err := OpenArchive(ArchiveConfig{Path: path, MaxBytes: 1 << 20, Files: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
