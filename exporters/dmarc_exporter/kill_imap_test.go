@@ -24,7 +24,11 @@ const mailUser = "reports"
 // longer; make kill-test does.
 func TestKillIMAP(t *testing.T) {
 	t.Parallel()
-	k := newKillIMAP(t, "dmarc_exporter", realtest.Count(t, "IMAP_KILLS", 4))
+	newKillIMAP(t, "dmarc_exporter", realtest.Count(t, "IMAP_KILLS", 4)).hold(t)
+}
+
+// hold kills the exporter, and holds the state and the mailbox.
+func (k *killIMAP) hold(t *testing.T) {
 	start := time.Now()
 	want, got := k.Run(t)
 	t.Logf("%d kills within %s, %d mails in %s: %+v", k.Kills, k.Longest.Round(time.Millisecond), k.Inputs, time.Since(start).Round(time.Second), got)
@@ -66,20 +70,22 @@ func newKillIMAP(t *testing.T, command string, kills int) *killIMAP {
 	t.Helper()
 	server, dir := realtest.Dovecot(t), t.TempDir()
 	server.Seed(t, mailUser, "INBOX")
-	config, state, binary := mailboxConfig(t, server), filepath.Join(dir, "state.db"), realtest.Linked(t, command)
+	config, binary := mailboxConfig(t, server), realtest.Linked(t, command)
 	var offered [][]byte // delivered at once, when the next command starts
-	return &killIMAP{server: server, Kill: ingesttest.Kill{
-		State: state, Kills: kills, Inputs: 10 * kills,
+	var k *killIMAP
+	k = &killIMAP{server: server, Kill: ingesttest.Kill{
+		State: filepath.Join(dir, "state.db"), Kills: kills, Inputs: 10 * kills,
 		Command: func() *exec.Cmd {
 			server.Seed(t, mailUser, "INBOX", offered...)
 			offered = nil
-			return exec.Command(binary, "serve", "--config.file="+config, "--state.file="+state, "--web.listen-address=127.0.0.1:0", "--log.level=error")
+			return exec.Command(binary, "serve", "--config.file="+config, k.StateFlag(), "--web.listen-address=127.0.0.1:0", "--log.level=error")
 		},
 		Offer: func(t testing.TB, n int, content []byte) {
 			offered = append(offered, letter(t, fmt.Sprint(n), content, n%2 == 0))
 		},
 		Pending: func(t testing.TB) int { return len(server.Mails(t, mailUser, "INBOX")) },
 	}}
+	return k
 }
 
 // mailboxConfig writes a configuration that reads the mailbox of mailUser.

@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -27,31 +25,35 @@ import (
 // and send again what was not confirmed. Nothing may be lost or counted twice.
 func TestKillPush(t *testing.T) {
 	// Not parallel: the port must stay free while the exporter is dead.
+	killPush(t, ingesttest.Kill{State: filepath.Join(t.TempDir(), "state.db"), Kills: realtest.Count(t, "PUSH_KILLS", 6)})
+}
+
+// killPush kills the exporter so often while peers send to it.
+func killPush(t *testing.T, k ingesttest.Kill) {
 	binary, dir := realtest.Linked(t, "dmarc_exporter"), t.TempDir()
-	state, socket := filepath.Join(dir, "state.db"), filepath.Join(dir, "lmtp")
+	socket := filepath.Join(dir, "lmtp")
 	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
 	config := filepath.Join(dir, "config.yml")
 	text := "sources:\n  http: {}\n  smtp:\n  - {listen: \"unix:" + socket + "\", lmtp: true, recipients: [reports@example.com]}\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	kills := realtest.Count(t, "PUSH_KILLS", 6)
 	peers := newPeers(t, func(ctx context.Context, n int, report []byte) error {
 		if n%2 == 0 {
 			return sendHTTP(ctx, "http://"+address+"/v1/reports", report)
 		}
 		return sendLMTP(socket, report)
 	})
-	random := rand.New(rand.NewPCG(3, uint64(kills)))
+	random := rand.New(rand.NewPCG(3, uint64(k.Kills)))
 	start := func() *exec.Cmd {
-		cmd := exec.Command(binary, "serve", "--config.file="+config, "--state.file="+state, "--web.listen-address="+address, "--log.level=error")
+		cmd := exec.Command(binary, "serve", "--config.file="+config, k.StateFlag(), "--web.listen-address="+address, "--log.level=error")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		return cmd
 	}
 	began := time.Now()
-	for range kills {
+	for range k.Kills {
 		peers.offer(30)
 		cmd := start()
 		time.Sleep(time.Duration(random.Int64N(int64(200 * time.Millisecond))))
@@ -66,14 +68,11 @@ func TestKillPush(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	store, err := store.Open(t.Context(), sqlite.File{Path: state}, store.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := k.Open(t)
 	defer store.Close()
 	messages, counted := ingesttest.Sum(store, tally.Messages), ingesttest.Sum(store, tally.Reports, string(tally.OutcomeCounted))
 	t.Logf("%d kills, %d reports in %s, %d of them sent again after they were counted",
-		kills, counted, time.Since(began).Round(time.Second), ingesttest.Sum(store, tally.Reports, string(tally.OutcomeDuplicate)))
+		k.Kills, counted, time.Since(began).Round(time.Second), ingesttest.Sum(store, tally.Reports, string(tally.OutcomeDuplicate)))
 	if messages != peers.messages || counted != int64(peers.offered) {
 		t.Errorf("%d messages in %d reports, want %d in %d", messages, counted, peers.messages, peers.offered)
 	}

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+	"github.com/dmarc-suite/dmarc-suite/internal/state"
 )
 
 // Counts is what a state holds, or should hold.
@@ -26,8 +26,9 @@ type Counts struct {
 // Kill kills a program again and again while it reads a directory, or whatever
 // else Offer and Pending make of it.
 type Kill struct {
-	// Dir is the directory, State the state file of the program.
-	Dir, State string
+	// Dir is the directory, State the state file of the program, or Database the
+	// address of its PostgreSQL.
+	Dir, State, Database string
 	// Offer puts an input where the program finds it, Pending counts those that
 	// are not acknowledged. Nil ones are about files in Dir.
 	Offer   func(t testing.TB, n int, content []byte)
@@ -43,7 +44,7 @@ type Kill struct {
 	// Acknowledges says that the mistake is an acknowledgement, so that there
 	// must have been one before the kill.
 	Acknowledges bool
-	// Command makes the program. It must read the inputs and keep State.
+	// Command makes the program. It must read the inputs and have the StateFlag.
 	Command func() *exec.Cmd
 }
 
@@ -183,13 +184,36 @@ func (k *Kill) kill(t testing.TB, cmd *exec.Cmd) {
 	}
 }
 
-// counts reads the state, which nobody uses at the moment.
-func (k *Kill) counts(t testing.TB) Counts {
+// StateFlag is the flag that names the state.
+func (k *Kill) StateFlag() string {
+	if k.Database != "" {
+		return "--state.database=" + k.Database
+	}
+	return "--state.file=" + k.State
+}
+
+// Open opens the state, which nobody uses at the moment, and checks it.
+func (k *Kill) Open(t testing.TB) *store.Store {
 	t.Helper()
-	store, err := store.Open(context.Background(), sqlite.File{Path: k.State}, store.Config{})
+	engine, err := state.Engine(k.State, 0, k.Database)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s, err := store.Open(context.Background(), engine, store.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked, err := store.Check(context.Background(), engine)
+	if err != nil || len(checked.Problems) > 0 {
+		t.Fatalf("the state is not whole: %+v, %v", checked, err)
+	}
+	return s
+}
+
+// counts reads the state.
+func (k *Kill) counts(t testing.TB) Counts {
+	t.Helper()
+	store := k.Open(t)
 	defer store.Close()
 	var recorded int64
 	row := store.SQL().QueryRowContext(t.Context(), "SELECT coalesce(sum(count), 0) FROM dmarc_records")
