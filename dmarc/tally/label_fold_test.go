@@ -29,7 +29,9 @@ func TestGarbledReporters(t *testing.T) {
 		{"Gr\u00f6\u00dfe Post", "dmarc@mail.example", "Gr\u00f6\u00dfe Post"},
 		{"Mail\x01Corp", "dmarc@mail.example", "MailCorp"},
 	} {
-		if got := New(Config{}).Begin().reporterLabel(test.org, test.address); got != test.want {
+		d := New(Config{}).Begin()
+		d.entry = &Entry{}
+		if got := d.reporterLabel(test.org, test.address); got != test.want {
 			t.Errorf("%q of %q is labelled %q, want %q", test.org, test.address, got, test.want)
 		}
 	}
