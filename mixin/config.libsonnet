@@ -84,6 +84,7 @@
       tlsFailureRatio: 0.05,
       refusedRatio: 0.1,
       backlogInputs: 1000,
+      listenerRejections: 300,  // clients and mails in 15 minutes
       ingestionSilenceDays: 3,  // as silenceDays, of a source
       queueLength: 1000,
       http5xxRatio: 0.005,
