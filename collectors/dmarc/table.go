@@ -39,6 +39,11 @@ func messageRows() []row {
 			counter, list("domain", "class"), family(tally.ClassMessages),
 		},
 		{
+			"dmarc_authentic_messages_total",
+			"Messages in aggregate reports whose mail was sent by the reporter, by how they authenticated; domains without such reports have none.",
+			counter, list("domain", "class"), family(tally.AuthenticMessages),
+		},
+		{
 			"dmarc_messages_by_source_total",
 			"Messages in aggregate reports by sending service and whether they had an aligned pass of DKIM or SPF.",
 			counter, list("domain", "source", "compliant"), family(tally.SourceMessages),
@@ -116,12 +121,12 @@ func reportRows() []row {
 		},
 		{
 			"dmarc_report_last_end_timestamp_seconds",
-			"When the period of the latest aggregate report about a domain ended, at most when it was counted; 0 for a configured domain without any.",
+			"When the period of the latest aggregate report about a domain ended, of an authentic one while there are any, at most when it was counted; 0 for a configured domain without any.",
 			gauge, list("domain"), lastEnd,
 		},
 		{
 			"dmarc_policy_published_info",
-			"Policy that the latest aggregate report saw published, as labels; absent tags are empty.",
+			"Policy that the latest aggregate report saw published, an authentic one while there are any, as labels; absent tags are empty.",
 			gauge, list("domain", "p", "sp", "np", "adkim", "aspf", "testing"), policies,
 		},
 	}

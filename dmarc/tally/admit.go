@@ -183,7 +183,7 @@ func (n name) labels(f Family, labels []string) bool {
 // labelOf returns the admitted name that a series stands and falls with.
 func labelOf(f Family, labels []string) (p pool, label string, ok bool) {
 	switch f {
-	case Messages, ClassMessages, SourceMessages, TLSSessions, TLSFailures, Failures:
+	case Messages, ClassMessages, AuthenticMessages, SourceMessages, TLSSessions, TLSFailures, Failures:
 		return poolDomain, labels[0], true
 	case Reports:
 		return poolReporter, labels[1], true

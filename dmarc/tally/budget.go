@@ -27,7 +27,7 @@ func poolOf(label string) (pool, bool) {
 
 // reserved is how many series are set aside for closed sets of labels and for
 // what is counted under Other, Foreign and Unknown. TestReserved holds it.
-const reserved = 500
+const reserved = 510
 
 // DefaultBudget is the budget of series when the configuration names none.
 const DefaultBudget = 2000
@@ -60,7 +60,7 @@ const (
 // a series without a label that a stranger chose.
 func (t *Tally) cost(f Family, labels []string) (p pool, n int) {
 	switch f {
-	case Messages, TLSSessions, TLSFailures, Failures:
+	case Messages, AuthenticMessages, TLSSessions, TLSFailures, Failures:
 		return poolDomain, t.dynamic(labels[0])
 	case ClassMessages:
 		return poolDomain, (1 + windowSeries) * t.dynamic(labels[0])

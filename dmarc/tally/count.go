@@ -48,10 +48,8 @@ func (d *Delta) Refuse(reason dmarc.Reason) {
 }
 
 // Authenticate counts the outcome of authenticating the mail that carried a
-// report or a refused input: pass, fail or none.
-func (d *Delta) Authenticate(auth string) {
-	d.add(1, Authenticated, oneOf(auth, []string{"pass", "fail", "none"}))
-}
+// report or a refused input, one of Auths.
+func (d *Delta) Authenticate(auth string) { d.add(1, Authenticated, oneOf(auth, Auths())) }
 
 // Deliver notes that a delivery of a source is committed.
 func (d *Delta) Deliver(source string) { d.sources.set(source, d.now.Truncate(time.Millisecond)) }
@@ -90,6 +88,9 @@ func (d *Delta) messages(e *Entry) {
 		d.add(n, Messages, domain, disposition(g.Disposition), verdict(g.DKIM), verdict(g.SPF))
 		domain = d.classes(domain)
 		d.add(n, ClassMessages, domain, string(g.Class))
+		if e.Authentic && domain != Foreign && domain != Unknown {
+			d.add(n, AuthenticMessages, d.authentic(domain), string(g.Class))
+		}
 		d.spread(e.Begin, e.End, domain, g.Class, n)
 		if g.Source != "" {
 			d.add(n, SourceMessages, domain, d.source(domain, g.Source), strconv.FormatBool(g.Class.Aligned()))
@@ -135,6 +136,40 @@ func (d *Delta) classes(domain string) string {
 	return domain
 }
 
+// authentic makes the classes of authentic reports begin together, and returns
+// the domain that they are counted under.
+func (d *Delta) authentic(domain string) string {
+	all := Classes()
+	if d.sums.find(AuthenticMessages, domain, string(all[0])) {
+		return domain
+	}
+	if d.t.dynamic(domain) > 0 && d.used[poolDomain]+len(all) > d.t.budget[poolDomain] {
+		d.increase(1, Overflow, poolDomain.label())
+		return d.authentic(Other)
+	}
+	for _, class := range all {
+		d.add(0, AuthenticMessages, domain, string(class))
+	}
+	return domain
+}
+
+// forgotten is for how many days after an authentic report about a domain other
+// reports say nothing about its policy.
+const forgotten = 14
+
+// decides reports whether an entry may say what is published for a domain, and
+// whether it outweighs whatever was said before: while authentic reports come,
+// only these may.
+func (d *Delta) decides(e *Entry, label string) (may, outweighs bool) {
+	d.sums.find(authenticFamily, label)
+	last, today := Day(d.sums.value()), DayOf(d.now)
+	current := last > 0 && last+forgotten >= today && last <= today+1
+	if e.Authentic && last != today {
+		d.sums.set(int64(today), d.now)
+	}
+	return e.Authentic || !current, e.Authentic && !current
+}
+
 // disposition returns the label of a disposition.
 func disposition(s string) string {
 	switch s {
@@ -161,8 +196,12 @@ func (d *Delta) domain(e *Entry) {
 	if end.After(d.now) {
 		end = d.now.Truncate(time.Millisecond) // a date in the future must not silence alerts until then
 	}
+	may, outweighs := d.decides(e, label)
+	if !may {
+		return
+	}
 	info, _ := d.domains.get(label)
-	if end.Before(info.lastEnd) && credible(info.lastEnd, d.now) {
+	if !outweighs && end.Before(info.lastEnd) && credible(info.lastEnd, d.now) {
 		return
 	}
 	info.lastEnd = end

@@ -16,8 +16,12 @@ type Family string
 
 // The families of sums and their labels.
 const (
-	Messages         Family = "messages"          // domain, disposition, dkim, spf
-	ClassMessages    Family = "class_messages"    // domain, class
+	Messages      Family = "messages"       // domain, disposition, dkim, spf
+	ClassMessages Family = "class_messages" // domain, class
+	// AuthenticMessages are those of ClassMessages in authentic reports. A domain
+	// without any has no series.
+	AuthenticMessages Family = "authentic_messages" // domain, class
+
 	SourceMessages   Family = "source_messages"   // domain, source, compliant (true or false)
 	ReporterMessages Family = "reporter_messages" // reporter
 	Reports          Family = "reports"           // kind, reporter, outcome
@@ -26,12 +30,14 @@ const (
 	TLSSessions      Family = "tls_sessions"      // domain, policy type, result (successful or failed)
 	TLSFailures      Family = "tls_failures"      // domain, result type
 	Failures         Family = "failures"          // domain, auth failure: incidents
-	Authenticated    Family = "authenticated"     // auth (pass, fail or none)
+	Authenticated    Family = "authenticated"     // auth: see Auths
 	Overflow         Family = "overflow"          // label (domain, reporter, source or signer)
 	SignerMessages   Family = "signer_messages"   // reporter, domain, DKIM domain, SPF domain, what: see Config.Signers
 
-	delayFamily    Family = "delay"    // upper bound in seconds, or sum: see Snapshot.Delay
-	evidenceFamily Family = "evidence" // pool, name: see evidence
+	delayFamily Family = "delay" // upper bound in seconds, or sum: see Snapshot.Delay
+	// Families that are never shown.
+	evidenceFamily  Family = "evidence"  // pool, name: see evidence
+	authenticFamily Family = "authentic" // domain: the day of its last authentic report
 )
 
 // Series is one committed sum.
@@ -70,7 +76,7 @@ func fixedSeries() []SeriesKey {
 	for _, reason := range dmarc.Reasons() {
 		all = append(all, KeyOf(Refusals, string(reason)))
 	}
-	for _, auth := range []string{"pass", "fail", "none"} {
+	for _, auth := range Auths() {
 		all = append(all, KeyOf(Authenticated, auth))
 	}
 	for p := range pools {
@@ -87,6 +93,10 @@ func fixedSeries() []SeriesKey {
 	}
 	return all
 }
+
+// Auths returns the outcomes of authenticating mails with reports. A mismatch is
+// an authentic mail of somebody who does not speak for the reporter.
+func Auths() []string { return []string{"pass", "mismatch", "fail", "none"} }
 
 func kinds() []string {
 	return []string{string(unpack.KindAggregate), string(unpack.KindTLS), string(unpack.KindFailure)}

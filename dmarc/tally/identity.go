@@ -29,6 +29,18 @@ type known struct {
 	changed         bool
 }
 
+// authenticMark is kept among the digests of a report that came in an authentic mail.
+const authenticMark = "authntic"
+
+func (k *known) authentic() bool {
+	for digest := range slices.Chunk(k.digests, len(authenticMark)) {
+		if string(digest) == authenticMark {
+			return true
+		}
+	}
+	return false
+}
+
 // twin is what twins have in common.
 type twin struct {
 	prefix [daySize + twinSize]byte
@@ -107,7 +119,9 @@ func (d *Delta) recognise(e *Entry, key Key) (Result, []byte) {
 		}
 	}
 	room := len(k.digests) < maxVersions*len(e.Digest)
-	return Result{Outcome: OutcomeConflict, Counted: d.t.config.CountConflicts && room}, k.digests
+	// Whoever knew the identity in advance may have sent another report before.
+	wins := e.Authentic && !k.authentic()
+	return Result{Outcome: OutcomeConflict, Counted: (d.t.config.CountConflicts || wins) && room}, k.digests
 }
 
 // decide finds the outcome of an entry and notes its identity.
@@ -116,11 +130,13 @@ func (d *Delta) decide(e *Entry) Result {
 	result, known := d.recognise(e, key)
 	switch {
 	case result.Outcome == OutcomeTooOld, result.Outcome == OutcomeFuture:
-	case known == nil:
-		d.identities.change(key, slices.Clone(e.Digest[:]))
-	case result.Counted:
+	case known == nil, result.Counted:
 		// Its content is remembered beside the first, or a third delivery would count it again.
-		d.identities.change(key, append(slices.Clone(known), e.Digest[:]...))
+		digests := append(slices.Clone(known), e.Digest[:]...)
+		if k := d.identities.known[key]; e.Authentic && (k == nil || !k.authentic()) {
+			digests = append(digests, authenticMark...)
+		}
+		d.identities.change(key, digests)
 	}
 	return result
 }

@@ -73,7 +73,7 @@ func (t *Tally) Snapshot() *Snapshot {
 		if family == delayFamily {
 			s.Delay.add(labels[0], v.value)
 		}
-		if family == delayFamily || family == evidenceFamily || gone.has(family, labels) {
+		if family == delayFamily || family == evidenceFamily || family == authenticFamily || gone.has(family, labels) {
 			continue
 		}
 		s.Series[family] = append(s.Series[family], Series{labels, v.value, time.UnixMilli(v.created).UTC()})

@@ -145,7 +145,7 @@ func (s *service) build(c *dmarcconfig.File) (map[string]ingest.Source, error) {
 	}
 	s.uploads.set(uploads, sources)
 	s.senders.Store(senders)
-	auth := c.Trust.Authenticator()
+	auth := c.Authenticator()
 	s.auth.Store(&auth)
 	return sources, nil
 }

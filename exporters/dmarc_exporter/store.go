@@ -109,7 +109,7 @@ func (o *storeOptions) runImport(ctx context.Context, streams reportfiles.Stream
 		return stateCode(streams, err)
 	}
 	pipeline := o.imports.pipeline(logger)
-	pipeline.Sender, pipeline.Authenticate = senders.Name, c.Trust.Authenticator()
+	pipeline.Sender, pipeline.Authenticate = senders.Name, c.Authenticator()
 	err = reportfiles.Import(ctx, streams, s, slices.Concat(o.paths, folders), reportfiles.ImportConfig{Pipeline: pipeline, Mailboxes: mailboxes})
 	return stateCode(streams, errors.Join(err, s.Close()))
 }

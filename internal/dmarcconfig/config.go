@@ -26,8 +26,13 @@ type File struct {
 
 // Check finds what no part of the file can find alone.
 func (c *File) Check() error {
-	if h := c.Sources.HTTP; h != nil && h.TLSReports && c.Trust.Mode == trust.ModeRequire {
+	h := c.Sources.HTTP
+	switch {
+	case h == nil || c.Trust.Mode != trust.ModeRequire:
+	case h.TLSReports:
 		return config.At("sources.http.tls_reports", errors.New("true takes reports from everybody, which trust.mode require forbids"))
+	case !h.Token.IsSet():
+		return config.At("sources.http.token", errors.New("is missing: without one everybody may upload reports, which trust.mode require forbids"))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
@@ -19,6 +20,8 @@ type Trust struct {
 	Mode trust.Mode `yaml:"mode"`
 	// AuthServIDs are mail servers whose Authentication-Results are trusted.
 	AuthServIDs []string `yaml:"auth_serv_ids"`
+	// Aliases are the domains that reporters sign for, by their names.
+	Aliases map[string][]string `yaml:"aliases"`
 	// NoDKIM does not verify DKIM signatures, which needs DNS.
 	NoDKIM bool `yaml:"no_dkim"`
 	// Resolver is the address of a DNS server instead of those of the system.
@@ -42,12 +45,34 @@ func (c *Trust) Check() error {
 	return nil
 }
 
+// withDefaults labels mails unless the mode is given, if that needs nothing that
+// the operator does not allow: DNS, or a server to believe.
+func (c Trust) withDefaults(dns *DNS) Trust {
+	if c.Mode != "" {
+		return c
+	}
+	if dns.Watch > 0 || len(c.AuthServIDs) > 0 {
+		c.Mode = trust.ModeLabel
+		c.NoDKIM = c.NoDKIM || dns.Watch == 0
+		c.Resolver = cmp.Or(c.Resolver, dns.Resolver)
+	}
+	return c
+}
+
 // Authenticator returns nil when all mails are trusted.
-func (c *Trust) Authenticator() ingest.Authenticator {
+func (c *File) Authenticator() ingest.Authenticator {
+	t := c.Trust.withDefaults(&c.DNS)
+	return t.authenticator()
+}
+
+func (c *Trust) authenticator() ingest.Authenticator {
 	if c.Mode == "" || c.Mode == trust.ModeOff {
 		return nil
 	}
-	policy := trust.Policy{Mode: c.Mode, AuthServIDs: c.AuthServIDs}
+	policy := trust.Policy{Mode: c.Mode, AuthServIDs: c.AuthServIDs, Aliases: map[string][]string{}}
+	for name, domains := range c.Aliases {
+		policy.Aliases[strings.ToLower(name)] = domains
+	}
 	if !c.NoDKIM {
 		policy.LookupTXT = resolver(c.Resolver).LookupTXT
 	}
@@ -60,7 +85,10 @@ func (c *Trust) Authenticator() ingest.Authenticator {
 		ctx, cancel := context.WithTimeout(parent, timeout)
 		defer cancel()
 		result := policy.Check(ctx, mail, kind)
-		authentication := ingest.Authentication{Result: string(result.Outcome), Retry: result.Temporary}
+		authentication := ingest.Authentication{Result: string(result.Outcome), Retry: result.Temporary, Strict: c.Mode == trust.ModeRequire}
+		if result.Outcome == trust.Pass {
+			authentication.Speaks = func(org, email string) error { return policy.Speaks(result.Domain, org, email) }
+		}
 		if policy.Refuses(result) {
 			authentication.Refused = errors.New(result.Reason)
 			authentication.Down = result.Temporary && !answers(parent, policy.LookupTXT)

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
@@ -21,6 +22,11 @@ type Authentication struct {
 	Result string
 	// Refused, when set, says why the report must not be counted.
 	Refused error
+	// Speaks, when set, returns nil if the sender of an authentic mail may report
+	// in the name of an organization with an address.
+	Speaks func(org, email string) error
+	// Strict says that reports whose sender may not must not be counted.
+	Strict bool
 	// Retry says that a refusal may be due to something that passes, such as
 	// a DNS server that does not answer: the input is then offered again.
 	Retry bool
@@ -62,6 +68,26 @@ func (p *Pipeline) authenticate(ctx context.Context, r *reader, doc *unpack.Docu
 		memory.known, memory.sum, memory.kind = !memory.last.Retry, sum, doc.Kind
 	}
 	return memory.last
+}
+
+// Mismatch is the result for a report in an authentic mail of somebody who does
+// not speak for the reporter.
+const Mismatch = "mismatch"
+
+// of returns the outcome for one of the reports in the mail, and marks it.
+func (a Authentication) of(e *tally.Entry) Authentication {
+	if a.Refused != nil || a.Speaks == nil {
+		return a
+	}
+	if err := a.Speaks(e.Org, e.Email); err != nil {
+		a.Result = Mismatch
+		if a.Strict {
+			a.Refused, a.Retry = err, false
+		}
+		return a
+	}
+	e.Authentic = true
+	return a
 }
 
 // untrusted makes the refusal; nil when the report counts.

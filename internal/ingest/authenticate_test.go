@@ -91,3 +91,37 @@ func TestJudge(t *testing.T) {
 		t.Errorf("%d counted, error %v, want 2", result.Counted, err)
 	}
 }
+
+// TestSpeaks counts reports of somebody who does not speak for the reporter
+// apart, or refuses them.
+func TestSpeaks(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		judge := func(_ context.Context, mail *unpack.Mail, _ unpack.Kind) ingest.Authentication {
+			return ingest.Authentication{Result: "pass", Strict: strict, Speaks: func(org, email string) error {
+				if org != "Example Mail Corp" || email != "dmarc@mail.example" {
+					t.Errorf("asked about %q, %q", org, email)
+				}
+				if strings.HasSuffix(mail.Field("From"), "@mail.example") {
+					return nil
+				}
+				return errors.New("does not speak for it")
+			}}
+		}
+		store := ingesttest.Store(t)
+		pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{Authenticate: judge})
+		for _, sender := range []string{"mail.example", "attacker.example"} {
+			result, err := ingest.Deliver(pipeline.Deliver).One(t.Context(), &ingest.Delivery{Source: "test", Body: bytes.NewReader(mailFrom(sender, sender))})
+			if refused := strict && sender != "mail.example"; err != nil || (result.Refused == 2) != refused || (result.Counted == 2) == refused {
+				t.Errorf("strict %t, %s: %d counted, %d refused, error %v", strict, sender, result.Counted, result.Refused, err)
+			}
+		}
+		for auth, want := range map[string]int64{"pass": 2, ingest.Mismatch: 2} {
+			if n := ingesttest.Sum(store, tally.Authenticated, auth); n != want {
+				t.Errorf("strict %t: %d with %s, want %d", strict, n, auth, want)
+			}
+		}
+		if n := ingesttest.Sum(store, tally.AuthenticMessages); n != 2 {
+			t.Errorf("strict %t: %d authentic messages, want 2", strict, n)
+		}
+	}
+}

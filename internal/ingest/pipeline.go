@@ -252,6 +252,7 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		original := p.original(doc)
 		entry, err := r.tally.Read(doc)
 		if err == nil {
+			verdict = verdict.of(entry)
 			err = verdict.untrusted()
 		}
 		if err == nil && d.Only != "" && doc.Kind != d.Only {

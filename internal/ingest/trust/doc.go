@@ -8,5 +8,5 @@
 // DKIM in both cases (RFC 8460, section 3).
 //
 // A pass says who sent the mail, not that the sender speaks for the
-// organization that the report names: compare Result.Domain for that.
+// organization that the report names: Policy.Speaks compares them.
 package trust

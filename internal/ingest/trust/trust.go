@@ -40,6 +40,9 @@ type Policy struct {
 	// AuthServIDs are the mail servers whose Authentication-Results are
 	// trusted. They must remove fields that senders wrote in their name.
 	AuthServIDs []string
+	// Aliases are the domains that organizations sign for, by their names in lower
+	// case, beside those that are known.
+	Aliases map[string][]string
 	// OrgDomain returns the organizational domain of a domain, or an error if
 	// it has none; nil means by the public suffix list that was compiled in.
 	OrgDomain func(domain string) (string, error)
