@@ -118,7 +118,7 @@ type serveOptions struct {
 
 // addFlags declares the flags.
 func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
-	c.Flag("config.file", "YAML file with sources, in addition to those of the flags. It is reloaded on SIGHUP and POST /-/reload.").StringVar(&o.configFile)
+	c.Flag("config.file", "YAML file with sources, in addition to those of the flags. It is reloaded on SIGHUP, and on POST /-/reload if that is enabled.").StringVar(&o.configFile)
 	c.Flag("source.dir", "Directory with report files. Repeatable.").StringsVar(&o.dirs)
 	c.Flag("source.maildir", "Maildir with report mails. Repeatable.").StringsVar(&o.maildirs)
 	c.Flag("source.mbox", "File with report mails in mbox format. It is never modified. Repeatable.").StringsVar(&o.mboxes)

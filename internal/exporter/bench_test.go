@@ -30,7 +30,7 @@ func BenchmarkScrape(b *testing.B) {
 	bare.MustRegister(collector, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	f := testFlags(b)
 	o := Options{Name: "test_exporter", Collectors: func(url.Values) ([]ContextCollector, error) { return []ContextCollector{collector}, nil }}
-	trunk, err := newHandler(f, &o, newReloader(o.Name, nil, o.logger()))
+	trunk, err := newHandler(f, &o, newReloader(&o))
 	if err != nil {
 		b.Fatal(err)
 	}

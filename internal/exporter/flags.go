@@ -31,6 +31,7 @@ type Flags struct {
 	bare          bool
 	created       bool
 	pprof         bool
+	lifecycle     bool
 	processors    int
 }
 
@@ -59,6 +60,8 @@ func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
 		Default("true").BoolVar(&f.created)
 	app.Flag("web.enable-pprof", "Serve Go profiles under /debug/pprof/.").
 		BoolVar(&f.pprof)
+	app.Flag("web.enable-lifecycle", "Reload the configuration on POST /-/reload, as on SIGHUP. Whoever can reach the port can then reload.").
+		BoolVar(&f.lifecycle)
 	f.addHealthFlag(app)
 	// A scrape is short: handing it from thread to thread costs more than it gains.
 	app.Flag("runtime.gomaxprocs", "GOMAXPROCS: how many CPUs the exporter uses at the same time. Use 0 for all that are available.").

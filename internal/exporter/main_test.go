@@ -60,7 +60,7 @@ func childMain(args []string, stdout, stderr io.Writer) int {
 				ch <- gauge("test_config", value.load())
 			})}, nil
 		},
-		Reload: load,
+		Reload: load, ReloadPause: time.Millisecond,
 		Background: func(ctx context.Context) error {
 			switch *background {
 			case "fails":
@@ -132,7 +132,7 @@ func testServer(t testing.TB, f *Flags, cs ...ContextCollector) *httptest.Server
 func optionsServer(t testing.TB, f *Flags, o Options) *httptest.Server {
 	t.Helper()
 	f.stats.log = o.logger()
-	h, err := newHandler(f, &o, newReloader(o.Name, o.Reload, o.logger()))
+	h, err := newHandler(f, &o, newReloader(&o))
 	if err != nil {
 		t.Fatal(err)
 	}

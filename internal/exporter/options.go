@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -36,10 +37,13 @@ type Options struct {
 	// Ready reports why the exporter is not ready, for /-/ready; nil means it
 	// always is.
 	Ready func() error
-	// Reload reads the configuration again, on SIGHUP and POST /-/reload. On an
+	// Reload reads the configuration again, on SIGHUP and, if enabled, POST /-/reload. On an
 	// error the old configuration must stay in force. Calls never overlap. Nil
 	// means that there is nothing to reload.
 	Reload func(ctx context.Context) error
+	// ReloadPause is how long it is at least from one reload to the next; 0 means
+	// a second.
+	ReloadPause time.Duration
 	// Handlers are further routes, such as /probe, by http.ServeMux pattern.
 	Handlers map[string]http.Handler
 	// Background runs beside the server from the moment it listens. Its context

@@ -31,7 +31,7 @@ func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 		}
 		fmt.Fprintln(w, "OK")
 	}))
-	r.handle("POST /-/reload", reload)
+	r.handle("POST /-/reload", lifecycle(f, reload))
 	if f.pprof {
 		addProfiles(&r)
 	}
@@ -39,6 +39,17 @@ func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 		r.handle(pattern, h)
 	}
 	return r.mux, r.err
+}
+
+// lifecycle is a handler that changes the process, which is not for everybody
+// who may scrape.
+func lifecycle(f *Flags, h http.Handler) http.Handler {
+	if f.lifecycle {
+		return h
+	}
+	return quick(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "The lifecycle API is not enabled: send SIGHUP, or start with --web.enable-lifecycle.", http.StatusForbidden)
+	})
 }
 
 // newMetricsHandler returns the handler of /metrics, and of the exporter's own

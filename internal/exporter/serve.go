@@ -36,7 +36,7 @@ func Serve(ctx context.Context, f *Flags, o Options) error {
 	if err := web.Validate(*f.web.WebConfigFile); err != nil {
 		return fmt.Errorf("read %s of --web.config.file: %w", *f.web.WebConfigFile, config.HideValues(err))
 	}
-	reload := newReloader(o.Name, o.Reload, log)
+	reload := newReloader(&o)
 	handler, err := newHandler(f, &o, reload)
 	if err != nil {
 		return err

@@ -97,7 +97,7 @@ func (c *child) wantExit(t testing.TB, code int) {
 }
 
 func TestRoutes(t *testing.T) {
-	c := startChild(t)
+	c := startChild(t, "--web.enable-lifecycle")
 	tests := []struct {
 		method, path string
 		status       int
@@ -170,7 +170,7 @@ func TestBadTelemetryPath(t *testing.T) {
 }
 
 func TestReloadKeepsLastGood(t *testing.T) {
-	c := startChild(t)
+	c := startChild(t, "--web.enable-lifecycle")
 	c.write(t, "2")
 	if err := c.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestReloadKeepsLastGood(t *testing.T) {
 }
 
 func TestReloadUnderLoad(t *testing.T) {
-	c := startChild(t)
+	c := startChild(t, "--web.enable-lifecycle")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var scrapes, failures atomic.Int32
@@ -229,7 +229,7 @@ func TestReloadUnderLoad(t *testing.T) {
 }
 
 func TestReloadWithNothingToReload(t *testing.T) {
-	s := optionsServer(t, testFlags(t), Options{
+	s := optionsServer(t, testFlags(t, "--web.enable-lifecycle"), Options{
 		Name:       "test_exporter",
 		Collectors: func(url.Values) ([]ContextCollector, error) { return nil, nil },
 	})

@@ -135,6 +135,9 @@ func unauthorized(w http.ResponseWriter) {
 	answer(w, http.StatusUnauthorized, failure("unauthorized", "a bearer token is required"))
 }
 
+// tokenHeader has the token where Authorization is for the web server.
+const tokenHeader = "X-Upload-Token"
+
 // authorized compares the token in constant time. Web hooks, which know only
 // addresses, have it as the password of the address.
 func (u *Upload) authorized(r *http.Request) bool {
@@ -144,6 +147,9 @@ func (u *Upload) authorized(r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if _, password, ok := r.BasicAuth(); ok {
 		scheme, token = "Bearer", password
+	}
+	if own := r.Header.Get(tokenHeader); own != "" {
+		scheme, token = "Bearer", own
 	}
 	got, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(u.config.Token))
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1

@@ -105,6 +105,8 @@ func TestUploadAnswers(t *testing.T) {
 		{"no token", newRequest(t, "POST", server.URL, report), 401, "", "unauthorized"},
 		{"wrong token", newRequest(t, "POST", server.URL, report, auth, "Bearer token"), 401, "", "unauthorized"},
 		{"wrong scheme", newRequest(t, "POST", server.URL, report, auth, "Basic t0ken"), 401, "", "unauthorized"},
+		{"own header", newRequest(t, "POST", server.URL, report, auth, "Basic dXNlcjpwYXNz", "X-Upload-Token", "t0ken"), 200, "duplicate", ""},
+		{"wrong own header", newRequest(t, "POST", server.URL, report, auth, token, "X-Upload-Token", "token"), 401, "", "unauthorized"},
 		{"wrong method", newRequest(t, "PUT", server.URL, report, auth, token), 405, "", "method"},
 		{"too large", newRequest(t, "POST", server.URL, make([]byte, 200_000), auth, token), 413, "", "too_large"},
 		{"no report", newRequest(t, "POST", server.URL, []byte("hello"), auth, token), 422, "invalid", "not_a_report"},
