@@ -6,30 +6,35 @@ import (
 )
 
 // admit returns the label of a value that untrusted input chose: its own as it was
-// spelled first, or nothing. What is admitted stays until it is idle and others
+// spelled first, or by an authentic mail, or nothing. What is admitted stays until it is idle and others
 // need its room. While half of the pool is free anyone is; after that only names
-// that speak for themselves: by an authentic mail, or by coming several times about several days,
-// so that a burst of invented names does not lock out those that come every day.
+// that speak for themselves: by an authentic mail, or by coming several times
+// about several days, so that a burst of invented names does not lock out those that come every day.
 // A name with more evidence takes the room of one with less.
 func (d *Delta) admit(p pool, value string, usual int) (label string, ok bool) {
-	today, period, auth := DayOf(d.now), DayOf(d.entry.End), d.entry.Authentic && p == poolReporter
 	fold := foldOf(p, value)
+	today, period := DayOf(d.now), DayOf(d.entry.End)
+	auth := p == poolReporter && d.entry.Authentic && d.t.vouched.vouches(d.entry.AuthDomain, fold.value)
 	if known, found := d.folds.get(fold); found {
 		n := name{p, known}
 		before := d.evidence(n)
-		if !before.gone {
+		switch respelled := auth && !before.auth && value != known && d.t.listed[fold] == ""; {
+		case before.gone:
+			value = known
+		case respelled:
+			d.giveUp(n, before) // somebody else was the first to spell it
+		default:
 			if e := before.came(today, period, auth); e != before {
 				d.know(n, e)
 			}
 			return known, true
 		}
-		value = known
-		usual = max(usual, d.restored(n))
 	}
 	listed := d.t.listed[fold]
 	if listed != "" {
 		value = listed
 	}
+	usual = max(usual, d.restored(name{p, value}))
 	e := d.t.candidates[p].came(fold.value, today, period, auth)
 	if !d.room(p, usual, e, listed != "") {
 		d.increase(1, Overflow, p.label())
@@ -136,11 +141,16 @@ func (d *Delta) evict(p pool, usual, weight int) bool {
 		if d.t.budget[p]-d.used[p] >= usual {
 			break
 		}
-		d.remove(c.name)
-		c.gone = true
-		d.know(c.name, c.evidence)
+		d.giveUp(c.name, c.evidence)
 	}
 	return d.t.budget[p]-d.used[p] >= usual
+}
+
+// giveUp takes the room of a name.
+func (d *Delta) giveUp(n name, e evidence) {
+	d.remove(n)
+	e.gone = true
+	d.know(n, e)
 }
 
 // remove folds the series of a name into Other: sums over all labels stay exact.

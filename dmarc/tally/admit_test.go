@@ -12,10 +12,11 @@ import (
 type town struct {
 	*testing.T
 	*book
-	clock time.Time
-	file  *file
-	sent  int64
-	n     int
+	clock  time.Time
+	file   *file
+	sent   int64
+	n      int
+	signer string
 }
 
 func newTown(t *testing.T, config Config) *town {
@@ -38,7 +39,7 @@ func (c *town) about(end time.Time, domain string, auth bool, reporters ...strin
 	for _, org := range reporters {
 		c.n++
 		d.entries = append(d.entries, entry(func(e *Entry) {
-			e.Org, e.ReportID, e.Domain, e.Authentic = org, fmt.Sprint(c.n), domain, auth
+			e.Org, e.ReportID, e.Domain, e.Authentic, e.AuthDomain = org, fmt.Sprint(c.n), domain, auth, c.signer
 			e.Digest = [8]byte{byte(c.n), byte(c.n >> 8), byte(c.n >> 16)}
 			e.Begin, e.End = end.AddDate(0, 0, -1), end
 			e.Groups = map[Group]int64{{Domain: domain, Disposition: "none", Class: ClassUnaligned}: 10}
@@ -132,6 +133,21 @@ func TestSquattingForDays(t *testing.T) {
 	}
 	if got := c.check(ReporterMessages); got["unknown.example"] == 0 {
 		t.Errorf("no label for a reporter that came each day for %d days: %v", idle+5, len(got))
+	}
+}
+
+// TestSquattingBySigning lets the owner of one domain sign for thousands of
+// names: they are worth no more than those that nobody signs for.
+func TestSquattingBySigning(t *testing.T) {
+	c := newTown(t, Config{Domains: []string{"shop.example"}})
+	c.signer = "evil.example"
+	for range 3 {
+		c.day("shop.example", true, invented(0, 400)...)
+	}
+	c.signer = "small.example"
+	c.day("shop.example", true, "small.example", "Small Post")
+	if got := c.check(ReporterMessages); got["small.example"] != 10 || got["Small Post"] != 10 {
+		t.Errorf("no labels for reporters that sign: %v", got)
 	}
 }
 

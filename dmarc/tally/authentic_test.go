@@ -81,3 +81,35 @@ func TestAuthenticWins(t *testing.T) {
 		}
 	}
 }
+
+// TestAuthenticConfirms knows the messages of a report as authentic, once, that
+// somebody sent before its reporter did.
+func TestAuthenticConfirms(t *testing.T) {
+	tally := open(t, path(t), Config{Domains: []string{"shop.example"}})
+	for i, step := range []struct {
+		authentic bool
+		want      Outcome
+		known     int64
+	}{{false, OutcomeCounted, 0}, {true, OutcomeDuplicate, 10}, {true, OutcomeDuplicate, 10}, {false, OutcomeDuplicate, 10}} {
+		e := entry(func(e *Entry) { e.Authentic = step.authentic })
+		if got := commit(t, tally, &delivery{entries: []*Entry{e}}); got[0] != step.want {
+			t.Errorf("step %d: %s, want %s", i, got[0], step.want)
+		}
+		s := tally.Snapshot()
+		if total(s, Messages) != 10 || total(s, AuthenticMessages) != step.known {
+			t.Errorf("step %d: %d messages, %d of them authentic, want 10 and %d", i, total(s, Messages), total(s, AuthenticMessages), step.known)
+		}
+	}
+}
+
+// TestAuthenticSpelling gives a label the spelling of its owner.
+func TestAuthenticSpelling(t *testing.T) {
+	c := newTown(t, Config{Domains: []string{"shop.example"}})
+	c.day("shop.example", false, "KLEINE POST")
+	c.day("shop.example", true, "Kleine Post")
+	c.day("shop.example", false, "KLEINE POST")
+	c.day("shop.example", true, "kleine post")
+	if got := c.check(ReporterMessages); got["Kleine Post"] != 30 || got[Other] != 10 || len(got) != 2 {
+		t.Errorf("%v", got)
+	}
+}

@@ -17,9 +17,12 @@ const futureSlack = 48 * time.Hour
 // identities that it may be recognised by.
 func (d *Delta) Count(e *Entry) Result {
 	d.entry = e
-	result := d.decide(e)
+	result, confirmed := d.decide(e)
 	reporter := d.reporterLabel(e.Org, e.Email)
 	d.add(1, Reports, string(e.Kind), reporter, string(result.Outcome))
+	if confirmed && e.Kind == unpack.KindAggregate {
+		d.confirm(e)
+	}
 	if !result.Counted {
 		return result
 	}
@@ -88,9 +91,7 @@ func (d *Delta) messages(e *Entry) {
 		d.add(n, Messages, domain, disposition(g.Disposition), verdict(g.DKIM), verdict(g.SPF))
 		domain = d.classes(domain)
 		d.add(n, ClassMessages, domain, string(g.Class))
-		if e.Authentic && domain != Foreign && domain != Unknown {
-			d.add(n, AuthenticMessages, d.authentic(domain), string(g.Class))
-		}
+		d.vouch(e, domain, g.Class, n)
 		d.spread(e.Begin, e.End, domain, g.Class, n)
 		if g.Source != "" {
 			d.add(n, SourceMessages, domain, d.source(domain, g.Source), strconv.FormatBool(g.Class.Aligned()))
@@ -134,6 +135,22 @@ func (d *Delta) classes(domain string) string {
 		d.add(0, ClassMessages, domain, string(class))
 	}
 	return domain
+}
+
+// vouch adds messages of an authentic report to those that are known to be.
+func (d *Delta) vouch(e *Entry, domain string, class Class, n int64) {
+	if e.Authentic && domain != Foreign && domain != Unknown {
+		d.add(n, AuthenticMessages, d.authentic(domain), string(class))
+	}
+}
+
+// confirm makes a report authentic that somebody else has sent before it came
+// from its reporter. Its messages are counted already.
+func (d *Delta) confirm(e *Entry) {
+	for g, n := range e.Groups {
+		d.vouch(e, d.classes(d.domainLabel(g.Domain, e.Domain)), g.Class, n)
+	}
+	d.domain(e)
 }
 
 // authentic makes the classes of authentic reports begin together, and returns

@@ -61,6 +61,8 @@ type Entry struct {
 	// Authentic says that the mail with the report was sent by its reporter. A
 	// Reader does not know.
 	Authentic bool
+	// AuthDomain is the organizational domain that an authentic mail is of.
+	AuthDomain string
 	// Digest is of the records, in any order. Two entries with the same
 	// identity and other digests contradict each other.
 	Digest [8]byte

@@ -1,6 +1,9 @@
 package tally
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // evidence is what is known of a name that is a label. It is kept as the value
 // of a sum of evidenceFamily, which is never shown.
@@ -54,8 +57,8 @@ func evidenceOf(v int64) evidence {
 const listedWeight = 4
 
 // weight orders names by how much speaks for them. Each alone can be made up:
-// reports about several days in one mail, several mails on several days, and
-// whoever has a domain can sign for any number of names in it.
+// reports about several days in one mail, several mails on several days, and a
+// few names in mails that the owner of a domain signs.
 func (e evidence) weight() (n int) {
 	for _, holds := range []bool{e.periods >= regular, e.days >= regular, e.auth} {
 		if holds {
@@ -91,6 +94,28 @@ func (d *Delta) evidence(n name) evidence {
 func (d *Delta) know(n name, e evidence) {
 	d.sums.find(evidenceFamily, n.pool.label(), n.value)
 	d.sums.set(e.bits(), d.now)
+}
+
+// vouched are the names that authentic mails of a domain speak for. They are few
+// for each: whoever has a domain can sign for any number of names.
+type vouched map[string][]string
+
+const (
+	maxVouched  = 3
+	maxVouchers = 5000
+)
+
+// vouches reports whether an authentic mail of a domain is evidence for a name.
+func (v vouched) vouches(domain, name string) bool {
+	names, known := v[domain]
+	if slices.Contains(names, name) {
+		return true
+	}
+	if len(names) >= maxVouched || !known && len(v) >= maxVouchers {
+		return false
+	}
+	v[domain] = append(names, name)
+	return true
 }
 
 // candidates remembers names that are not admitted, in bounded memory and for

@@ -124,19 +124,27 @@ func (d *Delta) recognise(e *Entry, key Key) (Result, []byte) {
 	return Result{Outcome: OutcomeConflict, Counted: (d.t.config.CountConflicts || wins) && room}, k.digests
 }
 
-// decide finds the outcome of an entry and notes its identity.
-func (d *Delta) decide(e *Entry) Result {
+// decide finds the outcome of an entry and notes its identity. A known report is
+// confirmed when it comes by an authentic mail for the first time.
+func (d *Delta) decide(e *Entry) (result Result, confirmed bool) {
 	key := e.Key()
 	result, known := d.recognise(e, key)
-	switch {
-	case result.Outcome == OutcomeTooOld, result.Outcome == OutcomeFuture:
-	case known == nil, result.Counted:
+	if result.Outcome == OutcomeTooOld || result.Outcome == OutcomeFuture {
+		return result, false
+	}
+	k := d.identities.known[key]
+	vouches := e.Authentic && (k == nil || !k.authentic())
+	confirmed = vouches && result.Outcome == OutcomeDuplicate
+	digests := slices.Clone(known)
+	if known == nil || result.Counted {
 		// Its content is remembered beside the first, or a third delivery would count it again.
-		digests := append(slices.Clone(known), e.Digest[:]...)
-		if k := d.identities.known[key]; e.Authentic && (k == nil || !k.authentic()) {
-			digests = append(digests, authenticMark...)
-		}
+		digests = append(digests, e.Digest[:]...)
+	}
+	if vouches && (known == nil || result.Counted || confirmed) {
+		digests = append(digests, authenticMark...)
+	}
+	if len(digests) > len(known) {
 		d.identities.change(key, digests)
 	}
-	return result
+	return result, confirmed
 }

@@ -58,6 +58,7 @@ type Tally struct {
 	budget     budget
 	vocabulary vocabulary
 	candidates [pools]candidates
+	vouched    vouched
 	listed     map[name]string // reporters that have a place, as they are spelled
 
 	mu    sync.RWMutex // guards state against Snapshot
@@ -70,7 +71,7 @@ func New(config Config) *Tally {
 	t := &Tally{
 		config: config, mine: map[string]bool{}, budget: newBudget(config), vocabulary: newVocabulary(), state: newState(),
 	}
-	t.listed = map[name]string{}
+	t.listed, t.vouched = map[name]string{}, vouched{}
 	for _, reporter := range append(slices.Clone(wellKnown), config.Reporters...) {
 		reporter = clean(reporter)
 		t.listed[foldOf(poolReporter, oneCase(reporter))] = reporter

@@ -87,6 +87,7 @@ func (c *Trust) authenticator() ingest.Authenticator {
 		result := policy.Check(ctx, mail, kind)
 		authentication := ingest.Authentication{Result: string(result.Outcome), Retry: result.Temporary, Strict: c.Mode == trust.ModeRequire}
 		if result.Outcome == trust.Pass {
+			authentication.Domain = policy.Organization(result.Domain)
 			authentication.Speaks = func(org, email string) error { return policy.Speaks(result.Domain, org, email) }
 		}
 		if policy.Refuses(result) {

@@ -22,6 +22,8 @@ type Authentication struct {
 	Result string
 	// Refused, when set, says why the report must not be counted.
 	Refused error
+	// Domain is the organizational domain that an authentic mail is of.
+	Domain string
 	// Speaks, when set, returns nil if the sender of an authentic mail may report
 	// in the name of an organization with an address.
 	Speaks func(org, email string) error
@@ -86,7 +88,7 @@ func (a Authentication) of(e *tally.Entry) Authentication {
 		}
 		return a
 	}
-	e.Authentic = true
+	e.Authentic, e.AuthDomain = true, a.Domain
 	return a
 }
 

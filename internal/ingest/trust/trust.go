@@ -121,6 +121,19 @@ func (p Policy) aligned(a, b string) bool {
 	return errA == nil && errB == nil && orgA == orgB
 }
 
+// Organization returns the organizational domain of a domain, or the domain
+// itself if it has none.
+func (p Policy) Organization(domain string) string {
+	org := p.OrgDomain
+	if org == nil {
+		org = publicsuffix.EffectiveTLDPlusOne
+	}
+	if name, err := org(normal(domain)); err == nil {
+		return name
+	}
+	return normal(domain)
+}
+
 func normal(domain string) string {
 	return strings.ToLower(strings.TrimSuffix(strings.TrimSpace(domain), "."))
 }
