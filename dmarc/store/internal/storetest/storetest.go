@@ -54,6 +54,7 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"marks", testMarks},
 		{"many marks", testManyMarks},
 		{"peek", testPeek},
+		{"names", testNames},
 		{"clock", testClock},
 		{"clock heals", testClockHeals},
 		{"locked", testLocked},
