@@ -52,16 +52,19 @@ type authenticated struct {
 }
 
 // authenticate checks the mail of a document, once per mail and kind.
-func (p *Pipeline) authenticate(ctx context.Context, r *reader, doc *unpack.Document) Authentication {
+func (p *Pipeline) authenticate(ctx context.Context, r *reader, d *Delivery, body *inputReader, doc *unpack.Document) Authentication {
 	if p.config.Authenticate == nil {
 		return Authentication{}
 	}
-	if doc.Mail == nil {
-		return p.config.Authenticate(ctx, nil, doc.Kind)
-	}
 	delivered := doc.Mail
-	for delivered.Outer != nil {
+	for delivered != nil && delivered.Outer != nil {
 		delivered = delivered.Outer
+	}
+	if d.Mail && !body.begins(delivered) {
+		delivered = &unpack.Mail{} // nothing in it is to be believed
+	}
+	if delivered == nil {
+		return p.config.Authenticate(ctx, nil, doc.Kind)
 	}
 	memory := &r.authenticated
 	sum := maphash.Bytes(memory.seed, delivered.Raw)

@@ -125,3 +125,50 @@ func TestSpeaks(t *testing.T) {
 		}
 	}
 }
+
+// TestOneMail believes the header of a mail that came as one, and nothing else
+// in it: not the second mail of what looks like an mbox, nor a report without a
+// mail.
+func TestOneMail(t *testing.T) {
+	judge := func(_ context.Context, mail *unpack.Mail, _ unpack.Kind) ingest.Authentication {
+		if mail != nil && mail.Field("Authentication-Results") == "mx.shop.example; dkim=pass" {
+			return ingest.Authentication{Result: "pass"}
+		}
+		return ingest.Authentication{Result: "fail", Refused: errors.New("not authentic")}
+	}
+	const from = "From a@b Tue Nov 24 00:00:00 2026\n"
+	mail := func(id, head string) string { return head + string(mailFrom("mail.example", id)) }
+	trusted := "Authentication-Results: mx.shop.example; dkim=pass\n"
+	crlf := func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
+	for _, tt := range []struct {
+		name             string
+		body             func(id string) string
+		counted, refused int
+	}{
+		{"a mail", func(id string) string { return mail(id, trusted) }, 2, 0},
+		{"with CRLF", func(id string) string { return crlf(mail(id, trusted)) }, 2, 0},
+		{"behind empty lines", func(id string) string { return "\r\n\r\n" + crlf(mail(id, trusted)) }, 2, 0},
+		{"behind a byte order mark", func(id string) string { return "\ufeff" + mail(id, trusted) }, 2, 0},
+		{"with a long header", func(id string) string {
+			return mail(id, trusted+strings.Repeat("X-A: "+strings.Repeat("b", 100)+"\n", 200))
+		}, 2, 0},
+		{"behind the line of an mbox", func(id string) string { return from + mail(id, trusted) }, 2, 0},
+		{"behind that line with CRLF", func(id string) string { return crlf(from + mail(id, trusted)) }, 2, 0},
+		{"the second of an mbox", func(id string) string { return from + mail(id, "") + "\n" + from + mail(id+"b", trusted) }, 0, 4},
+		{"the second behind a good one", func(id string) string { return from + mail(id, trusted) + "\n" + from + mail(id+"b", trusted+"X: y\n") }, 2, 2},
+		{"a report alone", func(id string) string { return string(ingesttest.Report(id, 1)) }, 0, 1},
+		{"a mail in a mail", func(id string) string {
+			return "From: a@b.example\nContent-Type: message/rfc822\n\n" + mail(id, trusted)
+		}, 0, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			pipeline := ingest.NewPipeline(ingesttest.Store(t), ingest.PipelineConfig{Authenticate: judge})
+			result, err := ingest.Deliver(pipeline.Deliver).One(t.Context(), &ingest.Delivery{
+				Source: "test", Body: strings.NewReader(tt.body(strings.ReplaceAll(tt.name, " ", "-"))), Mail: true,
+			})
+			if err != nil || result.Counted != tt.counted || result.Refused != tt.refused {
+				t.Errorf("%d counted, %d refused, error %v, want %d and %d", result.Counted, result.Refused, err, tt.counted, tt.refused)
+			}
+		})
+	}
+}

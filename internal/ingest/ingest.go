@@ -58,6 +58,10 @@ type Delivery struct {
 	// Refused, when set, records the input as refused for that reason
 	// without reading Body: the end of an input that cannot be read.
 	Refused *dmarc.Error
+	// Mail says that the input is one mail, whatever it looks like: what is no mail
+	// by itself, such as the second one of an mbox, has no header that a server
+	// has written.
+	Mail bool
 	// Only, when set, refuses reports of other kinds.
 	Only unpack.Kind
 	// Unsettled says that the input may still be growing: a refusal is then

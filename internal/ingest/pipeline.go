@@ -248,7 +248,7 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 			r.draft.Begin(d.Source + "/" + d.Name)
 		}
 		r.kept.Begin()
-		verdict := p.authenticate(ctx, r, doc)
+		verdict := p.authenticate(ctx, r, d, body, doc)
 		original := p.original(doc)
 		entry, err := r.tally.Read(doc)
 		if err == nil {

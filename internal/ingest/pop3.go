@@ -212,7 +212,7 @@ func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mai
 
 // deliver fetches and delivers one mail. What cannot be fetched for a day is refused.
 func (p *POP3) deliver(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mail) (Result, error) {
-	d := &Delivery{Source: p.status.Name, Name: m.trial(), Key: m.uid, Mark: m.mark()}
+	d := &Delivery{Source: p.status.Name, Name: m.trial(), Key: m.uid, Mark: m.mark(), Mail: true}
 	switch {
 	case m.size > p.config.MaxBytes:
 		d.Refused = &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: fmt.Errorf("a mail of %d bytes", m.size)}

@@ -89,6 +89,21 @@ func (r *inputReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// begins reports whether the input begins with a mail, maybe behind the line that
+// begins an mbox.
+func (r *inputReader) begins(mail *unpack.Mail) bool {
+	if mail == nil {
+		return false
+	}
+	head := bytes.TrimLeft(r.head, "\ufeff \t\r\n")
+	if bytes.HasPrefix(head, []byte("From ")) {
+		_, head, _ = bytes.Cut(head, []byte("\n"))
+	}
+	raw := bytes.TrimLeft(mail.Raw, "\ufeff \t\r\n")
+	n := min(len(head), len(raw))
+	return n > 0 && bytes.Equal(head[:n], raw[:n])
+}
+
 // mail returns the header of the mail that the input may be.
 func (r *inputReader) mail() *unpack.Mail {
 	header := r.head

@@ -202,7 +202,7 @@ func (w *Webmail) mail(ctx context.Context, deliver Deliver, id string) error {
 
 // deliver fetches and delivers one mail. What cannot be read for a day is refused.
 func (w *Webmail) deliver(ctx context.Context, deliver Deliver, id string) (Result, error) {
-	d := &Delivery{Source: w.status.Name, Name: id, Key: id, Mark: markDone}
+	d := &Delivery{Source: w.status.Name, Name: id, Key: id, Mark: markDone, Mail: true}
 	if w.trials.GiveUp(id) {
 		w.config.Logger.Error("giving up on mail", "source", w.status.Name, "id", id, "attempts", w.trials.Attempts(id))
 		d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: errors.New("the mail cannot be fetched")}

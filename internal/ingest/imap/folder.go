@@ -222,7 +222,7 @@ func (f *folder) refuse(ctx context.Context, deliver ingest.Deliver, uid imap.UI
 func (f *folder) delivery(uid imap.UID) *ingest.Delivery {
 	return &ingest.Delivery{
 		Source: f.mailbox.name, Name: f.name + "/" + strconv.FormatUint(uint64(uid), 10),
-		Key: f.mailKey(uid), Mark: f.mailMark(),
+		Key: f.mailKey(uid), Mark: f.mailMark(), Mail: true,
 	}
 }
 

@@ -209,7 +209,7 @@ func (s *Server) receive(r io.Reader, f *flights, from string) (answer string, w
 		}
 		return "552 5.3.4 The mail is too large", true
 	}
-	result, err := f.deliver(&ingest.Delivery{Source: s.status.Name, Name: from, Body: spool, Size: spool.Size})
+	result, err := f.deliver(&ingest.Delivery{Source: s.status.Name, Name: from, Body: spool, Size: spool.Size, Mail: true})
 	switch {
 	case errors.Is(err, ingest.ErrNotNow):
 		s.notices.Warn("a mail cannot be taken now, its sender will try again", "client", from, "err", err)
