@@ -335,6 +335,20 @@ func TestSparseFile(t *testing.T) {
 	realtest.Eventually(t, "one counted, one refused", func() bool {
 		return ingesttest.Sum(store, tally.Messages) == 3 && ingesttest.Sum(store, tally.Refusals, "too_large") == 1
 	})
+	mbox, err := ingest.NewMbox(filepath.Join(dir, "a.xml"), ingest.FileConfig{})
+	if err == nil {
+		err = mbox.Run(t.Context(), nil)
+	}
+	// The directory has put it away meanwhile.
+	if errors.Is(err, os.ErrNotExist) {
+		mbox, err = ingest.NewMbox(filepath.Join(dir, "invalid", "too_large", "a.xml"), ingest.FileConfig{})
+		if err == nil {
+			err = mbox.Run(t.Context(), nil)
+		}
+	}
+	if err == nil || !strings.Contains(err.Error(), "more than any mailbox has") {
+		t.Errorf("an mbox of 4 TiB: %v", err)
+	}
 }
 
 // TestSupervisorExchange changes sources at work: what stays is not disturbed.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,13 +103,18 @@ func (p *POP3) session(ctx context.Context, deliver Deliver) error {
 	}
 	there := make(map[string]bool, len(mails))
 	left := len(mails)
-	for _, m := range mails {
+	worked := false
+	for _, m := range p.troubleLast(mails) {
 		there[m.uid] = true
 		p.setBacklog(left)
-		read, err := p.mail(ctx, c, deliver, m)
+		if worked && p.trials.Failures(m.trial()) > 0 {
+			continue // It may break the connection, and nothing would be deleted.
+		}
+		read, work, err := p.mail(ctx, c, deliver, m)
 		if err != nil {
 			return err
 		}
+		worked = worked || work
 		if read {
 			left--
 		}
@@ -119,6 +125,14 @@ func (p *POP3) session(ctx context.Context, deliver Deliver) error {
 	}
 	p.trials.Keep(func(uid string) bool { return there[uid] })
 	return p.config.Marks.Forget(ctx, p.status.Name, func(uid string) bool { return there[uid] })
+}
+
+// troubleLast puts the mails that could not be fetched before behind the others.
+func (p *POP3) troubleLast(mails []pop3Mail) []pop3Mail {
+	slices.SortStableFunc(mails, func(a, b pop3Mail) int {
+		return cmp.Compare(p.trials.Failures(a.trial()), p.trials.Failures(b.trial()))
+	})
+	return mails
 }
 
 // pop3Mail is a mail of a listing.
@@ -166,22 +180,22 @@ func (p *POP3) list(c *pop3Conn) ([]pop3Mail, error) {
 func (m *pop3Mail) trial() string { return cmp.Or(m.uid, "#"+m.number) }
 
 // mail delivers one mail, unless that was done before, and deletes it if it
-// should be. It reports whether the mail is read or refused; errors are those of
-// the connection or the store.
-func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mail) (read bool, err error) {
+// should be. It reports whether the mail is read or refused, and whether there was
+// anything to do; errors are those of the connection or the store.
+func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mail) (read, worked bool, err error) {
 	var committed Committed
 	done := false
 	if m.uid != "" {
 		committed, done, err = p.config.Marks.Lookup(ctx, p.status.Name, m.uid)
 		if err != nil {
-			return false, err
+			return false, true, err
 		}
 		done = done && (committed.Value == m.mark() || committed.Value == markDone)
 	}
 	reason := committed.Reason
 	if !done {
 		if p.trials.Pausing(m.trial()) {
-			return false, nil
+			return false, false, nil
 		}
 		result, err := p.deliver(ctx, c, deliver, m)
 		var refused *pop3Refusal
@@ -190,7 +204,7 @@ func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mai
 			// The others need not wait for it.
 			p.trials.Failed(m.trial(), err)
 			p.config.Logger.Warn("cannot read a mail, will try again", "source", p.status.Name, "uid", m.trial(), "err", err)
-			return false, nil
+			return false, true, nil
 		}
 		var fetch *fetchError
 		if ctx.Err() == nil && errors.As(err, &fetch) {
@@ -198,16 +212,16 @@ func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mai
 			p.trials.Failed(m.trial(), err)
 		}
 		if err != nil {
-			return false, err
+			return false, true, err
 		}
 		p.trials.Done(m.trial())
 		reason = result.Reason()
 	}
 	if p.config.After != AfterDelete || reason != "" && p.config.KeepRefused {
-		return true, nil
+		return true, !done, nil
 	}
 	_, err = c.command("DELE " + m.number)
-	return true, err
+	return true, true, err
 }
 
 // deliver fetches and delivers one mail. What cannot be fetched for a day is refused.

@@ -223,3 +223,57 @@ func fakePOP3(t *testing.T, answer func(command string) string) (address string)
 	}()
 	return listener.Addr().String()
 }
+
+// TestPOP3Breaks reads and deletes the others beside a mail at which the
+// connection always breaks.
+func TestPOP3Breaks(t *testing.T) {
+	var mu sync.Mutex
+	there := map[string]bool{"1": true, "2": true, "3": true}
+	deleted := []string{}
+	address := fakePOP3(t, func(command string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		verb, number, _ := strings.Cut(command, " ")
+		switch verb {
+		case "UIDL", "LIST":
+			answer := "+OK"
+			for _, n := range []string{"1", "2", "3"} {
+				if there[n] {
+					answer += "\r\n" + n + " 70" + n
+				}
+			}
+			deleted = nil
+			return answer + "\r\n."
+		case "RETR":
+			if number == "2" {
+				return "" // the end of the connection
+			}
+			return "+OK\r\n" + string(mail(ingesttest.Report(number, 3))) + "\r\n."
+		case "DELE":
+			deleted = append(deleted, number)
+		case "QUIT":
+			for _, n := range deleted {
+				delete(there, n)
+			}
+		}
+		return "+OK"
+	})
+	store, _ := runSource(t, func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source {
+		source, err := ingest.NewPOP3(ingest.POP3Config{
+			Address: address, Security: "insecure-none", User: "u", Password: dovecotPassword, After: ingest.AfterDelete,
+			Options: ingest.Options{Poll: time.Millisecond, Marks: p, Logger: logger},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return source
+	})
+	realtest.Eventually(t, "the others read and deleted", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return ingesttest.Sum(store, tally.Messages) == 6 && len(there) == 1 && there["2"]
+	})
+	if n := ingesttest.Sum(store, tally.Refusals); n != 0 {
+		t.Errorf("%d refused, want none", n)
+	}
+}

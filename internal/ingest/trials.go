@@ -26,6 +26,7 @@ type Trials[K comparable] struct {
 }
 
 type trial struct {
+	failures int // of any kind
 	attempts int
 	first    time.Time // attempt that counts
 	pause    time.Duration
@@ -48,6 +49,7 @@ func (t *Trials[K]) Failed(key K, err error) (pause time.Duration) {
 		one = &trial{}
 		t.inputs[key] = one
 	}
+	one.failures++
 	now := t.options.Now()
 	var input *InputError
 	counts := errors.As(err, &input)
@@ -94,6 +96,18 @@ func (t *Trials[K]) Attempts(key K) int {
 	defer t.mu.Unlock()
 	if one := t.inputs[key]; one != nil {
 		return one.attempts
+	}
+	return 0
+}
+
+// Failures returns how often the input failed, whoever is to blame. What may be
+// its fault after all, such as a connection that breaks, must not keep others
+// from being read: they come first.
+func (t *Trials[K]) Failures(key K) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if one := t.inputs[key]; one != nil {
+		return one.failures
 	}
 	return 0
 }

@@ -1,12 +1,10 @@
 package imap
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 	"time"
 
@@ -53,7 +51,7 @@ func (f *folder) deliverAll(ctx context.Context, s *session, deliver ingest.Deli
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)
 	var fetchErr error
-	for _, uid := range f.troubleLast(uids) {
+	for _, uid := range uids {
 		size, ok := sizes[uid]
 		if !ok {
 			continue
@@ -97,13 +95,6 @@ func (f *folder) findGone(ctx context.Context, s *session, uids []imap.UID, size
 		f.finish(uid)
 	}
 	return nil
-}
-
-// troubleLast puts the mails that could not be fetched before behind the others.
-func (f *folder) troubleLast(uids []imap.UID) []imap.UID {
-	uids = slices.Clone(uids)
-	slices.SortStableFunc(uids, func(a, b imap.UID) int { return cmp.Compare(f.trials.Attempts(a), f.trials.Attempts(b)) })
-	return uids
 }
 
 // deliverOne fetches one mail and delivers it in the background. Its errors are

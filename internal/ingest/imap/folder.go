@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,9 +98,16 @@ func (f *folder) round(ctx context.Context, s *session, deliver ingest.Deliver, 
 	// Others may have removed mails that waited.
 	f.trials.Keep(func(uid imap.UID) bool { return there[uid] })
 	c := &f.mailbox.config
+	due, healthy := f.troubleLast(due)
 	for len(due) > 0 {
 		f.mailbox.setBacklog(f, f.left(all))
-		n := min(len(due), batchSize(c.Batch, len(due)))
+		// A mail that failed may break the connection, which keeps those that are
+		// handled with it from being put away.
+		n := 1
+		if healthy > 0 {
+			n = min(healthy, batchSize(c.Batch, healthy))
+			healthy -= n
+		}
 		if err := f.batch(ctx, s, deliver, due[:n], all); err != nil {
 			return err
 		}
@@ -107,6 +115,16 @@ func (f *folder) round(ctx context.Context, s *session, deliver ingest.Deliver, 
 	}
 	f.mailbox.setBacklog(f, f.left(all))
 	return nil
+}
+
+// troubleLast puts the mails that failed before behind the others, and returns how
+// many others there are.
+func (f *folder) troubleLast(uids []imap.UID) (sorted []imap.UID, healthy int) {
+	slices.SortStableFunc(uids, func(a, b imap.UID) int { return cmp.Compare(f.trials.Failures(a), f.trials.Failures(b)) })
+	for healthy < len(uids) && f.trials.Failures(uids[healthy]) == 0 {
+		healthy++
+	}
+	return uids, healthy
 }
 
 // left returns how many mails were neither read nor refused.

@@ -16,6 +16,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/imap"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest/servers"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
@@ -317,4 +318,27 @@ func TestMissingFolder(t *testing.T) {
 		s := source.Status()
 		return !s.Up && s.Err != nil && strings.Contains(s.Err.Error(), "INBOX.Nope")
 	})
+}
+
+// TestBreaks reads and puts away the others beside a mail at which the connection
+// always breaks.
+func TestBreaks(t *testing.T) {
+	t.Parallel()
+	for _, d := range servers.IMAPDeviations() {
+		if d.Name != "one mail is cut off, for a while" {
+			continue
+		}
+		d.Outage = time.Hour
+		server := d.IMAP(t, report("a", 5), report("b", 5), report("c", 5))
+		store, pipeline := pipeline(t)
+		run(t, open(t, moving(fakeConfig(server.Address, pipeline))), pipeline.Deliver)
+		realtest.Eventually(t, "the others read and moved", func() bool {
+			return ingesttest.Sum(store, tally.Messages) == 10 && server.In("INBOX") == 1 && server.In("Done") == 2
+		})
+		if n := ingesttest.Sum(store, tally.Refusals); n != 0 {
+			t.Errorf("%d refused, want none", n)
+		}
+		return
+	}
+	t.Error("there is no such server")
 }

@@ -68,7 +68,7 @@ func (s *POP3) failing(name string) bool {
 // cut ends the connection where the deviation does, and reports whether.
 func (s *POP3) cut(conn net.Conn, command string) bool {
 	if strings.HasPrefix(command, "RETR") && s.failing("bodies are cut off, for a while") {
-		fmt.Fprintf(conn, "+OK\r\n%s", s.mails[1][:50])
+		fmt.Fprint(conn, "+OK\r\nFrom: a@b.example\r\nSubject: cut\r\n")
 		return true
 	}
 	return strings.HasPrefix(command, "RETR") && s.failing("closes at a body, for a while") ||
@@ -148,9 +148,13 @@ func (s *POP3) mail(conn net.Conn, content []byte) {
 	fmt.Fprint(conn, text)
 }
 
-// Settled reports whether all mails are where they should be.
+// Settled reports whether all mails are where they should be, after what fails for
+// a while did.
 func (s *POP3) Settled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.deviation.passing() && s.failed.n == 0 {
+		return false
+	}
 	return len(s.mails) == 0
 }
