@@ -177,6 +177,30 @@ func TestConversation(t *testing.T) {
 	}
 }
 
+// TestPipelining answers commands that come together, also before half a command,
+// and takes as many recipients as a mail may have.
+func TestPipelining(t *testing.T) {
+	s := open(t, smtp.Config{})
+	_, deliver := counting()
+	run(t, s, deliver)
+	c := speak(t, s)
+	c.send("EHLO x\r\nMAIL FROM:<>\r\nRC")
+	for range 2 {
+		if code := c.hear(); code != "250" {
+			t.Errorf("answer %q, want 250", code)
+		}
+	}
+	c.send("PT TO:<%[1]s>\r\n%[2]s", rua, strings.Repeat("RCPT TO:<"+rua+">\r\n", 149))
+	codes := map[string]int{}
+	for range 150 {
+		codes[c.hear()]++
+	}
+	if codes["250"] != 100 || codes["452"] != 50 {
+		t.Errorf("answers %v, want 100 recipients taken and 50 for another mail", codes)
+	}
+	c.converse("DATA", "354", "Subject: x\r\n\r\nx\r\n.", "250")
+}
+
 // TestLimits ends sessions that cost more than a mail is worth.
 func TestLimits(t *testing.T) {
 	flood := func(line string) func(c *client) {

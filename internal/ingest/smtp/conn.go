@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -98,7 +99,9 @@ func (c *conn) line() (string, error) {
 		end = deadline
 	}
 	_ = c.nc.SetDeadline(end) // A connection that is gone says so when it is read.
-	if c.r.Buffered() == 0 {
+	// Answers to pipelined commands go together, but no client waits for one while
+	// half a command is here.
+	if waiting, _ := c.r.Peek(c.r.Buffered()); !bytes.ContainsRune(waiting, '\n') {
 		if err := c.w.Flush(); err != nil {
 			return "", err
 		}
@@ -277,7 +280,7 @@ func (c *conn) rcpt(argument string) {
 		c.server.guests.reject(recipient)
 		c.fault("550 5.1.1 No such recipient here")
 	case len(c.to) == maxRecipients:
-		c.fault("452 4.5.3 Too many recipients")
+		c.say("452 4.5.3 Too many recipients")
 	default:
 		c.to = append(c.to, to)
 		c.say("250 2.1.5 OK")
