@@ -138,7 +138,7 @@ func serversCommand(t *testing.T, config string) (command func(address string) *
 // counted twice. SERVER_KILLS makes it longer.
 func TestKillServers(t *testing.T) {
 	t.Parallel()
-	kills := realtest.Count(t, "SERVER_KILLS", 6)
+	kills := realtest.Count(t, "SERVER_KILLS", 4)
 	n := 0
 	all, config := mailServers(t, 5*kills, func(_ string, d *servers.Deviation) bool {
 		d.Outage = 300 * time.Millisecond
