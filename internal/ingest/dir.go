@@ -20,6 +20,7 @@ func NewDir(path string, c FileConfig) *Dir {
 		health:  newHealth("dir:" + path),
 		config:  c,
 		trials:  NewTrials[string](c.Options),
+		notices: NewNotices(c.Logger.With("source", "dir:"+path)),
 		folders: []string{path},
 		wanted:  func(path string) bool { return !temporary(filepath.Base(path)) },
 		dispose: disposal{root: path, after: c.After, keepRefused: c.KeepRefused},

@@ -66,6 +66,7 @@ type files struct {
 	dispose disposal
 	waiting waiting
 	trials  *Trials[string] // by path
+	notices *Notices
 	queued  atomic.Int64
 	linked  sync.Once // tells of the first link that is left alone
 }
@@ -351,7 +352,7 @@ func (f *files) failed(ctx context.Context, deliver Deliver, path, mark string, 
 	}
 	pause := f.trials.Failed(path, cause)
 	if !f.trials.GiveUp(path) {
-		f.config.Logger.Warn("cannot read a file, will try again", "source", f.status.Name, "path", path, "pause", pause, "err", cause)
+		f.notices.Warn("cannot read a file, will try again", "path", path, "pause", pause, "err", cause)
 		f.waiting.later(path, pause)
 		return nil
 	}

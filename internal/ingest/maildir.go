@@ -26,6 +26,7 @@ func NewMaildir(path string, c FileConfig) *Maildir {
 		health:  newHealth("maildir:" + path),
 		config:  c,
 		trials:  NewTrials[string](c.Options),
+		notices: NewNotices(c.Logger.With("source", "maildir:"+path)),
 		folders: []string{filepath.Join(path, "new"), filepath.Join(path, "cur")},
 		wanted:  unseenMail,
 		dispose: disposal{root: path, after: c.After, keepRefused: c.KeepRefused},

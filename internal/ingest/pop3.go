@@ -35,8 +35,9 @@ type POP3Config struct {
 // POP3 is a source that reads a mailbox over POP3 (RFC 1939) with UIDL.
 type POP3 struct {
 	health
-	config POP3Config
-	trials *Trials[string]
+	config  POP3Config
+	trials  *Trials[string]
+	notices *Notices
 }
 
 // NewPOP3 checks the configuration and returns a POP3. Its name is "pop3:",
@@ -51,7 +52,7 @@ func NewPOP3(c POP3Config) (*POP3, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	c.TLS = ClientTLS(c.TLS, host)
-	return &POP3{health: newHealth(name), config: c, trials: NewTrials[string](c.Options)}, nil
+	return &POP3{health: newHealth(name), config: c, trials: NewTrials[string](c.Options), notices: NewNotices(c.Logger.With("source", name))}, nil
 }
 
 // at names the setting that an error is about.
@@ -203,7 +204,7 @@ func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mai
 		if ctx.Err() == nil && (errors.As(err, &refused) || errors.As(err, &input) || errors.Is(err, ErrNotNow)) {
 			// The others need not wait for it.
 			p.trials.Failed(m.trial(), err)
-			p.config.Logger.Warn("cannot read a mail, will try again", "source", p.status.Name, "uid", m.trial(), "err", err)
+			p.notices.Warn("cannot read a mail, will try again", "uid", m.trial(), "err", err)
 			return false, true, nil
 		}
 		var fetch *fetchError

@@ -45,6 +45,7 @@ type Webmail struct {
 	config  WebmailConfig
 	service webmailService
 	trials  *Trials[string]
+	notices *Notices
 }
 
 // webmailService is what differs between services. Mails are known by ids.
@@ -80,7 +81,7 @@ func newWebmail(kind string, c WebmailConfig, public string) (*Webmail, *webmail
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: url: %w", name, err)
 	}
-	return &Webmail{health: newHealth(name), config: c, trials: NewTrials[string](c.Options)}, client, nil
+	return &Webmail{health: newHealth(name), config: c, trials: NewTrials[string](c.Options), notices: NewNotices(c.Logger.With("source", name))}, client, nil
 }
 
 // Run lists the folder again and again until ctx ends or the service is out of order.
@@ -137,7 +138,7 @@ func (w *Webmail) session(ctx context.Context, deliver Deliver) error {
 		case ctx.Err() == nil && errors.As(err, &failed):
 			// The others need not wait for it, unless it is the service that fails.
 			w.trials.Failed(id, err)
-			w.config.Logger.Warn("cannot read a mail, will try again", "source", w.status.Name, "id", id, "attempts", w.trials.Attempts(id), "err", err)
+			w.notices.Warn("cannot read a mail, will try again", "id", id, "attempts", w.trials.Attempts(id), "err", err)
 			if inRow++; inRow == outOfOrder {
 				return err
 			}

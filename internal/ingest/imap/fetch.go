@@ -158,7 +158,7 @@ func (f *folder) fault(ctx context.Context, s *session, uid imap.UID, err error)
 		return err
 	}
 	f.trials.Failed(uid, err)
-	f.mailbox.config.Logger.Warn("cannot read a mail, will try again", "source", f.mailbox.name, "folder", f.name, "uid", uid,
+	f.mailbox.notices.Warn("cannot read a mail, will try again", "folder", f.name, "uid", uid,
 		"attempts", f.trials.Attempts(uid), "err", err)
 	if s == nil {
 		return nil

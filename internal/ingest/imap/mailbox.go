@@ -17,6 +17,7 @@ type Mailbox struct {
 	name       string
 	folders    []*folder
 	supervisor ingest.Supervisor // of the folders, when there are several
+	notices    *ingest.Notices
 
 	mu     sync.Mutex
 	status ingest.Status
@@ -34,7 +35,7 @@ func New(c Config) (*Mailbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	m := &Mailbox{config: c, name: name, status: ingest.Status{Name: name}, supervisor: ingest.Supervisor{Logger: c.Logger}}
+	m := &Mailbox{config: c, name: name, status: ingest.Status{Name: name}, supervisor: ingest.Supervisor{Logger: c.Logger}, notices: ingest.NewNotices(c.Logger.With("source", name))}
 	for _, f := range c.Folders {
 		m.folders = append(m.folders, &folder{mailbox: m, name: f})
 	}
