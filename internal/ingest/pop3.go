@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +65,10 @@ func at(setting string, err error) error {
 // Run reads the mailbox again and again until ctx ends or the server is out of order.
 func (p *POP3) Run(ctx context.Context, deliver Deliver) error {
 	for {
-		err := p.session(ctx, deliver)
+		trouble, err := p.session(ctx, deliver, false)
+		if err == nil && trouble {
+			_, err = p.session(ctx, deliver, true)
+		}
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
@@ -85,56 +87,57 @@ func (p *POP3) Run(ctx context.Context, deliver Deliver) error {
 	}
 }
 
-// session reads the mailbox once. Mails are deleted when it ends well.
-func (p *POP3) session(ctx context.Context, deliver Deliver) error {
+// session reads the mailbox once. Mails are deleted when it ends well, which one
+// that breaks the connection would prevent: those that failed before have a
+// session of their own. It reports whether there are such mails to be tried.
+func (p *POP3) session(ctx context.Context, deliver Deliver, failed bool) (trouble bool, err error) {
 	c, err := p.dial(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	// The connection below TLS: STLS replaces the one above.
 	raw := c.conn
 	defer raw.Close()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	if err := p.login(c); err != nil {
-		return err
+		return false, err
 	}
 	mails, err := p.list(c)
 	if err != nil {
-		return err
+		return false, err
 	}
 	there := make(map[string]bool, len(mails))
-	left := len(mails)
-	worked := false
-	for _, m := range p.troubleLast(mails) {
-		there[m.uid] = true
+	left := 0
+	for _, m := range mails {
+		there[m.trial()] = true
+		if p.failed(&m) || !failed {
+			left++ // In a session of trouble, the others are read.
+		}
+	}
+	for _, m := range mails {
 		p.setBacklog(left)
-		if worked && p.trials.Failures(m.trial()) > 0 {
-			continue // It may break the connection, and nothing would be deleted.
+		if p.failed(&m) != failed {
+			trouble = trouble || !failed && !p.trials.Pausing(m.trial())
+			continue
 		}
-		read, work, err := p.mail(ctx, c, deliver, m)
+		read, err := p.mail(ctx, c, deliver, m)
 		if err != nil {
-			return err
+			return false, err
 		}
-		worked = worked || work
 		if read {
 			left--
 		}
 	}
 	p.setBacklog(left)
 	if _, err := c.command("QUIT"); err != nil {
-		return err
+		return false, err
 	}
-	p.trials.Keep(func(uid string) bool { return there[uid] })
-	return p.config.Marks.Forget(ctx, p.status.Name, func(uid string) bool { return there[uid] })
+	p.trials.Keep(func(name string) bool { return there[name] })
+	return trouble, p.config.Marks.Forget(ctx, p.status.Name, func(uid string) bool { return there[uid] })
 }
 
-// troubleLast puts the mails that could not be fetched before behind the others.
-func (p *POP3) troubleLast(mails []pop3Mail) []pop3Mail {
-	slices.SortStableFunc(mails, func(a, b pop3Mail) int {
-		return cmp.Compare(p.trials.Failures(a.trial()), p.trials.Failures(b.trial()))
-	})
-	return mails
-}
+// failed reports whether a mail could not be fetched before.
+func (p *POP3) failed(m *pop3Mail) bool { return p.trials.Failures(m.trial()) > 0 }
 
 // pop3Mail is a mail of a listing.
 type pop3Mail struct {
@@ -181,22 +184,22 @@ func (p *POP3) list(c *pop3Conn) ([]pop3Mail, error) {
 func (m *pop3Mail) trial() string { return cmp.Or(m.uid, "#"+m.number) }
 
 // mail delivers one mail, unless that was done before, and deletes it if it
-// should be. It reports whether the mail is read or refused, and whether there was
-// anything to do; errors are those of the connection or the store.
-func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mail) (read, worked bool, err error) {
+// should be. It reports whether the mail is read or refused; errors are those of
+// the connection or the store.
+func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mail) (read bool, err error) {
 	var committed Committed
 	done := false
 	if m.uid != "" {
 		committed, done, err = p.config.Marks.Lookup(ctx, p.status.Name, m.uid)
 		if err != nil {
-			return false, true, err
+			return false, err
 		}
 		done = done && (committed.Value == m.mark() || committed.Value == markDone)
 	}
 	reason := committed.Reason
 	if !done {
 		if p.trials.Pausing(m.trial()) {
-			return false, false, nil
+			return false, nil
 		}
 		result, err := p.deliver(ctx, c, deliver, m)
 		var refused *pop3Refusal
@@ -205,7 +208,7 @@ func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mai
 			// The others need not wait for it.
 			p.trials.Failed(m.trial(), err)
 			p.notices.Warn("cannot read a mail, will try again", "uid", m.trial(), "err", err)
-			return false, true, nil
+			return false, nil
 		}
 		var fetch *fetchError
 		if ctx.Err() == nil && errors.As(err, &fetch) {
@@ -213,16 +216,16 @@ func (p *POP3) mail(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3Mai
 			p.trials.Failed(m.trial(), err)
 		}
 		if err != nil {
-			return false, true, err
+			return false, err
 		}
 		p.trials.Done(m.trial())
 		reason = result.Reason()
 	}
 	if p.config.After != AfterDelete || reason != "" && p.config.KeepRefused {
-		return true, !done, nil
+		return true, nil
 	}
 	_, err = c.command("DELE " + m.number)
-	return true, true, err
+	return true, err
 }
 
 // deliver fetches and delivers one mail. What cannot be fetched for a day is refused.
@@ -231,7 +234,7 @@ func (p *POP3) deliver(ctx context.Context, c *pop3Conn, deliver Deliver, m pop3
 	switch {
 	case m.size > p.config.MaxBytes:
 		d.Refused = &dmarc.Error{Reason: dmarc.ReasonTooLarge, Offset: -1, Err: fmt.Errorf("a mail of %d bytes", m.size)}
-	case p.trials.GiveUp(m.trial()):
+	case m.uid != "" && p.trials.GiveUp(m.trial()): // A number may be that of another mail by now.
 		p.config.Logger.Error("giving up on mail", "source", p.status.Name, "uid", m.trial(), "attempts", p.trials.Attempts(m.trial()))
 		d.Refused = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: errors.New("the mail cannot be fetched")}
 	default:
