@@ -16,7 +16,7 @@ func (s *Store) Marks(ctx context.Context, source string, keys ...string) (map[s
 	}
 	source = quoteMark(source)
 	marks, err := s.db.Marks(ctx, source, quoted)
-	if err != nil {
+	if err := s.read(ctx, err); err != nil {
 		return nil, err
 	}
 	found := make(map[string]string, len(marks))
@@ -42,7 +42,7 @@ func (s *Store) Forget(ctx context.Context, source string, keep func(key string)
 	source = quoteMark(source)
 	for after := ""; ; {
 		keys, err := s.db.MarkKeys(ctx, source, after, most)
-		if err != nil || len(keys) == 0 {
+		if err := s.read(ctx, err); err != nil || len(keys) == 0 {
 			return err
 		}
 		after = keys[len(keys)-1]

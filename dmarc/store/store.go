@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -53,6 +54,7 @@ type Store struct {
 
 	mu         sync.RWMutex // guards what follows
 	failure    error        // of the last transaction
+	unread     error        // why what sources asked for last could not be read
 	last       time.Time    // when a delivery was committed last
 	identities int64
 	size       int64
@@ -174,11 +176,22 @@ func (s *Store) commitAll(ctx context.Context, deliveries []*Delivery, fill bool
 func (s *Store) Peek(ctx context.Context, e *tally.Entry) (tally.Result, error) {
 	d := s.tally.Begin()
 	if d.Timely(e) {
-		if err := s.db.Identities(ctx, []tally.Key{e.Key()}, d.Know); err != nil {
+		if err := s.read(ctx, s.db.Identities(ctx, []tally.Key{e.Key()}, d.Know)); err != nil {
 			return tally.Result{}, err
 		}
 	}
 	return d.Recognise(e), nil
+}
+
+// read notes whether the database could be read: a source that cannot ask for its
+// marks never comes to a transaction that would fail.
+func (s *Store) read(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		s.mu.Lock()
+		s.unread = err
+		s.mu.Unlock()
+	}
+	return err
 }
 
 // SQL returns a handle for reading what is committed, such as the views that
@@ -195,6 +208,6 @@ func (s *Store) Snapshot() *tally.Snapshot {
 	snapshot.Clock = s.believe(s.config.Counts.Now())
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	snapshot.Identities, snapshot.Bytes, snapshot.Err = s.identities, s.size, s.failure
+	snapshot.Identities, snapshot.Bytes, snapshot.Err = s.identities, s.size, cmp.Or(s.failure, s.unread)
 	return snapshot
 }
