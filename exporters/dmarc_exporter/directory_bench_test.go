@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
+)
+
+// BenchmarkDirectory reads small reports from a directory until all of them are
+// durable, each round in every way, and reports the medians of processor time as
+// multiples of what check takes for the same files. Run it with -cpu 1 and
+// -benchtime 5x.
+func BenchmarkDirectory(b *testing.B) {
+	reports := realtest.Count(b, "BENCH_REPORTS", 20_000)
+	dir := b.TempDir()
+	writeReports(b, dir, reports)
+	server := realtest.Postgres(b)
+	b.Setenv("PGPASSWORD", realtest.PostgresPassword)
+	used := map[string][]time.Duration{}
+	for i := 0; b.Loop(); i++ {
+		timed(b, used, "check", func() {
+			var out, refused bytes.Buffer
+			if err := reportfiles.Check(b.Context(), reportfiles.Streams{Out: &out, Err: &refused}, []string{dir}, reportfiles.CheckConfig{}); err != nil {
+				b.Fatal(err)
+			}
+		})
+		state := filepath.Join(b.TempDir(), "state.db")
+		timed(b, used, "counts", func() { countAll(b, dir, reports, stateOptions{stateFile: state}, store.RecordsOff) })
+		timed(b, used, "sqlite", func() { countAll(b, dir, reports, stateOptions{stateFile: state + "2"}, store.RecordsAll) })
+		name := fmt.Sprint("round", i)
+		server.CreateDatabase(b, name, "")
+		address := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: server.Addr(), Path: name, RawQuery: "sslmode=disable"}
+		timed(b, used, "postgres", func() { countAll(b, dir, reports, stateOptions{database: address.String()}, store.RecordsAll) })
+	}
+	median := func(name string) time.Duration {
+		slices.Sort(used[name])
+		return used[name][len(used[name])/2]
+	}
+	for _, name := range []string{"counts", "sqlite", "postgres"} {
+		b.ReportMetric(float64(median(name))/float64(median("check")), name+"/check")
+		b.ReportMetric(float64(reports)/median(name).Seconds(), name+"-reports/s")
+	}
+	b.Logf("check: %s", used["check"])
+}
+
+// timed notes the processor time of this process.
+func timed(b *testing.B, used map[string][]time.Duration, name string, run func()) {
+	b.Helper()
+	now := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	start := now()
+	run()
+	used[name] = append(used[name], now()-start)
+}
+
+// countAll runs the service until all reports are counted.
+func countAll(b *testing.B, dir string, reports int, state stateOptions, records store.Records) {
+	b.Helper()
+	options := &serveOptions{dirs: []string{dir}, after: string(ingest.AfterKeep), refused: "keep", rescan: time.Hour}
+	options.stateOptions, options.records = state, string(records)
+	s, err := newService(b.Context(), options, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.run(ctx) // ctx ends it.
+	}()
+	realtest.Eventually(b, "all counted", func() bool {
+		return s.pipeline.Stats("dir:" + dir).Deliveries[ingest.ClassCounted] >= uint64(reports)
+	})
+	cancel()
+	<-done
+	if err := s.close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// writeReports writes reports of 6.5 records of 50 reporters about 20 domains in
+// 30 days.
+func writeReports(b *testing.B, dir string, reports int) {
+	b.Helper()
+	old := time.Now().Add(-time.Hour)
+	for i := range reports {
+		end := old.Truncate(24*time.Hour).AddDate(0, 0, -i%30).Unix() - 1
+		var text strings.Builder
+		domain := fmt.Sprintf("d%d.example", i%20)
+		fmt.Fprintf(&text, `<?xml version="1.0"?>
+<feedback>
+  <version>1.0</version>
+  <report_metadata>
+    <org_name>org%d</org_name>
+    <email>dmarc@org%d.example</email>
+    <report_id>%d</report_id>
+    <date_range>
+      <begin>%d</begin>
+      <end>%d</end>
+    </date_range>
+  </report_metadata>
+  <policy_published>
+    <domain>%s</domain>
+    <adkim>r</adkim>
+    <aspf>r</aspf>
+    <p>reject</p>
+    <sp>reject</sp>
+    <pct>100</pct>
+  </policy_published>
+`, i%50, i%50, i, end-24*60*60+1, end, domain)
+		for j := range 6 + i%2 {
+			address := (i*7 + j*2003) * 7919 % 15_000
+			fmt.Fprintf(&text, `  <record>
+    <row>
+      <source_ip>10.%d.%d.%d</source_ip>
+      <count>%d</count>
+      <policy_evaluated>
+        <disposition>none</disposition>
+        <dkim>pass</dkim>
+        <spf>fail</spf>
+      </policy_evaluated>
+    </row>
+    <identifiers>
+      <envelope_from>bounce%d.example</envelope_from>
+      <header_from>%s</header_from>
+    </identifiers>
+    <auth_results>
+      <dkim>
+        <domain>%s</domain>
+        <selector>s1</selector>
+        <result>pass</result>
+      </dkim>
+      <dkim>
+        <domain>esp.example</domain>
+        <selector>k%d</selector>
+        <result>pass</result>
+      </dkim>
+      <spf>
+        <domain>bounce%d.example</domain>
+        <scope>mfrom</scope>
+        <result>pass</result>
+      </spf>
+    </auth_results>
+  </record>
+`, address>>12, address>>6&63, address&63, 1+i%90, j, domain, domain, j%3, j)
+		}
+		text.WriteString("</feedback>\n")
+		path := filepath.Join(dir, fmt.Sprintf("%05d.xml", i))
+		if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.Chtimes(path, old, old); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
