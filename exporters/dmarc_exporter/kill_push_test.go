@@ -53,10 +53,15 @@ func killPush(t *testing.T, k ingesttest.Kill) {
 		return cmd
 	}
 	began := time.Now()
-	for range k.Kills {
+	for round := range k.Kills {
 		peers.offer(30)
-		cmd := start()
-		time.Sleep(time.Duration(random.Int64N(int64(200 * time.Millisecond))))
+		cmd, longest := start(), 200*time.Millisecond
+		if round%3 > 0 { // at work, however long it takes to start
+			waiting := peers.waitingFor()
+			eventually(t, "a confirmation", func() bool { return peers.waitingFor() < waiting })
+			longest = 10 * time.Millisecond
+		}
+		time.Sleep(time.Duration(random.Int64N(int64(longest))))
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatalf("the exporter ended by itself: %v", err)
 		}
@@ -124,10 +129,13 @@ func (p *peers) offer(n int) {
 }
 
 // idle reports whether everything was confirmed.
-func (p *peers) idle() bool {
+func (p *peers) idle() bool { return p.waitingFor() == 0 }
+
+// waitingFor returns how many reports were not confirmed.
+func (p *peers) waitingFor() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open == 0
+	return p.open
 }
 
 func sendHTTP(ctx context.Context, url string, report []byte) error {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -29,7 +31,7 @@ func (d *database) explain(doing string, err error) error {
 	case errors.As(err, &server):
 		return d.explainServer(e, server)
 	case errors.As(err, &connect), errors.As(err, &network), d.writer != nil && d.writer.IsClosed():
-		e.Err, e.Advice = fmt.Errorf("%w: %w", store.ErrUnavailable, err), "start the server, and check its address"
+		e.Err, e.Advice = fmt.Errorf("%w: %w", store.ErrUnavailable, &oneLine{err}), "start the server, and check its address"
 	}
 	return e
 }
@@ -56,3 +58,21 @@ func (d *database) explainServer(e *store.Error, server *pgconn.PgError) error {
 	}
 	return e
 }
+
+// oneLine writes an error of pgx, which has a line for each address that was
+// tried, and for some of them two, on one line.
+type oneLine struct{ error }
+
+// Error returns each line once.
+func (e *oneLine) Error() string {
+	var lines []string
+	for line := range strings.Lines(e.error.Error()) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
+}
+
+// Unwrap returns the error.
+func (e *oneLine) Unwrap() error { return e.error }
