@@ -35,7 +35,7 @@ const importSource = "import"
 // Import adds what a store does not have of the reports in files and sources,
 // and prints what became of them. ErrRefused says that something was no report.
 func Import(ctx context.Context, s Streams, st *store.Store, paths []string, c ImportConfig) error {
-	i := &importer{streams: s, store: st}
+	i := &importer{streams: s, store: st, outcomes: map[tally.Outcome]int{}}
 	pipeline := ingest.NewPipeline(i, c.Pipeline)
 	err := i.files(ctx, pipeline, paths)
 	for _, mailbox := range c.Mailboxes {
@@ -67,18 +67,20 @@ type importer struct {
 
 // CommitAll fills the store.
 func (i *importer) CommitAll(ctx context.Context, deliveries ...*store.Delivery) ([][]tally.Result, error) {
+	complete, err := i.onlyKnown(ctx, deliveries)
+	if err != nil {
+		return nil, err
+	}
 	results, filled, err := i.store.FillAll(ctx, deliveries...)
 	if err != nil {
 		return nil, err
 	}
+	complete(results)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.filled += filled
 	for _, delivery := range results {
 		for _, r := range delivery {
-			if i.outcomes == nil {
-				i.outcomes = map[tally.Outcome]int{}
-			}
 			i.outcomes[r.Outcome]++
 			if r.Counted {
 				i.counted++
@@ -124,6 +126,13 @@ func (i *importer) files(ctx context.Context, pipeline *ingest.Pipeline, paths [
 		group.Go(func() error { return i.deliver(ctx, pipeline, deliveries) })
 	}
 	err := find(paths, func(f file) error {
+		if in, archive := openArchived(f); archive != nil {
+			group.Go(func() error {
+				defer in.Close() // It was only read.
+				return i.archived(ctx, pipeline, f.path, archive)
+			})
+			return ctx.Err()
+		}
 		some = append(some, &ingest.Delivery{Source: importSource, Name: f.path, Body: &lazy{file: f, stdin: i.streams.In}, Size: max(f.size, 0)})
 		if size += f.size; len(some) >= importFiles || size >= importBytes || f.size < 0 {
 			deliver()
@@ -174,7 +183,7 @@ func (i *importer) String() string {
 			other += n
 		}
 	}
-	return fmt.Sprintf("%s counted and kept, %s counted before and kept now, %s with nothing missing, %s not counted (too old, in the future, a twin, or of another content); %s refused",
+	return fmt.Sprintf("%s counted and kept, %s counted before and kept now, %s with nothing missing, %s not counted (too old, in the future, a twin, of another content, or only in an archive); %s refused",
 		plural(i.counted, "new report"), grouped(int64(i.filled)), grouped(int64(duplicates-i.filled)), grouped(int64(other)), plural(i.refused, "input"))
 }
 

@@ -42,16 +42,20 @@ func (s *spill) Write(p []byte) (int, error) {
 
 // writeTo writes all of the text.
 func (s *spill) writeTo(w io.Writer) error {
-	if s.file != nil {
-		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		if _, err := io.Copy(w, s.file); err != nil {
-			return err
-		}
+	r, err := s.reader()
+	if err == nil {
+		_, err = io.Copy(w, r)
 	}
-	_, err := w.Write(s.memory.Bytes())
 	return err
+}
+
+// reader returns a reader of all of the text.
+func (s *spill) reader() (io.Reader, error) {
+	if s.file == nil {
+		return bytes.NewReader(s.memory.Bytes()), nil
+	}
+	_, err := s.file.Seek(0, io.SeekStart)
+	return io.MultiReader(s.file, bytes.NewReader(s.memory.Bytes())), err
 }
 
 // reset drops the text.
