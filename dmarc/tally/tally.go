@@ -95,8 +95,13 @@ func (t *Tally) Load(rows *Rows) error {
 	return nil
 }
 
-// Begin returns an empty Delta, dated now.
-func (t *Tally) Begin() *Delta { return newDelta(t, t.config.Now().UTC()) }
+// Begin returns an empty Delta, dated now. It may be called while another one is
+// applied, to recognise entries.
+func (t *Tally) Begin() *Delta {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return newDelta(t, t.config.Now().UTC())
+}
 
 // Apply makes a Delta, which its store has committed, part of the Tally. The
 // Delta must be the latest of Begin.

@@ -102,6 +102,9 @@ func testConcurrent(t *testing.T, w World) {
 	var writers sync.WaitGroup
 	for i := range 200 {
 		writers.Go(func() {
+			if _, err := s.Peek(context.Background(), Unique(i)); err != nil {
+				t.Error(err)
+			}
 			if _, err := s.Commit(context.Background(), Of(Unique(i%150))); err != nil {
 				t.Error(err)
 			}
