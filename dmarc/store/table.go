@@ -35,7 +35,7 @@ var (
 	tableIdentityDays = &Table{
 		Name: "identity_days", Columns: []string{"day", "identities", "checksums"}, Keys: 1, Added: 1, Until: 3,
 	}
-	// tableTotals counts the rows of the others: a guard cannot tell of a row
+	// tableTotals counts the rows of the others: a guard cannot show a row
 	// that is missing.
 	tableTotals = &Table{Name: "totals", Columns: []string{"name", "value"}, Keys: 1, Added: 1, Until: 2}
 )

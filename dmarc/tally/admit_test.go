@@ -80,7 +80,7 @@ func invented(first, n int) (all []string) {
 	return all
 }
 
-// TestSquatting lets strangers invent thousands of reporters before and while
+// TestSquatting lets untrusted senders invent thousands of reporters before and while
 // honest ones come: those that most domains hear of have a label at once, others
 // when they have come on three days, sooner than names of a single day keep theirs.
 func TestSquatting(t *testing.T) {
@@ -107,7 +107,7 @@ func TestSquatting(t *testing.T) {
 	}
 }
 
-// TestSquattingForDays lets strangers send the same names for weeks: those that
+// TestSquattingForDays lets untrusted senders send the same names for weeks: those that
 // are authentic, listed or known to all get in all the same, and all others when
 // the names have not come for long.
 func TestSquattingForDays(t *testing.T) {

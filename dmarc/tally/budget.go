@@ -2,7 +2,7 @@ package tally
 
 import "slices"
 
-// pool is a part of the budget of series, for one kind of label that strangers choose.
+// pool is a part of the budget of series, for one kind of label that untrusted input chooses.
 type pool uint8
 
 const (
@@ -57,7 +57,7 @@ const (
 )
 
 // cost returns the pool of a series and how many series it brings; nothing for
-// a series without a label that a stranger chose.
+// a series without a label that untrusted input chose.
 func (t *Tally) cost(f Family, labels []string) (p pool, n int) {
 	switch f {
 	case Messages, AuthenticMessages, TLSSessions, TLSFailures, Failures:
@@ -109,7 +109,7 @@ func allOther(labels []string) bool {
 	return !slices.ContainsFunc(labels, func(label string) bool { return label != Other })
 }
 
-// fold replaces the label that a stranger chose.
+// fold replaces the label that untrusted input chose.
 func fold(f Family, labels []string) []string {
 	folded := slices.Clone(labels)
 	switch {

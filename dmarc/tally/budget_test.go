@@ -102,7 +102,7 @@ func TestHostileTLS(t *testing.T) {
 }
 
 // TestReserved holds the number of series that are set aside: everything that
-// may exist without a name that a stranger chose.
+// may exist without a name that untrusted input chose.
 func TestReserved(t *testing.T) {
 	domains, dispositions := []string{Other, Foreign, Unknown}, 5
 	n := len(fixedSeries()) + 1 // authenticated: other

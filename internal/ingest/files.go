@@ -68,7 +68,7 @@ type files struct {
 	trials  *Trials[string] // by path
 	notices *Notices
 	queued  atomic.Int64
-	linked  sync.Once // tells of the first link that is left alone
+	linked  sync.Once // reports the first link that is left alone
 }
 
 // Run reads the folders until ctx ends. It returns an error when a folder or

@@ -61,7 +61,7 @@ func (u *Upload) readSNS(ctx context.Context, m *snsMessage) (*hook, error) {
 	case "Notification":
 		var mail sesMail
 		if err := json.Unmarshal([]byte(m.Message), &mail); err != nil || mail.NotificationType == "" {
-			out.done = true // such as the message that tells of the subscription
+			out.done = true // such as the message that confirms the subscription
 			return out, nil
 		}
 		read, err := mail.read()

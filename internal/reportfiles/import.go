@@ -17,7 +17,7 @@ import (
 
 // ImportConfig configures Import.
 type ImportConfig struct {
-	// Pipeline reads inputs; its Logger tells of those of mailboxes.
+	// Pipeline reads inputs; its Logger reports those of mailboxes.
 	Pipeline ingest.PipelineConfig
 	// Mailboxes are read besides the files, each once.
 	Mailboxes []ingest.Source
@@ -108,7 +108,7 @@ func (i *importer) Marks(context.Context, string, ...string) (map[string]string,
 // Forget drops no marks: they are those of serve.
 func (i *importer) Forget(context.Context, string, func(string) bool) error { return nil }
 
-// complain tells of an input that is no report. The caller holds mu.
+// complain reports an input that is no report. The caller holds mu.
 func (i *importer) complain(input string, err error) {
 	i.refused++
 	fmt.Fprintf(i.streams.Err, "%s: %s\n", clean(input), clean(err.Error()))

@@ -114,7 +114,7 @@ func (i *importer) archived(ctx context.Context, pipeline *ingest.Pipeline, path
 	}
 }
 
-// refuse tells of a line that cannot be read.
+// refuse reports a line that cannot be read.
 func (i *importer) refuse(input string, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -298,7 +298,7 @@ func TestGone(t *testing.T) {
 	realtest.Eventually(t, "three missed", func() bool { return source.Status().Missed == 3 && source.Status().Backlog == 0 })
 }
 
-// TestMissingFolder reads the other folders, and tells of the one that is not there.
+// TestMissingFolder reads the other folders, and names the one that is not there.
 func TestMissingFolder(t *testing.T) {
 	t.Parallel()
 	server := &fake{mails: 5, size: 500, fetch: serveGood}
