@@ -64,12 +64,12 @@ func mailServers(t *testing.T, n int, wanted func(kind string, d *servers.Deviat
 	}
 	for _, d := range pick("pop3", servers.POP3Deviations()) {
 		s := d.POP3(t, mails()...)
-		add("pop3", d, s.Settled, "{address: %q, security: insecure-none, username: NAME, password: x, poll: 100ms, timeout: 20s, after: delete, refused: keep}", s.Address)
+		add("pop3", d, s.Settled, "{address: %q, security: insecure-none, username: NAME, password: x, poll: 1s, timeout: 20s, after: delete, refused: keep}", s.Address)
 	}
 	for _, kind := range []string{"graph", "gmail"} {
 		for _, d := range pick(kind, servers.WebDeviations()) {
 			s := d.Web(t, mails()...)
-			add(kind, d, s.Settled, `{url: %q, user: NAME, poll: 100ms, timeout: 20s, oauth2: {token_url: "%s/token", client_id: i, client_secret: x}, %s}`, s.URL, s.URL, moving)
+			add(kind, d, s.Settled, `{url: %q, user: NAME, poll: 1s, timeout: 20s, oauth2: {token_url: "%s/token", client_id: i, client_secret: x}, %s}`, s.URL, s.URL, moving)
 		}
 	}
 	config = "domains:\n"

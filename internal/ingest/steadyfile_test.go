@@ -23,12 +23,13 @@ func TestSteadyFileStuck(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			stuck, freed, answer := make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 			f := &steadyFile{
-				ctx: ctx, path: path, patience: patience,
+				ctx: ctx, path: path, patience: time.Hour,
 				stuck: func() { stuck <- struct{}{} }, freed: func() { close(freed) },
 			}
 			if err := f.open(); err != nil {
 				t.Fatal(err)
 			}
+			f.patience = patience
 			want := errStuck
 			if patience == time.Hour {
 				want = context.Canceled
