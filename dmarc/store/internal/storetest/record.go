@@ -205,23 +205,27 @@ func testFailure(t *testing.T, w World) {
 
 // testRefusals keeps the newest.
 func testRefusals(t *testing.T, w World) {
-	s := openRecords(t, w, store.RecordsAll)
 	const most, more = 10_000, 50
+	s := openRecords(t, w, store.RecordsAll)
+	Close(t, s)
+	w.Alter(t, fmt.Sprintf(`INSERT INTO refusals (refused, source, reason) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+		SELECT 0, 'old', 'syntax' FROM n`, most))
+	s = openRecords(t, w, store.RecordsAll)
 	for batch := range 2 {
 		d := &store.Delivery{Source: "dir:a"}
-		for i := range (most + more) / 2 {
+		for i := range more / 2 {
 			d.Refused = append(d.Refused, store.Refusal{
-				Reason: dmarc.ReasonSyntax, Input: fmt.Sprint(batch, i), Message: strings.Repeat("ü", 1+i%2*600), Date: Now.Add(-time.Hour),
+				Reason: dmarc.ReasonSyntax, Input: fmt.Sprint(batch, i), Message: strings.Repeat("ü", 2000), Date: Now.Add(-time.Hour),
 				From: "x@y.example\x00\xff", Subject: "'); DROP TABLE refusals; --", MessageID: "m",
 			})
 		}
 		Commit(t, s, d)
 	}
-	wantRows(t, w, "SELECT count(*), max(length(message)) FROM refusals", strconv.Itoa(most)+"|500")
+	wantRows(t, w, "SELECT source, count(*), max(length(message)) FROM refusals GROUP BY source ORDER BY source", "dir:a|50|500", strings.Join([]string{"old", strconv.Itoa(most - more), ""}, "|"))
 	wantRows(t, w, "SELECT refused_at, source, input, reason, mail_date, mail_from, mail_subject, mail_message_id FROM dmarc_refusals ORDER BY id DESC LIMIT 1",
-		"2026-11-24 12:00:00|dir:a|1 5024|syntax|2026-11-24 11:00:00|x@y.example\uFFFD\uFFFD|'); DROP TABLE refusals; --|m")
-	if got := Sums(s.Snapshot(), tally.Refusals)["syntax"]; got != most+more {
-		t.Errorf("%d refusals counted, want %d", got, most+more)
+		"2026-11-24 12:00:00|dir:a|1 24|syntax|2026-11-24 11:00:00|x@y.example\uFFFD\uFFFD|'); DROP TABLE refusals; --|m")
+	if got := Sums(s.Snapshot(), tally.Refusals)["syntax"]; got != more {
+		t.Errorf("%d refusals counted, want %d", got, more)
 	}
 }
 
