@@ -61,8 +61,9 @@ test-programs: go
 
 .PHONY: kill-test
 kill-test: go test-programs ## The long proofs: thousands of kills of every kind, and a mailbox of 100,000 mails; an hour.
-	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 IMAP_KILLS=1000 DRAIN_MAILS=100000 IMAP_INTERRUPTIONS=200 NGINX_KILLS=100 \
-		TEST_PROGRAMS=$(CURDIR)/.build/programs $(GO) test -count=1 -v -timeout=3h -run='^(TestKill|TestDrain|TestInterrupted)' \
+	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 IMAP_KILLS=1000 DRAIN_MAILS=100000 IMAP_INTERRUPTIONS=200 NGINX_KILLS=100 SERVER_KILLS=40 \
+		DATABASE_KILLS=300 STORE_KILLS=300 STORE_TEARS=1000 POWER_LOSSES=20 STORE_REPORTS=6000 STORE_RECORDS=20000 \
+		TEST_PROGRAMS=$(CURDIR)/.build/programs $(GO) test -count=1 -v -timeout=3h -run='^(TestKill|TestDrain|TestInterrupted|TestOpenTorn|TestPowerLoss|TestUpgradeDamaged|TestConforms|TestPostgres)' \
 		./exporters/... ./internal/ingest/... ./dmarc/...
 
 .PHONY: flake-hunt
@@ -123,6 +124,7 @@ generate-check: go
 bench: go ## Run the benchmarks; docs/performance.md tells what they compare.
 	$(GO) test -run '^$$' -bench . -benchmem ./dmarc/... ./collectors/nginx
 	$(GO) test -run '^$$' -bench Scrape -benchtime 1000x ./exporters/...
+	$(GO) test -run '^$$' -bench Directory -cpu 1 -benchtime 5x ./exporters/dmarc_exporter
 
 .PHONY: fuzz
 fuzz: go ## Fuzz every target for FUZZTIME each.
