@@ -147,7 +147,7 @@ func (c *conn) parameter(text string) string {
 			return "501 5.5.4 Malformed SIZE"
 		}
 		if int64(size) > c.server.config.MaxBytes {
-			c.server.guests.reject(tooLarge)
+			c.server.connections.reject(tooLarge)
 			return "552 5.3.4 The mail is too large"
 		}
 		return ""
@@ -203,7 +203,7 @@ func (s *Server) receive(r io.Reader, f *flights, from string) (answer string, w
 	}
 	defer spool.Close()
 	if spool.Size > s.config.MaxBytes {
-		s.guests.reject(tooLarge)
+		s.connections.reject(tooLarge)
 		if _, err := io.Copy(io.Discard, r); err != nil {
 			return "421 4.4.2 The mail did not come to its end, closing", false
 		}

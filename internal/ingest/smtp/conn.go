@@ -129,7 +129,7 @@ func (c *conn) lost(err error) {
 // end cuts the client off and counts why.
 func (c *conn) end(reason, answer string) {
 	c.over = true
-	c.server.guests.reject(reason)
+	c.server.connections.reject(reason)
 	c.server.notices.Warn("a client was cut off", "client", c.nc.RemoteAddr().String(), "reason", reason)
 	_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
 	c.say("%s", answer)
@@ -229,7 +229,7 @@ func (c *conn) startTLS() {
 	}
 	secure := tls.Server(c.nc, c.server.config.TLS)
 	if err := secure.Handshake(); err != nil {
-		c.server.guests.reject(startTLS)
+		c.server.connections.reject(startTLS)
 		c.server.notices.Warn("a client did not start TLS", "client", c.nc.RemoteAddr().String(), "err", err)
 		c.over = true
 		return
@@ -277,7 +277,7 @@ func (c *conn) rcpt(argument string) {
 	case len(parameters) > 0:
 		c.fault("555 5.5.4 Parameters of RCPT are not offered")
 	case !c.server.wanted(to):
-		c.server.guests.reject(recipient)
+		c.server.connections.reject(recipient)
 		c.fault("550 5.1.1 No such recipient here")
 	case len(c.to) == maxRecipients:
 		c.say("452 4.5.3 Too many recipients")

@@ -52,7 +52,7 @@ const shutdownGrace = 10 * time.Second
 type Server struct {
 	config     Config
 	recipients map[string]bool
-	guests     *guests
+	connections     *connections
 	notices    *ingest.Notices
 
 	mu     sync.Mutex
@@ -96,7 +96,7 @@ func New(c Config) (*Server, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{config: c, recipients: make(map[string]bool), status: ingest.Status{Name: name}}
-	s.guests, s.notices = newGuests(c.Connections, c.PerAddress), ingest.NewNotices(c.Logger.With("source", name))
+	s.connections, s.notices = newConnections(c.Connections, c.PerAddress), ingest.NewNotices(c.Logger.With("source", name))
 	for _, r := range c.Recipients {
 		s.recipients[strings.ToLower(strings.TrimSpace(r))] = true
 	}
@@ -108,7 +108,7 @@ func (s *Server) Status() ingest.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := s.status
-	status.Listener = s.guests.stats()
+	status.Listener = s.connections.stats()
 	return status
 }
 
@@ -155,7 +155,7 @@ func (s *Server) Run(ctx context.Context, deliver ingest.Deliver) error {
 		s.config.Logger.Warn("mails were cut off at shutdown, their senders will try again", "source", s.status.Name)
 	}
 	cancel()
-	s.guests.closeAll()
+	s.connections.closeAll()
 	clients.Wait()
 	return err
 }
@@ -175,12 +175,12 @@ func (s *Server) accept(listener net.Listener, f *flights, clients *sync.WaitGro
 			continue
 		}
 		c := newConn(s, nc, f)
-		if !s.guests.admit(c) {
+		if !s.connections.admit(c) {
 			c.turnAway()
 			continue
 		}
 		clients.Go(func() {
-			defer s.guests.leave(c)
+			defer s.connections.leave(c)
 			if err := ingest.Guard(func() error { c.serve(); return nil }); err != nil {
 				s.mu.Lock()
 				s.status.Panics++

@@ -24,8 +24,8 @@ const (
 	tooLarge   = "too_large"   // a mail that is too large
 )
 
-// guests knows the clients that are connected. It is safe for concurrent use.
-type guests struct {
+// connections knows the clients that are connected. It is safe for concurrent use.
+type connections struct {
 	most, perAddress int
 
 	mu    sync.Mutex
@@ -33,16 +33,16 @@ type guests struct {
 	count ingest.Listener
 }
 
-func newGuests(most, ofAddress int) *guests {
+func newConnections(most, ofAddress int) *connections {
 	rejections := make(map[string]uint64)
 	for _, reason := range []string{crowded, full, perAddress, idle, noMail, manyErrors, longLine, brokenBody, startTLS, recipient, tooLarge} {
 		rejections[reason] = 0 // so that an increase from nothing is seen
 	}
-	return &guests{most: most, perAddress: ofAddress, conns: make(map[*conn]bool), count: ingest.Listener{Rejections: rejections}}
+	return &connections{most: most, perAddress: ofAddress, conns: make(map[*conn]bool), count: ingest.Listener{Rejections: rejections}}
 }
 
 // stats returns how many clients there are and were.
-func (g *guests) stats() *ingest.Listener {
+func (g *connections) stats() *ingest.Listener {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	out := g.count
@@ -55,7 +55,7 @@ func (g *guests) stats() *ingest.Listener {
 }
 
 // reject counts a client that is turned away or cut off.
-func (g *guests) reject(reason string) {
+func (g *connections) reject(reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.count.Rejections[reason]++
@@ -77,7 +77,7 @@ func origin(nc net.Conn) string {
 
 // admit takes a client in, in place of another one when there is no room. It
 // reports whether there is a place.
-func (g *guests) admit(c *conn) bool {
+func (g *connections) admit(c *conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.count.Accepted++
@@ -111,7 +111,7 @@ func (g *guests) admit(c *conn) bool {
 
 // idlest returns the client of an origin that is longest without a mail. One
 // that sends a mail counts only if it must.
-func (g *guests) idlest(origin string, busy bool) (last *conn) {
+func (g *connections) idlest(origin string, busy bool) (last *conn) {
 	for _, sending := range []bool{false, busy} {
 		for c := range g.conns {
 			if c.origin == origin && c.busy.Load() == sending && (last == nil || c.since().Before(last.since())) {
@@ -126,14 +126,14 @@ func (g *guests) idlest(origin string, busy bool) (last *conn) {
 }
 
 // leave forgets a client.
-func (g *guests) leave(c *conn) {
+func (g *connections) leave(c *conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.conns, c)
 }
 
 // closeAll cuts all clients off.
-func (g *guests) closeAll() {
+func (g *connections) closeAll() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for c := range g.conns {
