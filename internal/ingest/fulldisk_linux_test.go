@@ -1,13 +1,11 @@
 package ingest_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -76,18 +74,4 @@ func fill(t *testing.T, path string) {
 	for err == nil {
 		_, err = file.Write(make([]byte, 4096))
 	}
-}
-
-// runUntilStopped runs one source until the returned function is called or the test ends.
-func runUntilStopped(t *testing.T, s *ingest.Supervisor, p *ingest.Pipeline, source ingest.Source) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	group.Go(func() { s.Run(ctx, p.Deliver, map[string]ingest.Source{"one": source}) })
-	stop = func() {
-		cancel()
-		group.Wait()
-	}
-	t.Cleanup(stop)
-	return stop
 }
