@@ -50,10 +50,10 @@ const shutdownGrace = 10 * time.Second
 
 // Server is a source that mail servers send reports to.
 type Server struct {
-	config     Config
-	recipients map[string]bool
-	connections     *connections
-	notices    *ingest.Notices
+	config      Config
+	recipients  map[string]bool
+	connections *connections
+	notices     *ingest.Notices
 
 	mu     sync.Mutex
 	status ingest.Status
