@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -115,27 +113,7 @@ func testReadOnly(t *testing.T, server *realtest.PostgresServer) {
 // testStartAtOnce starts several processes on an empty database: one of them
 // makes the schema and writes, the others are told so.
 func testStartAtOnce(t *testing.T, server *realtest.PostgresServer) {
-	w := worlds(server)(t)
-	var opened, locked atomic.Int64
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			s, err := storetest.TryOpen(w.Engine, tally.Config{})
-			switch {
-			case err == nil:
-				opened.Add(1)
-				t.Cleanup(func() { storetest.Close(t, s) })
-			case errors.Is(err, store.ErrLocked):
-				locked.Add(1)
-			default:
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if opened.Load() != 1 || locked.Load() != 3 {
-		t.Errorf("%d opened and %d were locked out, want 1 and 3", opened.Load(), locked.Load())
-	}
+	storetest.StartAtOnce(t, worlds(server)(t).Engine, tally.Config{})
 }
 
 // testAccess tells what is wrong with a connection.

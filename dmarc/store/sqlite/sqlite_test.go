@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"testing"
 
-	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/internal/storetest"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
@@ -83,26 +80,7 @@ func TestStartAtOnce(t *testing.T) {
 	for name, file := range map[string]string{"new": path(t), "of version 0.1.0": old(t, "v0.1.0.db.gz")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var opened, locked atomic.Int64
-			var wg sync.WaitGroup
-			for range 4 {
-				wg.Go(func() {
-					s, err := storetest.TryOpen(File{Path: file}, tally.Config{Signers: true})
-					switch {
-					case err == nil:
-						opened.Add(1)
-						t.Cleanup(func() { storetest.Close(t, s) })
-					case errors.Is(err, store.ErrLocked):
-						locked.Add(1)
-					default:
-						t.Error(err)
-					}
-				})
-			}
-			wg.Wait()
-			if opened.Load() != 1 || locked.Load() != 3 {
-				t.Errorf("%d opened and %d were locked out, want 1 and 3", opened.Load(), locked.Load())
-			}
+			storetest.StartAtOnce(t, File{Path: file}, tally.Config{Signers: true})
 		})
 	}
 }
