@@ -2,6 +2,7 @@ package reportfiles
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -98,36 +99,7 @@ func (s *summary) print(w io.Writer, width int) error {
 }
 
 func (s *summary) printParts(w io.Writer, width int) error {
-	for _, part := range []struct {
-		name   string
-		shares shares
-	}{{"REPORTER", s.reporters}, {"DOMAIN", s.domains}} {
-		if len(part.shares) == 0 {
-			continue
-		}
-		if err := part.shares.print(w, width, part.name); err != nil {
-			return err
-		}
-	}
-	if s.refused == 0 {
-		_, err := fmt.Fprintln(w)
-		return err
-	}
-	t := newTable(w, width, column{name: "REFUSED"}, column{name: "FILES", right: true})
-	if _, err := fmt.Fprintln(w); err != nil {
-		return err
-	}
-	if err := t.header(); err != nil {
-		return err
-	}
-	for _, reason := range slices.SortedFunc(maps.Keys(s.reasons), func(a, b string) int {
-		return cmp.Or(cmp.Compare(s.reasons[b], s.reasons[a]), cmp.Compare(a, b))
-	}) {
-		if err := t.add(reason, grouped(int64(s.reasons[reason]))); err != nil {
-			return err
-		}
-	}
-	if err := t.finish(); err != nil {
+	if err := errors.Join(s.reporters.print(w, width, "REPORTER"), s.domains.print(w, width, "DOMAIN"), s.printReasons(w, width)); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(w)
@@ -136,25 +108,46 @@ func (s *summary) printParts(w io.Writer, width int) error {
 
 // print prints those with the most messages.
 func (m shares) print(w io.Writer, width int, name string) error {
-	t := newTable(w, width,
-		column{name: name, least: 12, most: 48}, column{name: "REPORTS", right: true},
-		column{name: "MESSAGES", right: true}, column{name: "PASS", right: true})
 	names := slices.SortedFunc(maps.Keys(m), func(a, b string) int {
 		return cmp.Or(cmp.Compare(m[b].messages, m[a].messages), cmp.Compare(m[b].reports, m[a].reports), cmp.Compare(a, b))
 	})
+	var rows []tableRow
+	for _, n := range names[:min(len(names), topNames)] {
+		rows = append(rows, tableRow{cells: []string{cmp.Or(n, "-"), grouped(int64(m[n].reports)), grouped(m[n].messages), percent(m[n].pass, m[n].messages)}})
+	}
+	if more := len(names) - topNames; more > 0 {
+		rows = append(rows, tableRow{text: fmt.Sprintf("and %s more", grouped(int64(more)))})
+	}
+	return printTable(w, width, rows, column{name: name, least: 12, most: 48},
+		column{name: "REPORTS", right: true}, column{name: "MESSAGES", right: true}, column{name: "PASS", right: true})
+}
+
+// printReasons prints why inputs were refused, the most frequent reason first.
+func (s *summary) printReasons(w io.Writer, width int) error {
+	reasons := slices.SortedFunc(maps.Keys(s.reasons), func(a, b string) int {
+		return cmp.Or(cmp.Compare(s.reasons[b], s.reasons[a]), cmp.Compare(a, b))
+	})
+	var rows []tableRow
+	for _, reason := range reasons {
+		rows = append(rows, tableRow{cells: []string{reason, grouped(int64(s.reasons[reason]))}})
+	}
+	return printTable(w, width, rows, column{name: "REFUSED"}, column{name: "FILES", right: true})
+}
+
+// printTable prints a whole table behind an empty line, and nothing without rows.
+func printTable(w io.Writer, width int, rows []tableRow, columns ...column) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
+	t := newTable(w, width, columns...)
 	if err := t.header(); err != nil {
 		return err
 	}
-	for _, n := range names[:min(len(names), topNames)] {
-		if err := t.add(cmp.Or(n, "-"), grouped(int64(m[n].reports)), grouped(m[n].messages), percent(m[n].pass, m[n].messages)); err != nil {
-			return err
-		}
-	}
-	if more := len(names) - topNames; more > 0 {
-		if err := t.addText(fmt.Sprintf("and %s more", grouped(int64(more)))); err != nil {
+	for _, row := range rows {
+		if err := t.addRow(row); err != nil {
 			return err
 		}
 	}
