@@ -183,6 +183,15 @@ func (s *Store) Peek(ctx context.Context, e *tally.Entry) (tally.Result, error) 
 	return d.Recognise(e), nil
 }
 
+// SetDomains replaces Config.Counts.Domains: commits that begin from now on are
+// counted by them. With an error nothing has changed.
+func (s *Store) SetDomains(ctx context.Context, domains []string) error {
+	return s.do(ctx, &request{
+		run:   func(*writing) error { return nil },
+		after: func(context.Context) { s.tally.SetDomains(domains) },
+	})
+}
+
 // read notes whether the database could be read: a source that cannot ask for its
 // marks never comes to a transaction that would fail.
 func (s *Store) read(ctx context.Context, err error) error {

@@ -69,17 +69,34 @@ type Tally struct {
 func New(config Config) *Tally {
 	config = config.withDefaults()
 	t := &Tally{
-		config: config, mine: map[string]bool{}, budget: newBudget(config), vocabulary: newVocabulary(), state: newState(),
+		config: config, budget: newBudget(config), vocabulary: newVocabulary(), state: newState(),
 	}
 	t.listed, t.vouched = map[name]string{}, vouched{}
 	for _, reporter := range append(slices.Clone(wellKnown), config.Reporters...) {
 		reporter = clean(reporter)
 		t.listed[foldOf(poolReporter, oneCase(reporter))] = reporter
 	}
-	for _, domain := range config.Domains {
-		t.mine[strings.TrimSuffix(strings.ToLower(strings.TrimSpace(domain)), ".")] = true
-	}
+	t.mine = ownDomains(config.Domains)
 	return t
+}
+
+// ownDomains returns the set of some domains, as reports spell them.
+func ownDomains(domains []string) map[string]bool {
+	mine := map[string]bool{}
+	for _, domain := range domains {
+		mine[strings.TrimSuffix(strings.ToLower(strings.TrimSpace(domain)), ".")] = true
+	}
+	return mine
+}
+
+// SetDomains replaces Config.Domains, as if the Tally were made anew: what is
+// counted from now on is counted by them, and what was counted stays where it is.
+// No Delta may be under way.
+func (t *Tally) SetDomains(domains []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mine = ownDomains(domains)
+	t.state.used = t.usage(t.state)
 }
 
 // Load replaces what was counted by what a store holds.

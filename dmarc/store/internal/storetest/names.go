@@ -2,11 +2,13 @@ package storetest
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
@@ -52,5 +54,53 @@ func testNames(t *testing.T, w World) {
 	}
 	if !gone {
 		t.Error("no name gave its room to another one")
+	}
+}
+
+// testDomains changes the domains while commits run: each message counts once,
+// and what is committed after that counts by the new ones.
+func testDomains(t *testing.T, w World) {
+	s := Open(t, w.Engine, tally.Config{Domains: []string{"d0.example"}})
+	about := func(i, domain int) *store.Delivery {
+		e := Unique(i)
+		e.Domain = fmt.Sprintf("d%d.example", domain)
+		return Of(e)
+	}
+	const writers, each = 4, 10
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() {
+			for j := range each {
+				Commit(t, s, about(each*i+j, j%2))
+			}
+		})
+	}
+	if err := s.SetDomains(t.Context(), []string{"d0.example", "d1.example"}); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	before := s.Snapshot()
+	Commit(t, s, about(writers*each, 1))
+	after := s.Snapshot()
+	own := func(s *tally.Snapshot) (n int64) {
+		for _, series := range s.Series[tally.Messages] {
+			if series.Labels[0] == "d1.example" {
+				n += series.Value
+			}
+		}
+		return n
+	}
+	if got := own(after) - own(before); got != 10 {
+		t.Errorf("%d messages more of the new domain, want 10", got)
+	}
+	if got := Total(after, tally.Messages); got != 10*(writers*each+1) {
+		t.Errorf("%d messages in all, want %d", got, 10*(writers*each+1))
+	}
+	if len(after.Domains) != 2 {
+		t.Errorf("domains %+v, want two", after.Domains)
+	}
+	Close(t, s)
+	if err := s.SetDomains(t.Context(), nil); err == nil {
+		t.Error("a closed store takes domains")
 	}
 }

@@ -55,6 +55,7 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"many marks", testManyMarks},
 		{"peek", testPeek},
 		{"names", testNames},
+		{"domains", testDomains},
 		{"clock", testClock},
 		{"clock heals", testClockHeals},
 		{"locked", testLocked},
