@@ -1,6 +1,7 @@
 package dmarc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -25,13 +26,15 @@ type DNSConfig struct {
 // DNS exposes the policy records that domains publish. A scrape shows what the
 // last lookup found and asks nobody. It is safe for concurrent use.
 type DNS struct {
+	began   time.Time
+	descs   dnsDescs
+	changed chan struct{} // holds one when Run is to begin anew
+
+	mu       sync.Mutex // guards what follows
 	resolver reports.Resolver
 	config   DNSConfig
-	began    time.Time
-	descs    dnsDescs
-
-	mu      sync.Mutex
-	domains []*publication // sorted by name
+	domains  []*publication // sorted by name; never changed in place
+	changes  int            // calls of Change
 }
 
 // publication is what is known of the record of a domain.
@@ -65,7 +68,7 @@ func NewDNS(resolver reports.Resolver, domains []string, c DNSConfig) *DNS {
 	if c.Every <= 0 {
 		c.Every = time.Hour
 	}
-	d := &DNS{resolver: resolver, config: c, began: time.Now(), descs: dnsDescs{
+	d := &DNS{resolver: resolver, config: c, began: time.Now(), changed: make(chan struct{}, 1), descs: dnsDescs{
 		policy: prometheus.NewDesc("dmarc_dns_policy_info",
 			"Policy that a domain publishes in the DNS as far as the last answer said, as labels; absent tags are empty.",
 			list("domain", "p", "sp", "np", "adkim", "aspf", "testing"), nil),
@@ -86,33 +89,76 @@ func NewDNS(resolver reports.Resolver, domains []string, c DNSConfig) *DNS {
 	return d
 }
 
+// Change makes d look up what another DNS, which is not used, would: its domains,
+// with its resolver and its configuration, at once if Run is running. What is known
+// of domains that stay is kept.
+func (d *DNS) Change(to *DNS) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known := map[string]*publication{}
+	for _, p := range d.domains {
+		known[p.domain] = p
+	}
+	domains := slices.Clone(to.domains)
+	for i, p := range domains {
+		domains[i] = cmp.Or(known[p.domain], p)
+	}
+	d.resolver, d.config, d.domains = to.resolver, to.config, domains
+	d.changes++
+	select {
+	case d.changed <- struct{}{}:
+	default: // Run has yet to notice the last change.
+	}
+}
+
+// Watches reports whether there is any domain to look up.
+func (d *DNS) Watches() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.domains) > 0
+}
+
 // Run looks up all domains now and again and again until ctx ends.
 func (d *DNS) Run(ctx context.Context) {
-	tick := time.NewTicker(d.config.Every)
-	defer tick.Stop()
 	for {
 		d.Lookup(ctx)
+		d.mu.Lock()
+		pause := time.NewTimer(d.config.Every)
+		d.mu.Unlock()
 		select {
 		case <-ctx.Done():
+		case <-pause.C:
+		case <-d.changed:
+		}
+		pause.Stop()
+		if ctx.Err() != nil {
 			return
-		case <-tick.C:
 		}
 	}
 }
 
-// Lookup looks up all domains, one after the other.
+// Lookup looks up all domains, one after the other, unless they change meanwhile.
 func (d *DNS) Lookup(ctx context.Context) {
-	for _, p := range d.domains {
-		limited, cancel := context.WithTimeout(ctx, d.config.Timeout)
+	d.mu.Lock()
+	resolver, timeout, domains, changes := d.resolver, d.config.Timeout, d.domains, d.changes
+	d.mu.Unlock()
+	for _, p := range domains {
+		limited, cancel := context.WithTimeout(ctx, timeout)
 		// The dot at the end keeps the search list of the system out of it.
-		texts, err := d.resolver.LookupTXT(limited, "_dmarc."+p.domain+".")
+		texts, err := resolver.LookupTXT(limited, "_dmarc."+p.domain+".")
 		cancel()
 		if ctx.Err() != nil {
 			return
 		}
 		d.mu.Lock()
-		p.answered(texts, err, time.Now())
+		same := d.changes == changes
+		if same {
+			p.answered(texts, err, time.Now())
+		}
 		d.mu.Unlock()
+		if !same {
+			return
+		}
 	}
 }
 

@@ -157,6 +157,67 @@ func TestDNSSilence(t *testing.T) {
 	}
 }
 
+// TestDNSChange looks up new domains at once, and keeps what is known of those that
+// stay. The first resolver answers one domain and then no more.
+func TestDNSChange(t *testing.T) {
+	first := newStuck(zone{"_dmarc.a.example.": {"v=DMARC1; p=none"}})
+	d := collector.NewDNS(first, []string{"a.example", "b.example", "c.example"}, collector.DNSConfig{})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		d.Run(ctx)
+		close(done)
+	}()
+	if asked := <-first.asked; asked != "_dmarc.b.example." {
+		t.Errorf("asked for %s", asked)
+	}
+	second := newStuck(zone{"_dmarc.n.example.": {"v=DMARC1; p=reject"}})
+	d.Change(collector.NewDNS(second, []string{"n.example", "a.example", "z.example"}, collector.DNSConfig{}))
+	if got := sample(t, d, "dmarc_dns_lookups_total", "a.example", "found"); got != 1 {
+		t.Errorf("%g lookups of a.example, want the one of before", got)
+	}
+	first.leave <- struct{}{}
+	// It is the second resolver that is asked for what it does not know.
+	if asked := <-second.asked; asked != "_dmarc.a.example." {
+		t.Errorf("asked for %s", asked)
+	}
+	cancel()
+	<-done
+	if families, err := testutil.CollectAndFormat(d, expfmt.TypeTextPlain, "dmarc_dns_lookups_total"); err != nil || strings.Contains(string(families), "b.example") {
+		t.Errorf("there are lookups of a domain that is gone, or %v", err)
+	}
+	if !d.Watches() {
+		t.Error("nothing is watched")
+	}
+	d.Change(collector.NewDNS(second, nil, collector.DNSConfig{}))
+	if d.Watches() {
+		t.Error("something is watched")
+	}
+}
+
+// stuck answers what it knows. For others it names what was asked for, and waits
+// for leave to answer.
+type stuck struct {
+	zone
+	asked chan string
+	leave chan struct{}
+}
+
+func newStuck(z zone) stuck { return stuck{z, make(chan string, 1), make(chan struct{})} }
+
+func (s stuck) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	if _, ok := s.zone[name]; ok {
+		return s.zone.LookupTXT(ctx, name)
+	}
+	s.asked <- name
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.leave:
+		return nil, errServer
+	}
+}
+
 func ExampleNewDNS() {
 	// A program gives net.DefaultResolver instead, and calls Run beside its server.
 	resolver := zone{"_dmarc.example.com.": {"v=DMARC1; p=reject"}}
