@@ -277,6 +277,18 @@ func TestDigest(t *testing.T) {
 			t.Errorf("another %s has the same digest", name)
 		}
 	}
+	s := one()
+	s.TLS.CAFile = Path(filepath.Join(t.TempDir(), "ca.pem"))
+	var digests []string
+	for _, content := range []string{"a", "b"} {
+		if err := os.WriteFile(string(s.TLS.CAFile), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, Digest(s))
+	}
+	if digests[0] == digests[1] {
+		t.Error("other certificates have the same digest")
+	}
 }
 
 // FuzzParse holds that no file makes Parse panic or its errors hold the words of the YAML package.

@@ -4,13 +4,15 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
 )
 
 // Digest identifies a part of a configuration, its secrets included, without
-// showing any of it.
+// showing any of it. Files of certificates are part of it with their content, as
+// they are read only once; those of secrets are read again when they are needed.
 func Digest(part any) string {
 	h := sha256.New()
 	digest(h, reflect.ValueOf(part))
@@ -29,6 +31,12 @@ func digest(h hash.Hash, v reflect.Value) {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			digest(h, v.Field(i))
+		}
+		if v.Type() == reflect.TypeFor[TLS]() {
+			for _, name := range []string{"CAFile", "CertFile", "KeyFile"} {
+				content, _ := os.ReadFile(v.FieldByName(name).String()) // Client says what is wrong with it.
+				fmt.Fprintf(h, "%q", content)
+			}
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
