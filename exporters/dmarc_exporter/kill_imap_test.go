@@ -142,12 +142,14 @@ func mistakes() map[string]func() {
 			s := mistaken()
 			s.pipeline = ingest.NewPipeline(ingesttest.NoDedupe{Store: s.store, Trap: s.trap()}, ingest.PipelineConfig{})
 			c, err := s.options.load()
-			if err == nil {
-				s.initial, err = s.build(c)
-			}
 			if err != nil {
 				panic(err)
 			}
+			parts, err := s.build(c)
+			if err != nil {
+				panic(err)
+			}
+			s.initial = s.use(parts)
 			s.supervisor.Run(context.Background(), s.pipeline.Deliver, s.initial)
 		},
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -79,16 +78,15 @@ func (o *countOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("compat.dmarc-metrics-exporter", "Also expose the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
 }
 
-// open opens the store. The domains are those of the configuration file.
+// open opens the store. The domains are those of the configuration file and of the flags.
 func (o *countOptions) open(ctx context.Context, domains config.Domains) (*store.Store, error) {
 	engine, err := o.engine(int64(o.maxBytes))
 	if err != nil {
 		return nil, err
 	}
-	all := slices.Concat(domains, o.domains)
 	return store.Open(ctx, engine, store.Config{
 		Counts: tally.Config{
-			Horizon: time.Duration(o.horizon), Domains: all.Strings(), Reporters: o.reporters, Budget: o.series,
+			Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Reporters: o.reporters, Budget: o.series,
 			CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
 		},
 		Records: store.Records(o.records), Retention: time.Duration(o.retention), Clock: store.Clock{Built: exporter.Built()},
@@ -133,7 +131,8 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 	o.archive.addFlags(c)
 }
 
-// load returns the configuration: the file, if there is one, and the flags.
+// load returns the configuration: the file, if there is one, and the flags. It is
+// complete, for the start as for a reload.
 func (o *serveOptions) load() (*dmarcconfig.File, error) {
 	c, err := dmarcconfig.Load(o.configFile)
 	if err != nil {
@@ -144,7 +143,11 @@ func (o *serveOptions) load() (*dmarcconfig.File, error) {
 	c.Sources.Directories = append(c.Sources.Directories, f.Directories...)
 	c.Sources.Maildirs = append(c.Sources.Maildirs, f.Maildirs...)
 	c.Sources.Mboxes = append(c.Sources.Mboxes, f.Mboxes...)
-	return c, nil
+	c.Domains = append(c.Domains, o.domains...)
+	if c.Sources.Empty() {
+		return nil, dmarcconfig.ErrNoSources
+	}
+	return c, o.archive.check(&c.Sources)
 }
 
 // flagSources makes a configuration of the --source flags.

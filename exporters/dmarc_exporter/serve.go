@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,7 +33,7 @@ type service struct {
 	logger     *slog.Logger
 	store      *store.Store
 	archive    *reportfiles.Archive // nil without one
-	dns        *collector.DNS       // nil when nothing is watched
+	dns        *collector.DNS
 	pipeline   *ingest.Pipeline
 	journal    *ingest.Journal
 	supervisor ingest.Supervisor
@@ -58,12 +60,15 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 	if f.serve.compat {
 		collectors = append(collectors, exporter.Named("compat", collector.NewCompat(s.store)))
 	}
-	if s.dns != nil {
-		collectors = append(collectors, exporter.Named("dns", s.dns))
-	}
+	dns := append(slices.Clone(collectors), exporter.Named("dns", s.dns))
 	err = exporter.Serve(ctx, f.Flags, exporter.Options{
 		Name: "dmarc_exporter", Description: "DMARC aggregate, SMTP TLS and failure reports as metrics.", Logger: logger,
-		Collectors: func(url.Values) ([]exporter.ContextCollector, error) { return collectors, nil },
+		Collectors: func(url.Values) ([]exporter.ContextCollector, error) {
+			if s.dns.Watches() {
+				return dns, nil
+			}
+			return collectors, nil
+		},
 		Reload:     s.reload,
 		Handlers:   s.uploads.handlers(),
 		Background: s.run,
@@ -90,15 +95,8 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	if c.Sources.Empty() {
-		return nil, &usageError{dmarcconfig.ErrNoSources}
-	}
-	if err := o.archive.check(&c.Sources); err != nil {
-		return nil, &usageError{err}
-	}
-	domains := append(c.Domains, o.domains...)
 	s := &service{options: o, logger: logger, supervisor: ingest.Supervisor{Logger: logger}}
-	if s.dns, err = c.DNS.Collector(domains.Strings()); err != nil {
+	if s.dns, err = c.DNS.Collector(c.Domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
 	if s.store, err = o.open(ctx, c.Domains); err != nil {
@@ -114,9 +112,11 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	}
 	s.pipeline = ingest.NewPipeline(s.store, pipeline)
 	s.journal = ingest.NewJournal(logger, nil)
-	if s.initial, err = s.build(c); err != nil {
+	parts, err := s.build(c)
+	if err != nil {
 		return nil, errors.Join(&usageError{err}, s.close())
 	}
+	s.initial = s.use(parts)
 	return s, nil
 }
 
@@ -129,8 +129,16 @@ func (s *service) close() error {
 	return err
 }
 
-// build makes the sources of a configuration and sets the uploads.
-func (s *service) build(c *dmarcconfig.File) (map[string]ingest.Source, error) {
+// parts is what a configuration describes, before it is in force.
+type parts struct {
+	sources map[string]ingest.Source
+	uploads dmarcconfig.Uploads
+	senders *ingest.Senders
+	auth    ingest.Authenticator
+}
+
+// build makes the parts of a configuration. It changes nothing.
+func (s *service) build(c *dmarcconfig.File) (*parts, error) {
 	sources, err := c.Sources.Build(s.pipeline, s.logger)
 	if err != nil {
 		return nil, err
@@ -143,11 +151,16 @@ func (s *service) build(c *dmarcconfig.File) (map[string]ingest.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.uploads.set(uploads, sources)
-	s.senders.Store(senders)
-	auth := c.Authenticator()
-	s.auth.Store(&auth)
-	return sources, nil
+	return &parts{sources, uploads, senders, c.Authenticator()}, nil
+}
+
+// use makes parts those in force, but for the sources, which it returns with the
+// uploads among them.
+func (s *service) use(p *parts) map[string]ingest.Source {
+	s.uploads.set(p.uploads, p.sources)
+	s.senders.Store(p.senders)
+	s.auth.Store(&p.auth)
+	return p.sources
 }
 
 // authenticate checks a mail by the current configuration.
@@ -163,11 +176,9 @@ func (s *service) nameSender(a netip.Addr) string { return s.senders.Load().Name
 
 // run reads the sources until ctx ends.
 func (s *service) run(ctx context.Context) error {
-	s.logger.Info("reading reports", "sources", describe(s.initial), "state", cmp.Or(s.options.database, s.options.stateFile))
+	s.logger.Info("reading reports", "sources", describe(slices.Collect(maps.Values(s.initial))), "state", cmp.Or(s.options.database, s.options.stateFile))
 	var watch sync.WaitGroup
-	if s.dns != nil {
-		watch.Go(func() { s.dns.Run(ctx) })
-	}
+	watch.Go(func() { s.dns.Run(ctx) })
 	if s.archive != nil {
 		watch.Go(func() { s.archive.Run(ctx) })
 	}
@@ -177,17 +188,27 @@ func (s *service) run(ctx context.Context) error {
 	return nil
 }
 
-// reload reads the configuration again and exchanges the sources that changed.
+// reload reads the configuration again and puts all of it in force, or with an
+// error nothing of it. Sources that have not changed go on undisturbed.
 func (s *service) reload(ctx context.Context) error {
 	c, err := s.options.load()
 	if err != nil {
 		return err
 	}
-	sources, err := s.build(c)
+	parts, err := s.build(c)
 	if err != nil {
 		return err
 	}
-	return s.supervisor.Exchange(ctx, sources)
+	dns, err := c.DNS.Collector(c.Domains.Strings())
+	if err != nil {
+		return err
+	}
+	// What may fail comes first.
+	if err := s.store.SetDomains(ctx, c.Domains.Strings()); err != nil {
+		return fmt.Errorf("domains: %w", err)
+	}
+	s.dns.Change(dns)
+	return s.supervisor.Exchange(ctx, s.use(parts))
 }
 
 // sourceMetrics returns the state of the sources for /metrics.
@@ -274,10 +295,11 @@ func runLogin(ctx context.Context, path, user string, stdout io.Writer) error {
 }
 
 // describe names the sources for the log.
-func describe(sources map[string]ingest.Source) string {
+func describe(sources []ingest.Source) string {
 	var names []string
 	for _, s := range sources {
 		names = append(names, s.Status().Name)
 	}
+	slices.Sort(names)
 	return strings.Join(names, " ")
 }

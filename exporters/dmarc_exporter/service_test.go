@@ -7,11 +7,24 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
 // runService writes files below dir, of which config.yml is the configuration,
 // and runs the service that it describes. stop ends it and waits for it.
 func runService(t *testing.T, dir string, files map[string]string) (s *service, stop func()) {
+	t.Helper()
+	s, err := newService(t.Context(), serviceOptions(t, dir, files), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, runOpenService(t, s)
+}
+
+// serviceOptions writes files below dir, of which config.yml is the configuration,
+// and returns the flags of a service with its state there.
+func serviceOptions(t *testing.T, dir string, files map[string]string) *serveOptions {
 	t.Helper()
 	for name, content := range files {
 		path := filepath.Join(dir, name)
@@ -22,12 +35,15 @@ func runService(t *testing.T, dir string, files map[string]string) (s *service, 
 			t.Fatal(err)
 		}
 	}
-	options := &serveOptions{countOptions: countOptions{configFile: filepath.Join(dir, "config.yml"), stateOptions: stateOptions{stateFile: filepath.Join(dir, "state.db")}}}
-	s, err := newService(t.Context(), options, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
+	return &serveOptions{countOptions: countOptions{configFile: filepath.Join(dir, "config.yml"), stateOptions: stateOptions{stateFile: filepath.Join(dir, "state.db")}}}
+}
+
+// countedMessages is how many messages of aggregate reports a service has counted.
+func countedMessages(s *service) (n int64) {
+	for _, series := range s.store.Snapshot().Series[tally.Messages] {
+		n += series.Value
 	}
-	return s, runOpenService(t, s)
+	return n
 }
 
 // runOpenService runs a service. stop ends it and waits for it.

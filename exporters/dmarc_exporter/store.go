@@ -104,7 +104,7 @@ func (o *storeOptions) runImport(ctx context.Context, streams reportfiles.Stream
 	if err != nil {
 		return stateCode(streams, err)
 	}
-	s, err := o.imports.open(ctx, c.Domains)
+	s, err := o.imports.open(ctx, append(c.Domains, o.imports.domains...))
 	if err != nil {
 		return stateCode(streams, err)
 	}

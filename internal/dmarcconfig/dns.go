@@ -27,12 +27,12 @@ func (c *DNS) Check() error {
 	return nil
 }
 
-// Collector makes the collector; nil when nothing is to be watched.
+// Collector makes the collector, which has no domains when nothing is to be watched.
 func (c *DNS) Collector(domains []string) (*collector.DNS, error) {
-	if c.Watch == 0 {
-		return nil, nil
-	}
-	if len(domains) == 0 {
+	switch {
+	case c.Watch == 0:
+		domains = nil
+	case len(domains) == 0:
 		return nil, errors.New("dns: watch needs domains")
 	}
 	return collector.NewDNS(resolver(c.Resolver), domains, collector.DNSConfig{

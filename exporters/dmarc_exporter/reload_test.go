@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
+)
+
+// inForce returns what a service does for each key of the configuration file.
+var inForce = map[string]func(*service) string{
+	"domains": func(s *service) (names string) {
+		for _, d := range s.store.Snapshot().Domains {
+			names += d.Name + " "
+		}
+		return names
+	},
+	"senders": func(s *service) string { return s.nameSender(netip.MustParseAddr("192.0.2.1")) },
+	"dns":     func(s *service) string { return fmt.Sprint(s.dns.Watches()) },
+	"trust":   func(s *service) string { return fmt.Sprint(*s.auth.Load() != nil) },
+	"sources": func(s *service) string { return describe(s.supervisor.Sources()) },
+}
+
+// TestReload puts every key of the configuration in force.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	resolver := startDNS(t, "127.0.0.1:0", nil)
+	before := map[string]string{
+		"domains": "[a.example]", "senders": "[{name: office, networks: [192.0.2.1]}]", "dns": "{}", "trust": "{mode: off}", "sources": "{directories: [{path: in}]}",
+	}
+	for key, tt := range map[string]struct{ after, want string }{
+		"domains": {"[b.example, a.example]", "a.example b.example "},
+		"senders": {"[{name: branch, networks: [192.0.2.1]}]", "branch"},
+		"dns":     {`{watch: 1h, resolver: "` + resolver + `"}`, "true"},
+		"trust":   {"{mode: label, auth_serv_ids: [mx.example], no_dkim: true}", "true"},
+		"sources": {"{directories: [{path: other}]}", "dir:"},
+	} {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			file := func(changed string) string {
+				text := ""
+				for name, value := range before {
+					if name == key {
+						value = changed
+					}
+					text += name + ": " + value + "\n"
+				}
+				return text
+			}
+			s, stop := runService(t, dir, map[string]string{"config.yml": file(before[key]), "in/keep": "", "other/keep": ""})
+			defer stop()
+			realtest.Eventually(t, "the source at work", func() bool { return len(s.supervisor.Sources()) == 1 })
+			got := map[string]string{}
+			for name, show := range inForce {
+				got[name] = show(s)
+			}
+			writeConfig(t, dir, file(tt.after))
+			if err := s.reload(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for name, show := range inForce {
+				switch now := show(s); {
+				case name == key && (now == got[name] || !strings.Contains(now, tt.want)):
+					t.Errorf("%s: %q is in force, want %q", name, now, tt.want)
+				case name != key && now != got[name]:
+					t.Errorf("%s: %q is in force, was %q", name, now, got[name])
+				}
+			}
+		})
+	}
+	var keys []string
+	for field := range reflect.TypeFor[dmarcconfig.File]().Fields() {
+		keys = append(keys, field.Tag.Get("yaml"))
+	}
+	for _, key := range keys {
+		if inForce[key] == nil {
+			t.Errorf("nothing holds that a reload puts %s in force", key)
+		}
+	}
+}
+
+// TestReloadRefused leaves everything in force when one key cannot be.
+func TestReloadRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, stop := runService(t, dir, map[string]string{"config.yml": "domains: [a.example]\nsources: {directories: [{path: in}]}\n", "in/keep": "", "token": "x"})
+	defer stop()
+	s.options.archive.file, s.options.archive.maxBytes, s.options.archive.files = filepath.Join(dir, "archive", "records.jsonl"), 1<<20, 1
+	realtest.Eventually(t, "the source at work", func() bool { return len(s.supervisor.Sources()) == 1 })
+	got := map[string]string{}
+	for name, show := range inForce {
+		got[name] = show(s)
+	}
+	changed := "domains: [b.example]\nsenders: [{name: office, networks: [192.0.2.1]}]\ntrust: {mode: label, auth_serv_ids: [mx.example], no_dkim: true}\n"
+	for _, tt := range []struct{ name, text, want string }{
+		{"no sources", changed, "there is no source of reports"},
+		{"the archive", changed + "sources: {directories: [{path: archive}]}\n", "--archive.file: "},
+		{"a source twice", changed + "sources: {directories: [{path: in}, {path: in}]}\n", "sources.directories[1]: source dir:"},
+		{"dns of nobody", "dns: {watch: 1h}\nsources: {directories: [{path: other}]}\n", "dns: watch needs domains"},
+		{"a secret that is gone", changed + "sources: {http: {token: {file: gone}}}\n", "sources.http.token: read the secret"},
+		{"no key", changed + "surces: {}\n", `did you mean "sources"?`},
+	} {
+		writeConfig(t, dir, tt.text)
+		if err := s.reload(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
+		}
+		for name, show := range inForce {
+			if now := show(s); now != got[name] {
+				t.Errorf("%s: %s: %q is in force, was %q", tt.name, name, now, got[name])
+			}
+		}
+	}
+}
+
+// TestReloadLosesNothing adds 50 domains to 300 while reports about 200 of them
+// are read: each counts once, and the new domains count from then on.
+func TestReloadLosesNothing(t *testing.T) {
+	t.Parallel()
+	const before, after, reports = 300, 350, 200
+	config := func(domains int, rest string) string {
+		var names []string
+		for i := range domains {
+			names = append(names, fmt.Sprintf("d%d.example", i))
+		}
+		return "domains: [" + strings.Join(names, ", ") + "]\n" + rest
+	}
+	const same, other = "sources: {directories: [{path: in, after: move}]}\n", "sources: {directories: [{path: in, after: move, rescan: 7s}]}\n"
+	dir := t.TempDir()
+	s, stop := runService(t, dir, map[string]string{"config.yml": config(before, same), "in/keep": ""})
+	defer stop()
+	realtest.Eventually(t, "the source at work", func() bool { return len(s.supervisor.Sources()) == 1 })
+	put := func(n, domain int) {
+		report := bytes.ReplaceAll(ingesttest.Report(fmt.Sprint(n), 1), []byte("example.com"), fmt.Appendf(nil, "d%d.example", domain))
+		offer(t, filepath.Join(dir, "in", fmt.Sprint(n, ".xml")), report)
+	}
+	for n := range reports {
+		put(n, after-reports+n)
+		if n%20 == 19 {
+			// Every second time the source itself is another one.
+			writeConfig(t, dir, config(before+n/20*5+5, []string{same, other}[n/20%2]))
+			if err := s.reload(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	realtest.Eventually(t, "all counted", func() bool { return countedMessages(s) == reports })
+	for n := before; n < after; n++ {
+		put(reports+n, n)
+	}
+	realtest.Eventually(t, "reports about new domains counted", func() bool { return countedMessages(s) == reports+after-before })
+	var known []string
+	for _, series := range s.store.Snapshot().Series[tally.Messages] {
+		known = append(known, series.Labels[0])
+	}
+	for n := after - reports; n < after; n++ {
+		if name := fmt.Sprintf("d%d.example", n); !slices.Contains(known, name) {
+			t.Errorf("nothing is counted for %s", name)
+		}
+	}
+}
+
+// writeConfig replaces the configuration of a service.
+func writeConfig(t *testing.T, dir, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "config.yml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
