@@ -102,6 +102,9 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if s.store, err = o.open(ctx, c.Domains); err != nil {
 		return nil, err
 	}
+	if o.compat {
+		tellCompat(logger, s.store.Snapshot())
+	}
 	pipeline := o.pipeline(logger)
 	pipeline.Authenticate, pipeline.Sender = s.authenticate, s.nameSender
 	if o.archive.file != "" {
