@@ -13,6 +13,10 @@ var (
 	ErrLocked = errors.New("another process uses it")
 	// ErrVersion says that another version of this package wrote the database.
 	ErrVersion = errors.New("written by another version")
+	// ErrOlder says that an older version did, so that opening the store brings it up to date.
+	ErrOlder = fmt.Errorf("%w: it is an older one", ErrVersion)
+	// ErrNone says that the database has no store in it yet.
+	ErrNone = errors.New("there is no store")
 	// ErrFull says that there is no room: on the disk, or under a bound that was set.
 	ErrFull = errors.New("no room left")
 	// ErrReadOnly says that the database cannot be written.

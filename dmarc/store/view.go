@@ -85,6 +85,6 @@ func (v *View) explain(ctx context.Context, err error) error {
 // wrote, and that is not brought up to date because it is only read.
 func OldVersion(name string) error {
 	return &Error{
-		Name: name, Doing: "read", Err: fmt.Errorf("%w: it is an older one", ErrVersion), Advice: "start serve once, which brings it up to date",
+		Name: name, Doing: "read", Err: ErrOlder, Advice: "start serve once, which brings it up to date",
 	}
 }

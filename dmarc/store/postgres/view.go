@@ -46,7 +46,7 @@ func (d *database) knowVersion(ctx context.Context, tx *sql.Tx) error {
 	}
 	if !there {
 		return &store.Error{
-			Name: d.Name(), Doing: "read", Err: fmt.Errorf("there is no store in schema %s", d.schema), Advice: "name the database that serve writes",
+			Name: d.Name(), Doing: "read", Err: fmt.Errorf("%w in schema %s", store.ErrNone, d.schema), Advice: "name the database that serve writes",
 		}
 	}
 	var text string
