@@ -55,6 +55,16 @@ func (a *Actions) Of(c Class) Action {
 	return a.Refused
 }
 
+// Targets returns the folders that mails move to, each once.
+func (a *Actions) Targets() (folders []string) {
+	for _, action := range []Action{a.Counted, a.Known, a.Refused} {
+		if action.Kind == AfterMove && !slices.Contains(folders, action.Folder) {
+			folders = append(folders, action.Folder)
+		}
+	}
+	return folders
+}
+
 // ActionError is a mistake in the action for a class of mails.
 type ActionError struct {
 	Class Class

@@ -60,6 +60,14 @@ func (g *gmail) list(ctx context.Context, folder string) ([]string, error) {
 	}
 }
 
+func (g *gmail) look(ctx context.Context, folder string) error {
+	id, err := g.label(ctx, folder, false)
+	if err != nil {
+		return err
+	}
+	return g.client.call(ctx, http.MethodGet, g.mailbox+"/labels/"+url.PathEscape(id), nil, nil)
+}
+
 func (g *gmail) fetch(ctx context.Context, id string) (io.ReadCloser, error) {
 	resp, err := g.client.request(ctx, http.MethodGet, g.message(id)+"?format=raw&fields=raw", nil)
 	if err != nil {
@@ -113,7 +121,7 @@ func (g *gmail) label(ctx context.Context, name string, create bool) (string, er
 		}
 	}
 	if one.ID == "" && !create {
-		return "", fmt.Errorf("there is no label %s", name)
+		return "", &absentError{"label", name}
 	}
 	if one.ID == "" {
 		if err := g.client.call(ctx, http.MethodPost, g.mailbox+"/labels", map[string]string{"name": name}, &one); err != nil {

@@ -58,6 +58,14 @@ func (g *graph) list(ctx context.Context, folder string) ([]string, error) {
 	return ids, nil
 }
 
+func (g *graph) look(ctx context.Context, folder string) error {
+	id, err := g.folder(ctx, folder, false)
+	if err != nil {
+		return err
+	}
+	return g.client.call(ctx, http.MethodGet, g.mailbox+"/mailFolders/"+url.PathEscape(id)+"?$select=id", nil, nil)
+}
+
 func (g *graph) fetch(ctx context.Context, id string) (io.ReadCloser, error) {
 	resp, err := g.client.request(ctx, http.MethodGet, g.message(id)+"/$value", nil)
 	if err != nil {
@@ -120,7 +128,7 @@ func (g *graph) walk(ctx context.Context, name string, create bool) (string, err
 		switch {
 		case id != "":
 		case !create:
-			return "", fmt.Errorf("there is no folder %s", name)
+			return "", &absentError{"folder", name}
 		default:
 			if id, err = g.create(ctx, parent, part); err != nil {
 				return "", fmt.Errorf("create folder %s: %w", name, err)

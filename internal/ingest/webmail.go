@@ -52,6 +52,8 @@ type Webmail struct {
 type webmailService interface {
 	// list returns the ids of all mails in a folder.
 	list(ctx context.Context, folder string) ([]string, error)
+	// look asks for a folder. One that does not exist is an *absentError.
+	look(ctx context.Context, folder string) error
 	// fetch returns a mail as it was received. The caller closes it.
 	fetch(ctx context.Context, id string) (io.ReadCloser, error)
 	move(ctx context.Context, id, from, to string) error

@@ -33,6 +33,19 @@ type session struct {
 
 // connect logs in and selects a folder.
 func connect(ctx context.Context, c *Config, folder string) (*session, error) {
+	s, err := login(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.enter(ctx, folder); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// login opens a connection and logs in.
+func login(ctx context.Context, c *Config) (*session, error) {
 	conn, err := dial(ctx, c)
 	if err != nil {
 		return nil, err
@@ -42,20 +55,17 @@ func connect(ctx context.Context, c *Config, folder string) (*session, error) {
 		s.close()
 		return nil, err
 	}
-	if err := s.enter(ctx, c, folder); err != nil {
-		s.close()
-		return nil, err
+	if s.client.State() != imap.ConnStateAuthenticated { // as after PREAUTH
+		if err := s.do(ctx, "log in", func() error { return c.Auth.login(ctx, s.client) }); err != nil {
+			s.close()
+			return nil, err
+		}
 	}
 	return s, nil
 }
 
-// enter logs in and selects the folder.
-func (s *session) enter(ctx context.Context, c *Config, folder string) error {
-	if s.client.State() != imap.ConnStateAuthenticated { // as after PREAUTH
-		if err := s.do(ctx, "log in", func() error { return c.Auth.login(ctx, s.client) }); err != nil {
-			return err
-		}
-	}
+// enter selects the folder.
+func (s *session) enter(ctx context.Context, folder string) error {
 	identified := s.client.Caps().Has(imap.CapID)
 	if identified {
 		if err := s.identify(ctx); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
@@ -204,6 +205,18 @@ func (s *Server) listen() (net.Listener, error) {
 		return nil, fmt.Errorf("listen for mail: %w", err)
 	}
 	return listener, nil
+}
+
+// Check listens for a moment.
+func (s *Server) Check(_ context.Context, report func(what string, err error)) {
+	listener, err := s.listen()
+	if err == nil {
+		err = listener.Close()
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; while serve runs, it is in use by serve itself", err)
+	}
+	report("listen for mail", err)
 }
 
 // removeStale removes a socket that a killed process left behind, but not one in use.
