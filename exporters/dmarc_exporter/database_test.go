@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"log/slog"
 	"net/url"
 	"os"
@@ -33,6 +34,16 @@ func TestDatabase(t *testing.T) {
 	if err := os.Chtimes(report, old, old); err != nil {
 		t.Fatal(err)
 	}
+	apart := t.TempDir()
+	writeConfig(t, apart, "domains: [example.com]\n")
+	checkConnect := func(want string) {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		if code := run([]string{"check-config", "--connect", "--state.database=" + address.String(), filepath.Join(apart, "config.yml")}, nil, &stdout, &stderr); code != exitOK || !strings.Contains(stdout.String(), "ok: state: "+want) {
+			t.Errorf("exit code %d, %q, want %q\n%s", code, stdout.String(), want, stderr.String())
+		}
+	}
+	checkConnect("connect to the database, in which serve will make its schema")
 	options := &serveOptions{dirs: []string{dir}, after: string(ingest.AfterKeep), refused: "move", rescan: time.Minute}
 	options.database = address.String()
 	s, err := newService(t.Context(), options, slog.New(slog.DiscardHandler))
@@ -41,6 +52,7 @@ func TestDatabase(t *testing.T) {
 	}
 	stop := runOpenService(t, s)
 	realtest.Eventually(t, "counted", func() bool { return ingesttest.Sum(s.store, tally.Messages) == 3 })
+	checkConnect("open database ")
 	stop()
 	got := server.SQL(t, "postgres", "SELECT sum(count) FROM dmarc.dmarc_records")
 	if got[0][0] != "3" {

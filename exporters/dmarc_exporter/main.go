@@ -34,7 +34,8 @@ type flags struct {
 	standard    string // of check
 	parseFormat string
 	paths       []string // of check, parse or backfill
-	configFile  string   // of check-config and login
+	checkConfig checkConfigOptions
+	configFile  string // of login
 	loginUser   string
 	backfill    backfillOptions
 	store       storeOptions
@@ -59,8 +60,7 @@ func newApp() (*kingpin.Application, *flags) {
 	f.backfill.addFlags(backfill)
 	backfill.Arg("path", "Files, or directories, which are read recursively.").Required().StringsVar(&f.paths)
 	f.store.addFlags(app)
-	checkConfig := app.Command("check-config", "Check a configuration file.")
-	checkConfig.Arg("file", "Configuration file.").Required().StringVar(&f.configFile)
+	f.checkConfig.addFlags(app.Command("check-config", "Check a configuration file, and with --connect also what it depends on."))
 	login := app.Command("login", "Sign in to mailboxes in a browser, by a code, and keep their tokens in the files that oauth2.token_file names.")
 	login.Arg("file", "Configuration file.").Required().StringVar(&f.configFile)
 	login.Arg("user", "User of the mailbox; without it, of all that have a token_file.").StringVar(&f.loginUser)
@@ -106,7 +106,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		limitHeap(0)
 		return f.store.runCheck(ctx, streams)
 	case "check-config":
-		return runCheckConfig(f.configFile, stdout, stderr)
+		limitHeap(0)
+		return f.checkConfig.run(ctx, stdout, stderr)
 	case "login":
 		return exitCode(stderr, runLogin(ctx, f.configFile, f.loginUser, stdout))
 	}

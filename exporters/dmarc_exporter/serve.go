@@ -269,23 +269,6 @@ func (u *uploads) handlers() map[string]http.Handler {
 	return map[string]http.Handler{"/v1/reports": route(&u.reports), "/v1/tlsrpt": route(&u.tlsReports)}
 }
 
-// runCheckConfig is the command check-config.
-func runCheckConfig(path string, stdout, stderr io.Writer) int {
-	c, err := dmarcconfig.Load(path)
-	if err == nil {
-		err = c.Validate()
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitRefused
-	}
-	fmt.Fprintln(stdout, "the configuration is valid")
-	if c.Sources.Empty() {
-		fmt.Fprintf(stderr, "%s: %v\n", path, dmarcconfig.ErrNoSources)
-	}
-	return exitOK
-}
-
 // runLogin is the command login.
 func runLogin(ctx context.Context, path, user string, stdout io.Writer) error {
 	c, err := dmarcconfig.Load(path)

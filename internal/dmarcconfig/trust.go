@@ -107,7 +107,14 @@ func answers(ctx context.Context, lookup func(context.Context, string) ([]string
 	)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	_, err := lookup(ctx, known)
-	var dns *net.DNSError
-	return err == nil || errors.As(err, &dns) && dns.IsNotFound
+	return lookUp(ctx, lookup, known) == nil
+}
+
+// lookUp returns why the DNS does not answer. That there is nothing is an answer.
+func lookUp(ctx context.Context, lookup func(context.Context, string) ([]string, error), name string) error {
+	_, err := lookup(ctx, name)
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return nil
+	}
+	return err
 }
