@@ -82,6 +82,25 @@ function(c)
       wait='1h',
     ),
     alert(
+      'DMARCDomainNeverReported',
+      |||
+        max by (%(group)s, domain) (dmarc_report_last_end_timestamp_seconds{%(dmarc)s, domain!~"%(parkedDomains)s"}) == 0
+        and on (%(group)s) sum by (%(group)s) (dmarc_messages_total{%(dmarc)s, domain="foreign"}) > 0
+      |||,
+      'No report about a configured domain was ever counted, while others count as unowned.',
+      'No report about {{ $labels.domain }} was ever counted, but there are reports about domains that are not configured: the name may be misspelt, or its rua address leads elsewhere.',
+      { interval: '1h', at: 60, series: {
+        ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.exmaple"}' % j]: '0x70',
+        ['dmarc_messages_total{%s, domain="foreign", disposition="none", dkim="pass", spf="pass"}' % j]: '7x70',
+      } },
+      { interval: '1h', at: 60, series: {
+        ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: '0x40 86400x30',
+        ['dmarc_report_last_end_timestamp_seconds{%s, domain="quiet.example"}' % std.strReplace(j, 'exporter', 'other')]: '0x70',
+        ['dmarc_messages_total{%s, domain="foreign", disposition="none", dkim="pass", spf="pass"}' % j]: '7x70',
+      } },
+      wait='2d',
+    ),
+    alert(
       'DMARCPolicyWeakened',
       |||
         max by (%(group)s, domain) (dmarc_policy_published_info{%(dmarc)s, p="none"}) == 1
