@@ -186,6 +186,7 @@ func (s *service) run(ctx context.Context) error {
 		watch.Go(func() { s.archive.Run(ctx) })
 	}
 	watch.Go(func() { s.journal.Run(ctx) })
+	watch.Go(func() { s.watchUnreported(ctx) })
 	s.supervisor.Run(ctx, s.journal.Deliver(s.pipeline.Deliver), s.initial)
 	watch.Wait()
 	return nil
