@@ -50,8 +50,13 @@ func (c *config) buildArgs(h head, pkg, out string) []string {
 	ldflags := strings.NewReplacer("{{.Version}}", h.version, "{{.Revision}}", h.revision, "{{.Branch}}", h.branch).
 		Replace(strings.Join(strings.Fields(c.Build.LDFlags), " "))
 	args := append([]string{"build"}, strings.Fields(c.Build.Flags)...)
+	return append(append(args, c.tagArgs()...), "-ldflags", ldflags, "-o", out, pkg)
+}
+
+// tagArgs are the arguments that choose files, for go build and go list.
+func (c *config) tagArgs() []string {
 	if tags := c.Build.Tags["all"]; len(tags) > 0 {
-		args = append(args, "-tags", strings.Join(tags, ","))
+		return []string{"-tags", strings.Join(tags, ",")}
 	}
-	return append(args, "-ldflags", ldflags, "-o", out, pkg)
+	return nil
 }

@@ -126,7 +126,16 @@ func buildPlatform(c *config, h head, platform, dir string) ([]string, error) {
 			return nil, fmt.Errorf("bill of materials of %s: %w", binary.Name, err)
 		}
 		files = append(files, sbom)
-		members = append(members, member{name: name + "/" + binary.Name, path: out, mode: 0o755})
+		licenses := filepath.Join(tmp, licensesPrefix+binary.Name)
+		text, err := thirdParty(out, append(c.tagArgs(), binary.Path), cmd.Env)
+		if err != nil {
+			return nil, fmt.Errorf("licenses of %s: %w", binary.Name, err)
+		}
+		if err := os.WriteFile(licenses, text, 0o644); err != nil {
+			return nil, err
+		}
+		members = append(members, member{name: name + "/" + binary.Name, path: out, mode: 0o755},
+			member{name: name + "/" + filepath.Base(licenses), path: licenses, mode: 0o644})
 	}
 	for _, file := range c.Tarball.Files {
 		members = append(members, member{name: name + "/" + file, path: file, mode: 0o644})

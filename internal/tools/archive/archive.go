@@ -90,5 +90,15 @@ func (a Archive) Binaries() []string {
 	return names
 }
 
+// Licenses returns the licenses of what a binary links. The name of the file is
+// internal/release's.
+func (a Archive) Licenses(binary string) ([]byte, error) {
+	text := a.Files["THIRD_PARTY_LICENSES."+binary]
+	if len(text) == 0 {
+		return nil, fmt.Errorf("the archive has no licenses of what %s links: run make release again", binary)
+	}
+	return text, nil
+}
+
 // Dashed returns a binary's name as packages and services have it.
 func Dashed(binary string) string { return strings.ReplaceAll(binary, "_", "-") }

@@ -41,7 +41,15 @@ func newIndex(archives []archive.Archive, binary string) (v1.ImageIndex, error) 
 
 // newImage returns the image of one platform: the base and the binary.
 func newImage(base v1.Layer, a archive.Archive, binary string) (v1.Image, error) {
-	files := []file{{"exporter", 0o755, 0, a.Files[binary]}}
+	licenses, err := a.Licenses(binary)
+	if err != nil {
+		return nil, err
+	}
+	files := []file{
+		{"exporter", 0o755, 0, a.Files[binary]},
+		{"licenses/LICENSE", 0o644, 0, a.Files["LICENSE"]},
+		{"licenses/THIRD_PARTY_LICENSES", 0o644, 0, licenses},
+	}
 	if binary == "dmarc_exporter" {
 		// A new volume of Docker's takes its owner from the image.
 		files = append(files, file{"var/lib/dmarc_exporter/", 0o750, nonroot, nil})

@@ -23,7 +23,10 @@ import (
 )
 
 func newRelease(t *testing.T) string {
-	return archivetest.Write(t, map[string]string{"redis_exporter": "a static binary", "dmarc_exporter": "another", "LICENSE": "text"})
+	return archivetest.Write(t, map[string]string{
+		"redis_exporter": "a static binary", "dmarc_exporter": "another", "LICENSE": "text",
+		"THIRD_PARTY_LICENSES.redis_exporter": "its licenses", "THIRD_PARTY_LICENSES.dmarc_exporter": "others",
+	})
 }
 
 func read(t *testing.T, path string) []byte {
@@ -125,6 +128,9 @@ func checkImage(t *testing.T, image v1.Image) {
 	if files["exporter"] != "a static binary" {
 		t.Errorf("the exporter is %q", files["exporter"])
 	}
+	if files["licenses/LICENSE"] != "text" || files["licenses/THIRD_PARTY_LICENSES"] != "its licenses" {
+		t.Errorf("licenses %q and %q", files["licenses/LICENSE"], files["licenses/THIRD_PARTY_LICENSES"])
+	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(files["etc/ssl/certs/ca-certificates.crt"])) || strings.Count(files["etc/ssl/certs/ca-certificates.crt"], "BEGIN") < 50 {
 		t.Errorf("the image has no certificates")
@@ -163,5 +169,13 @@ func TestStateBelongsToTheUser(t *testing.T) {
 func TestNoRelease(t *testing.T) {
 	if err := run(t.TempDir(), "registry.example/owner", false); err == nil || !strings.Contains(err.Error(), "make release") {
 		t.Errorf("error %v, want one that says what to run", err)
+	}
+}
+
+// TestNoLicenses refuses archives that may not be passed on.
+func TestNoLicenses(t *testing.T) {
+	dir := archivetest.Write(t, map[string]string{"redis_exporter": "a static binary", "LICENSE": "text"})
+	if err := run(dir, "registry.example/owner", false); err == nil || !strings.Contains(err.Error(), "licenses of what redis_exporter links") {
+		t.Errorf("error %v, want one about licenses", err)
 	}
 }

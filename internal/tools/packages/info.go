@@ -109,6 +109,10 @@ func (s source) contents(tmp string) (files.Contents, error) {
 	if err != nil {
 		return nil, err
 	}
+	licenses, err := s.archive.Licenses(s.binary)
+	if err != nil {
+		return nil, err
+	}
 	name := archive.Dashed(s.binary)
 	b := contentBuilder{tmp: tmp, stamp: s.archive.Time}
 	b.add("/usr/bin/"+s.binary, "", 0o755, s.archive.Files[s.binary])
@@ -131,6 +135,7 @@ func (s source) contents(tmp string) (files.Contents, error) {
 	if s.format == "rpm" {
 		b.add("/usr/lib/systemd/system/"+s.binary+".service", "", 0o644, unit)
 		b.add("/usr/share/licenses/"+name+"/LICENSE", "", 0o644, s.archive.Files["LICENSE"])
+		b.add("/usr/share/licenses/"+name+"/THIRD_PARTY_LICENSES", "", 0o644, licenses)
 		return b.contents, b.err
 	}
 	b.add("/lib/systemd/system/"+s.binary+".service", "", 0o644, unit)
@@ -144,6 +149,7 @@ func (s source) contents(tmp string) (files.Contents, error) {
 		}
 		b.add(f[1], "", 0o644, text)
 	}
+	b.add("/usr/share/doc/"+name+"/THIRD_PARTY_LICENSES.gz", "", 0o644, compress(licenses))
 	changelog := fmt.Sprintf("%s (%s-1) unstable; urgency=medium\n\n  * Release; %s/blob/v%s/CHANGELOG.md\n    tells what changed.\n\n -- %s  %s\n",
 		name, s.archive.Version, homepage, s.archive.Version, maintainer, s.archive.Time.Format(time.RFC1123Z))
 	b.add("/usr/share/doc/"+name+"/changelog.Debian.gz", "", 0o644, compress([]byte(changelog)))

@@ -44,7 +44,7 @@ func newRelease(t *testing.T) string {
 	}
 	files := map[string]string{"LICENSE": "text"}
 	for binary := range descriptions {
-		files[binary] = string(program)
+		files[binary], files["THIRD_PARTY_LICENSES."+binary] = string(program), "licenses of "+binary+"\n"
 	}
 	return archivetest.Write(t, files)
 }
@@ -136,6 +136,9 @@ func install(t *testing.T, release string) {
 					t.Errorf("%s: %v, %v, want a conffile that root alone reads", secret, info, err)
 				}
 			}
+			if text := output(t, "zcat", filepath.Join(dir, "usr/share/doc", name, "THIRD_PARTY_LICENSES.gz")); text != "licenses of "+binary+"\n" {
+				t.Errorf("licenses %q", text)
+			}
 			dpkg("--purge", name)
 			for _, gone := range []string{"usr/bin/" + binary, "etc/default/" + binary, "lib/systemd/system/" + unit} {
 				if _, err := os.Stat(filepath.Join(dir, gone)); err == nil {
@@ -187,6 +190,10 @@ func queryRPM(t *testing.T, release string) {
 	list := output(t, "rpm", "--query", "--package", "--configfiles", filepath.Join(release, "redis-exporter-1.2.3-1.x86_64.rpm"))
 	if list != "/etc/default/redis_exporter\n/etc/redis_exporter/password\n" {
 		t.Errorf("configuration files %q", list)
+	}
+	list = output(t, "rpm", "--query", "--package", "--list", filepath.Join(release, "redis-exporter-1.2.3-1.x86_64.rpm"))
+	if !strings.Contains(list, "/usr/share/licenses/redis-exporter/THIRD_PARTY_LICENSES\n") {
+		t.Errorf("no licenses of what is linked in %s", list)
 	}
 	scripts := output(t, "rpm", "--query", "--package", "--scripts", filepath.Join(release, "redis-exporter-1.2.3-1.x86_64.rpm"))
 	if !strings.Contains(scripts, "try-restart redis_exporter.service") {
