@@ -182,6 +182,26 @@ func TestSystemdUnits(t *testing.T) {
 	}
 }
 
+// TestUnitsHoldTheirProcesses wants a bound of memory and of threads in each
+// service, and the sockets of the documented set-ups.
+func TestUnitsHoldTheirProcesses(t *testing.T) {
+	units, err := filepath.Glob(filepath.Join(root, "deploy/systemd/*.service"))
+	if err != nil || len(units) == 0 {
+		t.Fatalf("%d units, %v", len(units), err)
+	}
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{`(?m)^MemoryHigh=\d+M$`, `(?m)^MemoryMax=\d+M$`, `(?m)^TasksMax=\d+$`, `(?m)^RestrictAddressFamilies=.*\bAF_UNIX\b`} {
+			if !regexp.MustCompile(want).Match(text) {
+				t.Errorf("%s has no line %s", filepath.Base(unit), want)
+			}
+		}
+	}
+}
+
 // TestInstallIsShort holds each way to install within ten commands, of files
 // that are there.
 func TestInstallIsShort(t *testing.T) {
