@@ -74,6 +74,7 @@ func filled(t testing.TB) *store.Store {
 	state := open(t, tally.Config{})
 	aggregate := report("Example Mail", "shop.example", "1")
 	begin, end := aggregate.Begin, aggregate.End
+	aggregate.Authentic, aggregate.AuthDomain = true, "mail.example"
 	commit(t, state, &store.Delivery{
 		Entries: []*tally.Entry{
 			aggregate, aggregate,

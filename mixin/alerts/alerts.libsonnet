@@ -5,7 +5,7 @@ local parts = import '../lib/parts.libsonnet';
 {
   local c = $._config { words:: (import '../lib/alert.libsonnet').words(self) },
   local of(part, file) = if std.member(c.parts, part) then file(c) else [],
-  prometheusRules+:: { groups+: parts.recordings(c) },
+  prometheusRules+:: { groups+: parts.recordings(c) + of('dmarc', (import '../lib/messages.libsonnet').recordings) },
   prometheusAlerts+:: {
     groups+: std.flattenArrays([
       of('dmarc', import 'dmarc.libsonnet'),

@@ -33,12 +33,12 @@ function(c)
     alert(
       'DMARCSpoofingSurge',
       |||
-        sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
+        sum by (%(group)s, domain) (domain:dmarc_messages:window{suite="%(suite)s", class="unauthenticated", window="1d"})
           > %(spoofingMessages)s
-        and sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
+        and sum by (%(group)s, domain) (domain:dmarc_messages:window{suite="%(suite)s", class="unauthenticated", window="1d"})
           > %(spoofingFactor)s / 6 * (
-            sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="7d"})
-            - sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class="unauthenticated", window="1d"})
+            sum by (%(group)s, domain) (domain:dmarc_messages:window{suite="%(suite)s", class="unauthenticated", window="7d"})
+            - sum by (%(group)s, domain) (domain:dmarc_messages:window{suite="%(suite)s", class="unauthenticated", window="1d"})
           )
       |||,
       'Many more unauthenticated messages claim to come from a domain than in the week before.',
@@ -50,13 +50,13 @@ function(c)
       'DMARCPassRateDropped',
       |||
         (
-          sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class=~"aligned_both|dkim_only|spf_only", window="30d"})
-          / sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, window="30d"})
+          sum by (%(group)s, domain) (domain:dmarc_messages:window{suite="%(suite)s", class=~"aligned_both|dkim_only|spf_only", window="30d"})
+          / sum by (%(group)s, domain) (domain:dmarc_messages:window{suite="%(suite)s", window="30d"})
         ) - (
-          sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, class=~"aligned_both|dkim_only|spf_only", window="1d"})
-          / sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, window="1d"})
+          sum by (%(group)s, domain) (domain:dmarc_messages:window{suite="%(suite)s", class=~"aligned_both|dkim_only|spf_only", window="1d"})
+          / sum by (%(group)s, domain) (domain:dmarc_messages:window{suite="%(suite)s", window="1d"})
         ) > %(passRateDrop)s
-        and sum by (%(group)s, domain) (dmarc_window_messages{%(dmarc)s, window="1d"}) > %(messagesFloor)s
+        and sum by (%(group)s, domain) (domain:dmarc_messages:window{suite="%(suite)s", window="1d"}) > %(messagesFloor)s
       |||,
       'A smaller share of the messages of a domain passes DMARC than in its own past.',
       'The share of messages of {{ $labels.domain }} that pass DMARC is {{ $value | humanizePercentage }} below its mean of the last 30 days.',

@@ -11,7 +11,7 @@ local minutes(d) =
   words(c):: c.selectors + { [k]: '%.10g' % c.thresholds[k] for k in std.objectFields(c.thresholds) } + {
     [k]: c[k]
     for k in ['queueKeys', 'expectedReporters', 'ignoredReporters', 'parkedDomains', 'filesystems', 'blockDevices', 'netDevices']
-  } + { group: $.group_(c), environment: std.join(', ', c.groupLabels) },
+  } + { suite: c.suite, group: $.group_(c), environment: std.join(', ', c.groupLabels) },
 
   // group_ are the labels of an environment and the job in it.
   group_(c):: std.join(', ', c.groupLabels + ['job']),

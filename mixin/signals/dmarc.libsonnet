@@ -1,7 +1,11 @@
 // Signals of dmarc_exporter. Matchers end with the domain where there is one.
 local s = (import '../lib/panel.libsonnet').signal;
+local messages = import '../lib/messages.libsonnet';
 local pass = 'class=~"aligned_both|dkim_only|spf_only"';
 local d = '%(s)s, domain=~"$domain"';
+// seen are the messages of the last days: those in authentic reports where these
+// come, of all others where not, and where nothing was recorded, as of the past.
+local seen(matchers) = '(sum by (domain, class) (%s{%s}) or sum by (domain, class) (dmarc_window_messages{%s}))' % [messages.window, matchers, matchers];
 local wide = { span: 12, height: 8 };
 // How tables show the share that passes.
 local passed = [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 1 }, { id: 'min', value: 0 }, { id: 'max', value: 1 }, { id: 'custom.cellOptions', value: { type: 'gauge', mode: 'basic' } }, { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'red' }, { value: 0.9, color: 'orange' }, { value: 0.98, color: 'green' }] } }];
@@ -29,13 +33,13 @@ function(c) {
     ],
 
   passRate: s('DMARC pass rate', 'percentunit', 'Share of the messages of the last 7 complete days that pass DMARC: DKIM or SPF is aligned.', [
-    ['sum(dmarc_window_messages{%s, window="7d", %s}) / sum(dmarc_window_messages{%s, window="7d"})' % [d, pass, d], 'passed'],
+    ['sum(%s) / sum(%s)' % [seen(d + ', window="7d", ' + pass), seen(d + ', window="7d"')], 'passed'],
   ], small { decimals: 1, min: 0, max: 1, noValue: 'no reports in 7 days', thresholds: [[null, 'red'], [0.9, 'orange'], [0.98, 'green']] }),
-  messages: s('Messages (7 days)', 'short', 'Messages that aggregate reports told of, in the last 7 complete days.', [
-    ['sum(dmarc_window_messages{%s, window="7d"})' % d, 'messages'],
+  messages: s('Messages (7 days)', 'short', 'Messages that aggregate reports told of, in the last 7 days; only authentic reports count where they come.', [
+    ['sum(%s)' % seen(d + ', window="7d"'), 'messages'],
   ], small { noValue: 'no reports in 7 days' }),
   unauthenticated: s('Unauthenticated (1 day)', 'short', 'Messages of the last complete day that passed neither DKIM nor SPF. The alert DMARCSpoofingSurge looks at them by domain.', [
-    ['sum(dmarc_window_messages{%s, window="1d", class="unauthenticated"})' % d, 'messages'],
+    ['sum(%s)' % seen(d + ', window="1d", class="unauthenticated"'), 'messages'],
   ], small { noValue: 'no reports of yesterday' }),
   reports: s('Reports counted (24 h)', 'short', 'Reports that were counted in the last 24 hours, of all kinds.', [
     [grown('dmarc_reports_total', '%(s)s, result="counted"', '', '24h'), 'reports'],
@@ -53,7 +57,7 @@ function(c) {
     [grown('dmarc_messages_total', d, 'disposition'), '{{disposition}}'],
   ], wide { every: '1h', stack: true, min: 0 }),
   passRateByDomain: s('Pass rate by domain', 'percentunit', 'Share of messages that pass DMARC, of the last 7 complete days.', [
-    ['sum by (domain) (dmarc_window_messages{%s, window="7d", %s}) / sum by (domain) (dmarc_window_messages{%s, window="7d"})' % [d, pass, d], '{{domain}}'],
+    ['sum by (domain) (%s) / sum by (domain) (%s)' % [seen(d + ', window="7d", ' + pass), seen(d + ', window="7d"')], '{{domain}}'],
   ], wide { min: 0, max: 1 }),
   alignment: s('Alignment', 'percentunit', 'Share of messages whose DKIM or SPF result is aligned, by verdict, of those in the reports of each bar.', [
     ['%s / (%s > 0)' % [grown('dmarc_messages_total', d + ', dkim="pass"', ''), grown('dmarc_messages_total', d, '')], 'DKIM aligned'],
@@ -61,10 +65,10 @@ function(c) {
     ['%s / (%s > 0)' % [grown('dmarc_compliant_messages_total', d, ''), grown('dmarc_messages_total', d, '')], 'either'],
   ], wide { every: '1h', min: 0, max: 1 }),
   domainTable: s('Domains', 'short', 'Each domain: messages of the last complete days, share that passes, and when the latest report ended.', [
-    ['sum by (domain) (dmarc_window_messages{%s, window="1d"})' % d, 'Messages, 1 day'],
-    ['sum by (domain) (dmarc_window_messages{%s, window="30d"})' % d, 'Messages, 30 days'],
-    ['sum by (domain) (dmarc_window_messages{%s, window="30d", %s}) / (sum by (domain) (dmarc_window_messages{%s, window="30d"}) > 0)' % [d, pass, d], 'Passed, 30 days'],
-    ['sum by (domain) (dmarc_window_messages{%s, window="1d", class="unauthenticated"})' % d, 'Unauthenticated, 1 day'],
+    ['sum by (domain) (%s)' % seen(d + ', window="1d"'), 'Messages, 1 day'],
+    ['sum by (domain) (%s)' % seen(d + ', window="30d"'), 'Messages, 30 days'],
+    ['sum by (domain) (%s) / (sum by (domain) (%s) > 0)' % [seen(d + ', window="30d", ' + pass), seen(d + ', window="30d"')], 'Passed, 30 days'],
+    ['sum by (domain) (%s)' % seen(d + ', window="1d", class="unauthenticated"'), 'Unauthenticated, 1 day'],
     ['max by (domain) (dmarc_report_last_end_timestamp_seconds{%s}) * 1000' % d, 'Latest report'],
   ], { kind: 'table', by: 'domain', span: 24, height: 8, columns: {
     'Passed, 30 days': passed,

@@ -63,21 +63,14 @@ func exposed(t *testing.T) map[string]family {
 		add(out, name+"_collector_panics_total", "counter", "")
 		add(out, name+"_config_last_reload_successful", "gauge", "")
 	}
-	for _, g := range mixin(t).Rules.Groups {
-		for _, r := range g.Rules {
-			add(out, r.Record, "gauge", strings.Join(sortedKeys(r.Labels), ","))
-			for k, v := range r.Labels {
-				out[r.Record][k] = append(out[r.Record][k], v)
-			}
-		}
+	for _, file := range goldens(t) {
+		addValues(t, out, file)
 	}
+	addRecorded(t, out)
 	for _, g := range mixin(t).Alerts.Groups {
 		for _, r := range g.Rules {
 			out["ALERTS"]["alertname"] = append(out["ALERTS"]["alertname"], r.Alert)
 		}
-	}
-	for _, file := range goldens(t) {
-		addValues(t, out, file)
 	}
 	for _, v := range vocabularies(t) {
 		if out[v.metric] == nil {
