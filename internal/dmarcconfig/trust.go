@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,10 +47,14 @@ func (c *Trust) Check() error {
 }
 
 // withDefaults labels mails unless the mode is given, if that needs nothing that
-// the operator does not allow: DNS, or a server to believe.
-func (c Trust) withDefaults(dns *DNS) Trust {
+// the operator does not allow: DNS, or a server to believe. servers are those
+// that need not be named.
+func (c Trust) withDefaults(dns *DNS, servers []string) Trust {
 	if c.Mode != "" {
 		return c
+	}
+	if len(c.AuthServIDs) == 0 {
+		c.AuthServIDs = servers
 	}
 	if dns.Watch > 0 || len(c.AuthServIDs) > 0 {
 		c.Mode = trust.ModeLabel
@@ -61,8 +66,24 @@ func (c Trust) withDefaults(dns *DNS) Trust {
 
 // Authenticator returns nil when all mails are trusted.
 func (c *File) Authenticator() ingest.Authenticator {
-	t := c.Trust.withDefaults(&c.DNS)
+	t := c.Trust.withDefaults(&c.DNS, c.Sources.authServers())
 	return t.authenticator()
+}
+
+// authServers are the servers whose Authentication-Results can be believed though
+// nobody names them: Google's, which writes them above all that comes in, if each
+// mail comes from a mailbox there. Exchange Online does not name itself.
+func (c *Sources) authServers() []string {
+	others := *c
+	others.Gmail, others.IMAP = nil, nil
+	elsewhere := func(i IMAP) bool {
+		host, _, _ := strings.Cut(strings.ToLower(i.Address), ":")
+		return host != "imap.gmail.com" && host != "imap.googlemail.com"
+	}
+	if c.Empty() || !others.Empty() || slices.ContainsFunc(c.IMAP, elsewhere) {
+		return nil
+	}
+	return []string{"mx.google.com"}
 }
 
 func (c *Trust) authenticator() ingest.Authenticator {
