@@ -31,7 +31,8 @@ type Limits struct {
 	// ReportMessages is how many a whole report may have; 0 means a billion.
 	ReportMessages int64
 	// Work bounds what a report costs to read, as dmarc.Limits.Work, whose
-	// default 0 means. With Reader.Work it bounds what a whole input costs.
+	// default 0 means; a byte of a TLS report costs four units, of a failure report one. With Reader.Work
+	// it bounds what a whole input costs.
 	Work int64
 }
 

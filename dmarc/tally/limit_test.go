@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -179,6 +180,49 @@ func TestWorkOfAnInput(t *testing.T) {
 	work = 0 // another input
 	if _, err := reader.Read(document()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWorkOfOtherKinds bounds what TLS and failure reports of an input cost, to
+// the byte, and leaves the work of the input as it is between them.
+func TestWorkOfOtherKinds(t *testing.T) {
+	for kind, file := range map[unpack.Kind]string{unpack.KindTLS: "../tlsrpt/testdata/full.json", unpack.KindFailure: "../failure/testdata/full.eml"} {
+		t.Run(string(kind), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			work, whole := int64(0), int64(len(data))
+			if kind == unpack.KindTLS {
+				whole *= workTLS
+			}
+			reader := &Reader{Work: &work}
+			read := func() dmarc.Reason {
+				_, err := reader.Read(&unpack.Document{Kind: kind, Reader: bytes.NewReader(data)})
+				var refusal *dmarc.Error
+				if err != nil && !errors.As(err, &refusal) {
+					t.Fatal(err)
+				}
+				if refusal == nil {
+					return ""
+				}
+				return refusal.Reason
+			}
+			if got := read(); got != "" || work != whole {
+				t.Errorf("reason %q and work %d, want none and %d", got, work, whole)
+			}
+			for limit, want := range map[int64]dmarc.Reason{2*whole - 1: dmarc.ReasonTooCostly, 2 * whole: ""} {
+				reader.Limits.Work, work = limit, whole
+				if got := read(); got != want {
+					t.Errorf("second of two reports, within %d of %d: reason %q, want %q", limit, 2*whole, got, want)
+				}
+			}
+			reader.Work = nil // each report alone
+			reader.Limits.Work = whole
+			if first, second := read(), read(); first != "" || second != "" {
+				t.Errorf("reasons %q and %q, want none", first, second)
+			}
+		})
 	}
 }
 

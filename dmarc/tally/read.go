@@ -38,7 +38,7 @@ type Reader struct {
 	Text dmarc.Text
 	// Limits bounds what a report may claim and cost.
 	Limits Limits
-	// Work, if not nil, adds up what aggregate reports have cost, and Limits.Work
+	// Work, if not nil, adds up what reports have cost, and Limits.Work
 	// bounds it: set it to 0 for each input. Nil bounds each report alone.
 	Work *int64
 
@@ -155,7 +155,9 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 }
 
 func (r *Reader) tls(in io.Reader) (*Entry, error) {
-	report, err := tlsrpt.Parser{Text: r.Text}.Parse(in)
+	counted, settle := r.costly(in, workTLS)
+	defer settle()
+	report, err := tlsrpt.Parser{Text: r.Text}.Parse(counted)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +190,9 @@ func (r *Reader) tls(in io.Reader) (*Entry, error) {
 }
 
 func (r *Reader) failure(in io.Reader) (*Entry, error) {
-	report, err := failure.Parser{Text: r.Text}.Parse(in)
+	counted, settle := r.costly(in, workFailure)
+	defer settle()
+	report, err := failure.Parser{Text: r.Text}.Parse(counted)
 	if err != nil {
 		return nil, err
 	}

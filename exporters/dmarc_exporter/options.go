@@ -74,7 +74,7 @@ func (o *countOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("dedupe.twins", "Skip or count a report that differs from a known one only in its id.").Default("count").EnumVar(&o.twins, "skip", "count")
 	c.Flag("limit.record-messages", "Maximum number of messages in one record of a report. A report with more is refused as absurd.").Default("100000000").Int64Var(&o.limits.RecordMessages)
 	c.Flag("limit.report-messages", "Maximum number of messages in one report. A report with more is refused as absurd.").Default("1000000000").Int64Var(&o.limits.ReportMessages)
-	c.Flag("limit.work", "Maximum work to read the aggregate reports of one input, in units of about 25 ns, of which a record costs 60 and more. Above it, reports are refused as too_costly.").Default("50000000").Int64Var(&o.limits.Work)
+	c.Flag("limit.work", "Maximum work to read the reports of one input, in units of about 25 ns, of which a record costs 60 and more, a byte of a TLS report 4. Above it, reports are refused as too_costly.").Default("50000000").Int64Var(&o.limits.Work)
 	c.Flag("compat.dmarc-metrics-exporter", "Also expose the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
 }
 
