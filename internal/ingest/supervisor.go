@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 )
 
 // Supervisor keeps a set of sources running, which can be exchanged while it
@@ -29,6 +31,7 @@ type Supervisor struct {
 	mu      sync.Mutex
 	running map[string]*running
 	panics  map[string]uint64 // by the name of the source
+	doubted time.Time         // when a source stopped last because of the clock
 }
 
 // change asks Run for another set of sources.
@@ -151,7 +154,12 @@ func (s *Supervisor) keep(ctx context.Context, deliver Deliver, source Source) {
 		}
 		// The jitter keeps sources that failed together from coming back together.
 		wait := pause/2 + rand.N(pause/2+1)
-		s.Logger.Error("source stopped, will start it again", "source", source.Status().Name, "pause", wait.Round(time.Millisecond), "err", err)
+		switch {
+		case !errors.Is(err, store.ErrClock):
+			s.Logger.Error("source stopped, will start it again", "source", source.Status().Name, "pause", wait.Round(time.Millisecond), "err", err)
+		case s.doubt():
+			s.Logger.Error("clock in doubt, sources wait until it is believed", "err", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -159,6 +167,19 @@ func (s *Supervisor) keep(ctx context.Context, deliver Deliver, source Source) {
 		}
 		pause = min(2*pause, s.MaxPause)
 	}
+}
+
+// doubtEnds is how long no source stops because of the clock once it is believed.
+const doubtEnds = 10 * time.Minute
+
+// doubt reports whether a source is the first that stops because of the clock: one
+// clock stops all of them, again and again, for hours.
+func (s *Supervisor) doubt() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.doubted.IsZero() || time.Since(s.doubted) > doubtEnds
+	s.doubted = time.Now()
+	return first
 }
 
 // caught counts and logs a panic.

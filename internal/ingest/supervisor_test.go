@@ -3,10 +3,14 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
@@ -65,5 +69,38 @@ func TestPanicCostsTheSource(t *testing.T) {
 	<-done
 	if n := supervisor.Panics("b"); n != 0 {
 		t.Errorf("%d panics of the other source", n)
+	}
+}
+
+// TestClockIsLoggedOnce stops two sources again and again because of the clock: the
+// log has one line of it, and what else stops a source.
+func TestClockIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	var a, b atomic.Int64
+	var log lockedBuffer
+	doubt := fmt.Errorf("record reports: %w", &store.Error{Name: "the clock", Doing: "believe", Err: store.ErrClock})
+	supervisor := &ingest.Supervisor{MinPause: time.Millisecond, MaxPause: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		supervisor.Run(ctx, nil, map[string]ingest.Source{
+			"a": broken{"a", func() error { a.Add(1); return doubt }},
+			"b": broken{"b", func() error {
+				if b.Add(1) == 5 {
+					return errors.New("something else")
+				}
+				return doubt
+			}},
+		})
+	}()
+	realtest.Eventually(t, "both started often", func() bool { return min(a.Load(), b.Load()) >= 20 })
+	cancel()
+	<-done
+	if n := strings.Count(log.String(), "clock in doubt"); n != 1 {
+		t.Errorf("%d lines about the clock, want one:\n%s", n, log.String())
+	}
+	if n := strings.Count(log.String(), "source stopped, will start it again"); n != 1 {
+		t.Errorf("%d lines about other reasons, want one:\n%s", n, log.String())
 	}
 }
