@@ -21,11 +21,17 @@ func DayOf(t time.Time) Day { return Day(max(t.Unix(), 0) / secondsPerDay) }
 // last second of a day, others with the first of the next.
 func lastDay(end time.Time) Day { return DayOf(end.Add(-time.Second)) }
 
-// keptDays is how many days before today are kept: the longest window.
-const keptDays = 30
+const (
+	// longestWindow is how many days before today a window asks for.
+	longestWindow = 30
+	// spareDays are kept beyond: a clock that is so far ahead at the start is
+	// believed, and once it is right the windows must still have their days.
+	spareDays = 31
+)
 
-// oldestDay returns the first day that a window can still ask for.
-func oldestDay(now time.Time) Day { return DayOf(now) - min(DayOf(now), keptDays) }
+// oldestDay returns the first day that a window can still ask for, were the clock
+// set right.
+func oldestDay(now time.Time) Day { return DayOf(now) - min(DayOf(now), longestWindow+spareDays) }
 
 // spread adds messages to the days of a period: to its last one, or evenly to
 // all of them when it is longer than a day.
@@ -56,7 +62,7 @@ type Window struct {
 }
 
 // Windows returns the windows, in the order of documentation.
-func Windows() []Window { return []Window{{"1d", 1}, {"7d", 7}, {"30d", keptDays}} }
+func Windows() []Window { return []Window{{"1d", 1}, {"7d", 7}, {"30d", longestWindow}} }
 
 // WindowMessages are the messages of one domain and class within a window.
 type WindowMessages struct {

@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -76,11 +77,35 @@ func TestDaysArePruned(t *testing.T) {
 		commit(t, tally, &delivery{entries: []*Entry{entry(func(e *Entry) { e.Begin, e.End = clock.AddDate(0, 0, -1), clock })}})
 	}
 	const classes = 2
-	if got := len(tally.state.days); got > (keptDays+1)*classes {
-		t.Errorf("%d day buckets in memory, want at most %d", got, (keptDays+1)*classes)
+	if got := len(tally.state.days); got > (longestWindow+spareDays+1)*classes {
+		t.Errorf("%d day buckets in memory, want at most %d", got, (longestWindow+spareDays+1)*classes)
 	}
 	memory := len(tally.state.days)
 	if got := len(open(t, file, config).state.days); got != memory {
 		t.Errorf("%d day buckets in the file, %d in memory", got, memory)
+	}
+}
+
+// TestClockAheadKeepsDays counts with a clock that is 30 days ahead, which is
+// believed at a start, and then with the right one: no window has lost a day.
+func TestClockAheadKeepsDays(t *testing.T) {
+	clock, file := now, path(t)
+	config := Config{Now: func() time.Time { return clock }}
+	deliver := func(tally *book, days ...int) {
+		for _, day := range days {
+			commit(t, tally, &delivery{entries: []*Entry{entry(func(e *Entry) {
+				e.End = now.AddDate(0, 0, -day).Truncate(24 * time.Hour)
+				e.Begin, e.ReportID = e.End.AddDate(0, 0, -1), fmt.Sprint(day)
+			})}})
+		}
+	}
+	deliver(open(t, file, config), 0, 3, 20)
+	want := path(t)
+	deliver(open(t, want, config), 0, 3, 20, 5)
+	clock = now.AddDate(0, 0, 30)
+	deliver(open(t, file, config), 5)
+	clock = now
+	if got, want := window(t, open(t, file, config)), window(t, open(t, want, config)); got != want || got[2] == 0 {
+		t.Errorf("windows %v, want %v", got, want)
 	}
 }
