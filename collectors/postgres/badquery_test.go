@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -21,13 +20,14 @@ func testBadQueries(t *testing.T, server *realtest.PostgresServer) {
 			sessions := openSource(t, d.source(server.DSN("postgres")), postgres.SessionsConfig{})
 			c := postgres.New(sessions, parse(t, healthy+"bad: {query: "+`"`+sql+`"`+", metrics: [{nope: {usage: GAUGE}}]}\n"), postgres.Config{})
 			for range 10 {
-				got := gather(t, c, 10*time.Second)
+				got := gather(t, c, realtest.Patience)
 				if got["pg_up"] != 1 || got["q_n"] != 1 || got["r_n"] != 2 || got[`pg_scrape_collector_success{collector="bad"}`] != 0 {
 					t.Errorf("got %v", only(got, "pg_up", "q_n", "r_n", "pg_scrape_collector"))
 				}
 			}
-			if _, _, total := d.counts(); total != 1 {
-				t.Errorf("%d sessions were opened", total)
+			// A slow machine may take a second one to go on with.
+			if open, _, total := d.counts(); open != total {
+				t.Errorf("%d sessions were opened, %d are left", total, open)
 			}
 		})
 	}

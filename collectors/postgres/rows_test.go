@@ -200,7 +200,7 @@ func (tt queryCase) run(t *testing.T, db postgres.Querier, direct bool) {
 	t.Helper()
 	file := "q:\n  " + strings.TrimPrefix(tt.query, "\n  ") + "\n  server_label: false\nother:\n  query: SELECT 1 AS n\n  metrics: [{n: {usage: GAUGE}}]\n  server_label: false\n"
 	c := postgres.New(db, parse(t, file), postgres.Config{})
-	got := gather(t, c, 10*time.Second)
+	got := gather(t, c, realtest.Patience)
 	want := map[string]float64{"other_n": 1, "pg_up": 1}
 	for _, s := range tt.series {
 		put(t, want, s)
@@ -241,7 +241,7 @@ func testSchemaChange(t *testing.T, server *realtest.PostgresServer) {
 	want := map[string]float64{`q_n{a="x"}`: 1}
 	for _, change := range []string{"SELECT 1", "ALTER TABLE t ADD COLUMN b int", "ALTER TABLE t DROP COLUMN b, ALTER COLUMN n TYPE numeric", "DEALLOCATE ALL"} {
 		server.SQL(t, "altered", change)
-		if diff := cmp.Diff(want, only(gather(t, c, 10*time.Second), "q_n", "pg_scrape_collector_errors")); diff != "" {
+		if diff := cmp.Diff(want, only(gather(t, c, realtest.Patience), "q_n", "pg_scrape_collector_errors")); diff != "" {
 			t.Errorf("after %s (-want +got):\n%s", change, diff)
 		}
 	}
@@ -255,7 +255,7 @@ one: {query: "SELECT 'x' AS a, 1 AS n", server_label: false, metrics: [{a: {usag
 two: {query: "SELECT * FROM (VALUES ('x', 2), ('y', 3)) AS t (a, n)", server_label: false, metrics: [{a: {usage: LABEL}}, {n: {usage: GAUGE, name: shared}}]}
 `
 	c := postgres.New(open(t, server.DSN("postgres"), postgres.SessionsConfig{}), parse(t, file), postgres.Config{})
-	got := only(gather(t, c, 10*time.Second), "shared", "pg_scrape_collector_errors")
+	got := only(gather(t, c, realtest.Patience), "shared", "pg_scrape_collector_errors")
 	delete(got, `shared{a="x"}`) // Which of the two comes first depends on their speed.
 	var duplicates float64
 	for name, value := range only(got, "pg_scrape_collector_errors") {

@@ -64,7 +64,7 @@ func testTableLocks(t *testing.T, server *realtest.PostgresServer) {
 					return ""
 				})
 			}
-			got := gather(t, c, 10*time.Second)
+			got := gather(t, c, realtest.Patience)
 			if stats := tables(got, "pg_stat_user_tables_n_live_tup"); len(stats) != 2 {
 				t.Errorf("statistics of %v", stats)
 			}
@@ -78,7 +78,7 @@ func testTableLocks(t *testing.T, server *realtest.PostgresServer) {
 			exec(t, holder, "ROLLBACK")
 		})
 	}
-	if sizes := tables(gather(t, c, 10*time.Second), "pg_stat_user_tables_table_size_bytes"); len(sizes) != 2 {
+	if sizes := tables(gather(t, c, realtest.Patience), "pg_stat_user_tables_table_size_bytes"); len(sizes) != 2 {
 		t.Errorf("sizes at the end: %v", sizes)
 	}
 }
