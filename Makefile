@@ -49,10 +49,10 @@ build: go ## Build every binary into bin/.
 	CGO_ENABLED=0 $(GO) build -trimpath -tags netgo,osusergo -ldflags '$(LDFLAGS)' -o $(BIN)/ ./exporters/...
 
 # Many packages wait for servers and timers, so more of them run at once than
-# there are processors.
+# there are processors. check tests the repository itself, check-platform deploy/.
 .PHONY: test
-test: go $(if $(filter 1,$(REQUIRE_SERVICES)),test-programs) ## Run all tests; REQUIRE_SERVICES=1 fails where a service is missing instead of skipping.
-	TEST_PROGRAMS=$(if $(filter 1,$(REQUIRE_SERVICES)),$(CURDIR)/.build/programs) $(GO) test $(RACE) -shuffle=on -p 4 ./...
+test: go $(if $(filter 1,$(REQUIRE_SERVICES)),test-programs) ## Run the tests; REQUIRE_SERVICES=1 fails where a service is missing instead of skipping.
+	TEST_PROGRAMS=$(if $(filter 1,$(REQUIRE_SERVICES)),$(CURDIR)/.build/programs) $(GO) test $(RACE) -shuffle=on -p 4 $$($(GO) list ./... | grep -vE '/(deploy/.*|repotest)$$')
 
 # Tests that measure memory want programs as users build them; they are built once.
 .PHONY: test-programs
@@ -61,10 +61,10 @@ test-programs: go
 
 .PHONY: kill-test
 kill-test: go test-programs ## The long proofs: thousands of kills of every kind, and a mailbox of 100,000 mails; an hour.
-	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 IMAP_KILLS=1000 DRAIN_MAILS=100000 IMAP_INTERRUPTIONS=200 NGINX_KILLS=100 SERVER_KILLS=40 \
-		DATABASE_KILLS=300 STORE_KILLS=300 STORE_TEARS=1000 POWER_LOSSES=20 STORE_REPORTS=6000 STORE_RECORDS=20000 \
-		TEST_PROGRAMS=$(CURDIR)/.build/programs $(GO) test -count=1 -v -timeout=3h -run='^(TestKill|TestDrain|TestInterrupted|TestOpenTorn|TestPowerLoss|TestUpgradeDamaged|TestConforms|TestPostgres)' \
-		./exporters/... ./internal/ingest/... ./dmarc/...
+	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 IMAP_KILLS=1000 DRAIN_MAILS=100000 IMAP_INTERRUPTIONS=200 NGINX_KILLS=100 SERVER_KILLS=40 SERVER_STRIDE=1 \
+		DATABASE_KILLS=300 STORE_KILLS=300 STORE_TEARS=1000 POWER_LOSSES=20 STORE_REPORTS=6000 STORE_RECORDS=20000 CLOCK_DAYS=60 FAULTS=all \
+		TEST_PROGRAMS=$(CURDIR)/.build/programs $(GO) test -count=1 -v -timeout=3h -run='^(TestKill|TestDrain|TestInterrupted|TestOpenTorn|TestPowerLoss|TestUpgradeDamaged|TestConforms|TestPostgres|TestServers|TestFaults|TestConnection|TestBesideIsUndone)' \
+		./exporters/... ./internal/ingest/... ./dmarc/... ./deploy/ci
 
 .PHONY: flake-hunt
 flake-hunt: go ## Run every package, or PKGS, many times over 1, 2 and 8 processors, half of them on a busy machine; hours.
@@ -149,11 +149,12 @@ packages: release ## Build the release's deb and rpm packages.
 SCRIPTS = $(shell git ls-files deploy .ci | grep -v /files/ | xargs grep -lE '^\#!/(usr/bin/env bash|bin/sh)')
 
 .PHONY: check-platform
-check-platform: go ## Lint workflows and scripts, test chart, manifests, images and packages against the real formats.
+check-platform: go ## Lint workflows and scripts, test deploy/, chart, manifests, images and packages against the real formats.
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(SCRIPTS); \
 	elif [ "$(REQUIRE_SERVICES)" = 1 ]; then echo "shellcheck is not installed" >&2; exit 1; \
 	else echo "shellcheck is not installed: scripts are not checked"; fi
 	$(TOOL) actionlint
+	$(GO) test $(RACE) -shuffle=on ./deploy/...
 	@# What these tests read is outside of their module, where the cache of results does not look.
 	@# Nothing in them is slow but compiling Helm and Kubernetes, which is done without optimising.
 	$(GO) -C internal/tools test -count=1 -gcflags='all=-N -l' ./...

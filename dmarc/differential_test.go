@@ -54,7 +54,7 @@ func describe(err error) string {
 func TestWindows(t *testing.T) {
 	for name, doc := range sortedFixtures(t) {
 		want, wantErr := decodeAll(new(Decoder), bytes.NewReader(doc))
-		for n := 4; n <= 96; n += 1 + n/16 {
+		for n := 4; n <= 96; n += 1 + n/8 {
 			got, err := decodeAll(windowed(n), bytes.NewReader(doc))
 			if diff := equalResult(want, wantErr, got, err); diff != "" {
 				t.Fatalf("%s, window of %d bytes: -want +got:\n%s", name, n, diff)
@@ -261,7 +261,7 @@ func mutate(r *rand.Rand, doc []byte) []byte {
 // TestMutations compares thousands of damaged reports: with encoding/xml,
 // and through small windows and a tag cache that has seen all the others.
 func TestMutations(t *testing.T) {
-	rounds := 30
+	rounds := 8
 	if testing.Short() {
 		rounds = 3
 	}

@@ -73,7 +73,7 @@ func ask(url string) *answers {
 			select {
 			case <-a.stop:
 				return
-			default:
+			case <-time.After(2 * time.Millisecond):
 			}
 			if text, err := get(url); err != nil {
 				message := err.Error()

@@ -153,7 +153,7 @@ func TestCutNowhereShortens(t *testing.T) {
 		"mail": mixed(attachment("application/gzip", gz(report("A")))), "mail in gzip": gz(mixed(attachment("application/zip", zipped(b)))),
 		"mail in mail": mixed(attachment("message/rfc822", mixed(attachment("application/zip", zipped(a, b))))),
 	} {
-		for cut := range input {
+		for cut := 0; cut < len(input); cut += 1 + cut%3 {
 			err := w.Walk(bytes.NewReader(input[:cut]), func(d *unpack.Document) error {
 				if d.Err != nil {
 					return nil

@@ -59,6 +59,9 @@ func TestInflate(t *testing.T) {
 				{"tiny buffer", func() ([]byte, []byte, error) { return unpack.Inflate(bytes.NewReader(z), 9) }},
 				{"bytes", func() ([]byte, []byte, error) { return unpack.Inflate(iotest.OneByteReader(bytes.NewReader(z)), 64) }},
 			} {
+				if level > flate.BestSpeed && level != flate.DefaultCompression && tc.name != "memory" {
+					continue // These levels differ in how hard they search, not in what they write.
+				}
 				out, rest, err := tc.do()
 				if err != nil || !bytes.Equal(out, text) || string(rest) != "behind" {
 					t.Errorf("%s, level %d, %s: %d bytes of %d, rest %.20q, error %v", name, level, tc.name, len(out), len(text), rest, err)

@@ -27,9 +27,10 @@ const drainMemory = 64 << 20
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	mails := realtest.Count(t, "DRAIN_MAILS", 100)
-	every := min(1000, mails/len(poisons(t)))
+	bad := poisons(t)
+	every := min(1000, mails/len(bad))
 	server, state := realtest.Dovecot(t), filepath.Join(t.TempDir(), "state.db")
-	messages, refused := offerDrain(t, server, mails, every)
+	messages, refused := offerDrain(t, server, mails, bad, every)
 	binary, config := realtest.Program(t, "dmarc_exporter"), mailboxConfig(t, server)
 
 	start := time.Now()
@@ -76,9 +77,8 @@ func TestDrain(t *testing.T) {
 }
 
 // offerDrain puts mails into the mailbox, and returns what they sum up to.
-func offerDrain(t *testing.T, server *realtest.DovecotServer, mails, every int) (messages, refused int64) {
+func offerDrain(t *testing.T, server *realtest.DovecotServer, mails int, bad [][]byte, every int) (messages, refused int64) {
 	t.Helper()
-	bad := poisons(t)
 	var portion [][]byte
 	for n := range mails {
 		if n%every == every-1 {

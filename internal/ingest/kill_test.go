@@ -65,7 +65,7 @@ func TestKill(t *testing.T) {
 	run := func(t *testing.T, mode string) (want, got ingesttest.Counts) {
 		dir, state := t.TempDir(), filepath.Join(t.TempDir(), "state.db")
 		k := ingesttest.Kill{
-			Dir: dir, State: state, Kills: 12, Inputs: 240, Longest: 150 * time.Millisecond,
+			Dir: dir, State: state, Kills: 6, Inputs: 120, Longest: 150 * time.Millisecond,
 			Command: func() *exec.Cmd {
 				cmd := exec.Command(self)
 				cmd.Env = append(os.Environ(), "INGEST_TEST_CHILD="+mode, "INGEST_TEST_DIR="+dir, "INGEST_TEST_STATE="+state)
