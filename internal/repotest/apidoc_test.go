@@ -52,8 +52,36 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-// api returns the exported declarations of a package as Go writes them, without comments.
+// api returns the exported declarations of a package as Go writes them, without
+// comments. Behind a type that is another name of an internal one comes that one:
+// users have its fields and methods.
 func api(t *testing.T, p pkg) string {
+	t.Helper()
+	d, fset := parsePackage(t, p)
+	w := &apiWriter{fset: fset}
+	fmt.Fprintf(w, "package %s // import %q\n", d.Name, d.ImportPath)
+	w.values(d.Consts)
+	w.values(d.Vars)
+	w.funcs(d.Funcs)
+	for _, x := range d.Types {
+		w.decl(x.Decl)
+		w.values(x.Consts)
+		w.values(x.Vars)
+		w.funcs(x.Funcs)
+		w.funcs(x.Methods)
+		if name, typ := aliased(x.Decl); name != "" {
+			w.aliased(t, name, typ)
+		}
+	}
+	formatted, err := format.Source(w.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(formatted)
+}
+
+// parsePackage reads the exported declarations of a package.
+func parsePackage(t *testing.T, p pkg) (*doc.Package, *token.FileSet) {
 	t.Helper()
 	fset := token.NewFileSet()
 	var parsed []*ast.File
@@ -68,23 +96,19 @@ func api(t *testing.T, p pkg) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &apiWriter{fset: fset}
-	fmt.Fprintf(w, "package %s // import %q\n", d.Name, d.ImportPath)
-	w.values(d.Consts)
-	w.values(d.Vars)
-	w.funcs(d.Funcs)
-	for _, x := range d.Types {
-		w.decl(x.Decl)
-		w.values(x.Consts)
-		w.values(x.Vars)
-		w.funcs(x.Funcs)
-		w.funcs(x.Methods)
+	return d, fset
+}
+
+// aliased returns the package and the type of which a declaration is another name.
+func aliased(d *ast.GenDecl) (name, typ string) {
+	for _, spec := range d.Specs {
+		if s := spec.(*ast.TypeSpec); s.Assign.IsValid() {
+			if of, ok := s.Type.(*ast.SelectorExpr); ok {
+				return of.X.(*ast.Ident).Name, of.Sel.Name
+			}
+		}
 	}
-	formatted, err := format.Source(w.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(formatted)
+	return "", ""
 }
 
 type apiWriter struct {
@@ -103,6 +127,28 @@ func (w *apiWriter) funcs(list []*doc.Func) {
 		f.Decl.Body = nil
 		w.decl(f.Decl)
 	}
+}
+
+// aliased writes a type of an internal package, which is the only one of its name.
+func (w *apiWriter) aliased(t *testing.T, name, typ string) {
+	t.Helper()
+	for _, p := range listed(t) {
+		if p.Name != name || public(p.folder()) {
+			continue
+		}
+		d, fset := parsePackage(t, p)
+		for _, x := range d.Types {
+			if x.Name == typ {
+				fmt.Fprintf(w, "\n// %s.%s:\n", name, typ)
+				inner := &apiWriter{fset: fset}
+				inner.decl(x.Decl)
+				inner.funcs(x.Methods)
+				w.Write(inner.Bytes())
+				return
+			}
+		}
+	}
+	t.Errorf("no internal package has the type %s.%s", name, typ)
 }
 
 // decl writes a declaration without its comments.
