@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // fakeRedis answers commands in RESP2 with what handle returns.
@@ -23,28 +25,12 @@ type fakeRedis struct {
 // newFakeRedis starts a server on loopback that ends with the test.
 func newFakeRedis(t testing.TB, handle func(args []string) string) *fakeRedis {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &fakeRedis{addr: l.Addr().String(), handle: handle}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { f.serve(conn) })
-			t.Cleanup(func() { conn.Close() })
-		}
-	})
-	t.Cleanup(func() { l.Close() })
+	f := &fakeRedis{handle: handle}
+	f.addr = realtest.Listen(t, f.serve)
 	return f
 }
 
 func (f *fakeRedis) serve(conn net.Conn) {
-	defer conn.Close()
 	r := bufio.NewReader(conn)
 	for {
 		args, err := readCommand(r)

@@ -197,31 +197,16 @@ func TestPOP3Hostile(t *testing.T) {
 // fakePOP3 answers commands until the test ends. An empty answer ends the connection.
 func fakePOP3(t *testing.T, answer func(command string) string) (address string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
+	return realtest.Listen(t, func(conn net.Conn) {
+		fmt.Fprintf(conn, "%s\r\n", answer(""))
+		for lines := bufio.NewScanner(conn); lines.Scan(); {
+			text := answer(lines.Text())
+			if text == "" {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				fmt.Fprintf(conn, "%s\r\n", answer(""))
-				for lines := bufio.NewScanner(conn); lines.Scan(); {
-					text := answer(lines.Text())
-					if text == "" {
-						return
-					}
-					fmt.Fprintf(conn, "%s\r\n", text)
-				}
-			}()
+			fmt.Fprintf(conn, "%s\r\n", text)
 		}
-	}()
-	return listener.Addr().String()
+	})
 }
 
 // TestPOP3Breaks reads and deletes the others beside a mail at which the

@@ -33,28 +33,7 @@ type fake struct {
 	fetch func(w io.Writer, uid string)
 }
 
-// serve listens until the test ends and returns the address.
-func (f *fake) serve(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go f.talk(conn)
-		}
-	}()
-	return listener.Addr().String()
-}
-
 func (f *fake) talk(conn net.Conn) {
-	defer conn.Close()
 	fmt.Fprintf(conn, "* OK [CAPABILITY IMAP4rev1%s] ready\r\n", f.extensions)
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		tag, command, _ := strings.Cut(lines.Text(), " ")
@@ -145,7 +124,7 @@ func TestHostileServer(t *testing.T) {
 				fmt.Fprint(w, ")\r\n")
 			}
 			store, pipeline := pipeline(t)
-			source := open(t, fakeConfig(server.serve(t), pipeline))
+			source := open(t, fakeConfig(realtest.Listen(t, server.talk), pipeline))
 			run(t, source, pipeline.Deliver)
 			want := struct{ messages, refusals, waiting int64 }{2, 0, 1}
 			switch {
@@ -182,7 +161,7 @@ func TestFolderAppears(t *testing.T) {
 		fmt.Fprint(w, ")\r\n")
 	}
 	_, pipeline := pipeline(t)
-	run(t, open(t, moving(fakeConfig(server.serve(t), pipeline))), pipeline.Deliver)
+	run(t, open(t, moving(fakeConfig(realtest.Listen(t, server.talk), pipeline))), pipeline.Deliver)
 	realtest.Eventually(t, "moved at the second try", func() bool { return moves.Load() == 2 })
 }
 
@@ -230,7 +209,7 @@ func TestManyMails(t *testing.T) {
 		fmt.Fprint(w, ")\r\n")
 	}
 	store, pipeline := pipeline(t)
-	run(t, open(t, fakeConfig(server.serve(t), pipeline)), pipeline.Deliver)
+	run(t, open(t, fakeConfig(realtest.Listen(t, server.talk), pipeline)), pipeline.Deliver)
 	realtest.Eventually(t, "all read", func() bool { return ingesttest.Sum(store, tally.Reports) == mails })
 	if n := ingesttest.Sum(store, tally.Messages); n != mails-1 {
 		t.Errorf("%d messages, want %d", n, mails-1)
@@ -267,7 +246,7 @@ func TestServerOutage(t *testing.T) {
 				return ""
 			}
 			store, pipeline := pipeline(t)
-			c := fakeConfig(server.serve(t), pipeline)
+			c := fakeConfig(realtest.Listen(t, server.talk), pipeline)
 			c.Attempts = 1
 			run(t, open(t, c), pipeline.Deliver)
 			realtest.Eventually(t, "all counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 6 })
@@ -293,7 +272,7 @@ func TestGone(t *testing.T) {
 		return ""
 	}
 	_, pipeline := pipeline(t)
-	source := open(t, fakeConfig(server.serve(t), pipeline))
+	source := open(t, fakeConfig(realtest.Listen(t, server.talk), pipeline))
 	run(t, source, pipeline.Deliver)
 	realtest.Eventually(t, "three missed", func() bool { return source.Status().Missed == 3 && source.Status().Backlog == 0 })
 }
@@ -309,7 +288,7 @@ func TestMissingFolder(t *testing.T) {
 		return ""
 	}
 	store, pipeline := pipeline(t)
-	c := fakeConfig(server.serve(t), pipeline)
+	c := fakeConfig(realtest.Listen(t, server.talk), pipeline)
 	c.Folders = []string{"INBOX", "INBOX.Nope"}
 	source := open(t, c)
 	run(t, source, pipeline.Deliver)

@@ -5,11 +5,9 @@ package servers
 import (
 	_ "embed"
 	"fmt"
-	"net"
 	"regexp"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -108,27 +106,4 @@ func (d *Deviation) rewrite(command, line string) string {
 		}
 	}
 	return line
-}
-
-// listen serves each connection until the test ends, and returns the address.
-func listen(t testing.TB, talk func(net.Conn)) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				talk(conn)
-			}()
-		}
-	}()
-	return listener.Addr().String()
 }

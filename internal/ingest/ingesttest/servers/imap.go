@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // IMAP is a plain IMAP server with an INBOX, but for its deviation.
@@ -34,7 +36,7 @@ func (d Deviation) IMAP(t testing.TB, mails ...[]byte) *IMAP {
 	for i, mail := range mails {
 		s.folders["INBOX"][i+1] = mail
 	}
-	s.Address = listen(t, s.talk)
+	s.Address = realtest.Listen(t, s.talk)
 	return s
 }
 

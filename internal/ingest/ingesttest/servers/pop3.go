@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // POP3 is a plain POP3 server with a mailbox, but for its deviation.
@@ -29,7 +31,7 @@ func (d Deviation) POP3(t testing.TB, mails ...[]byte) *POP3 {
 	for i, mail := range mails {
 		s.mails[i+1] = mail
 	}
-	s.Address = listen(t, s.talk)
+	s.Address = realtest.Listen(t, s.talk)
 	return s
 }
 
