@@ -175,6 +175,9 @@ func (s *Store) commitAll(ctx context.Context, deliveries []*Delivery, fill bool
 // Peek returns what Commit would answer for an entry now, and changes nothing.
 func (s *Store) Peek(ctx context.Context, e *tally.Entry) (tally.Result, error) {
 	d := s.tally.Begin()
+	if err := s.believe(d.Now()); err != nil {
+		return tally.Result{}, err
+	}
 	if d.Timely(e) {
 		if err := s.read(ctx, s.db.Identities(ctx, []tally.Key{e.Key()}, d.Know)); err != nil {
 			return tally.Result{}, err

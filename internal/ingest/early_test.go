@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -128,5 +129,18 @@ func TestFutureExpires(t *testing.T) {
 				t.Errorf("%d recorded as future, %d known", recorded, result.Known)
 			}
 		})
+	}
+}
+
+// TestDoubtBeforeFuture refuses a report from the future for the clock that is in
+// doubt: then it is the clock that all inputs wait for, not each for its day.
+func TestDoubtBeforeFuture(t *testing.T) {
+	t.Parallel()
+	for name, built := range map[string]time.Time{"in doubt": time.Now().Add(-24 * time.Hour), "believed": {}} {
+		_, _, pipeline := behind(t, 26*365*24*time.Hour, built)
+		_, err := ingest.Deliver(pipeline.Deliver).One(t.Context(), &ingest.Delivery{Source: "dir:a", Name: "a", Body: bytes.NewReader(ingesttest.Report("a", 1))})
+		if errors.Is(err, store.ErrClock) == built.IsZero() || errors.Is(err, ingest.ErrNotNow) != built.IsZero() {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

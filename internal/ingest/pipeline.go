@@ -259,13 +259,13 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 			err = &dmarc.Error{Reason: dmarc.ReasonNotAReport, Offset: -1, Err: fmt.Errorf("a report of kind %s, not %s", doc.Kind, d.Only)}
 		}
 		if err == nil {
-			err = p.early(d, doc.Mail, entry)
+			err = p.early(ctx, d, doc.Mail, entry)
 		}
 		var again *InputError
 		switch {
 		case errors.As(err, &again):
 			return again
-		case errors.Is(err, ErrNotNow):
+		case errors.Is(err, ErrNotNow), errors.Is(err, store.ErrClock):
 			return err
 		case err != nil:
 			return b.refuse(ctx, doc.Name, doc.Mail, err, verdict.Result)
