@@ -59,6 +59,11 @@ func messageRows() []row {
 			counter, list("reporter"), family(tally.ReporterMessages),
 		},
 		{
+			"dmarc_authentic_reporter_messages_total",
+			"Messages in aggregate reports whose mail was sent by the reporter, by reporting organisation; those without such reports have none.",
+			counter, list("reporter"), family(tally.AuthenticReporterMessages),
+		},
+		{
 			"dmarc_window_messages",
 			"Messages of the last complete days in UTC, by the end of the reported period.",
 			gauge, list("domain", "window", "class"), windows,

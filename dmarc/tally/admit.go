@@ -197,7 +197,7 @@ func labelOf(f Family, labels []string) (p pool, label string, ok bool) {
 		return poolDomain, labels[0], true
 	case Reports:
 		return poolReporter, labels[1], true
-	case ReporterMessages:
+	case ReporterMessages, AuthenticReporterMessages:
 		return poolReporter, labels[0], true
 	}
 	return 0, "", false

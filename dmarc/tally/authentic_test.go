@@ -99,6 +99,9 @@ func TestAuthenticConfirms(t *testing.T) {
 		if total(s, Messages) != 10 || total(s, AuthenticMessages) != step.known {
 			t.Errorf("step %d: %d messages, %d of them authentic, want 10 and %d", i, total(s, Messages), total(s, AuthenticMessages), step.known)
 		}
+		if total(s, ReporterMessages) != 10 || total(s, AuthenticReporterMessages) != step.known {
+			t.Errorf("step %d: %d messages of the reporter, %d of them authentic, want 10 and %d", i, total(s, ReporterMessages), total(s, AuthenticReporterMessages), step.known)
+		}
 	}
 }
 

@@ -71,7 +71,7 @@ func (t *Tally) cost(f Family, labels []string) (p pool, n int) {
 		return poolDomain, t.dynamic(labels[0])
 	case Reports:
 		return poolReporter, t.dynamic(labels[1])
-	case ReporterMessages:
+	case ReporterMessages, AuthenticReporterMessages:
 		return poolReporter, t.dynamic(labels[0])
 	case SignerMessages:
 		if !allOther(labels[:4]) {

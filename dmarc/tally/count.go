@@ -21,7 +21,7 @@ func (d *Delta) Count(e *Entry) Result {
 	reporter := d.reporterLabel(e.Org, e.Email)
 	d.add(1, Reports, string(e.Kind), reporter, string(result.Outcome))
 	if confirmed && e.Kind == unpack.KindAggregate {
-		d.confirm(e)
+		d.confirm(e, reporter)
 	}
 	if !result.Counted {
 		return result
@@ -37,6 +37,9 @@ func (d *Delta) Count(e *Entry) Result {
 		d.add(e.Messages, Failures, d.domainLabel(e.Domain, e.Domain), oneOf(e.AuthFailure, failure.AuthFailures()))
 	default:
 		d.add(e.Messages, ReporterMessages, reporter)
+		if e.Authentic {
+			d.add(e.Messages, AuthenticReporterMessages, reporter)
+		}
 		d.messages(e)
 		d.signers(e, reporter)
 		d.domain(e)
@@ -146,7 +149,8 @@ func (d *Delta) vouch(e *Entry, domain string, class Class, n int64) {
 
 // confirm makes a report authentic that somebody else has sent before it came
 // from its reporter. Its messages are counted already.
-func (d *Delta) confirm(e *Entry) {
+func (d *Delta) confirm(e *Entry, reporter string) {
+	d.add(e.Messages, AuthenticReporterMessages, reporter)
 	for g, n := range e.Groups {
 		d.vouch(e, d.classes(d.domainLabel(g.Domain, e.Domain)), g.Class, n)
 	}

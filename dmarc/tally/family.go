@@ -24,15 +24,18 @@ const (
 
 	SourceMessages   Family = "source_messages"   // domain, source, compliant (true or false)
 	ReporterMessages Family = "reporter_messages" // reporter
-	Reports          Family = "reports"           // kind, reporter, outcome
-	Refusals         Family = "refusals"          // reason
-	Warnings         Family = "warnings"          // code: counted reports that have it
-	TLSSessions      Family = "tls_sessions"      // domain, policy type, result (successful or failed)
-	TLSFailures      Family = "tls_failures"      // domain, result type
-	Failures         Family = "failures"          // domain, auth failure: incidents
-	Authenticated    Family = "authenticated"     // auth: see Auths
-	Overflow         Family = "overflow"          // label (domain, reporter, source or signer)
-	SignerMessages   Family = "signer_messages"   // reporter, domain, DKIM domain, SPF domain, what: see Config.Signers
+	// AuthenticReporterMessages are those of ReporterMessages in authentic reports.
+	AuthenticReporterMessages Family = "authentic_reporter_messages" // reporter
+
+	Reports        Family = "reports"         // kind, reporter, outcome
+	Refusals       Family = "refusals"        // reason
+	Warnings       Family = "warnings"        // code: counted reports that have it
+	TLSSessions    Family = "tls_sessions"    // domain, policy type, result (successful or failed)
+	TLSFailures    Family = "tls_failures"    // domain, result type
+	Failures       Family = "failures"        // domain, auth failure: incidents
+	Authenticated  Family = "authenticated"   // auth: see Auths
+	Overflow       Family = "overflow"        // label (domain, reporter, source or signer)
+	SignerMessages Family = "signer_messages" // reporter, domain, DKIM domain, SPF domain, what: see Config.Signers
 
 	delayFamily Family = "delay" // upper bound in seconds, or sum: see Snapshot.Delay
 	// Families that are never shown.

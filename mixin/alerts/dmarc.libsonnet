@@ -65,10 +65,17 @@ function(c)
     ),
     alert(
       'DMARCReporterMissing',
-      stopped('sum by (%(group)s, reporter) (dmarc_reporter_messages_total{%(dmarc)s, reporter=~"%(expectedReporters)s", reporter!~"%(ignoredReporters)s", reporter!="other"}@)'),
+      // While authentic reports of one come, others in its name hide no silence.
+      stopped('(%s)' % std.join(' or ', [
+        'sum by (%(group)s, reporter) (' + metric + '{%(dmarc)s, reporter=~"%(expectedReporters)s", reporter!~"%(ignoredReporters)s", reporter!="other"}@)'
+        for metric in ['dmarc_authentic_reporter_messages_total', 'dmarc_reporter_messages_total']
+      ])),
       'A reporter that used to send reports has stopped.',
       'No aggregate report of {{ $labels.reporter }} was counted for longer than it has ever rested in the four weeks before.',
-      { interval: '1h', at: 24 * 34, series: { ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(30) + ' 2900x200' } },
+      { interval: '1h', at: 24 * 34, series: {
+        ['dmarc_authentic_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(30) + ' 2900x200',
+        ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(36),
+      } },
       { interval: '1h', at: 24 * 34, series: { ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(36) } },
       wait='1h',
     ),
