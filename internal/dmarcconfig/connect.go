@@ -37,7 +37,7 @@ func (c *File) Trials() ([]Trial, error) {
 	if c.DNS.Watch > 0 && len(c.Domains) > 0 {
 		trials = append(trials, lookUpTrial("dns", c.DNS.Resolver, "_dmarc."+string(c.Domains[0])))
 	}
-	if t := c.Trust.withDefaults(&c.DNS, c.Sources.authServers()); t.Mode != "" && t.Mode != trust.ModeOff && !t.NoDKIM {
+	if t := c.trust(); t.Mode != "" && t.Mode != trust.ModeOff && !t.NoDKIM {
 		trials = append(trials, lookUpTrial("trust", t.Resolver, "example.com"))
 	}
 	return trials, nil

@@ -66,9 +66,12 @@ func (c Trust) withDefaults(dns *DNS, servers []string) Trust {
 
 // Authenticator returns nil when all mails are trusted.
 func (c *File) Authenticator() ingest.Authenticator {
-	t := c.Trust.withDefaults(&c.DNS, c.Sources.authServers())
+	t := c.trust()
 	return t.authenticator()
 }
+
+// trust is what is in force, with the defaults.
+func (c *File) trust() Trust { return c.Trust.withDefaults(&c.DNS, c.Sources.authServers()) }
 
 // authServers are the servers whose Authentication-Results can be believed though
 // nobody names them: Google's, which writes them above all that comes in, if each
