@@ -27,8 +27,8 @@ function(c)
   local since(timestamp, each) =
     local now = std.strReplace(timestamp, '@', '');
     'time() - %s and (\n%s\n)\nor time() - (%s > 0) > %%(silenceDaysAlways)s * 86400' % [now, stopped(timestamp, each), now];
-  // Synthetic weeks: sums that grow each day, or on weekdays, for n days.
-  local daily(n, from=0) = std.join(' ', ['%dx23' % (from + i * 100) for i in std.range(0, n - 1)]);
+  // Sums that grow each day for n days, by samples of six hours, as rules look back.
+  local daily(n, from=0) = std.join(' ', ['%dx3' % (from + i * 100) for i in std.range(0, n - 1)]);
   [a.group('dmarc', [
     alert(
       'DMARCSpoofingSurge',
@@ -72,11 +72,11 @@ function(c)
       ])),
       'A reporter that used to send reports has stopped.',
       'No aggregate report of {{ $labels.reporter }} was counted for longer than it has ever rested in the four weeks before.',
-      { interval: '1h', at: 24 * 34, series: {
-        ['dmarc_authentic_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(30) + ' 2900x200',
+      { interval: '6h', at: 4 * 34, series: {
+        ['dmarc_authentic_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(30) + ' 2900x50',
         ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(36),
       } },
-      { interval: '1h', at: 24 * 34, series: { ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(36) } },
+      { interval: '6h', at: 4 * 34, series: { ['dmarc_reporter_messages_total{%s, reporter="Example Mail"}' % j]: daily(36) } },
       wait='1h',
     ),
     alert(
@@ -84,8 +84,8 @@ function(c)
       since('max by (%(group)s, domain) (dmarc_report_last_end_timestamp_seconds{%(dmarc)s, domain!~"%(parkedDomains)s"}@)', ['silenceDays', 'silenceDaysWeekdays']),
       'Nobody reports about a domain any more.',
       'The latest report about {{ $labels.domain }} covers a period that ended {{ $value | humanizeDuration }} ago, longer than it has ever rested in the four weeks before: its rua address or the mailbox may be broken, or it sends no mail.',
-      { interval: '1h', at: 24 * 34, series: { ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: daily(30, 86400) + ' 89300x200' } },
-      { interval: '1h', at: 24 * 9, series: { ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: '_ 86400x240' } },
+      { interval: '6h', at: 4 * 34, series: { ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: daily(30, 86400) + ' 89300x50' } },
+      { interval: '6h', at: 4 * 9, series: { ['dmarc_report_last_end_timestamp_seconds{%s, domain="shop.example"}' % j]: '_ 86400x60' } },
       wait='1h',
     ),
     alert(
@@ -183,8 +183,8 @@ function(c)
       since('max by (%(group)s, source) (dmarc_source_last_success_timestamp_seconds{%(dmarc)s}@)', ['ingestionSilenceDays', 'silenceDaysWeekdays']),
       'A source has had no input for longer than it ever rests.',
       'Nothing was read from {{ $labels.source }} for {{ $value | humanizeDuration }}, longer than it has ever rested in the four weeks before, though it may be read without an error.',
-      { interval: '1h', at: 24 * 33, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: daily(30, 86400) + ' 89300x200' } },
-      { interval: '1h', at: 24 * 9, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: '_ 86400x240' } },
+      { interval: '6h', at: 4 * 33, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: daily(30, 86400) + ' 89300x50' } },
+      { interval: '6h', at: 4 * 9, series: { ['dmarc_source_last_success_timestamp_seconds{%s, source="imap:reports"}' % j]: '_ 86400x60' } },
       severity='critical',
       wait='1h',
       dashboard='dmarc-exporters',
