@@ -76,6 +76,8 @@
       spoofingFactor: 3,  // times the mean day of the week before
       passRateDrop: 0.1,  // share below the mean of the last 30 days
       messagesFloor: 100,  // fewer messages a day say nothing
+      readyForQuarantine: 0.98,  // share that passes in 30 days
+      readyForReject: 0.995,
       // Silence is judged against the four weeks before: so many days without
       // anything, though each such period of them had something.
       silenceDays: 3,

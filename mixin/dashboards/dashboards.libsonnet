@@ -17,7 +17,7 @@ local row = d.row;
   grafanaDashboards+:: {
     'dmarc-overview.json': d.new(c, 'dmarc-overview', 'DMARC / Overview', 'Is the service healthy, and what do reports say: the first page to open.', c.parts, [
       row('Service health', [exporters.up, exporters.backends, nginx.rate, nginx.errorShare, nginx.p95, redis.queued, pg.used, app.unresolved]),
-      row('Mail', [dmarc.passRate, dmarc.messages, dmarc.unauthenticated, dmarc.reports, dmarc.domains, dmarc.latest, dmarc.byClass, dmarc.passRateByDomain]),
+      row('Mail', [dmarc.passRate, dmarc.messages, dmarc.unauthenticated, dmarc.reports, dmarc.domains, dmarc.latest, dmarc.byClass { timeFrom: '30d' }, dmarc.passRateByDomain { timeFrom: '30d' }]),
       row('Requests', [nginx.requestsByStatus, nginx.latency, nginx.clientErrors]),
       row('Processing', [app.stored, app.organizations, app.newest, app.recordsPass, app.users { span: 8 }, app.processed, app.ingestion, app.freshness, app.oldest, app.tasks, app.triggered]),
     ], variables=[domain]),
@@ -40,10 +40,11 @@ local row = d.row;
     ]),
 
     [if has('dmarc') then 'dmarc-reports.json']: d.new(c, 'dmarc-reports', 'DMARC / Reports', 'What aggregate, TLS and failure reports say about the domains.', ['dmarc'], [
-      row('Domains', [dmarc.passRate, dmarc.messages, dmarc.unauthenticated, dmarc.reports, dmarc.domains, dmarc.latest, dmarc.domainTable]),
-      row('Alignment', [dmarc.byClass, dmarc.alignment, dmarc.byDisposition, dmarc.passRateByDomain]),
-      row('Reporters and policy', [dmarc.reporters, dmarc.policy, dmarc.reporterTable, dmarc.failureReports { span: 12, height: 8 }]),
-      row('Senders', [dmarc.senders, dmarc.senderTable]),
+      row('Domains', [dmarc.passRate, dmarc.messages, dmarc.unauthenticated, dmarc.reports, dmarc.domains, dmarc.latest, dmarc.byClass { span: 24 }, dmarc.domainTable]),
+      row('Policy', [dmarc.readiness, dmarc.policy { height: 9 }]),
+      row('Senders', [dmarc.senders { height: 9 }, dmarc.senderTable]),
+      row('Alignment', [dmarc.alignment, dmarc.byDisposition, dmarc.passRateByDomain { span: 24 }]),
+      row('Reporters', [dmarc.reporters, dmarc.reporterTable, dmarc.failureReports { span: 24, height: 8 }]),
       row('TLS', [dmarc.tlsSessions, dmarc.tlsFailures]),
       row('Reading', [dmarc.reportKinds, dmarc.reportResults, dmarc.refused, dmarc.warnings, dmarc.duplicates, dmarc.auth]),
     ], variables=[domain], from='now-30d', loose=true),

@@ -18,7 +18,7 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
     thresholds: [],  // pairs of value and colour; the first has null
     mappings: [],
     stack: false,
-    every: '30s',  // the least time between points; what counts by the hour has bars
+    every: '30s',  // the least time between points; what counts by the hour or day has bars
     span: 8,
     height: 8,
     links: [],
@@ -72,15 +72,19 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
     datasource: datasource,
     links: s.links,
     transformations: [],
+    // A day's bars in a dashboard of hours show a month.
+    [if std.objectHas(s, 'timeFrom') then 'timeFrom']: s.timeFrom,
   },
+
+  local bars(s) = std.member(['1h', '1d'], s.every),
 
   timeseries(s, selector):: base(s, 'timeseries') + {
     interval: s.every,
     targets: targets(s, selector, exemplar=std.get(s, 'exemplars', false)),
     fieldConfig: fieldConfig(s, {
-      drawStyle: if s.every == '1h' then 'bars' else 'line',
+      drawStyle: if bars(s) then 'bars' else 'line',
       lineWidth: 1,
-      fillOpacity: if s.stack then 30 else 0,
+      fillOpacity: if bars(s) then 80 else if s.stack then 30 else 0,
       showPoints: 'never',
       spanNulls: false,
       lineInterpolation: 'linear',
@@ -134,7 +138,7 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
   // table shows one row for each value of the label by, and a column for each target.
   table(s, selector):: base(s, 'table') + {
     targets: targets(s, selector, instant=true, format='table'),
-    fieldConfig: fieldConfig(s, { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: false, minWidth: 80 }, 'text', 'thresholds') + {
+    fieldConfig: fieldConfig(s, { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: std.objectHas(s, 'sortBy'), minWidth: 80 }, 'text', 'thresholds') + {
       overrides: [
         {
           matcher: { id: 'byName', options: s.targets[i][1] },
@@ -144,7 +148,11 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
         if std.objectHas(std.get(s, 'columns', {}), s.targets[i][1])
       ] + std.get(s, 'overrides', []),
     },
-    options: { showHeader: true, cellHeight: 'sm' },
+    options: { showHeader: true, cellHeight: 'sm' } + (if !std.objectHas(s, 'sortBy') then {} else {
+                                                         // The worst rows come first, and the footer adds up all of them.
+                                                         sortBy: [s.sortBy],
+                                                         footer: { show: true, reducer: ['sum'], countRows: false, enablePagination: true, fields: std.get(s, 'sums', []) },
+                                                       }),
     transformations: [
       { id: 'merge', options: {} },
       {

@@ -9,6 +9,11 @@ local seen(matchers) = '(sum by (domain, class) (%s{%s}) or sum by (domain, clas
 local wide = { span: 12, height: 8 };
 // How tables show the share that passes.
 local passed = [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 1 }, { id: 'min', value: 0 }, { id: 'max', value: 1 }, { id: 'custom.cellOptions', value: { type: 'gauge', mode: 'basic' } }, { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'red' }, { value: 0.9, color: 'orange' }, { value: 0.98, color: 'green' }] } }];
+// toDomain makes the name of a domain lead to its reports.
+local toDomain = [{ matcher: { id: 'byName', options: 'domain' }, properties: [{ id: 'links', value: [{
+  title: 'Reports about ${__value.text}',
+  url: '/d/dmarc-reports?${datasource:queryparam}&${cluster:queryparam}&${job:queryparam}&${__url_time_range}&var-domain=${__value.text}',
+}] }] }];
 local small = { kind: 'stat', span: 4, height: 4 };
 
 function(c) {
@@ -32,6 +37,11 @@ function(c) {
       created,
     ],
 
+  local recent = 'sum by (domain) (%s{%s})' % [messages.recent, d],
+  local known = '%s, source!="other"' % d,
+  local month = seen(d + ', window="30d"'),
+  local share = 'sum by (domain) (%s) / (sum by (domain) (%s) > 0)' % [seen(d + ', window="30d", ' + pass), month],
+
   passRate: s('DMARC pass rate', 'percentunit', 'Share of the messages of the last 7 complete days that pass DMARC: DKIM or SPF is aligned.', [
     ['sum(%s) / sum(%s)' % [seen(d + ', window="7d", ' + pass), seen(d + ', window="7d"')], 'passed'],
   ], small { decimals: 1, min: 0, max: 1, noValue: 'no reports in 7 days', thresholds: [[null, 'red'], [0.9, 'orange'], [0.98, 'green']] }),
@@ -50,53 +60,90 @@ function(c) {
   latest: s('Latest report', 's', 'Time since the end of the latest reported period.', [
     ['time() - max(dmarc_report_last_end_timestamp_seconds{%s})' % d, 'ago'],
   ], small { thresholds: [[null, 'green'], [c.thresholds.silenceDays * 86400, 'red']] }),
-  byClass: s('Messages by class', 'short', 'Messages, as reports arrive, by how they authenticated. Reports come once a day, so most bars are empty.', [
-    [grown('dmarc_messages_by_class_total', d, 'class'), '{{class}}'],
-  ], wide { every: '1h', stack: true, min: 0 }),
-  byDisposition: s('Messages by disposition', 'short', 'Messages, as reports arrive, by what receivers did with them.', [
+  byClass: s('Messages by class and day', 'short', 'Messages by how they authenticated, on the day that reports told of them; only authentic reports count where they come.', [
+    ['sum by (class) (%s and on (domain) %s or %s unless on (domain) %s)' % [
+      grown('dmarc_authentic_messages_total', d, 'domain, class'),
+      recent,
+      grown('dmarc_messages_by_class_total', d, 'domain, class'),
+      recent,
+    ], '{{class}}'],
+  ], wide { every: '1d', stack: true, min: 0 }),
+  byDisposition: s('Messages by disposition and day', 'short', 'Messages by what receivers did with them, on the day that reports told of them.', [
     [grown('dmarc_messages_total', d, 'disposition'), '{{disposition}}'],
-  ], wide { every: '1h', stack: true, min: 0 }),
-  passRateByDomain: s('Pass rate by domain', 'percentunit', 'Share of messages that pass DMARC, of the last 7 complete days.', [
-    ['sum by (domain) (%s) / sum by (domain) (%s)' % [seen(d + ', window="7d", ' + pass), seen(d + ', window="7d"')], '{{domain}}'],
+  ], wide { every: '1d', stack: true, min: 0 }),
+  passRateByDomain: s('Pass rate of the worst domains', 'percentunit', 'Share of messages that pass DMARC, of the last 7 days, of the ten domains where it is lowest.', [
+    ['bottomk(10, sum by (domain) (%s) / (sum by (domain) (%s) > 0))' % [seen(d + ', window="7d", ' + pass), seen(d + ', window="7d"')], '{{domain}}'],
   ], wide { min: 0, max: 1 }),
   alignment: s('Alignment', 'percentunit', 'Share of messages whose DKIM or SPF result is aligned, by verdict, of those in the reports of each bar.', [
     ['%s / (%s > 0)' % [grown('dmarc_messages_total', d + ', dkim="pass"', ''), grown('dmarc_messages_total', d, '')], 'DKIM aligned'],
     ['%s / (%s > 0)' % [grown('dmarc_messages_total', d + ', spf="pass"', ''), grown('dmarc_messages_total', d, '')], 'SPF aligned'],
     ['%s / (%s > 0)' % [grown('dmarc_compliant_messages_total', d, ''), grown('dmarc_messages_total', d, '')], 'either'],
-  ], wide { every: '1h', min: 0, max: 1 }),
-  domainTable: s('Domains', 'short', 'Each domain: messages of the last complete days, share that passes, and when the latest report ended.', [
+  ], wide { every: '1d', min: 0, max: 1 }),
+  domainTable: s('Domains, worst first', 'short', 'Each domain: messages of the last days, share that passes, and when the latest report ended. The name leads to its reports.', [
     ['sum by (domain) (%s)' % seen(d + ', window="1d"'), 'Messages, 1 day'],
-    ['sum by (domain) (%s)' % seen(d + ', window="30d"'), 'Messages, 30 days'],
-    ['sum by (domain) (%s) / (sum by (domain) (%s) > 0)' % [seen(d + ', window="30d", ' + pass), seen(d + ', window="30d"')], 'Passed, 30 days'],
+    ['sum by (domain) (%s)' % month, 'Messages, 30 days'],
+    [share, 'Passed, 30 days'],
     ['sum by (domain) (%s)' % seen(d + ', window="1d", class="unauthenticated"'), 'Unauthenticated, 1 day'],
     ['max by (domain) (dmarc_report_last_end_timestamp_seconds{%s}) * 1000' % d, 'Latest report'],
-  ], { kind: 'table', by: 'domain', span: 24, height: 8, columns: {
+  ], { kind: 'table', by: 'domain', span: 24, height: 9, sortBy: { displayName: 'Passed, 30 days', desc: false }, columns: {
     'Passed, 30 days': passed,
     'Latest report': [{ id: 'unit', value: 'dateTimeAsIso' }],
-  } }),
+  }, overrides: toDomain }),
+  // readiness is a number for each domain, and what it means.
+  readiness: s('Ready for a stricter policy?', 'short', 'Each domain by its messages of the last 30 days: whether it may be protected more, or why not yet. Known senders are those that have a name.', [
+    [std.join(' or ', [
+      'max by (domain) (dmarc_policy_published_info{%s, p="reject"}) * 5' % d,
+      '(sum by (domain) (%s) < %g) * 0' % [month, c.thresholds.messagesFloor],
+      '(%s >= %g) * 0 + 4' % [share, c.thresholds.readyForReject],
+      '(%s >= %g) * 0 + 3' % [share, c.thresholds.readyForQuarantine],
+      '(%s / (%s > 0) >= %g) * 0 + 2' % [
+        grown('dmarc_messages_by_source_total', known + ', compliant="true"', 'domain', '30d'),
+        grown('dmarc_messages_by_source_total', known, 'domain', '30d'),
+        c.thresholds.readyForReject,
+      ],
+      '%s * 0 + 1' % share,
+    ]), 'Verdict'],
+    [share, 'Passed'],
+    ['sum by (domain) (%s)' % month, 'Messages'],
+  ], { kind: 'table', by: 'domain', span: 12, height: 9, sortBy: { displayName: 'Messages', desc: true }, columns: {
+    Passed: passed,
+    Verdict: [
+      { id: 'custom.cellOptions', value: { type: 'color-text' } },
+      { id: 'custom.width', value: 420 },
+      { id: 'mappings', value: [{ type: 'value', options: {
+        '0': { text: 'too few messages to tell', color: 'text', index: 0 },
+        '1': { text: 'not yet: own senders fail', color: 'red', index: 1 },
+        '2': { text: 'known senders pass, others fail: forged, or not named yet', color: 'orange', index: 2 },
+        '3': { text: 'ready for quarantine', color: 'yellow', index: 3 },
+        '4': { text: 'ready for reject', color: 'green', index: 4 },
+        '5': { text: 'rejects already', color: 'blue', index: 5 },
+      } }] },
+    ],
+  }, overrides: toDomain }),
   reporters: s('Reporters', 'short', 'Messages by the organisation that reported them.', [
     ['topk(10, %s)' % grown('dmarc_reporter_messages_total', '%(s)s', 'reporter'), '{{reporter}}'],
-  ], wide { every: '1h', stack: true, min: 0 }),
+  ], wide { every: '1d', stack: true, min: 0 }),
   reporterTable: s('Reporters', 'short', 'Each organisation: reports and messages since counting began.', [
     ['sum by (reporter) (dmarc_reports_total{%(s)s, kind="aggregate", result="counted"})', 'Reports'],
     ['sum by (reporter) (dmarc_reporter_messages_total{%(s)s})', 'Messages'],
   ], { kind: 'table', by: 'reporter', span: 12, height: 8 }),
   senders: s('Senders', 'short', 'Messages by who sent them, as networks tell: well-known services and the senders of the configuration; everyone else is other.', [
     ['topk(10, %s)' % grown('dmarc_messages_by_source_total', d, 'source'), '{{source}}'],
-  ], wide { every: '1h', stack: true, min: 0 }),
-  senderTable: s('Senders', 'short', 'Each sender: messages since counting began, and the share that passes DMARC.', [
-    ['sum by (source) (dmarc_messages_by_source_total{%s})' % d, 'Messages'],
-    ['sum by (source) (dmarc_messages_by_source_total{%s, compliant="true"}) / (sum by (source) (dmarc_messages_by_source_total{%s}) > 0)' % [d, d], 'Passed'],
-  ], { kind: 'table', by: 'source', span: 12, height: 8, columns: { Passed: passed } }),
+  ], wide { every: '1d', stack: true, min: 0 }),
+  senderTable: s('Senders, most failures first', 'short', 'Each sender: messages that reports told of in the range, how many of them failed DMARC, and the share that passed.', [
+    [grown('dmarc_messages_by_source_total', d, 'source', '$__range'), 'Messages'],
+    [grown('dmarc_messages_by_source_total', d + ', compliant="false"', 'source', '$__range'), 'Failed'],
+    ['%s / (%s > 0)' % [grown('dmarc_messages_by_source_total', d + ', compliant="true"', 'source', '$__range'), grown('dmarc_messages_by_source_total', d, 'source', '$__range')], 'Passed'],
+  ], { kind: 'table', by: 'source', span: 12, height: 9, sortBy: { displayName: 'Failed', desc: true }, sums: ['Messages', 'Failed'], columns: { Passed: passed } }),
   policy: s('Published policy', 'short', 'Policy that the latest report about a domain saw.', [
     ['max by (domain, p, sp, adkim, aspf, testing) (dmarc_policy_published_info{%s})' % d, 'Seen'],
   ], { kind: 'table', by: 'domain', span: 12, height: 8, columns: { Seen: [{ id: 'custom.hidden', value: true }] } }),
   tlsSessions: s('TLS sessions', 'short', 'SMTP sessions that TLS reports told of, by result.', [
     [grown('dmarc_tls_sessions_total', d, 'result'), '{{result}}'],
-  ], wide { every: '1h', stack: true, min: 0 }),
+  ], wide { every: '1d', stack: true, min: 0 }),
   tlsFailures: s('TLS failures', 'short', 'Failed SMTP sessions by type of failure.', [
     [grown('dmarc_tls_failures_total', d, 'result_type'), '{{result_type}}'],
-  ], wide { every: '1h', stack: true, min: 0, noValue: 'no failures' }),
+  ], wide { every: '1d', stack: true, min: 0, noValue: 'no failures' }),
   failureReports: s('Failure reports', 'short', 'Incidents in failure reports, by the check that failed.', [
     [grown('dmarc_failure_reports_total', d, 'auth_failure'), '{{auth_failure}}'],
   ], { every: '1h', min: 0, noValue: 'no failure reports' }),
