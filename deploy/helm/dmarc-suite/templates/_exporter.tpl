@@ -77,7 +77,7 @@ spec:
           securityContext:
             {{- include "dmarc-suite.containerSecurity" . | nindent 12 }}
           startupProbe:
-            {{- include "dmarc-suite.probe" (dict "root" .root "path" "/-/ready") | nindent 12 }}
+            {{- include "dmarc-suite.probe" (dict "root" .root "path" "/-/healthy") | nindent 12 }}
             periodSeconds: 2
             failureThreshold: 30
           readinessProbe:
