@@ -41,6 +41,7 @@ type service struct {
 	auth       atomic.Pointer[ingest.Authenticator]
 	senders    atomic.Pointer[ingest.Senders]
 	initial    map[string]ingest.Source
+	everReady  atomic.Bool
 }
 
 // runServe is the command serve.
@@ -69,6 +70,7 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 			}
 			return collectors, nil
 		},
+		Ready:      s.ready,
 		Reload:     s.reload,
 		Handlers:   s.uploads.handlers(),
 		Background: s.run,
@@ -187,6 +189,7 @@ func (s *service) run(ctx context.Context) error {
 	}
 	watch.Go(func() { s.journal.Run(ctx) })
 	watch.Go(func() { s.watchUnreported(ctx) })
+	watch.Go(func() { s.watchReady(ctx) })
 	s.supervisor.Run(ctx, s.journal.Deliver(s.pipeline.Deliver), s.initial)
 	watch.Wait()
 	return nil

@@ -109,6 +109,7 @@ func (f *files) scan(ctx context.Context, deliver Deliver) error {
 		f.queued.Add(int64(n))
 		f.setBacklog(int(f.queued.Load()))
 	}
+	f.reach()
 	defer f.queued.Store(0)
 	for _, folder := range f.folders {
 		if err := f.scanFolder(ctx, deliver, folder); err != nil {

@@ -96,6 +96,7 @@ func (m *Mbox) read(ctx context.Context, deliver Deliver) (time.Duration, error)
 	if err := file.open(); err != nil {
 		return 0, fmt.Errorf("read mbox: %w", err)
 	}
+	m.reach()
 	info := file.before
 	offset, err := m.resume(ctx, file, info.Size())
 	if err != nil {

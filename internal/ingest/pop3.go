@@ -106,6 +106,7 @@ func (p *POP3) session(ctx context.Context, deliver Deliver, failed bool) (troub
 	if err != nil {
 		return false, err
 	}
+	p.reach()
 	there := make(map[string]bool, len(mails))
 	left := 0
 	for _, m := range mails {

@@ -11,6 +11,8 @@ type Status struct {
 	Name string
 	// Up is whether the source can reach what it reads.
 	Up bool
+	// Worked is whether it ever could, be it that it has not read everything yet.
+	Worked bool
 	// Backlog is how many inputs wait to be read, as far as the source knows.
 	Backlog int
 	// Err is what keeps the source from reading; nil when it is up.
@@ -63,6 +65,15 @@ func (h *health) set(err error) {
 		h.status.Since = time.Now()
 	}
 	h.status.Up, h.status.Err = up, err
+	h.status.Worked = h.status.Worked || up
+}
+
+// reach records that what the source reads is there. It is up when it has read
+// all of it without an error.
+func (h *health) reach() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.status.Worked = true
 }
 
 // setBacklog records how many inputs wait.

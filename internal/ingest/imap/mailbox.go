@@ -83,6 +83,7 @@ func (m *Mailbox) set(f *folder, err error) {
 		m.status.Since = time.Now()
 	}
 	m.status.Up, m.status.Err = up, first
+	m.status.Worked = m.status.Worked || up
 }
 
 func (m *Mailbox) setBacklog(f *folder, n int) {

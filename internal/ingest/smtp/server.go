@@ -125,6 +125,7 @@ func (s *Server) set(addr net.Addr, err error) {
 	defer s.mu.Unlock()
 	s.addr = addr
 	s.status.Up, s.status.Err, s.status.Since = addr != nil, err, time.Now()
+	s.status.Worked = s.status.Worked || s.status.Up
 }
 
 // Run listens until ctx ends. Mails that are being received then may finish.
