@@ -28,9 +28,14 @@ func TestParse(t *testing.T) {
 		{"mistyped flag", []string{"--web.listen-adress=:1"}, "", 2, false, "", "test_exporter: unknown flag --web.listen-adress, did you mean --web.listen-address?, try --help\n"},
 		{"flag of another command", []string{"serve", "--strict"}, "", 2, false, "", "test_exporter: --strict is a flag of check, try --help\n"},
 		{"mistyped command", []string{"chekc"}, "", 2, false, "", "test_exporter: unknown command chekc, did you mean check?, try --help\n"},
+		{"command below", []string{"keep", "it"}, "keep it", 0, true, "", ""},
+		{"mistyped command below", []string{"keep", "ti"}, "", 2, false, "", "test_exporter: unknown command keep ti, did you mean keep it?, try --help\n"},
+		{"half a command", []string{"keep"}, "", 2, false, "", "test_exporter: keep needs a word more: keep it, keep them, try --help\n"},
+		{"mistyped flag below", []string{"keep", "it", "--depht=3"}, "", 2, false, "", "test_exporter: unknown flag --depht, did you mean --depth?, try --help\n"},
+		{"flag of a command below", []string{"check", "--depth=3"}, "", 2, false, "", "test_exporter: --depth is a flag of keep it, try --help\n"},
 		{"bad value", []string{"--web.scrape-timeout=x"}, "", 2, false, "", `test_exporter: --web.scrape-timeout: invalid duration "x"; a duration has a unit`},
 		{"no unit", []string{"--web.scrape-timeout=30"}, "", 2, false, "", `test_exporter: --web.scrape-timeout: missing unit in duration "30"; a duration has a unit, such as 30s`},
-		{"unexpected argument", []string{"serve", "x"}, "", 2, false, "", "test_exporter: unknown command or unexpected argument x; the commands are serve, check, try --help\n"},
+		{"unexpected argument", []string{"serve", "x"}, "", 2, false, "", "test_exporter: unknown command or unexpected argument x; the commands are serve, check, keep, try --help\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -38,6 +43,9 @@ func TestParse(t *testing.T) {
 			AddFlags(app, ":9999")
 			app.Command("serve", "Serve metrics.").Default()
 			app.Command("check", "Check things.").Flag("strict", "Find more.").Bool()
+			keep := app.Command("keep", "Keep things.")
+			keep.Command("it", "Keep one.").Flag("depth", "How deep.").Int()
+			keep.Command("them", "Keep all.")
 			var stdout, stderr bytes.Buffer
 			command, code, ok := Parse(app, test.args, &stdout, &stderr)
 			if command != test.command || code != test.code || ok != test.ok {

@@ -68,6 +68,7 @@ func nameVariables(prefix string, command *kingpin.CmdClause) {
 // The errors of kingpin that a typo causes.
 var (
 	unknownFlag    = regexp.MustCompile(`^unknown long flag '--(.*)'$`)
+	halfCommand    = regexp.MustCompile(`^must select a subcommand of '(.*)'$`)
 	unknownCommand = regexp.MustCompile(`^(?:expected command but got "(.*)"|unexpected (.*)|unexpected argument '(.*)')$`)
 )
 
@@ -77,8 +78,12 @@ func explain(app *kingpin.Application, args []string, err error) error {
 	if found := unknownFlag.FindStringSubmatch(err.Error()); found != nil {
 		return explainFlag(app.Model(), found[1])
 	}
+	if found := halfCommand.FindStringSubmatch(err.Error()); found != nil {
+		_, known := below(app.Model(), args)
+		return fmt.Errorf("%s needs a word more: %s", found[1], strings.Join(known, ", "))
+	}
 	if found := unknownCommand.FindStringSubmatch(err.Error()); found != nil {
-		return explainCommand(app.Model(), strings.Join(found[1:], ""))
+		return explainCommand(app.Model(), args, strings.Join(found[1:], ""))
 	}
 	if flag := wrongFlag(app, args, err); flag != "" {
 		return fmt.Errorf("%s: %w", flag, withExample(err))
@@ -92,10 +97,10 @@ func explainFlag(app *kingpin.ApplicationModel, name string) error {
 	for _, f := range app.Flags {
 		known = append(known, f.Name)
 	}
-	for _, c := range app.Commands {
+	for _, c := range app.FlattenedCommands() {
 		for _, f := range c.Flags {
 			if f.Name == name {
-				return fmt.Errorf("--%s is a flag of %s", name, c.Name)
+				return fmt.Errorf("--%s is a flag of %s", name, c.FullCommand)
 			}
 			known = append(known, f.Name)
 		}
@@ -106,14 +111,30 @@ func explainFlag(app *kingpin.ApplicationModel, name string) error {
 	return fmt.Errorf("unknown flag --%s", name)
 }
 
-// explainCommand says what an unknown command may have been meant to be.
-func explainCommand(app *kingpin.ApplicationModel, name string) error {
-	var known []string
-	for _, c := range app.Commands {
-		if !c.Hidden && c.Name != "help" {
-			known = append(known, c.Name)
+// below returns the commands below the one that args begin with, and that one with
+// a space behind it; at the top it is empty.
+func below(app *kingpin.ApplicationModel, args []string) (above string, known []string) {
+	commands := app.Commands
+	for _, arg := range args {
+		for _, c := range commands {
+			if c.Name == arg && len(c.Commands) > 0 {
+				commands, above = c.Commands, above+c.Name+" "
+				break
+			}
 		}
 	}
+	for _, c := range commands {
+		if !c.Hidden && c.Name != "help" {
+			known = append(known, above+c.Name)
+		}
+	}
+	return above, known
+}
+
+// explainCommand says what an unknown command may have been meant to be.
+func explainCommand(app *kingpin.ApplicationModel, args []string, name string) error {
+	above, known := below(app, args)
+	name = above + name
 	switch nearest := typo.Nearest(name, known); {
 	case len(known) == 0:
 		return fmt.Errorf("unexpected argument %s", name)
