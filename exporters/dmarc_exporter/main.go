@@ -54,7 +54,8 @@ func newApp() (*kingpin.Application, *flags) {
 	check.Flag("standard", "RFC that --strict compares with: 9990, or 7489 for reporters that have not moved.").Default("9990").EnumVar(&f.standard, "9990", "7489")
 	check.Arg("path", "Files, or directories, which are read recursively. Use - for standard input.").Required().StringsVar(&f.paths)
 	parse := app.Command("parse", "Print every record of the reports, one per line.")
-	parse.Flag("format", "Output format.").Default("json").EnumVar(&f.parseFormat, "json", "csv")
+	parse.Flag("format", "Output format: json and csv for programs, with everything that reports have, or a table for people.").
+		Default(reportfiles.FormatJSON).EnumVar(&f.parseFormat, reportfiles.FormatJSON, reportfiles.FormatCSV, reportfiles.FormatTable)
 	parse.Arg("path", "Files, or directories, which are read recursively. Use - for standard input.").Required().StringsVar(&f.paths)
 	backfill := app.Command("backfill", "Print the counters of past reports with the timestamps of the reports, as input for promtool tsdb create-blocks-from openmetrics.")
 	f.backfill.addFlags(backfill)
@@ -89,7 +90,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitCode(stderr, reportfiles.Check(ctx, streams, f.paths, f.check))
 	case "parse":
 		limitHeap(0)
-		return exitCode(stderr, reportfiles.Parse(ctx, streams, f.paths, f.parseFormat == "csv"))
+		return exitCode(stderr, reportfiles.Parse(ctx, streams, f.paths, f.parseFormat, reportfiles.Width(stdout)))
 	case "backfill":
 		limitHeap(f.backfill.series)
 		return exitCode(stderr, f.backfill.run(ctx, streams, f.paths))

@@ -32,7 +32,7 @@ func TestExport(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_ = Parse(t.Context(), Streams{Out: &parsed}, []string{samples}, false) // Some are refused.
+	_ = Parse(t.Context(), Streams{Out: &parsed}, []string{samples}, FormatJSON, 0) // Some are refused.
 	known := map[string]bool{}
 	for line := range bytes.Lines(parsed.Bytes()) {
 		known[reduced(t, line)] = true

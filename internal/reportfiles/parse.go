@@ -2,6 +2,7 @@ package reportfiles
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 // output is a piece of what parse prints.
 type output struct {
 	text []byte
+	rows []tableRow // in place of text, in a table
 	// refused is a complaint about an input.
 	refused *refusal
 }
@@ -42,30 +44,43 @@ func refuse(path string, err error) *refusal {
 	return &refusal{Path: path, Error: problem{Reason: e.Reason, Message: e.Error()}}
 }
 
-// outputSize is how much text is collected before it is handed on.
-const outputSize = 16 << 10
+// outputSize is how much text is collected before it is handed on, and outputRows
+// how many rows of a table.
+const (
+	outputSize = 16 << 10
+	outputRows = 100
+)
+
+// The formats of Parse.
+const (
+	FormatJSON  = "json"
+	FormatCSV   = "csv"
+	FormatTable = "table"
+)
 
 // parser prints the reports in files, one file after the other.
 type parser struct {
-	csv    bool
+	format string
 	stdin  io.Reader
 	walker *unpack.Walker
 	dmarc  *dmarc.Decoder
 	buf    bytes.Buffer
+	rows   []tableRow
 }
 
-func newParser(csv bool, stdin io.Reader) *parser {
+func newParser(format string, stdin io.Reader) *parser {
 	d := dmarc.NewDecoder(nil)
 	d.Text = i18n.Text()
-	return &parser{csv: csv, stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), dmarc: d}
+	return &parser{format: format, stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), dmarc: d}
 }
 
 // read prints everything in one file.
 func (p *parser) read(f file, emit func(output)) {
 	flush := func() {
-		if p.buf.Len() > 0 {
-			emit(output{text: bytes.Clone(p.buf.Bytes())})
+		if p.buf.Len() > 0 || len(p.rows) > 0 {
+			emit(output{text: bytes.Clone(p.buf.Bytes()), rows: p.rows})
 			p.buf.Reset()
+			p.rows = nil
 		}
 	}
 	complain := func(err error) {
@@ -85,7 +100,7 @@ func (p *parser) read(f file, emit func(output)) {
 		}
 		err := p.document(doc, f.path, func(l reportjson.Line) {
 			p.print(l)
-			if p.buf.Len() >= outputSize {
+			if p.buf.Len() >= outputSize || len(p.rows) >= outputRows {
 				flush()
 			}
 		})
@@ -115,36 +130,69 @@ func (p *parser) document(doc *unpack.Document, path string, emit func(reportjso
 
 // print adds a line to the buffer, which cannot fail.
 func (p *parser) print(l reportjson.Line) {
-	if p.csv {
+	switch p.format {
+	case FormatCSV:
 		_ = writeRow(&p.buf, l)
-		return
+	case FormatTable:
+		p.rows = append(p.rows, rowOf(l))
+	default:
+		_ = reportjson.Write(&p.buf, l)
 	}
-	_ = reportjson.Write(&p.buf, l)
 }
 
-// Parse prints every record of reports, one per line: as JSON, or as CSV.
-func Parse(ctx context.Context, s Streams, paths []string, asCSV bool) error {
-	if asCSV {
-		if err := writeHeader(s.Out); err != nil {
-			return fmt.Errorf("write output: %w", err)
-		}
+// Parse prints every record of reports, one per line: as JSON, as CSV, or in a
+// table for a terminal of a width, 0 for none.
+func Parse(ctx context.Context, s Streams, paths []string, format string, width int) error {
+	printed, err := newPrinter(s.Out, format, width)
+	if err != nil {
+		return fmt.Errorf("write output: %w", err)
 	}
 	refused := false
-	newWorker := func() func(file, func(output)) { return newParser(asCSV, s.In).read }
-	err := readAll(ctx, paths, newWorker, func(o output) error {
+	newWorker := func() func(file, func(output)) { return newParser(format, s.In).read }
+	err = readAll(ctx, paths, newWorker, func(o output) error {
 		if o.refused == nil {
-			_, err := s.Out.Write(o.text)
-			return err
+			return printed.print(o)
 		}
 		refused = true
-		if asCSV {
-			_, err := fmt.Fprintf(s.Err, "%s: %s\n", o.refused.Path, o.refused.Error.Message)
-			return err
+		if format == FormatJSON {
+			return reportjson.Write(s.Out, o.refused)
 		}
-		return reportjson.Write(s.Out, o.refused)
+		_, err := fmt.Fprintf(s.Err, "%s: %s\n", clean(o.refused.Path), clean(o.refused.Error.Message))
+		return err
 	})
+	if printed.table != nil {
+		err = cmp.Or(err, printed.table.finish())
+	}
 	if err == nil && refused {
 		return ErrRefused
 	}
+	return err
+}
+
+// printer prints what a parser hands on.
+type printer struct {
+	w     io.Writer
+	table *table // of FormatTable
+}
+
+// newPrinter prints what comes before the first line.
+func newPrinter(w io.Writer, format string, width int) (p printer, err error) {
+	p.w = w
+	switch format {
+	case FormatCSV:
+		err = writeHeader(w)
+	case FormatTable:
+		p.table, err = newLineTable(w, width)
+	}
+	return p, err
+}
+
+func (p *printer) print(o output) error {
+	for _, row := range o.rows {
+		if err := p.table.addRow(row); err != nil {
+			return err
+		}
+	}
+	_, err := p.w.Write(o.text)
 	return err
 }

@@ -57,7 +57,7 @@ func TestSchemaOfParse(t *testing.T) {
 	paths := []string{
 		"../../exporters/dmarc_exporter/testdata/reports", "../../dmarc/testdata", "../../dmarc/tlsrpt/testdata", "../../dmarc/failure/testdata",
 	}
-	if err := Parse(t.Context(), Streams{Out: &out}, paths, false); err != nil && !errors.Is(err, ErrRefused) {
+	if err := Parse(t.Context(), Streams{Out: &out}, paths, FormatJSON, 0); err != nil && !errors.Is(err, ErrRefused) {
 		t.Fatal(err)
 	}
 	kinds := wantValid(t, compileSchema(t), out.Bytes())
@@ -142,7 +142,7 @@ func FuzzParseLines(f *testing.F) {
 	schema := compileSchema(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		var out bytes.Buffer
-		if err := Parse(t.Context(), Streams{In: strings.NewReader(text), Out: &out}, []string{"-"}, false); err != nil && !errors.Is(err, ErrRefused) {
+		if err := Parse(t.Context(), Streams{In: strings.NewReader(text), Out: &out}, []string{"-"}, FormatJSON, 0); err != nil && !errors.Is(err, ErrRefused) {
 			t.Fatal(err)
 		}
 		wantValid(t, schema, out.Bytes())
