@@ -123,6 +123,34 @@ func TestReloadRefused(t *testing.T) {
 	}
 }
 
+// TestReloadWithoutStore refuses other domains while the database does not answer,
+// and leaves all else as it was; what needs no database is taken.
+func TestReloadWithoutStore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const office = "senders: [{name: office, networks: [192.0.2.1]}]\n"
+	const rest = "domains: [a.example]\nsources: {directories: [{path: in}]}\n"
+	s, stop := runService(t, dir, map[string]string{"config.yml": rest, "in/keep": ""})
+	defer stop()
+	if err := s.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	writeConfig(t, dir, office+strings.Replace(rest, "a.example", "b.example", 1))
+	if err := s.reload(t.Context()); err == nil || !strings.Contains(err.Error(), "domains: ") {
+		t.Errorf("error %v, want one that names the domains", err)
+	}
+	if sender := inForce["senders"](s); sender == "office" {
+		t.Error("the senders of a reload that failed are in force")
+	}
+	writeConfig(t, dir, office+rest)
+	if err := s.reload(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if sender := inForce["senders"](s); sender != "office" {
+		t.Errorf("sender %q, want the one of the reload", sender)
+	}
+}
+
 // TestReloadLosesNothing adds 50 domains to 300 while reports about 200 of them
 // are read: each counts once, and the new domains count from then on.
 func TestReloadLosesNothing(t *testing.T) {

@@ -42,6 +42,7 @@ type service struct {
 	senders    atomic.Pointer[ingest.Senders]
 	initial    map[string]ingest.Source
 	everReady  atomic.Bool
+	domains    []string // in force; for reload alone
 }
 
 // runServe is the command serve.
@@ -97,7 +98,7 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	s := &service{options: o, logger: logger, supervisor: ingest.Supervisor{Logger: logger}}
+	s := &service{options: o, logger: logger, domains: c.Domains.Strings(), supervisor: ingest.Supervisor{Logger: logger}}
 	if s.dns, err = c.DNS.Collector(c.Domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
@@ -210,9 +211,13 @@ func (s *service) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// What may fail comes first.
-	if err := s.store.SetDomains(ctx, c.Domains.Strings()); err != nil {
-		return fmt.Errorf("domains: %w", err)
+	// What may fail comes first. The database must answer for other domains alone:
+	// while it is away, all else can be put right.
+	if domains := c.Domains.Strings(); !slices.Equal(domains, s.domains) {
+		if err := s.store.SetDomains(ctx, domains); err != nil {
+			return fmt.Errorf("domains: %w", err)
+		}
+		s.domains = domains
 	}
 	s.dns.Change(dns)
 	return s.supervisor.Exchange(ctx, s.use(parts))
