@@ -48,13 +48,17 @@ func (d *Discovery) Requested(exists bool) Disposition {
 // above it, at most eight times (RFC 9989, section 4.10). Internationalised
 // names must be given as A-labels.
 func DiscoverTree(ctx context.Context, r Resolver, domain string) (*Discovery, error) {
+	return (&walker{resolver: r}).tree(ctx, domain)
+}
+
+func (w *walker) tree(ctx context.Context, domain string) (*Discovery, error) {
 	d, err := newDiscovery(domain)
 	if err != nil {
 		return nil, err
 	}
 	var found []walkedRecord
 	for name := d.Domain; name != ""; name = nextTarget(name) {
-		f, err := d.lookup(ctx, r, name)
+		f, err := w.lookup(ctx, d, name)
 		if err != nil {
 			return nil, err
 		}
@@ -88,6 +92,10 @@ func DiscoverTree(ctx context.Context, r Resolver, domain string) (*Discovery, e
 // co.uk for a.example.co.uk, or "" for a suffix of one label; the function of
 // golang.org/x/net/publicsuffix fits.
 func DiscoverPSL(ctx context.Context, r Resolver, domain string, suffix func(domain string) string) (*Discovery, error) {
+	return (&walker{resolver: r}).psl(ctx, domain, suffix)
+}
+
+func (w *walker) psl(ctx context.Context, domain string, suffix func(domain string) string) (*Discovery, error) {
 	d, err := newDiscovery(domain)
 	if err != nil {
 		return nil, err
@@ -97,7 +105,7 @@ func DiscoverPSL(ctx context.Context, r Resolver, domain string, suffix func(dom
 		if d.Record != nil || name == d.Domain && len(d.Queries) > 0 {
 			break
 		}
-		f, err := d.lookup(ctx, r, name)
+		f, err := w.lookup(ctx, d, name)
 		if err != nil {
 			return nil, err
 		}
@@ -122,22 +130,41 @@ type walkedRecord struct {
 	domain   string
 	record   *PolicyRecord
 	warnings []Warning
+	err      error // Nothing else is known then.
 }
 
 func (d *Discovery) apply(f walkedRecord) {
 	d.Record, d.RecordDomain, d.Warnings = f.record, f.domain, f.warnings
 }
 
-// lookup asks for the record of a domain. Several DMARC records at one name
-// are as good as none.
-func (d *Discovery) lookup(ctx context.Context, r Resolver, domain string) (walkedRecord, error) {
+// walker looks up the records of domains, each once.
+type walker struct {
+	resolver Resolver
+	known    []walkedRecord
+}
+
+// lookup returns the record of a domain, for a discovery. Several DMARC records
+// at one name are as good as none.
+func (w *walker) lookup(ctx context.Context, d *Discovery, domain string) (walkedRecord, error) {
+	for i := range w.known {
+		if w.known[i].domain == domain {
+			return w.known[i], w.known[i].err
+		}
+	}
 	name := "_dmarc." + domain
 	d.Queries = append(d.Queries, name)
-	texts, err := lookupTXT(ctx, r, name)
+	f := w.ask(ctx, name)
+	f.domain = domain
+	w.known = append(w.known, f)
+	return f, f.err
+}
+
+func (w *walker) ask(ctx context.Context, name string) walkedRecord {
+	texts, err := lookupTXT(ctx, w.resolver, name)
 	if err != nil {
-		return walkedRecord{}, fmt.Errorf("discover policy: %w", err)
+		return walkedRecord{err: fmt.Errorf("discover policy: %w", err)}
 	}
-	f := walkedRecord{domain: domain}
+	var f walkedRecord
 	records := 0
 	for _, txt := range texts {
 		record, warnings, err := ParseRecord(txt)
@@ -150,7 +177,7 @@ func (d *Discovery) lookup(ctx context.Context, r Resolver, domain string) (walk
 	if records != 1 {
 		f.record, f.warnings = nil, nil
 	}
-	return f, nil
+	return f
 }
 
 func lookupTXT(ctx context.Context, r Resolver, name string) ([]string, error) {
