@@ -234,3 +234,12 @@ func ExampleNewDNS() {
 	// # TYPE dmarc_dns_policy_info gauge
 	// dmarc_dns_policy_info{adkim="",aspf="",domain="example.com",np="",p="reject",sp="",testing=""} 1
 }
+
+func ExampleDNS_Change() {
+	resolver := zone{"_dmarc.example.com.": {"v=DMARC1; p=reject"}, "_dmarc.shop.example.": {"v=DMARC1; p=none"}}
+	d := collector.NewDNS(resolver, []string{"example.com"}, collector.DNSConfig{})
+	d.Change(collector.NewDNS(resolver, []string{"example.com", "shop.example"}, collector.DNSConfig{}))
+	d.Lookup(context.Background()) // Run does that at once.
+	fmt.Println(testutil.CollectAndCount(d, "dmarc_dns_policy_info"))
+	// Output: 2
+}

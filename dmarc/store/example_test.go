@@ -62,3 +62,27 @@ func Example() {
 	// duplicate
 	// [shop.example none pass fail] 7
 }
+
+// A program takes other domains without being started again.
+func ExampleStore_SetDomains() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+	s, err := store.Open(ctx, sqlite.File{Path: filepath.Join(dir, "dmarc.db")}, store.Config{Counts: tally.Config{Domains: []string{"shop.example"}}})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	if err := s.SetDomains(ctx, []string{"shop.example", "news.example"}); err != nil {
+		panic(err)
+	}
+	for _, domain := range s.Snapshot().Domains {
+		fmt.Println(domain.Name)
+	}
+	// Output:
+	// news.example
+	// shop.example
+}
