@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 )
 
 const (
@@ -41,24 +42,9 @@ func (s *service) watchUnreported(ctx context.Context) {
 
 // tellUnreported logs the configured domains without a report, if there are reports about others.
 func tellUnreported(logger *slog.Logger, counts *tally.Snapshot) {
-	const most = 20
-	var names []string
-	missing := 0
-	for _, d := range counts.Domains {
-		if d.Configured && d.LastEnd.IsZero() {
-			if missing++; len(names) < most {
-				names = append(names, d.Name)
-			}
-		}
-	}
-	var others int64
-	for _, series := range counts.Series[tally.Messages] {
-		if series.Labels[0] == tally.Foreign {
-			others = tally.Add(others, series.Value)
-		}
-	}
-	if missing > 0 && others > 0 {
+	domains, foreign := reportfiles.Unreported(counts)
+	if len(domains) > 0 && foreign > 0 {
 		logger.Warn("no report about a configured domain was ever counted, while others count as foreign: look for a misspelt domain, or a rua address that leads elsewhere",
-			"domains", names, "count", missing, "foreign_messages", others)
+			"domains", domains[:min(len(domains), reportfiles.MostUnreported)], "count", len(domains), "foreign_messages", foreign)
 	}
 }

@@ -67,7 +67,7 @@ func Backfill(ctx context.Context, s Streams, paths []string, c BackfillConfig) 
 	if err := errors.Join(b.history.write(out), out.Flush()); err != nil {
 		return fmt.Errorf("write output: %w", err)
 	}
-	return nil
+	return warnUnreported(s.Err, b.tally.Snapshot())
 }
 
 // dated is a report that was found: where, and the day its period ends.

@@ -1,6 +1,7 @@
 package reportfiles
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func Import(ctx context.Context, s Streams, st *store.Store, paths []string, c I
 		err = i.mailbox(ctx, pipeline, mailbox)
 	}
 	if _, e := fmt.Fprintln(s.Out, i); err == nil {
-		err = e
+		err = cmp.Or(e, warnUnreported(s.Err, st.Snapshot()))
 	}
 	if err == nil && i.refused > 0 {
 		err = ErrRefused
