@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -49,12 +50,19 @@ func (s *Store) write(ctx context.Context) {
 	defer close(s.stopped)
 	prune := time.NewTimer(firstPrune)
 	defer prune.Stop()
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var old sync.Once
 	for {
 		select {
 		case <-s.stop:
 			return
 		case <-prune.C:
 			prune.Reset(s.pruneSome(ctx))
+			if !s.config.Once {
+				// What goes wrong shows with the next transaction.
+				old.Do(func() { s.old.Go(func() { _ = s.RollUp(reading) }) })
+			}
 		case first := <-s.requests:
 			batch := s.gather(first)
 			start := time.Now()
@@ -62,6 +70,9 @@ func (s *Store) write(ctx context.Context) {
 			s.usual, s.took = len(batch), time.Since(start)
 			for _, r := range batch {
 				r.done <- err
+			}
+			if err == nil {
+				s.rollUpDue(ctx)
 			}
 		}
 	}
@@ -176,6 +187,7 @@ func (s *Store) transact(ctx context.Context, batch []*request) error {
 		s.counted(delta.Now())
 	}
 	s.known.add(w.keep.new)
+	s.noteLate(w.keep.reports)
 	for i := range w.kept {
 		s.filters.keep(w.kept[i].Key, w.kept[i].Digests)
 	}

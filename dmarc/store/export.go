@@ -22,6 +22,8 @@ type Filter struct {
 	Since, Until time.Time
 	// Domain is the policy domain; empty means any.
 	Domain string
+
+	one *keptAt // the only report
 }
 
 // where returns the condition of a filter, and its arguments.
@@ -43,6 +45,9 @@ func (f *Filter) where(kind unpack.Kind, domain string) (string, []any) {
 	}
 	if f.Domain != "" {
 		add(domain+" = ?", strings.ToLower(strings.TrimSuffix(f.Domain, ".")))
+	}
+	if f.one != nil {
+		add("r.id = ? AND r.day = ?", f.one.id, f.one.day)
 	}
 	return strings.Join(conditions, " AND "), args
 }

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"errors"
+
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
@@ -68,8 +70,14 @@ func (w *writing) missing(e *tally.Entry, details *Details) (bool, error) {
 		case r.Kept >= details.kept:
 			return false, nil
 		default:
-			return true, w.tx.DropReport(tally.DayOf(e.End), r.ID)
+			return true, w.drop(tally.DayOf(e.End), r.ID)
 		}
 	}
 	return true, nil
+}
+
+// drop drops a report, and the rollups that may have it.
+func (w *writing) drop(day tally.Day, id int64) error {
+	w.dropped = true
+	return errors.Join(w.tx.DropReport(day, id), w.tx.Drop(tableRollups, []int64{int64(day)}))
 }

@@ -72,6 +72,10 @@ func (w *writing) prune() (more bool, err error) {
 	dropped, err := w.tx.DropReports(tally.DayOf(oldest), pruneRows)
 	if err != nil || dropped > 0 {
 		w.store.pruned = w.store.pruned || dropped > 0
+		w.dropped = w.dropped || dropped > 0
+		if err == nil {
+			err = w.tx.DropBefore(tableRollups, int64(tally.DayOf(oldest)))
+		}
 		return dropped > 0, err
 	}
 	if !w.store.pruned {

@@ -5,7 +5,7 @@ package store
 type Sheet struct {
 	Name    string
 	Columns []string
-	// Key is the column that tells rows apart which may be known already; empty
+	// Key are the columns that tell rows apart which may be known already; empty
 	// when rows are always new. Of a row that is known, Raised becomes the
 	// larger one of both, or without Raised all columns replace those before.
 	Key    string
@@ -42,6 +42,7 @@ var (
 		"report", "auth_failure", "delivery_result", "source_ip", "arrival", "incidents", "mail_from", "rcpt_to", "dkim_domain", "dkim_selector",
 		"header_from", "reporting_mta", "details", "original",
 	}}
+	sheetRollups  = &Sheet{Name: "rollups", Key: "domain, day", Columns: []string{"domain", "day", "last", "records", "data"}}
 	sheetRefusals = &Sheet{Name: "refusals", Columns: []string{
 		"refused", "source", "input", "reason", "message", "mail_date", "mail_from", "mail_subject", "mail_message_id",
 	}}

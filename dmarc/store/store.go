@@ -26,6 +26,8 @@ type Config struct {
 	Retention time.Duration
 	// Clock says when the clock of Counts is not believed.
 	Clock Clock
+	// Once makes a store that is filled and asked once: no rollups are made.
+	Once bool
 }
 
 // Store is an open store. Close it. Its methods are safe for concurrent use.
@@ -36,6 +38,7 @@ type Store struct {
 	clock    *clock
 	requests chan *request
 	stop     chan struct{}
+	old      sync.WaitGroup // RollUp for what an older version has kept
 	stopped  chan struct{}
 	close    sync.Once
 
@@ -46,11 +49,13 @@ type Store struct {
 	verified map[tally.Day]bool // days whose identities were checked
 	filters  filters
 	boxes    *boxes
-	usual    int           // requests of the last batch
-	took     time.Duration // the last batch
-	measured time.Time     // when the size was asked for
-	stale    bool          // a commit failed in a way that leaves open what is in the database
-	damage   error         // the database turned out to be damaged
+	usual    int               // requests of the last batch
+	took     time.Duration     // the last batch
+	measured time.Time         // when the size was asked for
+	late     late              // records that no rollup has
+	due      map[rollupOf]bool // rollups
+	stale    bool              // a commit failed in a way that leaves open what is in the database
+	damage   error             // the database turned out to be damaged
 
 	mu         sync.RWMutex // guards what follows
 	failure    error        // of the last transaction
@@ -77,6 +82,7 @@ func Open(ctx context.Context, engine Engine, config Config) (*Store, error) {
 	s := &Store{
 		config: config, db: db, tally: tally.New(config.Counts), clock: newClock(config.Clock),
 		known: newKnown(), boxes: newBoxes(), verified: map[tally.Day]bool{},
+		late: late{}, due: map[rollupOf]bool{},
 		requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.start(ctx); err != nil {
@@ -110,6 +116,7 @@ func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.stop)
 		<-s.stopped
+		s.old.Wait()
 		err = s.db.Close()
 	})
 	return err

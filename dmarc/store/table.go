@@ -35,6 +35,8 @@ var (
 	tableIdentityDays = &Table{
 		Name: "identity_days", Columns: []string{"day", "identities", "checksums"}, Keys: 1, Added: 1, Until: 3,
 	}
+	// tableRollups is known by its day alone to what drops rows of it.
+	tableRollups = &Table{Name: "rollups", Columns: []string{"day"}, Keys: 1}
 	// tableTotals counts the rows of the others: a guard cannot show a row
 	// that is missing.
 	tableTotals = &Table{Name: "totals", Columns: []string{"name", "value"}, Keys: 1, Added: 1, Until: 2}

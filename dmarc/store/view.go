@@ -43,14 +43,40 @@ func (v *View) Close() error {
 // Query calls visit with the values of each row of a query: strings, int64s,
 // byte slices or nil. They are valid until visit returns.
 func (v *View) Query(ctx context.Context, visit func(row []any) error, query string, args ...any) error {
-	rows, err := v.config.Tx.QueryContext(ctx, query, args...)
+	if trace, ok := ctx.Value(traceKey{}).(func(string, []any)); ok {
+		trace(query, args)
+	}
+	return v.explain(ctx, eachRow(ctx, v.config.Tx, visit, query, args...))
+}
+
+type traceKey struct{}
+
+// WithTrace returns a context in which f is called with each query of a View
+// before it runs, to find out how the database answers it.
+func WithTrace(ctx context.Context, f func(query string, args []any)) context.Context {
+	return context.WithValue(ctx, traceKey{}, f)
+}
+
+// sqlQuerier is a transaction or a handle for reading.
+type sqlQuerier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// visitError is an error of who visits rows, not of the database.
+type visitError struct{ error }
+
+func (e visitError) Unwrap() error { return e.error }
+
+// eachRow calls visit with the values of each row of a query.
+func eachRow(ctx context.Context, q sqlQuerier, visit func(row []any) error, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return v.explain(ctx, err)
+		return err
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
-		return v.explain(ctx, err)
+		return err
 	}
 	row, places := make([]any, len(columns)), make([]any, len(columns))
 	for i := range row {
@@ -58,13 +84,13 @@ func (v *View) Query(ctx context.Context, visit func(row []any) error, query str
 	}
 	for rows.Next() {
 		if err := rows.Scan(places...); err != nil {
-			return v.explain(ctx, err)
-		}
-		if err := visit(row); err != nil {
 			return err
 		}
+		if err := visit(row); err != nil {
+			return visitError{err}
+		}
 	}
-	return v.explain(ctx, rows.Err())
+	return rows.Err()
 }
 
 // Rows visits the rows of a table.
@@ -75,7 +101,11 @@ func (v *View) Rows(ctx context.Context, table *Table, visit func(row []any) err
 }
 
 func (v *View) explain(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
+	var visited visitError
+	switch {
+	case errors.As(err, &visited):
+		return visited.error
+	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	}
 	return v.config.Explain("read", err)

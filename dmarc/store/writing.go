@@ -19,6 +19,7 @@ type writing struct {
 	refused [][]any
 	keeps   map[version]bool // of keep.reports, as far as they are indexed
 	indexed int
+	dropped bool // reports were dropped
 	doubt   bool // the clock is not believed
 }
 

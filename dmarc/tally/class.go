@@ -28,8 +28,8 @@ func (c Class) Aligned() bool {
 	return c == ClassAlignedBoth || c == ClassDKIMOnly || c == ClassSPFOnly
 }
 
-// classOf returns the class of the messages of a record.
-func classOf(rec *dmarc.Record) Class {
+// ClassOf returns the class of the messages of a record.
+func ClassOf(rec *dmarc.Record) Class {
 	switch dkim, spf := rec.DKIM == dmarc.EvaluationPass, rec.SPF == dmarc.EvaluationPass; {
 	case dkim && spf:
 		return ClassAlignedBoth

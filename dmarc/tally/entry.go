@@ -138,7 +138,7 @@ func (e *Entry) flush(same *sameGroup) {
 func (e *Entry) add(rec *dmarc.Record, source string, same *sameGroup) {
 	g := Group{
 		Domain: rec.HeaderFrom, Disposition: string(rec.Disposition), Source: source,
-		DKIM: rec.DKIM == dmarc.EvaluationPass, SPF: rec.SPF == dmarc.EvaluationPass, Class: classOf(rec),
+		DKIM: rec.DKIM == dmarc.EvaluationPass, SPF: rec.SPF == dmarc.EvaluationPass, Class: ClassOf(rec),
 	}
 	if g.Disposition == "" {
 		g.Disposition = Absent

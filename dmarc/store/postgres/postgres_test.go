@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -37,6 +38,8 @@ func worlds(server *realtest.PostgresServer) func(t testing.TB) storetest.World 
 			Engine: engine(server.DSN("postgres") + " " + schema), Query: in, RecordBytes: 215,
 			Schema1: []string{"DROP SEQUENCE report_ids", "UPDATE meta SET value = '1' WHERE name = 'schema'"},
 			Alter:   func(t testing.TB, statement string) { in(t, statement) },
+			Plan:    func(t testing.TB, query string) string { return fmt.Sprint(in(t, "EXPLAIN "+query)) },
+			Scan:    "Seq Scan on records",
 		}
 	}
 }

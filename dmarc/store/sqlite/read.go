@@ -130,6 +130,9 @@ func (d *database) MarkKeys(ctx context.Context, source, after string, most int)
 
 // Size returns the bytes of the file and of the log beside it.
 func (d *database) Size(context.Context) (int64, error) {
+	if d.memory {
+		return 0, nil
+	}
 	total := int64(0)
 	for _, suffix := range []string{"", "-wal"} {
 		info, err := os.Stat(d.file.Path + suffix)

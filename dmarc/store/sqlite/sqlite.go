@@ -27,6 +27,7 @@ type File struct {
 // database is an open file.
 type database struct {
 	file   File
+	memory bool // there is no file
 	meta   store.Meta
 	lock   *os.File
 	writer *conn
@@ -220,7 +221,12 @@ func (d *database) guarded(f func() error) (err error) {
 }
 
 // Name returns the path, as errors have it.
-func (d *database) Name() string { return "state file " + d.file.Path }
+func (d *database) Name() string {
+	if d.memory {
+		return "state in memory"
+	}
+	return "state file " + d.file.Path
+}
 
 // Meta returns what the file says about itself.
 func (d *database) Meta() store.Meta { return d.meta }

@@ -19,6 +19,10 @@ func TestConforms(t *testing.T) {
 			Engine: file, RecordBytes: 110, Schema1: []string{"PRAGMA user_version = 1"},
 			Alter: func(t testing.TB, statement string) { alter(t, file.Path, statement) },
 			Query: func(t testing.TB, text string) [][]string { return query(t, file.Path, text) },
+			Plan: func(t testing.TB, text string) string {
+				return fmt.Sprint(query(t, file.Path, "EXPLAIN QUERY PLAN "+text))
+			},
+			Scan: "SCAN k",
 		}
 	})
 }

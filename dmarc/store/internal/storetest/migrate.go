@@ -20,7 +20,7 @@ func testMigrate(t *testing.T, w World) {
 	for _, view := range []string{"dmarc_reports", "dmarc_records", "tls_reports", "tls_failure_summaries", "dmarc_failures", "dmarc_refusals"} {
 		w.Alter(t, "DROP VIEW "+view)
 	}
-	for _, table := range []string{"reports", "report_headers", "records", "record_contents", "addresses", "tls_policies", "tls_details", "failures", "refusals"} {
+	for _, table := range []string{"reports", "report_headers", "records", "record_contents", "addresses", "tls_policies", "tls_details", "failures", "refusals", "rollups"} {
 		w.Alter(t, "DROP TABLE "+table)
 	}
 	for _, statement := range w.Schema1 {

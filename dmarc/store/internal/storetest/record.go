@@ -229,9 +229,9 @@ func testRefusals(t *testing.T, w World) {
 	}
 }
 
-// testLarge keeps a report that does not fit into the memory of a draft.
+// testLargeReport keeps a report that does not fit into the memory of a draft.
 // STORE_RECORDS makes it larger; make kill-test does.
-func testLarge(t *testing.T, w World) {
+func testLargeReport(t *testing.T, w World) {
 	records := realtest.Count(t, "STORE_RECORDS", 4000)
 	s := openRecords(t, w, store.RecordsAll)
 	var all []string

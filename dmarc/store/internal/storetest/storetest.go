@@ -25,6 +25,10 @@ type World struct {
 	// Schema1 are the statements that turn a database into one of schema 1,
 	// besides dropping what schema 2 has added.
 	Schema1 []string
+	// Plan returns how a query is answered, and Scan is what it says when every
+	// row of records is read.
+	Plan func(t testing.TB, query string) string
+	Scan string
 	// RecordBytes is how many bytes a record may take, with its share of everything.
 	RecordBytes float64
 }
@@ -67,13 +71,20 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"TLS reports", testTLS},
 		{"failure reports", testFailure},
 		{"refusals", testRefusals},
-		{"large report", testLarge},
+		{"large report", testLargeReport},
 		{"hostile texts", testHostileTexts},
 		{"retention", testRetention},
 		{"view", testView},
 		{"check", testCheck},
 		{"check sums", testCheckMore},
 		{"export", testExport},
+		{"ask", testAsk},
+		{"ask by the day of messages", testAskPeriod},
+		{"rollups follow", testRollupsFollow},
+		{"plans", testPlans},
+		{"readiness", testReadiness},
+		{"many records", testLarge},
+		{"find", testFind},
 		{"fill", testFill},
 		{"fill what is there in part", testFillPart},
 		{"size", testSize},

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+)
+
+// facts are what a content says about the messages of its records.
+type facts struct {
+	class       tally.Class
+	dkim, spf   bool // the aligned verdicts
+	disposition string
+	headerFrom  string
+	sender      string
+	dkimResults []reportjson.DKIM
+	passed      []string // the domains that they were authenticated for, of DKIM first
+}
+
+// pass reports whether the messages passed DMARC.
+func (f *facts) pass() bool { return f.dkim || f.spf }
+
+// passed returns the domains that a record was authenticated for, each once.
+func passed(rec *dmarc.Record) (domains []string) {
+	add := func(domain string, result dmarc.AuthResult) {
+		if domain = strings.ToLower(strings.TrimSuffix(domain, ".")); result == dmarc.AuthResultPass && domain != "" && !slices.Contains(domains, domain) {
+			domains = append(domains, domain)
+		}
+	}
+	for i := range rec.AuthDKIM {
+		add(rec.AuthDKIM[i].Domain, rec.AuthDKIM[i].Result)
+	}
+	for i := range rec.AuthSPF {
+		add(rec.AuthSPF[i].Domain, rec.AuthSPF[i].Result)
+	}
+	return domains
+}
+
+// contentFacts are the facts of contents that were read.
+type contentFacts map[int64]*facts
+
+// maxParameters bounds the parameters of a query.
+const maxParameters = 500
+
+// read reads the contents with ids that are not there yet.
+func (c contentFacts) read(ctx context.Context, v *View, ids []int64) error {
+	ids = slices.DeleteFunc(ids, func(id int64) bool { return c[id] != nil })
+	slices.Sort(ids)
+	for some := range slices.Chunk(slices.Compact(ids), maxParameters) {
+		err := v.Query(ctx, func(row []any) error {
+			id, f, err := readFacts(row)
+			if err != nil {
+				return Damaged(v.Name(), "record_contents: row %d: %w", id, err)
+			}
+			c[id] = f
+			return nil
+		}, "SELECT id, disposition, header_from, sender, dkim, spf, reasons, auth_dkim, auth_spf FROM record_contents WHERE id IN "+list(1, len(some)), anys(some)...)
+		if err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		if c[id] == nil {
+			return Damaged(v.Name(), "records: content %d is missing", id)
+		}
+	}
+	return nil
+}
+
+// readFacts reads a row of record_contents.
+func readFacts(row []any) (id int64, f *facts, err error) {
+	r := cells{row: row}
+	var rec dmarc.Record
+	var reasons []reportjson.Reason
+	var spf []reportjson.SPF
+	f = &facts{}
+	id, f.disposition, f.headerFrom, f.sender = r.number(), r.text(), r.text(), r.text()
+	rec.DKIM, rec.SPF = dmarc.Evaluation(r.text()), dmarc.Evaluation(r.text())
+	r.json(&reasons)
+	r.json(&f.dkimResults)
+	r.json(&spf)
+	for _, reason := range reasons {
+		rec.Reasons = append(rec.Reasons, dmarc.OverrideReason(reason))
+	}
+	for _, a := range f.dkimResults {
+		rec.AuthDKIM = append(rec.AuthDKIM, dmarc.DKIMAuth(a))
+	}
+	for _, a := range spf {
+		rec.AuthSPF = append(rec.AuthSPF, dmarc.SPFAuth(a))
+	}
+	f.class, f.passed = tally.ClassOf(&rec), passed(&rec)
+	f.dkim, f.spf = rec.DKIM == dmarc.EvaluationPass, rec.SPF == dmarc.EvaluationPass
+	return id, f, r.err
+}
+
+// list returns a list of n parameters, of which the first has a number.
+func list(first, n int) string {
+	places := make([]string, n)
+	for i := range places {
+		places[i] = fmt.Sprintf("$%d", first+i)
+	}
+	return "(" + strings.Join(places, ", ") + ")"
+}
+
+// anys boxes values.
+func anys[T any](values []T) []any {
+	all := make([]any, len(values))
+	for i, v := range values {
+		all[i] = v
+	}
+	return all
+}

@@ -1,0 +1,364 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+)
+
+// viewing runs f on what is committed.
+func viewing(t testing.TB, w World, f func(v *store.View) error) {
+	t.Helper()
+	v, err := w.Engine.View(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f(v), v.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask asks a question.
+func ask(t testing.TB, w World, q store.Question) (a *store.Answer) {
+	t.Helper()
+	viewing(t, w, func(v *store.View) (err error) {
+		a, err = store.Ask(context.Background(), v, q)
+		return err
+	})
+	return a
+}
+
+// randomReports makes reports of few reporters about two domains and some days,
+// with as many records as a rollup is made for.
+func randomReports(t testing.TB, seed uint64, reports, records int) *store.Delivery {
+	random := rand.New(rand.NewPCG(seed, 1))
+	var texts []string
+	for i := range reports {
+		end := time.Date(2026, 11, 20+i%3, 23, 59, 59, 0, time.UTC)
+		var all strings.Builder
+		for range records {
+			ok := []string{"pass", "fail"}
+			dkim, spf, domain := ok[random.IntN(2)], ok[random.IntN(2)], fmt.Sprintf("d%d.example", random.IntN(3))
+			fmt.Fprintf(&all, `<record><row><source_ip>192.0.2.%d</source_ip><count>%d</count><policy_evaluated><disposition>%s</disposition><dkim>%s</dkim><spf>%s</spf></policy_evaluated></row>`+
+				`<identifiers><header_from>shop.example</header_from></identifiers><auth_results><dkim><domain>%s</domain><selector>s%d</selector><result>%s</result></dkim></auth_results></record>`,
+				random.IntN(20), 1+random.IntN(9), []string{"none", "reject"}[random.IntN(2)], dkim, spf, domain, random.IntN(2), ok[random.IntN(2)])
+		}
+		texts = append(texts, fmt.Sprintf(`<feedback><report_metadata><org_name>org%d</org_name><report_id>%d-%d</report_id><date_range><begin>%d</begin><end>%d</end></date_range></report_metadata>`+
+			`<policy_published><domain>%s</domain><p>none</p></policy_published>%s</feedback>`, random.IntN(5), seed, i, end.Unix()-86399, end.Unix(), []string{"shop.example", "b.example"}[i%2], &all))
+	}
+	return Read(t, store.DraftConfig{}, unpack.KindAggregate, texts...)
+}
+
+// expected answers a question from the lines of an export.
+func expected(lines []reportjson.Line, q store.Question) map[string]store.Group {
+	all := map[string]store.Group{}
+	orgs := map[string]map[string]bool{}
+	for _, line := range lines {
+		l := line.(*reportjson.Record)
+		if q.Domain != "" && l.Head().Domain != q.Domain || q.Failing && l.Pass || !q.Since.IsZero() && l.End.Before(q.Since) || !q.Until.IsZero() && !l.End.Before(q.Until) {
+			continue
+		}
+		add := func(name string, valid bool) {
+			g := all[name]
+			g.Name = name
+			g.Messages += l.Count
+			if l.Pass {
+				g.PassMessages += l.Count
+			}
+			if l.DKIM == dmarc.EvaluationPass {
+				g.DKIMMessages += l.Count
+			}
+			if l.SPF == dmarc.EvaluationPass {
+				g.SPFMessages += l.Count
+			}
+			if valid {
+				g.ValidMessages += l.Count
+			}
+			if orgs[name] == nil {
+				orgs[name] = map[string]bool{}
+			}
+			orgs[name][l.Org] = true
+			g.Reporters = int64(len(orgs[name]))
+			all[name] = g
+		}
+		switch q.By {
+		case store.BySource:
+			add(l.SourceIP, false)
+		case store.ByDisposition:
+			add(string(l.Disposition), false)
+		case store.BySelector:
+			for _, a := range l.AuthDKIM {
+				add(a.Selector+"._domainkey."+a.Domain, a.Result == dmarc.AuthResultPass)
+			}
+		case store.ByDay:
+			add(l.End.Format(time.DateOnly), false)
+		case store.ByDomain:
+			add(l.Head().Domain, false)
+		case store.ByReporter:
+			add(l.Org, false)
+		case store.BySender:
+			switch {
+			case l.Pass, l.AuthDKIM[0].Result == dmarc.AuthResultPass:
+				add(store.SenderOwn, false)
+			default:
+				add(store.SenderUnauthenticated, false)
+			}
+		}
+	}
+	return all
+}
+
+// holdAnswers holds answers to what the lines of an export come to.
+func holdAnswers(t *testing.T, w World) {
+	t.Helper()
+	lines := export(t, w, store.Filter{})
+	day := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	viewing(t, w, func(v *store.View) error {
+		for _, by := range []store.By{store.BySource, store.ByDisposition, store.BySelector, store.ByDay, store.ByDomain, store.ByReporter} {
+			for i, period := range []store.Period{{}, {Until: day, Domain: "b.example"}, {Since: day, Until: day.AddDate(0, 0, 1)}} {
+				q := store.Question{By: by, Period: period, Failing: i > 0}
+				a, err := store.Ask(t.Context(), v, q)
+				if err != nil {
+					return err
+				}
+				holdAnswer(t, q, a, expected(lines, q))
+			}
+		}
+		return nil
+	})
+}
+
+func holdAnswer(t *testing.T, q store.Question, a *store.Answer, want map[string]store.Group) {
+	t.Helper()
+	got := map[string]store.Group{}
+	for _, g := range a.Groups {
+		got[g.Name] = store.Group{
+			Name: g.Name, Messages: g.Messages, PassMessages: g.PassMessages, DKIMMessages: g.DKIMMessages, SPFMessages: g.SPFMessages,
+			ValidMessages: g.ValidMessages, Reporters: g.Reporters,
+		}
+	}
+	switch q.By {
+	case store.ByDay, store.ByDomain, store.ByReporter: // by the reports alone
+		for name, g := range want {
+			g.DKIMMessages, g.SPFMessages, g.Reporters = 0, 0, got[name].Reporters
+			want[name] = g
+		}
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Fatalf("%+v (-want +got):\n%s", q, diff)
+	}
+	if !slices.IsSortedFunc(a.Groups, func(a, b store.Group) int { return cmp.Compare(b.Messages, a.Messages) }) && q.By != store.ByDay {
+		t.Errorf("%+v: not in the order of messages", q)
+	}
+}
+
+// testAsk answers questions from records, from rollups, and from both.
+func testAsk(t *testing.T, w World) {
+	s := openRecords(t, w, store.RecordsAll)
+	rollups := func() string { return w.Query(t, "SELECT count(*) FROM rollups")[0][0] }
+	Commit(t, s, randomReports(t, 1, 10, 30))
+	if got := rollups(); got != "0" {
+		t.Errorf("%s rollups of few records", got)
+	}
+	holdAnswers(t, w)
+	Commit(t, s, randomReports(t, 2, 60, 80))
+	if err := s.RollUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := rollups(); got != "6" {
+		t.Errorf("%s rollups, want one for each domain and day", got)
+	}
+	holdAnswers(t, w)
+	Commit(t, s, randomReports(t, 9, 10, 30))
+	holdAnswers(t, w)
+	for range 2 { // once with something to add, once with nothing
+		if err := s.RollUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holdAnswers(t, w)
+	a := ask(t, w, store.Question{By: store.BySource, Top: 3})
+	left := int64(0)
+	for _, g := range ask(t, w, store.Question{By: store.BySource}).Groups[3:] {
+		left += g.Messages
+	}
+	if len(a.Groups) != 3 || a.More != 17 || a.MoreMessages != left || a.Reports != 80 || a.Reporters != 5 {
+		t.Errorf("answer %+v, want %d messages more", a, left)
+	}
+	if got := ask(t, w, store.Question{By: store.BySource, Period: store.Period{Domain: "none.example"}}); len(got.Groups) != 0 || got.Reports != 0 {
+		t.Errorf("answer %+v about a domain without reports", got)
+	}
+}
+
+// testAskPeriod counts messages on the day that they were sent, whenever their
+// report ends.
+func testAskPeriod(t *testing.T, w World) {
+	s := openRecords(t, w, store.RecordsAll)
+	for i, p := range [][2]time.Time{
+		{time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 20, 23, 59, 59, 0, time.UTC)},
+		{time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)},
+		{time.Date(2026, 11, 20, 5, 0, 0, 0, time.UTC), time.Date(2026, 11, 21, 5, 0, 0, 0, time.UTC)},
+		{time.Date(2026, 11, 19, 20, 0, 0, 0, time.UTC), time.Date(2026, 11, 20, 20, 0, 0, 0, time.UTC)},
+		{time.Date(2026, 11, 17, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)},
+	} {
+		text := fmt.Sprintf(`<feedback><report_metadata><org_name>a</org_name><report_id>%d</report_id><date_range><begin>%d</begin><end>%d</end></date_range></report_metadata>`+
+			`<policy_published><domain>shop.example</domain><p>none</p></policy_published>%s</feedback>`, i, p[0].Unix(), p[1].Unix(), Record("192.0.2.1", 1, "fail", "fail", ""))
+		Commit(t, s, Read(t, store.DraftConfig{}, unpack.KindAggregate, text))
+	}
+	day := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	a := ask(t, w, store.Question{By: store.BySource, Period: store.Period{Since: day, Until: day.AddDate(0, 0, 1)}})
+	if len(a.Groups) != 1 || a.Groups[0].Messages != 5 || !a.First.Equal(day) || !a.Last.Equal(day) {
+		t.Errorf("answer %+v, want all messages on one day", a)
+	}
+}
+
+// testRollupsFollow drops rollups with their reports.
+func testRollupsFollow(t *testing.T, w World) {
+	now := Now
+	open := func(records store.Records, retention time.Duration) *store.Store {
+		s, err := store.Open(context.Background(), w.Engine, store.Config{
+			Records: records, Retention: retention, Counts: tally.Config{Now: func() time.Time { return now }},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := open(store.RecordsAll, 0)
+	Commit(t, s, randomReports(t, 2, 30, 150))
+	if err := s.RollUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	Close(t, s)
+	// A report that is kept anew is in no rollup twice.
+	w.Alter(t, "DELETE FROM records WHERE n = 5")
+	w.Alter(t, "UPDATE reports SET kept = kept - 1")
+	s = open(store.RecordsAll, 0)
+	fillAll(t, s, 30, randomReports(t, 2, 30, 150))
+	holdAnswers(t, w)
+	if err := s.RollUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	holdAnswers(t, w)
+	Close(t, s)
+	now = time.Date(2026, 12, 2, 0, 0, 0, 0, time.UTC)
+	s = open(store.RecordsAll, 11*24*time.Hour)
+	if err := s.Prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	holdAnswers(t, w)
+	if got := w.Query(t, "SELECT min(day) FROM rollups")[0][0]; got != fmt.Sprint(tally.DayOf(now)-11) {
+		t.Errorf("the first rollup is of day %s", got)
+	}
+	Close(t, s)
+	// What is damaged is said, and no answer.
+	w.Alter(t, "UPDATE rollups SET data = (SELECT digest FROM reports LIMIT 1)")
+	viewing(t, w, func(v *store.View) error {
+		if _, err := store.Ask(t.Context(), v, store.Question{By: store.BySource}); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("error %v, want ErrDamaged", err)
+		}
+		return nil
+	})
+}
+
+// testPlans holds that no question about a domain or a report reads all records.
+func testPlans(t *testing.T, w World) {
+	s := openRecords(t, w, store.RecordsAll)
+	for i := range 2 {
+		Commit(t, s, benchDelivery(t, store.RecordsAll, i*500, 500))
+	}
+	Commit(t, s, randomReports(t, 2, 20, 300))
+	if err := s.RollUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	Close(t, s)
+	w.Alter(t, "ANALYZE")
+	plans := 0
+	ctx := store.WithTrace(t.Context(), func(query string, args []any) {
+		for i := len(args) - 1; i >= 0; i-- {
+			value := fmt.Sprint(args[i])
+			if text, ok := args[i].(string); ok {
+				value = "'" + strings.ReplaceAll(text, "'", "''") + "'"
+			}
+			query = strings.ReplaceAll(query, fmt.Sprintf("$%d", i+1), value)
+		}
+		plans++
+		if plan := w.Plan(t, query); strings.Contains(plan, w.Scan) {
+			t.Errorf("all records are read by\n%s\n%s", query, plan)
+		}
+	})
+	since := Now.AddDate(0, 0, -10)
+	viewing(t, w, func(v *store.View) error {
+		var errs []error
+		for _, domain := range []string{"d3.example", "shop.example"} {
+			for _, by := range []store.By{store.BySource, store.BySender, store.BySelector, store.ByDisposition, store.ByDay, store.ByReporter} {
+				_, err := store.Ask(ctx, v, store.Question{By: by, Period: store.Period{Domain: domain, Since: since}, Failing: true, Top: 20})
+				errs = append(errs, err)
+			}
+			_, err := store.AskReadiness(ctx, v, domain, time.Time{})
+			errs = append(errs, err)
+		}
+		for _, id := range []string{"17", "3-none", "12"} {
+			_, err := store.Find(ctx, v, id, func(reportjson.Line) error { return nil })
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	})
+	if plans < 20 {
+		t.Errorf("only %d queries", plans)
+	}
+}
+
+// testFind finds reports by the id of their reporter and by their number.
+func testFind(t *testing.T, w World) {
+	s := openRecords(t, w, store.RecordsAll)
+	fillAllKinds(t, s)
+	for id, want := range map[string][]string{
+		"1": {"aggregate 1 7", "aggregate 1 2"}, "t1": {"tls t1 5"}, "f1@mail.example": {"failure f1@mail.example 1"}, "none": nil, "99": nil,
+		"2": {"aggregate 2 4"},
+	} {
+		var got []string
+		viewing(t, w, func(v *store.View) error {
+			n, err := store.Find(t.Context(), v, id, func(l reportjson.Line) error {
+				got = append(got, describeLine(l))
+				return nil
+			})
+			if (n == 0) != (want == nil) {
+				t.Errorf("%s: %d reports", id, n)
+			}
+			return err
+		})
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", id, diff)
+		}
+	}
+	s2 := Read(t, store.DraftConfig{}, unpack.KindAggregate, Aggregate("an id", 0, Record("192.0.2.7", 3, "pass", "fail", auth)))
+	Commit(t, s, s2)
+	number := w.Query(t, "SELECT id FROM reports WHERE report_id = 'an id'")[0][0]
+	viewing(t, w, func(v *store.View) error {
+		n, err := store.Find(t.Context(), v, number, func(l reportjson.Line) error {
+			if l.Head().ReportID != "an id" {
+				t.Errorf("found %q", l.Head().ReportID)
+			}
+			return nil
+		})
+		if n != 1 {
+			t.Errorf("%d reports with number %s", n, number)
+		}
+		return err
+	})
+}

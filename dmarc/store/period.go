@@ -1,0 +1,80 @@
+package store
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+)
+
+// Period says which aggregate reports a question is about, by when messages were
+// sent: the day in the middle of the period of their report, in UTC. Its zero
+// value takes all.
+type Period struct {
+	// Since and Until bound the day: not before that of Since, and before that
+	// of Until. Zero ones bound nothing.
+	Since, Until time.Time
+	// Domain is the policy domain; empty means any.
+	Domain string
+}
+
+// sentSQL is when the messages of a report r were sent, in Unix seconds. A report
+// of one day is about that day, whether it ends with its last second or with the
+// next midnight, and wherever its reporter has midnight.
+const sentSQL = "(r.period_begin + r.period_end) / 2"
+
+const daySeconds = 24 * 60 * 60
+
+func sentDay(seconds int64) tally.Day { return tally.Day(max(seconds, 0) / daySeconds) }
+
+// timeOfDay returns when a day begins.
+func timeOfDay(day tally.Day) time.Time { return time.Unix(int64(day)*daySeconds, 0).UTC() }
+
+// longestPeriod is by how many days a report may end after its messages were sent.
+const longestPeriod = 400
+
+// domain returns the domain as it is kept.
+func (p *Period) domain() string { return strings.ToLower(strings.TrimSuffix(p.Domain, ".")) }
+
+// days returns the first and the last day that reports of the period may end on.
+func (p *Period) days() (first, last int64) {
+	last = math.MaxInt32
+	if !p.Since.IsZero() {
+		first = int64(tally.DayOf(p.Since))
+	}
+	if !p.Until.IsZero() {
+		last = int64(tally.DayOf(p.Until)) + longestPeriod
+	}
+	return first, last
+}
+
+// has reports whether messages of a day belong to the period.
+func (p *Period) has(day tally.Day) bool {
+	return (p.Since.IsZero() || day >= tally.DayOf(p.Since)) && (p.Until.IsZero() || day < tally.DayOf(p.Until))
+}
+
+// where returns the condition on reports r, and its arguments.
+func (p *Period) where() (string, []any) {
+	args := []any{string(unpack.KindAggregate)}
+	condition := "r.kind = $1"
+	add := func(text string, value any) {
+		args = append(args, value)
+		condition += " AND " + fmt.Sprintf(text, len(args))
+	}
+	first, last := p.days()
+	if p.Domain != "" {
+		add("r.domain = $%d", p.domain())
+	}
+	if !p.Since.IsZero() {
+		add("r.day >= $%d", first)
+		add(sentSQL+" >= $%d", first*daySeconds)
+	}
+	if !p.Until.IsZero() {
+		add("r.day <= $%d", last)
+		add(sentSQL+" < $%d", int64(tally.DayOf(p.Until))*daySeconds)
+	}
+	return condition, args
+}
