@@ -39,6 +39,7 @@ type flags struct {
 	loginUser   string
 	backfill    backfillOptions
 	store       storeOptions
+	report      reportOptions
 }
 
 // newApp declares the commands and their flags.
@@ -61,6 +62,7 @@ func newApp() (*kingpin.Application, *flags) {
 	f.backfill.addFlags(backfill)
 	backfill.Arg("path", "Files, or directories, which are read recursively.").Required().StringsVar(&f.paths)
 	f.store.addFlags(app)
+	f.report.addFlags(app)
 	f.checkConfig.addFlags(app.Command("check-config", "Check a configuration file, and with --connect also what it depends on."))
 	login := app.Command("login", "Sign in to mailboxes in a browser, by a code, and keep their tokens in the files that oauth2.token_file names.")
 	login.Arg("file", "Configuration file.").Required().StringVar(&f.configFile)
@@ -75,7 +77,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if !ok {
 		return code
 	}
-	for _, paths := range [][]string{f.paths, f.store.paths} {
+	for _, paths := range [][]string{f.paths, f.store.paths, f.report.paths} {
 		for i, path := range paths {
 			if path == "" {
 				paths[i] = "-" // Kingpin takes the dash off.
@@ -106,6 +108,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case "store check":
 		limitHeap(0)
 		return f.store.runCheck(ctx, streams)
+	case "report messages", "report show", "report readiness":
+		return f.report.run(ctx, command, streams)
 	case "check-config":
 		limitHeap(0)
 		return f.checkConfig.run(ctx, stdout, stderr)

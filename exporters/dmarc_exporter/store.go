@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,6 +112,9 @@ func (o *storeOptions) runImport(ctx context.Context, streams reportfiles.Stream
 	pipeline := o.imports.pipeline(logger)
 	pipeline.Sender, pipeline.Authenticate = senders.Name, c.Authenticator()
 	err = reportfiles.Import(ctx, streams, s, slices.Concat(o.paths, folders), reportfiles.ImportConfig{Pipeline: pipeline, Mailboxes: mailboxes})
+	if err == nil || errors.Is(err, reportfiles.ErrRefused) {
+		err = cmp.Or(s.RollUp(ctx), err)
+	}
 	return stateCode(streams, errors.Join(err, s.Close()))
 }
 

@@ -22,6 +22,8 @@ type ImportConfig struct {
 	Pipeline ingest.PipelineConfig
 	// Mailboxes are read besides the files, each once.
 	Mailboxes []ingest.Source
+	// NoArchives leaves out what only an archive has.
+	NoArchives bool
 }
 
 // The size of what is handed to the store at once.
@@ -36,7 +38,7 @@ const importSource = "import"
 // Import adds what a store does not have of the reports in files and sources,
 // and prints what became of them. ErrRefused says that something was no report.
 func Import(ctx context.Context, s Streams, st *store.Store, paths []string, c ImportConfig) error {
-	i := &importer{streams: s, store: st, outcomes: map[tally.Outcome]int{}}
+	i := &importer{streams: s, store: st, outcomes: map[tally.Outcome]int{}, noArchives: c.NoArchives}
 	pipeline := ingest.NewPipeline(i, c.Pipeline)
 	err := i.files(ctx, pipeline, paths)
 	for _, mailbox := range c.Mailboxes {
@@ -58,6 +60,8 @@ func Import(ctx context.Context, s Streams, st *store.Store, paths []string, c I
 type importer struct {
 	streams Streams
 	store   *store.Store
+
+	noArchives bool
 
 	mu       sync.Mutex // guards what follows
 	outcomes map[tally.Outcome]int
@@ -127,7 +131,7 @@ func (i *importer) files(ctx context.Context, pipeline *ingest.Pipeline, paths [
 		group.Go(func() error { return i.deliver(ctx, pipeline, deliveries) })
 	}
 	err := find(paths, func(f file) error {
-		if in, archive := openArchived(f); archive != nil {
+		if in, archive := openArchived(f, i.noArchives); archive != nil {
 			group.Go(func() error {
 				defer in.Close() // It was only read.
 				return i.archived(ctx, pipeline, f.path, archive)

@@ -32,9 +32,10 @@ const lineStart = `{"path":`
 // longestLine bounds a line of an archive.
 const longestLine = 4 << 20
 
-// openArchived opens a file that is an archive, packed or not; nil if it is none.
-func openArchived(f file) (io.ReadCloser, *bufio.Reader) {
-	if f.err != nil || f.path == "-" || f.size < 0 {
+// openArchived opens a file that is an archive, packed or not; nil if it is none
+// or none is wanted.
+func openArchived(f file, none bool) (io.ReadCloser, *bufio.Reader) {
+	if none || f.err != nil || f.path == "-" || f.size < 0 {
 		return nil, nil
 	}
 	in, err := f.open(nil)

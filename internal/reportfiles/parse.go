@@ -51,7 +51,7 @@ const (
 	outputRows = 100
 )
 
-// The formats of Parse.
+// The formats of Parse and of answers.
 const (
 	FormatJSON  = "json"
 	FormatCSV   = "csv"

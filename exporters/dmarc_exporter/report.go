@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
+)
+
+// reportOptions are the flags of the commands of report.
+type reportOptions struct {
+	state      stateOptions
+	configFile string
+	by         string
+	domain     string
+	since      date
+	until      date
+	failing    bool
+	top        int
+	format     string
+	id         string // of show
+	paths      []string
+}
+
+// addFlags declares the commands and their flags.
+func (o *reportOptions) addFlags(app *kingpin.Application) {
+	command := app.Command("report", "Answer questions about the reports that are kept, or about those in files: who sends, what fails and why.")
+	messages := command.Command("messages", "Print how many messages there were, by who sent them or another property. It may be left out: report --by=source.").Default()
+	messages.Flag("by", "What messages are told apart by.").Default(string(store.BySender)).EnumVar(&o.by,
+		string(store.BySource), string(store.BySender), string(store.ByDay), string(store.ByReporter), string(store.BySelector), string(store.ByDomain), string(store.ByDisposition))
+	messages.Flag("since", "Only messages of this day or later, such as 2026-11-01, in UTC: the day in the middle of the period of their report.").SetValue(&o.since)
+	messages.Flag("until", "Only messages before this day.").SetValue(&o.until)
+	messages.Flag("failing", "Only messages that did not pass DMARC.").BoolVar(&o.failing)
+	messages.Flag("top", "Number of groups that are printed, those with the most messages. Use 0 for all. Days are always printed.").Default("20").IntVar(&o.top)
+	messages.Flag("domain", "Only reports about this policy domain.").StringVar(&o.domain)
+	o.addShared(messages)
+
+	show := command.Command("show", "Print one report whole, with all its records.")
+	show.Arg("id", "Report id as its reporter gave it, or the id in the views of the database.").Required().StringVar(&o.id)
+	o.addShared(show)
+
+	readiness := command.Command("readiness", "Say whether a domain can go to p=quarantine or p=reject, and what to fix before.")
+	readiness.Arg("domain", "Policy domain.").Required().StringVar(&o.domain)
+	readiness.Flag("until", "Look at the 30 days before this day, such as 2026-11-29. Without it they end with the last day that a report is about.").SetValue(&o.until)
+	o.addShared(readiness)
+}
+
+// addShared declares what the commands have in common.
+func (o *reportOptions) addShared(c *kingpin.CmdClause) {
+	formats := []string{reportfiles.FormatTable, reportfiles.FormatJSON}
+	if c.Model().Name == "messages" {
+		formats = append(formats, reportfiles.FormatCSV)
+	}
+	c.Flag("format", "Output format.").Default(reportfiles.FormatTable).EnumVar(&o.format, formats...)
+	c.Flag("config.file", "Configuration file of serve: its senders have their names.").StringVar(&o.configFile)
+	o.state.addFlags(c, " It is not read when files are named.")
+	c.Arg("path", "Files, or directories, which are read recursively, instead of the database. Use - for standard input.").StringsVar(&o.paths)
+	shareVariables(c)
+}
+
+// run runs one of the commands.
+func (o *reportOptions) run(ctx context.Context, command string, streams reportfiles.Streams) int {
+	v, refused, err := o.view(ctx, streams)
+	if err != nil {
+		return stateCode(streams, err)
+	}
+	width := reportfiles.Width(streams.Out)
+	switch command {
+	case "report show":
+		err = reportfiles.Show(ctx, streams.Out, v, o.id, o.format, len(o.paths) == 0, width)
+	case "report readiness":
+		err = reportfiles.Readiness(ctx, streams.Out, v, o.domain, o.until.Time, o.format, width)
+	default:
+		q := store.Question{
+			Period: store.Period{Since: o.since.Time, Until: o.until.Time, Domain: o.domain}, By: store.By(o.by), Failing: o.failing, Top: o.top,
+		}
+		err = reportfiles.Report(ctx, streams.Out, v, q, o.format, width)
+	}
+	if err = errors.Join(err, v.Close()); err == nil && refused {
+		return exitRefused
+	}
+	return stateCode(streams, err)
+}
+
+// view opens what is asked: the files, or the database.
+func (o *reportOptions) view(ctx context.Context, streams reportfiles.Streams) (v *store.View, refused bool, err error) {
+	var pipeline ingest.PipelineConfig
+	var engine store.Engine
+	if len(o.paths) > 0 {
+		c, err := dmarcconfig.Load(o.configFile)
+		if err != nil {
+			return nil, false, err
+		}
+		senders, err := c.Senders.Names()
+		if err != nil {
+			return nil, false, err
+		}
+		pipeline.Sender = senders.Name
+	} else if engine, err = o.state.engine(0); err != nil {
+		return nil, false, err
+	}
+	return reportfiles.View(ctx, streams, engine, slices.Clone(o.paths), pipeline)
+}
