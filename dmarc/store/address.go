@@ -18,15 +18,15 @@ const (
 
 // address is what is known of an address beside its records.
 type address struct {
-	sender, guess, host, asName, country string
-	asn                                  int64
+	sender, guess, host, hostSender, asName, country string
+	asn                                              int64
 }
 
 // name returns the name of a sender: that of the network, who the messages were
 // authenticated for, or what the address suggests.
 func (a address) name(authenticated string) string {
 	if a.sender == "" && (authenticated == SenderOwn || authenticated == SenderUnauthenticated) {
-		return cmp.Or(a.guess, a.asName, authenticated)
+		return cmp.Or(a.guess, a.hostSender, a.asName, authenticated)
 	}
 	return cmp.Or(a.sender, authenticated)
 }
@@ -48,9 +48,9 @@ func addressesOf(ctx context.Context, v *View, sources []string) (map[string]add
 	for some := range slices.Chunk(sources, maxParameters) {
 		err := v.Query(ctx, func(row []any) error {
 			c := cells{row: row}
-			known[c.text()] = address{c.text(), c.text(), c.text(), c.text(), c.text(), c.number()}
+			known[c.text()] = address{c.text(), c.text(), c.text(), c.text(), c.text(), c.text(), c.number()}
 			return nil
-		}, "SELECT source_ip, sender, guess, host, as_name, country, asn FROM addresses WHERE source_ip IN "+list(1, len(some)), anys(some)...)
+		}, "SELECT source_ip, sender, guess, host, host_sender, as_name, country, asn FROM addresses WHERE source_ip IN "+list(1, len(some)), anys(some)...)
 		if err != nil {
 			return nil, err
 		}

@@ -178,7 +178,7 @@ func (c *Checked) checkMarks(ctx context.Context, v *View) error {
 func (c *Checked) checkContents(ctx context.Context, v *View) error {
 	n := 0
 	return v.Query(ctx, func(row []any) error {
-		var columns [contentColumns]string
+		var columns [contentColumns - 1]string // without the sender
 		for i := range columns {
 			columns[i], _ = row[1+i].(string)
 		}

@@ -18,12 +18,13 @@ type sentJSON struct {
 	SPF         string `json:"spf,omitempty"`
 }
 
-// contentColumns is how many columns of texts a content has.
-const contentColumns = 10
+// contentColumns is how many columns of texts a content has, of which the last
+// one, the sender, tells no contents apart.
+const contentColumns = 11
 
 // contentOf returns the columns of what a record has in common with others, in
 // the order of sheetContents.
-func contentOf(rec *dmarc.Record, source []byte) (columns [contentColumns]string) {
+func contentOf(rec *dmarc.Record, source []byte, sender string) (columns [contentColumns]string) {
 	reasons := make([]reportjson.Reason, 0, len(rec.Reasons))
 	for _, r := range rec.Reasons {
 		reasons = append(reasons, reportjson.Reason{Type: clean(r.Type), Comment: clean(r.Comment)})
@@ -48,7 +49,7 @@ func contentOf(rec *dmarc.Record, source []byte) (columns [contentColumns]string
 	}
 	return [contentColumns]string{
 		string(rec.Disposition), string(rec.DKIM), string(rec.SPF), clean(rec.HeaderFrom), clean(rec.EnvelopeFrom), clean(rec.EnvelopeTo),
-		jsonText(reasons, len(reasons) > 0), jsonText(dkim, len(dkim) > 0), jsonText(spf, len(spf) > 0), jsonText(sent, sent != sentJSON{}),
+		jsonText(reasons, len(reasons) > 0), jsonText(dkim, len(dkim) > 0), jsonText(spf, len(spf) > 0), jsonText(sent, sent != sentJSON{}), clean(sender),
 	}
 }
 

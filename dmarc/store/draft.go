@@ -25,8 +25,8 @@ const (
 type DraftConfig struct {
 	// Records says which records are kept; a Draft with RecordsOff keeps nothing.
 	Records Records
-	// Sender names the sender at an address; nil names none, as does tally.Other.
-	Sender func(netip.Addr) string
+	// Sender says what is known of who sent the messages of a record; nil knows nothing.
+	Sender func(*dmarc.Record) Sender
 	// Dir is where large reports wait in files without a name; empty means the
 	// directory for temporary files.
 	Dir string
@@ -129,7 +129,7 @@ func (d *Draft) record(rec *dmarc.Record) {
 		source = append(source, clean(rec.Source)...)
 	}
 	c := d.content(rec, source)
-	d.sender(rec.SourceIP, source)
+	d.sender(rec, source)
 	b := binary.BigEndian.AppendUint64(d.key[:0], uint64(c.id))
 	b = binary.AppendUvarint(b, uint64(rec.Count))
 	b = append(binary.AppendUvarint(b, uint64(len(source))), source...)
@@ -154,8 +154,12 @@ func (d *Draft) content(rec *dmarc.Record, source []byte) *content {
 		if len(d.contents) >= maxContents {
 			clear(d.contents)
 		}
-		columns := contentOf(rec, source)
-		c = &content{id: hashID(appendTexts(nil, columns[:]...))}
+		sender := ""
+		if d.config.Sender != nil {
+			sender = d.config.Sender(rec).Authenticated
+		}
+		columns := contentOf(rec, source, sender)
+		c = &content{id: hashID(appendTexts(nil, columns[:contentColumns-1]...))}
 		c.told = binary.BigEndian.AppendUint64(nil, uint64(c.id))
 		c.told = appendTexts(c.told, columns[:]...)
 		d.contents[string(d.key)] = c
@@ -167,19 +171,22 @@ func (d *Draft) content(rec *dmarc.Record, source []byte) *content {
 	return c
 }
 
-// sender tells the name of who sends from an address, once in each report.
-func (d *Draft) sender(ip netip.Addr, source []byte) {
-	if d.config.Sender == nil || d.senders[ip] == d.report {
+// sender tells what is known of an address, once in each report.
+func (d *Draft) sender(rec *dmarc.Record, source []byte) {
+	if d.config.Sender == nil || d.senders[rec.SourceIP] == d.report {
 		return
 	}
 	if len(d.senders) >= maxContents {
 		clear(d.senders)
 	}
-	d.senders[ip] = d.report
-	if name := d.config.Sender(ip); name != "" && name != tally.Other && name != tally.Unknown {
-		d.tell(tagSender, appendTexts(nil, string(source), clean(name)))
-		d.details.named = true
+	d.senders[rec.SourceIP] = d.report
+	s := d.config.Sender(rec)
+	if s.Authenticated = ""; s == (Sender{}) {
+		return
 	}
+	b := appendTexts(nil, string(source), clean(s.Network), clean(s.Guess), clean(s.ASName), clean(s.Country))
+	d.tell(tagSender, binary.AppendUvarint(b, uint64(s.ASN)))
+	d.details.named = true
 }
 
 // header returns what an aggregate report has in common with others.

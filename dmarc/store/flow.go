@@ -131,7 +131,7 @@ func (f *flows) senders(domain string, sources []string, known map[string]addres
 	unitOf := func(at int, sender string) *unit {
 		source := sources[at]
 		a := known[source]
-		name := cmp.Or(a.sender, sender, a.guess, source)
+		name := cmp.Or(a.sender, sender, a.guess, a.hostSender, source)
 		u := units[name]
 		if u == nil {
 			u = &unit{name: name, troubles: map[Problem]*trouble{}}

@@ -23,7 +23,7 @@ type kept struct {
 const maxKnown = 50_000
 
 // known remembers what is kept, to write it once: contents and headers by id
-// with the last month that used them, addresses with their sender.
+// with the last month that used them, addresses with what is known of them.
 type known struct {
 	months  map[int64]int64
 	senders map[string]string
@@ -238,7 +238,7 @@ func (k *keeping) contents() RowReader {
 	})
 }
 
-// addresses returns the senders that are not kept yet.
+// addresses returns what is known of addresses and not kept yet.
 func (k *keeping) addresses() RowReader {
 	if !slices.ContainsFunc(k.reports, func(r kept) bool { return r.details.named }) {
 		return rowsOf(nil)
@@ -247,14 +247,20 @@ func (k *keeping) addresses() RowReader {
 		if t.tag != tagSender {
 			return nil
 		}
-		source, sender := string(t.text()), string(t.text())
-		if k.known.senders[source] == sender || k.new.senders[source] == sender {
+		source := string(t.text())
+		known := string(t.data)
+		if k.known.senders[source] == known || k.new.senders[source] == known {
 			return nil
 		}
 		if len(k.new.senders) < maxKnown {
-			k.new.senders[source] = sender
+			k.new.senders[source] = known
 		}
-		return []any{source, sender}
+		network, guess, name, country := textOf(string(t.text())), textOf(string(t.text())), textOf(string(t.text())), textOf(string(t.text()))
+		var asn any
+		if n := t.number(); n > 0 {
+			asn = n
+		}
+		return []any{source, network, guess, asn, name, country}
 	})
 }
 

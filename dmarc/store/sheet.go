@@ -28,9 +28,10 @@ var (
 	}}
 	sheetRecords  = &Sheet{Name: "records", Columns: []string{"day", "n", "report", "messages", "content", "source_ip"}}
 	sheetContents = &Sheet{Name: "record_contents", Key: "id", Raised: "month", Columns: []string{
-		"id", "month", "disposition", "dkim", "spf", "header_from", "envelope_from", "envelope_to", "reasons", "auth_dkim", "auth_spf", "as_sent",
+		"id", "month", "disposition", "dkim", "spf", "header_from", "envelope_from", "envelope_to", "reasons", "auth_dkim", "auth_spf", "as_sent", "sender",
 	}}
-	sheetAddresses = &Sheet{Name: "addresses", Key: "source_ip", Columns: []string{"source_ip", "sender"}}
+	sheetAddresses = &Sheet{Name: "addresses", Key: "source_ip", Columns: []string{"source_ip", "sender", "guess", "asn", "as_name", "country"}}
+	sheetHosts     = &Sheet{Name: "addresses", Key: "source_ip", Columns: []string{"source_ip", "host", "host_sender", "looked_up"}}
 	sheetPolicies  = &Sheet{Name: "tls_policies", Columns: []string{
 		"report", "n", "policy_type", "domain", "policy", "mx_hosts", "successful_sessions", "failed_sessions",
 	}}

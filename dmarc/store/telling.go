@@ -13,7 +13,7 @@ import (
 const (
 	tagContent = 1 // id, texts
 	tagRecord  = 2 // content, count, source
-	tagSender  = 3 // source, sender
+	tagSender  = 3 // source, network, guess, AS name, country, AS number
 )
 
 // told is one thing that the records of a report are told in. What it holds is

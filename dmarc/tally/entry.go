@@ -41,7 +41,7 @@ type Group struct {
 	Disposition string
 	DKIM, SPF   bool // the aligned verdicts
 	Class       Class
-	// Source is what Reader.Source says about the address; empty without it.
+	// Source is what Reader.Source says about the record; empty without it.
 	Source string
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/failure"
@@ -15,10 +14,9 @@ import (
 // Reader reads documents into entries and keeps its buffers from one to the
 // next. It serves one goroutine; its zero value is ready.
 type Reader struct {
-	// Source names the sender of messages by the address they came from, from
-	// a set of names that is bounded: they become labels. Nil names none. The
-	// zero Addr stands for what is no address.
-	Source func(netip.Addr) string
+	// Source names the sender of the messages of a record, from a set of names
+	// that is bounded: they become labels. Nil names none.
+	Source func(*dmarc.Record) string
 	// Signers collects Entry.Signers for Config.Signers; it costs some time.
 	Signers bool
 	// Record is given each record of an aggregate report with the report as far
@@ -121,7 +119,7 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 		}
 		source := ""
 		if r.Source != nil {
-			source = r.Source(r.record.SourceIP)
+			source = r.Source(&r.record)
 		}
 		e.add(&r.record, source, &same)
 		if err := limits.check(r.record.Count, e.Messages); err != nil {

@@ -57,8 +57,8 @@ func TestReadAggregate(t *testing.T) {
 		record(64, "", "fail", "fail", "shop.example", "sampled_out", spfPass),
 		record(128, "reject", "fail", "fail", "shop.example", "", ""),
 	)
-	reader := &Reader{Source: func(a netip.Addr) string {
-		if a == netip.MustParseAddr("192.0.2.1") {
+	reader := &Reader{Source: func(rec *dmarc.Record) string {
+		if rec.SourceIP == netip.MustParseAddr("192.0.2.1") {
 			return "own"
 		}
 		return ""

@@ -35,11 +35,11 @@ func (o *backfillOptions) run(ctx context.Context, streams reportfiles.Streams, 
 	if err != nil {
 		return err
 	}
-	senders, err := c.Senders.Names()
+	senders, err := c.Names(nil)
 	if err != nil {
 		return err
 	}
 	return reportfiles.Backfill(ctx, streams, paths, reportfiles.BackfillConfig{
-		Settled: time.Duration(o.settled), Domains: append(o.domains.Strings(), c.Domains.Strings()...), Series: o.series, Sender: senders.Name,
+		Settled: time.Duration(o.settled), Domains: append(o.domains.Strings(), c.Domains.Strings()...), Series: o.series, Sender: senders.Label,
 	})
 }

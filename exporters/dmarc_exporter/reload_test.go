@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
@@ -25,10 +26,13 @@ var inForce = map[string]func(*service) string{
 		}
 		return names
 	},
-	"senders": func(s *service) string { return s.nameSender(netip.MustParseAddr("192.0.2.1")) },
-	"dns":     func(s *service) string { return fmt.Sprint(s.dns.Watches()) },
-	"trust":   func(s *service) string { return fmt.Sprint(*s.auth.Load() != nil) },
-	"sources": func(s *service) string { return describe(s.supervisor.Sources()) },
+	"senders": func(s *service) string {
+		return s.labelSender(&dmarc.Record{SourceIP: netip.MustParseAddr("192.0.2.1")})
+	},
+	"addresses": func(s *service) string { return fmt.Sprint(s.hosts.Active()) },
+	"dns":       func(s *service) string { return fmt.Sprint(s.dns.Watches()) },
+	"trust":     func(s *service) string { return fmt.Sprint(*s.auth.Load() != nil) },
+	"sources":   func(s *service) string { return describe(s.supervisor.Sources()) },
 }
 
 // TestReload puts every key of the configuration in force.
@@ -36,14 +40,15 @@ func TestReload(t *testing.T) {
 	t.Parallel()
 	resolver := startDNS(t, "127.0.0.1:0", nil)
 	before := map[string]string{
-		"domains": "[a.example]", "senders": "[{name: office, networks: [192.0.2.1]}]", "dns": "{}", "trust": "{mode: off}", "sources": "{directories: [{path: in}]}",
+		"domains": "[a.example]", "senders": "[{name: office, networks: [192.0.2.1]}]", "addresses": "{}", "dns": "{}", "trust": "{mode: off}", "sources": "{directories: [{path: in}]}",
 	}
 	for key, tt := range map[string]struct{ after, want string }{
-		"domains": {"[b.example, a.example]", "a.example b.example "},
-		"senders": {"[{name: branch, networks: [192.0.2.1]}]", "branch"},
-		"dns":     {`{watch: 1h, resolver: "` + resolver + `"}`, "true"},
-		"trust":   {"{mode: label, auth_serv_ids: [mx.example], no_dkim: true}", "true"},
-		"sources": {"{directories: [{path: other}]}", "dir:"},
+		"domains":   {"[b.example, a.example]", "a.example b.example "},
+		"senders":   {"[{name: branch, networks: [192.0.2.1]}]", "branch"},
+		"dns":       {`{watch: 1h, resolver: "` + resolver + `"}`, "true"},
+		"addresses": {"{reverse_dns: {}}", "true"},
+		"trust":     {"{mode: label, auth_serv_ids: [mx.example], no_dkim: true}", "true"},
+		"sources":   {"{directories: [{path: other}]}", "dir:"},
 	} {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()

@@ -97,11 +97,11 @@ func (o *reportOptions) view(ctx context.Context, streams reportfiles.Streams) (
 		if err != nil {
 			return nil, false, err
 		}
-		senders, err := c.Senders.Names()
+		senders, err := c.Names(nil)
 		if err != nil {
 			return nil, false, err
 		}
-		pipeline.Sender = senders.Name
+		pipeline.Keep.Sender = senders.Of
 	} else if engine, err = o.state.engine(0); err != nil {
 		return nil, false, err
 	}

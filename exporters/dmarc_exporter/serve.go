@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
@@ -17,14 +16,17 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
+	"github.com/dmarc-suite/dmarc-suite/internal/sender"
 )
 
 // service is the exporter at work.
@@ -39,7 +41,8 @@ type service struct {
 	supervisor ingest.Supervisor
 	uploads    uploads
 	auth       atomic.Pointer[ingest.Authenticator]
-	senders    atomic.Pointer[ingest.Senders]
+	senders    atomic.Pointer[sender.Names]
+	hosts      *sender.Hosts
 	initial    map[string]ingest.Source
 	everReady  atomic.Bool
 	domains    []string // in force; for reload alone
@@ -108,8 +111,11 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if o.compat {
 		tellCompat(logger, s.store.Snapshot())
 	}
+	if err := s.knowHosts(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	pipeline := o.pipeline(logger)
-	pipeline.Authenticate, pipeline.Sender = s.authenticate, s.nameSender
+	pipeline.Authenticate, pipeline.Sender, pipeline.Keep.Sender = s.authenticate, s.labelSender, s.nameSender
 	if o.archive.file != "" {
 		if s.archive, err = o.archive.open(logger); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -139,7 +145,8 @@ func (s *service) close() error {
 type parts struct {
 	sources map[string]ingest.Source
 	uploads dmarcconfig.Uploads
-	senders *ingest.Senders
+	senders *sender.Names
+	lookups *sender.Lookups
 	auth    ingest.Authenticator
 }
 
@@ -153,11 +160,15 @@ func (s *service) build(c *dmarcconfig.File) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	senders, err := c.Senders.Names()
+	senders, err := c.Names(s.hosts)
 	if err != nil {
 		return nil, err
 	}
-	return &parts{sources, uploads, senders, c.Authenticator()}, nil
+	lookups, err := c.Addresses.Lookups()
+	if err != nil {
+		return nil, err
+	}
+	return &parts{sources, uploads, senders, lookups, c.Authenticator()}, nil
 }
 
 // use makes parts those in force, but for the sources, which it returns with the
@@ -165,6 +176,7 @@ func (s *service) build(c *dmarcconfig.File) (*parts, error) {
 func (s *service) use(p *parts) map[string]ingest.Source {
 	s.uploads.set(p.uploads, p.sources)
 	s.senders.Store(p.senders)
+	s.hosts.Use(p.lookups)
 	s.auth.Store(&p.auth)
 	return p.sources
 }
@@ -177,8 +189,19 @@ func (s *service) authenticate(ctx context.Context, mail *unpack.Mail, kind unpa
 	return ingest.Authentication{}
 }
 
-// nameSender asks the senders of the current configuration.
-func (s *service) nameSender(a netip.Addr) string { return s.senders.Load().Name(a) }
+// nameSender says who sent a record, by the current configuration.
+func (s *service) nameSender(rec *dmarc.Record) store.Sender { return s.senders.Load().Of(rec) }
+
+// labelSender is nameSender for a label.
+func (s *service) labelSender(rec *dmarc.Record) string { return s.senders.Load().Label(rec) }
+
+// knowHosts makes what knows the names of addresses, with those that are kept.
+func (s *service) knowHosts(ctx context.Context) error {
+	const most, hold = 50_000, 30 * 24 * time.Hour
+	known, err := s.store.Hosts(ctx, time.Now().Add(-hold), most)
+	s.hosts = sender.NewHosts(known, s.store.PutHosts)
+	return err
+}
 
 // run reads the sources until ctx ends.
 func (s *service) run(ctx context.Context) error {
@@ -191,6 +214,7 @@ func (s *service) run(ctx context.Context) error {
 	watch.Go(func() { s.journal.Run(ctx) })
 	watch.Go(func() { s.watchUnreported(ctx) })
 	watch.Go(func() { s.watchReady(ctx) })
+	watch.Go(func() { s.hosts.Run(ctx) })
 	s.supervisor.Run(ctx, s.journal.Deliver(s.pipeline.Deliver), s.initial)
 	watch.Wait()
 	return nil

@@ -97,7 +97,7 @@ func (o *storeOptions) runImport(ctx context.Context, streams reportfiles.Stream
 	if err != nil {
 		return stateCode(streams, err)
 	}
-	senders, err := c.Senders.Names()
+	senders, err := c.Names(nil)
 	if err != nil {
 		return stateCode(streams, err)
 	}
@@ -110,7 +110,7 @@ func (o *storeOptions) runImport(ctx context.Context, streams reportfiles.Stream
 		return stateCode(streams, err)
 	}
 	pipeline := o.imports.pipeline(logger)
-	pipeline.Sender, pipeline.Authenticate = senders.Name, c.Authenticator()
+	pipeline.Sender, pipeline.Keep.Sender, pipeline.Authenticate = senders.Label, senders.Of, c.Authenticator()
 	err = reportfiles.Import(ctx, streams, s, slices.Concat(o.paths, folders), reportfiles.ImportConfig{Pipeline: pipeline, Mailboxes: mailboxes})
 	if err == nil || errors.Is(err, reportfiles.ErrRefused) {
 		err = cmp.Or(s.RollUp(ctx), err)

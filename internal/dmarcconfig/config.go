@@ -17,11 +17,12 @@ import (
 
 // File is the content of the configuration file.
 type File struct {
-	Domains config.Domains `yaml:"domains"`
-	Senders Senders        `yaml:"senders"`
-	DNS     DNS            `yaml:"dns"`
-	Trust   Trust          `yaml:"trust"`
-	Sources Sources        `yaml:"sources"`
+	Domains   config.Domains `yaml:"domains"`
+	Senders   Senders        `yaml:"senders"`
+	DNS       DNS            `yaml:"dns"`
+	Addresses Addresses      `yaml:"addresses"`
+	Trust     Trust          `yaml:"trust"`
+	Sources   Sources        `yaml:"sources"`
 }
 
 // Check finds what no part of the file can find alone.
@@ -277,7 +278,11 @@ func (c *File) Validate() error {
 	if c.Sources.Empty() && c.Sources.file.Has("sources") {
 		return c.Sources.file.Wrap("sources", ErrNoSources)
 	}
-	return nil
+	if _, err := c.Addresses.Lookups(); err != nil {
+		return err
+	}
+	_, err := c.Names(nil)
+	return err
 }
 
 // ErrNoSources is why serve would have nothing to do.

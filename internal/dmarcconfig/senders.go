@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/sender"
 )
 
 // Sender names those who send mail from some networks.
@@ -20,21 +20,21 @@ type Senders []Sender
 
 // Check finds networks that have two names.
 func (l *Senders) Check() error {
-	_, err := l.Names()
+	_, err := sender.New(sender.Config{Networks: l.networks()})
 	return err
 }
 
-// Names returns the names of senders, the well-known ones included.
-func (l *Senders) Names() (*ingest.Senders, error) {
-	own := make([]ingest.Sender, 0, len(*l))
+// networks returns the networks with their names.
+func (l *Senders) networks() []sender.Network {
+	own := make([]sender.Network, 0, len(*l))
 	for _, c := range *l {
-		s := ingest.Sender{Name: c.Name}
+		s := sender.Network{Name: c.Name}
 		for _, n := range c.Networks {
 			s.Networks = append(s.Networks, netip.Prefix(n))
 		}
 		own = append(own, s)
 	}
-	return ingest.NewSenders(own)
+	return own
 }
 
 // network is a network in CIDR notation, or a single address.

@@ -8,7 +8,6 @@ import (
 	"hash/maphash"
 	"io"
 	"log/slog"
-	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -51,11 +50,10 @@ type PipelineConfig struct {
 	Signers bool
 	// Limits bounds what a report may claim.
 	Limits tally.Limits
-	// Sender names the sender at an address; nil names none. It is called by
-	// several goroutines.
-	Sender func(netip.Addr) string
-	// Keep says what the store keeps of reports beside the counts. Its Sender is
-	// that of the pipeline.
+	// Sender names the sender of a record, as a label; nil names none. It is
+	// called by several goroutines, as is the Sender of Keep.
+	Sender func(*dmarc.Record) string
+	// Keep says what the store keeps of reports beside the counts.
 	Keep store.DraftConfig
 	// Originals keeps the mails of failure reports as they were received.
 	Originals bool
@@ -115,7 +113,6 @@ func (p *Pipeline) newReader() *reader {
 // NewPipeline returns a Pipeline that counts in store.
 func NewPipeline(store Store, c PipelineConfig) *Pipeline {
 	setDefault(&c.Workers, runtime.GOMAXPROCS(0))
-	c.Keep.Sender = c.Sender
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
@@ -26,8 +26,8 @@ type BackfillConfig struct {
 	Domains []string
 	// Series is the budget of series, as tally.Config.Budget.
 	Series int
-	// Sender names the owner of an address; nil knows none.
-	Sender func(netip.Addr) string
+	// Sender names the sender of a record; nil names none.
+	Sender func(*dmarc.Record) string
 }
 
 // backfilled are the metrics that backfill writes: those that say what
@@ -78,7 +78,7 @@ type dated struct {
 }
 
 // readEntries reads the reports in files.
-func readEntries(ctx context.Context, stdin io.Reader, paths []string, sender func(netip.Addr) string, visit func(dated) error) error {
+func readEntries(ctx context.Context, stdin io.Reader, paths []string, sender func(*dmarc.Record) string, visit func(dated) error) error {
 	newWorker := func() func(file, func(dated)) {
 		c := newChecker(stdin, sender)
 		return func(f file, emit func(dated)) {
@@ -117,7 +117,7 @@ type backfill struct {
 	registry *prometheus.Registry
 	history  history
 	now      time.Time
-	sender   func(netip.Addr) string
+	sender   func(*dmarc.Record) string
 }
 
 func newBackfill(c *BackfillConfig) (*backfill, error) {

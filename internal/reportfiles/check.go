@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -89,7 +88,7 @@ type checker struct {
 	reader tally.Reader
 }
 
-func newChecker(stdin io.Reader, sender func(netip.Addr) string) *checker {
+func newChecker(stdin io.Reader, sender func(*dmarc.Record) string) *checker {
 	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), reader: tally.Reader{Source: sender, Text: i18n.Text()}}
 }
 

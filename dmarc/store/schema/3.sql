@@ -16,6 +16,7 @@ CREATE INDEX reports_report_id ON reports USING hash (report_id); -- postgres
 ALTER TABLE record_contents ADD COLUMN sender TEXT;
 ALTER TABLE addresses ADD COLUMN guess TEXT;
 ALTER TABLE addresses ADD COLUMN host TEXT;
+ALTER TABLE addresses ADD COLUMN host_sender TEXT;
 ALTER TABLE addresses ADD COLUMN looked_up BIGINT;
 DROP VIEW dmarc_records;
 CREATE VIEW dmarc_records AS SELECT
@@ -27,7 +28,7 @@ CREATE VIEW dmarc_records AS SELECT
   c.auth_dkim::json -> 0 ->> 'domain' AS dkim_domain, c.auth_dkim::json -> 0 ->> 'result' AS dkim_result, -- postgres
   c.auth_dkim::json -> 0 ->> 'selector' AS dkim_selector, c.auth_spf::json -> 0 ->> 'domain' AS spf_domain, -- postgres
   c.auth_spf::json -> 0 ->> 'result' AS spf_result, c.auth_spf::json -> 0 ->> 'scope' AS spf_scope, -- postgres
-  c.reasons, c.auth_dkim, c.auth_spf, c.as_sent, coalesce(a.sender, c.sender, a.guess, a.as_name) AS sender,
+  c.reasons, c.auth_dkim, c.auth_spf, c.as_sent, coalesce(a.sender, c.sender, a.guess, a.host_sender, a.as_name) AS sender,
   a.asn, a.as_name, a.country, a.host, r.domain, r.org_name,
   datetime(r.period_begin, 'unixepoch') AS date_begin, datetime(r.period_end, 'unixepoch') AS date_end, -- sqlite
   datetime(r.received, 'unixepoch') AS created_at -- sqlite

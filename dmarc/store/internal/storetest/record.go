@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
@@ -85,11 +86,11 @@ const auth = `<dkim><domain>a.example</domain><selector>s1</selector><result>pas
 
 func testAggregate(t *testing.T, w World) {
 	s := openRecords(t, w, store.RecordsAll)
-	sender := func(a netip.Addr) string {
-		if a == netip.MustParseAddr("192.0.2.1") {
-			return "Example ESP"
+	sender := func(rec *dmarc.Record) store.Sender {
+		if rec.SourceIP == netip.MustParseAddr("192.0.2.1") {
+			return store.Sender{Network: "Example ESP", ASN: 64500, ASName: "Example AS", Country: "NL"}
 		}
-		return tally.Other
+		return store.Sender{Authenticated: "a service"}
 	}
 	config := store.DraftConfig{Sender: sender}
 	first := Aggregate("1", 0, Record("192.0.2.1", 7, "pass", "fail", auth), Record("2001:DB8::1", 2, "fail", "fail", ""), Record("no address", 1, "fail", "PASS", ""))
@@ -106,8 +107,8 @@ func testAggregate(t *testing.T, w World) {
 	wantRows(t, w, `SELECT id, report_id, source_ip, count, disposition, dkim, spf, header_from, envelope_from, envelope_to, dkim_domain, dkim_result, dkim_selector,
 		spf_domain, spf_result, spf_scope, created_at, sender, domain FROM dmarc_records ORDER BY id`,
 		"16777216|1|192.0.2.1|7|none|pass|fail|shop.example|bounce.example||a.example|pass|s1|bounce.example|softfail|mfrom|2026-11-24 12:00:00|Example ESP|shop.example",
-		"16777217|1|2001:db8::1|2|none|fail|fail|shop.example|bounce.example||||||||2026-11-24 12:00:00||shop.example",
-		"16777218|1|no address|1|none|fail|pass|shop.example|bounce.example||||||||2026-11-24 12:00:00||shop.example",
+		"16777217|1|2001:db8::1|2|none|fail|fail|shop.example|bounce.example||||||||2026-11-24 12:00:00|a service|shop.example",
+		"16777218|1|no address|1|none|fail|pass|shop.example|bounce.example||||||||2026-11-24 12:00:00|a service|shop.example",
 		"33554432|2|192.0.2.1|3|none|pass|fail|shop.example|bounce.example||a.example|pass|s1|bounce.example|softfail|mfrom|2026-11-24 12:00:00|Example ESP|shop.example",
 	)
 	wantRows(t, w, "SELECT auth_dkim, auth_spf, as_sent FROM dmarc_records WHERE id IN (16777216, 16777217) ORDER BY id",
@@ -115,6 +116,19 @@ func testAggregate(t *testing.T, w World) {
 		`||{"source_ip":"2001:DB8::1"}`,
 	)
 	wantRows(t, w, "SELECT count(*) FROM record_contents", "3")
+	wantRows(t, w, "SELECT DISTINCT source_ip, asn, as_name, country FROM dmarc_records WHERE asn > 0", "192.0.2.1|64500|Example AS|NL")
+	looked := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	hosts := []store.Host{{Address: netip.MustParseAddr("192.0.2.1"), Host: "mx.example", Sender: "example", LookedUp: looked}}
+	for range 2 {
+		if err := s.PutHosts(t.Context(), hosts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Hosts(t.Context(), looked, 10)
+	if diff := cmp.Diff(hosts, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" || err != nil {
+		t.Errorf("hosts %v (-want +got):\n%s", err, diff)
+	}
+	wantRows(t, w, "SELECT DISTINCT sender, host, asn FROM dmarc_records WHERE source_ip = '192.0.2.1'", "Example ESP|mx.example|64500")
 	// The sums over records are those of the counts.
 	wantRows(t, w, "SELECT disposition, dkim, spf, sum(count) FROM dmarc_records GROUP BY 1, 2, 3 ORDER BY 4", "none|fail|pass|1", "none|fail|fail|2", "none|pass|fail|10")
 	if diff := cmp.Diff(map[string]int64{"shop.example,none,pass,fail": 10, "shop.example,none,fail,fail": 2, "shop.example,none,fail,pass": 1}, Sums(s.Snapshot(), tally.Messages)); diff != "" {

@@ -1,6 +1,7 @@
-package ingest
+package sender
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -17,8 +18,17 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 	return all
 }
 
+// newNames makes names of networks alone.
+func newNames(own []Network) (*Names, error) { return New(Config{Networks: own}) }
+
+// named returns the name of the network of an address.
+func (n *Names) named(a netip.Addr) string {
+	own, known := n.network(a)
+	return cmp.Or(own, known, tally.Other)
+}
+
 func TestSenders(t *testing.T) {
-	senders, err := NewSenders([]Sender{
+	senders, err := newNames([]Network{
 		{"office", prefixes("192.0.2.0/25", "2001:db8::/32")},
 		{"printer", prefixes("192.0.2.9/32")},
 		{"office", prefixes("192.0.2.200/32")},
@@ -37,11 +47,11 @@ func TestSenders(t *testing.T) {
 		"40.107.22.1": "microsoft", "2a01:111:f403:c205::1": "microsoft", "54.240.8.1": "amazon_ses",
 		"50.31.156.100": "postmark", "167.89.1.1": "sendgrid", "17.58.6.1": "apple",
 	} {
-		if got := senders.Name(netip.MustParseAddr(address)); got != want {
+		if got := senders.named(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s is %q, want %q", address, got, want)
 		}
 	}
-	if got := senders.Name(netip.Addr{}); got != tally.Other {
+	if got := senders.named(netip.Addr{}); got != tally.Other {
 		t.Errorf("no address is %q, want %q", got, tally.Other)
 	}
 }
@@ -49,7 +59,7 @@ func TestSenders(t *testing.T) {
 // TestKnownSenders holds the list to its form: few names, in lower case, sorted out of nothing else.
 func TestKnownSenders(t *testing.T) {
 	var names []string
-	for _, s := range parseSenders(knownSenders) {
+	for _, s := range parseNetworks(knownNetworks) {
 		if strings.ToLower(s.Name) != s.Name || strings.ContainsAny(s.Name, " -.") {
 			t.Errorf("name %q", s.Name)
 		}
@@ -58,9 +68,6 @@ func TestKnownSenders(t *testing.T) {
 	slices.Sort(names)
 	if names = slices.Compact(names); len(names) < 20 || len(names) > 50 {
 		t.Errorf("%d names, want 20 to 50: they become labels", len(names))
-	}
-	if (&Senders{}).Name(netip.MustParseAddr("74.125.0.1")) != tally.Other {
-		t.Error("the zero value knows names")
 	}
 }
 
@@ -72,15 +79,15 @@ func TestSendersRandom(t *testing.T) {
 	}
 	for range 200 {
 		seen := map[netip.Prefix]string{}
-		var own []Sender
+		var own []Network
 		for i := range random.IntN(12) + 1 {
 			p := netip.PrefixFrom(address(), 20+random.IntN(13)).Masked()
 			if name := string(rune('a' + i)); seen[p] == "" {
 				seen[p] = name
-				own = append(own, Sender{name, []netip.Prefix{p}})
+				own = append(own, Network{name, []netip.Prefix{p}})
 			}
 		}
-		senders, err := NewSenders(own)
+		senders, err := newNames(own)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +98,7 @@ func TestSendersRandom(t *testing.T) {
 					want, bits = name, p.Bits()
 				}
 			}
-			if got := senders.Name(a); got != want {
+			if got := senders.named(a); got != want {
 				t.Fatalf("%s is %q, want %q of %v", a, got, want, seen)
 			}
 		}
@@ -101,34 +108,34 @@ func TestSendersRandom(t *testing.T) {
 func TestSendersRefused(t *testing.T) {
 	network := prefixes("192.0.2.0/24")
 	for _, tt := range []struct {
-		own  []Sender
+		own  []Network
 		want string
 	}{
-		{[]Sender{{"", network}}, "no name"},
-		{[]Sender{{"a", nil}}, "no networks"},
-		{[]Sender{{"other", network}}, "stands for"},
-		{[]Sender{{" a", network}}, "spaces"},
-		{[]Sender{{"a\n", network}}, "cannot be shown"},
-		{[]Sender{{"a\xff", network}}, "cannot be shown"},
-		{[]Sender{{strings.Repeat("a", 101), network}}, "longer than 100"},
-		{[]Sender{{"a", []netip.Prefix{{}}}}, "is no network"},
-		{[]Sender{{"a", []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")}}}, "is no network"},
-		{[]Sender{{"a", network}, {"b", network}}, `given to "a" and to "b"`},
+		{[]Network{{"", network}}, "no name"},
+		{[]Network{{"a", nil}}, "no networks"},
+		{[]Network{{"other", network}}, "stands for"},
+		{[]Network{{" a", network}}, "spaces"},
+		{[]Network{{"a\n", network}}, "cannot be shown"},
+		{[]Network{{"a\xff", network}}, "cannot be shown"},
+		{[]Network{{strings.Repeat("a", 101), network}}, "longer than 100"},
+		{[]Network{{"a", []netip.Prefix{{}}}}, "is no network"},
+		{[]Network{{"a", []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")}}}, "is no network"},
+		{[]Network{{"a", network}, {"b", network}}, `given to "a" and to "b"`},
 	} {
-		if _, err := NewSenders(tt.own); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := newNames(tt.own); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("error %v, want %q", err, tt.want)
 		}
 	}
 }
 
 func BenchmarkSenders(b *testing.B) {
-	senders, err := NewSenders(nil)
+	senders, err := newNames(nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	a := netip.MustParseAddr("198.2.130.7")
 	b.ReportAllocs()
 	for range b.N {
-		senders.Name(a)
+		senders.named(a)
 	}
 }

@@ -1,4 +1,4 @@
-package ingest
+package sender
 
 import (
 	"cmp"
@@ -14,56 +14,24 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
-// Sender is a name for those who send mail from some networks. Names become labels.
-type Sender struct {
+// Network is a name for those who send mail from some networks. Names become labels.
+type Network struct {
 	Name     string
 	Networks []netip.Prefix
 }
 
-// Senders names senders by their addresses. The zero value names none.
-type Senders struct {
-	own, known networks
-}
+//go:embed networks.txt
+var knownNetworks string
 
-//go:embed senders.txt
-var knownSenders string
-
-// NewSenders returns the names of own senders and of well-known ones. Own
-// names win, and of those the one with the smallest network.
-func NewSenders(own []Sender) (*Senders, error) {
-	known, err := newNetworks(parseSenders(knownSenders))
-	if err != nil {
-		return nil, fmt.Errorf("well-known senders: %w", err)
-	}
-	s := &Senders{known: known}
-	if s.own, err = newNetworks(own); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// Name returns the sender at an address, and tally.Other for one without a name
-// or for what is no address.
-func (s *Senders) Name(a netip.Addr) string {
-	a = a.Unmap().WithZone("")
-	if name := s.own.find(a); name != "" {
-		return name
-	}
-	if name := s.known.find(a); name != "" {
-		return name
-	}
-	return tally.Other
-}
-
-// parseSenders reads lines of a name and networks. The file is ours: a mistake is found by its test.
-func parseSenders(text string) []Sender {
-	var all []Sender
+// parseNetworks reads lines of a name and networks. The file is ours: a mistake is found by its test.
+func parseNetworks(text string) []Network {
+	var all []Network
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
 		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
 			continue
 		}
-		s := Sender{Name: fields[0]}
+		s := Network{Name: fields[0]}
 		for _, network := range fields[1:] {
 			prefix, _ := netip.ParsePrefix(network) // newNetworks refuses what is no network
 			s.Networks = append(s.Networks, prefix)
@@ -84,10 +52,10 @@ type network struct {
 	outer int
 }
 
-func newNetworks(senders []Sender) (networks, error) {
+func newNetworks(senders []Network) (networks, error) {
 	var all networks
 	for _, s := range senders {
-		if err := checkSenderName(s.Name); err != nil {
+		if err := checkName(s.Name); err != nil {
 			return nil, fmt.Errorf("sender %q: %w", s.Name, err)
 		}
 		if len(s.Networks) == 0 {
@@ -127,8 +95,8 @@ func (n networks) find(a netip.Addr) string {
 	return ""
 }
 
-// checkSenderName holds a name to what a label shows unchanged.
-func checkSenderName(name string) error {
+// checkName holds a name to what a label shows unchanged.
+func checkName(name string) error {
 	const longest = 100
 	switch {
 	case name == "":
