@@ -44,7 +44,7 @@ type service struct {
 	senders    atomic.Pointer[sender.Names]
 	hosts      *sender.Hosts
 	initial    map[string]ingest.Source
-	everReady  atomic.Bool
+	readiness  ingest.Readiness
 	domains    []string // in force; for reload alone
 }
 
@@ -74,7 +74,7 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 			}
 			return collectors, nil
 		},
-		Ready:      s.ready,
+		Ready:      s.readiness.Ready,
 		Reload:     s.reload,
 		Handlers:   s.uploads.handlers(),
 		Background: s.run,
@@ -102,6 +102,7 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 		return nil, &usageError{err}
 	}
 	s := &service{options: o, logger: logger, domains: c.Domains.Strings(), supervisor: ingest.Supervisor{Logger: logger}}
+	s.readiness.Supervisor, s.readiness.Logger = &s.supervisor, logger
 	if s.dns, err = c.DNS.Collector(c.Domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
@@ -213,7 +214,7 @@ func (s *service) run(ctx context.Context) error {
 	}
 	watch.Go(func() { s.journal.Run(ctx) })
 	watch.Go(func() { s.watchUnreported(ctx) })
-	watch.Go(func() { s.watchReady(ctx) })
+	watch.Go(func() { s.readiness.Run(ctx) })
 	watch.Go(func() { s.hosts.Run(ctx) })
 	s.supervisor.Run(ctx, s.journal.Deliver(s.pipeline.Deliver), s.initial)
 	watch.Wait()
