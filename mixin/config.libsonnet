@@ -80,14 +80,14 @@
       readyForReject: 0.995,
       // Silence is judged against the four weeks before: so many days without
       // anything, though each such period of them had something.
-      silenceDays: 3,
-      silenceDaysWeekdays: 6,  // for those that rest at weekends and holidays
-      silenceDaysAlways: 10,  // whatever was before
+      silenceDays: 4,
+      silenceDaysWeekdays: 8,  // for those that rest at weekends and holidays
+      silenceDaysAlways: 14,  // whatever was before
       tlsFailureRatio: 0.05,
       refusedRatio: 0.1,
       backlogInputs: 1000,
       listenerRejections: 300,  // clients and mails in 15 minutes
-      ingestionSilenceDays: 3,  // as silenceDays, of a source
+      ingestionSilenceDays: 4,  // as silenceDays, of a source
       queueLength: 1000,
       http5xxRatio: 0.005,
       http4xxRatio: 0.1,

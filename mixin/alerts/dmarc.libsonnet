@@ -10,8 +10,8 @@ function(c)
   // silent is what has stopped: a sum that grew in every such period of the four
   // weeks before, as one that it can rest for, and has not grown in the last one.
   // Four weeks have at least 14 days of looks, each 6 hours.
-  // The periods before are a day shorter, so that who rests for just so long is
-  // not missed at the next holiday, and end before the silence begins.
+  // The periods before are half as long: who comes now and then has a longer rest
+  // some day, but hardly twice as long a one. They end before the silence begins.
   local silent(sum, days) =
     local n = c.thresholds[days];
     local now = std.strReplace(sum, '@', ''), before(n) = std.strReplace(sum, '@', ' offset %gd' % n);
@@ -19,7 +19,7 @@ function(c)
       (%(now)s - %(before)s == 0
         and min_over_time((%(now)s - %(shorter)s)[25d:6h] offset %(past)gd) > 0
         and count_over_time((%(now)s - %(shorter)s)[25d:6h] offset %(past)gd) >= 56)
-    ||| % { now: now, before: before(n), shorter: before(n - 1), past: c.thresholds.silenceDaysAlways };
+    ||| % { now: now, before: before(n), shorter: before(n / 2), past: c.thresholds.silenceDaysAlways };
   local stopped(sum, each=['silenceDays', 'silenceDaysWeekdays', 'silenceDaysAlways']) =
     std.join('\nor ', [std.rstripChars(silent(sum, d), '\n') for d in each]);
   // since is how long ago a timestamp was, where that is too long; what never was
