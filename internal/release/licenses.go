@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 )
@@ -45,6 +46,13 @@ func thirdParty(binary string, listArgs, env []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return licensesOf(filepath.Base(binary), packages, info.Deps)
+}
+
+// licensesOf returns the licenses of packages, among which must be all modules
+// that were linked.
+func licensesOf(name string, packages []linkedPackage, linked []*debug.Module) ([]byte, error) {
+	var err error
 	dirs, roots := map[string]map[string]bool{}, map[string]string{} // by module
 	for _, p := range packages {
 		module, dir := "", ""
@@ -71,7 +79,7 @@ func thirdParty(binary string, listArgs, env []string) ([]byte, error) {
 			}
 		}
 	}
-	for _, m := range info.Deps {
+	for _, m := range linked {
 		if dirs[m.Path+" "+m.Version] == nil {
 			return nil, fmt.Errorf("%s is linked, but go list does not know it", m.Path)
 		}
@@ -89,7 +97,7 @@ func thirdParty(binary string, listArgs, env []string) ([]byte, error) {
 			users[found[name]] = append(users[found[name]], module+", "+name)
 		}
 	}
-	return formatLicenses(filepath.Base(binary), slices.Sorted(maps.Keys(dirs)), users), nil
+	return formatLicenses(name, slices.Sorted(maps.Keys(dirs)), users), nil
 }
 
 // listPackages asks go list for a package and all that it links.
