@@ -81,6 +81,6 @@ func substitute(expr string) string {
 	return strings.NewReplacer(
 		"$cluster", ".*",
 		"$job", suite, "$instance", ".+", "$domain", ".+", "$slo", ".+",
-		"$__rate_interval", "30s", "$__interval", "30s",
+		"$__rate_interval", "30s", "$__interval", "30s", "$__range", "1m",
 	).Replace(expr)
 }
