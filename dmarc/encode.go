@@ -144,6 +144,12 @@ func (e *Encoder) record(rec *Record) {
 	e.x.record(rec)
 }
 
+// Flush writes what is buffered.
+func (e *Encoder) Flush() error {
+	e.x.note(e.x.w.Flush())
+	return e.x.err
+}
+
 // Close writes the end of the report. It does not close the underlying writer.
 func (e *Encoder) Close() error {
 	if e.state != encoderOpen {
