@@ -67,7 +67,7 @@ kill-test: go test-programs ## The long proofs: thousands of kills of every kind
 		./exporters/... ./internal/ingest/... ./dmarc/... ./deploy/ci
 
 .PHONY: flake-hunt
-flake-hunt: go ## Run every package, or PKGS, many times over 1, 2 and 8 processors, half of them on a busy machine; hours.
+flake-hunt: go ## Run every package, or PKGS, many times with 1, 2 and 8 processors, half of them on a busy machine; hours.
 	@REQUIRE_SERVICES=$(REQUIRE_SERVICES) RUNS=$(RUNS) RACE="$(RACE)" .ci/flake-hunt $(or $(PKGS),./...)
 
 .PHONY: dr-lab
