@@ -134,6 +134,19 @@ func (e *Entry) flush(same *sameGroup) {
 	*same = sameGroup{}
 }
 
+// NewEntry returns the entry of an aggregate report whose records are added one by
+// one, for reports that were read before.
+func NewEntry(id Identity) *Entry {
+	return &Entry{Identity: id, Dispositions: map[string]int64{}, Groups: map[Group]int64{}}
+}
+
+// Add adds the messages of a record, with the name of who sent them.
+func (e *Entry) Add(rec *dmarc.Record, source string) {
+	var one sameGroup
+	e.add(rec, source, &one)
+	e.flush(&one)
+}
+
 // add adds the messages of a record.
 func (e *Entry) add(rec *dmarc.Record, source string, same *sameGroup) {
 	g := Group{

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,10 +20,13 @@ import (
 
 // TestBackfill gives the history of the samples to promtool and asks a
 // Prometheus for single days: what it answers must be what the reports of
-// these days say, read without any code of this repository.
+// these days say, read without any code of this repository. It is the same from
+// files and from a database.
 func TestBackfill(t *testing.T) {
+	t.Parallel()
 	var stdout, stderr bytes.Buffer
-	if code := run([]string{"backfill", "--settled=0s", sampleDir}, nil, &stdout, &stderr); code != exitOK {
+	args := []string{"backfill", "--settled=0s", "--label=job=dmarc", "--label=instance=mail:9797"}
+	if code := run(append(args, sampleDir), nil, &stdout, &stderr); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	if !strings.Contains(stderr.String(), "damaged.example") {
@@ -29,6 +34,16 @@ func TestBackfill(t *testing.T) {
 	}
 	if !strings.HasSuffix(stdout.String(), "\n# EOF\n") {
 		t.Error("no # EOF at the end")
+	}
+	state := filepath.Join(t.TempDir(), "s.db")
+	var kept bytes.Buffer
+	run([]string{"store", "import", "--state.file=" + state, "--state.horizon=36500d", sampleDir}, nil, &kept, &stderr) // one sample is damaged
+	kept.Reset()
+	if code := run(append(args, "--state.file="+state), nil, &kept, &stderr); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	if got, want := keptHistory(kept.String()), keptHistory(stdout.String()); got != want {
+		t.Errorf("the history of the database is another one: %d bytes, want %d", len(got), len(want))
 	}
 	programs := realtest.Need(t, "promtool", "prometheus")
 	dir := t.TempDir()
@@ -38,7 +53,7 @@ func TestBackfill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.Command(programs["promtool"], "tsdb", "create-blocks-from", "openmetrics", file, data).CombinedOutput(); err != nil {
+	if out, err := exec.Command(programs["promtool"], "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=162h", file, data).CombinedOutput(); err != nil {
 		t.Fatalf("promtool: %v\n%s", err, out)
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
@@ -55,42 +70,98 @@ func TestBackfill(t *testing.T) {
 		}
 		return nil
 	})
-	total := 0.0
-	for d := sampleFirst; !d.After(sampleLast); d = d.AddDate(0, 0, 1) {
-		end := d.AddDate(0, 0, 1).Add(-time.Second)
-		want := messagesOn(t, end)
-		total += want
-		day := `sum(dmarc_messages_total) - sum(dmarc_messages_total offset 1d)`
-		if d.Equal(sampleFirst) {
-			day = `sum(dmarc_messages_total)`
-		}
-		// A counter that began today has no yesterday in this difference, unless it is 0 there.
-		if got := query(t, address, day, end); got != want {
-			t.Errorf("%s: %v messages, want %v", d.Format(time.DateOnly), got, want)
+	for d := sampleFirst; !d.After(sampleLast.AddDate(0, 0, 1)); d = d.AddDate(0, 0, 1) {
+		for _, at := range []time.Time{d, d.Add(7*time.Hour + 11*time.Minute), d.Add(12 * time.Hour)} {
+			if at.After(sampleLast.AddDate(0, 0, 1)) {
+				continue // The history is over.
+			}
+			want := messagesBetween(t, at.AddDate(0, 0, -1), at)
+			got := 0.0
+			if want > 0 {
+				got = query(t, address, `sum(increase(dmarc_messages_total{job="dmarc",instance="mail:9797"}[1d]))`, at)
+			}
+			if math.Abs(got-want) > want/100 {
+				t.Errorf("%s: %.1f messages in a day, want %.1f", at, got, want)
+			}
 		}
 	}
-	if got := query(t, address, `sum(dmarc_messages_total)`, sampleLast.AddDate(0, 0, 1).Add(-time.Second)); got != total {
-		t.Errorf("%v messages in all, want %v", got, total)
+	end := sampleLast.AddDate(0, 0, 1)
+	for _, expression := range []string{
+		`sum(dmarc_messages_total)`, `sum(dmarc_messages_total) - sum(dmarc_messages_total offset 1d)`, `sum(dmarc_window_messages)`, `count(dmarc_policy_published_info)`,
+		`sum(dmarc_messages_by_source_total)`, `sum(dmarc_messages_by_class_total)`, `sum(dmarc_reporter_messages_total)`, `sum(dmarc_reports_total)`,
+		`sum(dmarc_tls_sessions_total)`, `sum(dmarc_failure_reports_total)`, `max(dmarc_report_last_end_timestamp_seconds)`, `sum(dmarc_compliant_messages_total)`,
+	} {
+		if got := query(t, address, expression, end); got <= 0 {
+			t.Errorf("%s is %v", expression, got)
+		}
+	}
+	if got, want := query(t, address, `sum(dmarc_messages_total)`, end), messagesBetween(t, sampleFirst.AddDate(0, 0, -5), end); math.Abs(got-want) > 0.001 {
+		t.Errorf("%v messages in all, want %v", got, want)
 	}
 }
 
-// messagesOn sums the messages of the sample reports that ended at a moment.
-func messagesOn(t *testing.T, end time.Time) float64 {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(sampleDir, fmt.Sprintf("*!%d.*", end.Unix())))
-	if err != nil {
-		t.Fatal(err)
+// keptHistory leaves out what a database does not keep: warnings, and copies.
+func keptHistory(history string) string {
+	var lines []string
+	for line := range strings.Lines(history) {
+		if !strings.Contains(line, "dmarc_report_warnings") && !strings.Contains(line, `result="duplicate"`) {
+			lines = append(lines, line)
+		}
 	}
+	return strings.Join(lines, "")
+}
+
+// messagesBetween sums the messages of the sample reports between two moments,
+// as if they were sent evenly over the period of their report.
+func messagesBetween(t *testing.T, from, to time.Time) float64 {
+	t.Helper()
 	sum := 0.0
-	for _, file := range files {
-		for name, n := range independentSums(t, file) {
-			if strings.HasPrefix(name, "dmarc_messages_total") {
-				sum += n
-			}
+	for _, r := range samplePeriods(t) {
+		if overlap := min(r.end, to.Unix()) - max(r.begin, from.Unix()); overlap > 0 {
+			sum += r.messages * float64(overlap) / float64(r.end-r.begin)
 		}
 	}
 	return sum
 }
+
+// samplePeriod is a sample report as its name says it.
+type samplePeriod struct {
+	begin, end int64
+	messages   float64
+}
+
+// samplePeriods reads the sample reports once.
+var samplePeriods = func() func(t *testing.T) []samplePeriod {
+	var once sync.Once
+	var all []samplePeriod
+	return func(t *testing.T) []samplePeriod {
+		t.Helper()
+		once.Do(func() {
+			files, err := filepath.Glob(filepath.Join(sampleDir, "*!*!*!*.*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files {
+				var p samplePeriod
+				parts := strings.Split(filepath.Base(file), "!")
+				if _, err := fmt.Sscan(parts[2], &p.begin); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := fmt.Sscanf(parts[3], "%d", &p.end); err != nil {
+					t.Fatal(err)
+				}
+				p.end++
+				for name, n := range independentSums(t, file) {
+					if strings.HasPrefix(name, "dmarc_messages_total") {
+						p.messages += n
+					}
+				}
+				all = append(all, p)
+			}
+		})
+		return all
+	}
+}()
 
 // query asks Prometheus for one number at one time.
 func query(t *testing.T, address, expression string, at time.Time) float64 {
@@ -128,7 +199,9 @@ func TestBackfillSettled(t *testing.T) {
 	if code := run([]string{"backfill", "--settled=36500d", sampleDir}, nil, &stdout, &stderr); code != exitOK || stdout.String() != "# EOF\n" {
 		t.Errorf("exit code %d, output %q, want nothing but the end", code, stdout.String())
 	}
-	if code := run([]string{"backfill", "-"}, nil, &stdout, &stderr); code != exitRefused {
-		t.Errorf("exit code %d for the standard input, want %d", code, exitRefused)
+	for _, args := range [][]string{{"-"}, {"--step=7m", sampleDir}, {"--label=domain=x", sampleDir}, {"--label=1=x", sampleDir}, {"--state.file=none.db"}} {
+		if code := run(append([]string{"backfill"}, args...), nil, &stdout, &stderr); code != exitRefused {
+			t.Errorf("%q: exit code %d, want %d", args, code, exitRefused)
+		}
 	}
 }

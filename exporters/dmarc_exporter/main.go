@@ -60,7 +60,7 @@ func newApp() (*kingpin.Application, *flags) {
 	parse.Arg("path", "Files, or directories, which are read recursively. Use - for standard input.").Required().StringsVar(&f.paths)
 	backfill := app.Command("backfill", "Print the counters of past reports with the timestamps of the reports, as input for promtool tsdb create-blocks-from openmetrics.")
 	f.backfill.addFlags(backfill)
-	backfill.Arg("path", "Files, or directories, which are read recursively.").Required().StringsVar(&f.paths)
+	backfill.Arg("path", "Files, or directories, which are read recursively, instead of the database.").StringsVar(&f.paths)
 	f.store.addFlags(app)
 	f.report.addFlags(app)
 	f.checkConfig.addFlags(app.Command("check-config", "Check a configuration file, and with --connect also what it depends on."))

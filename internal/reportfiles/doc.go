@@ -1,5 +1,5 @@
 // Package reportfiles does the work of the commands that read report files and
-// serve nothing: check, parse and backfill. It also keeps the archive of
+// serve nothing: check, parse and backfill, and of those of report. It also keeps the archive of
 // records, because its lines are those of parse.
 package reportfiles
 
