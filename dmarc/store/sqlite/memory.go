@@ -39,7 +39,11 @@ func (d *database) openMemory(m Memory, fresh store.Meta) (err error) {
 	if d.writer, err = connect(m.dsn(writerCache)); err != nil {
 		return err
 	}
-	if err := transaction(d.writer, func() error { return initialise(d.writer, fresh) }); err != nil {
+	err = transaction(d.writer, func() error {
+		// Nobody asks for an address in what is read once, and the index is a large one.
+		return errors.Join(initialise(d.writer, fresh), d.writer.exec("DROP INDEX records_source_ip"))
+	})
+	if err != nil {
 		return err
 	}
 	if d.reader, err = sql.Open("sqlite", m.dsn("query_only(on)")); err != nil {
