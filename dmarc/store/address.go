@@ -3,7 +3,9 @@ package store
 import (
 	"cmp"
 	"context"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
@@ -45,12 +47,19 @@ func (f *facts) sentBy() string {
 // addressesOf reads what is known of addresses.
 func addressesOf(ctx context.Context, v *View, sources []string) (map[string]address, error) {
 	known := map[string]address{}
-	for some := range slices.Chunk(sources, maxParameters) {
+	// Only addresses are known, and their texts have nothing to escape.
+	var quoted []string
+	for _, source := range sources {
+		if a, err := netip.ParseAddr(source); err == nil && a.Zone() == "" {
+			quoted = append(quoted, "'"+a.String()+"'")
+		}
+	}
+	for some := range slices.Chunk(quoted, mostListed) {
 		err := v.Query(ctx, func(row []any) error {
 			c := cells{row: row}
 			known[c.text()] = address{c.text(), c.text(), c.text(), c.text(), c.text(), c.text(), c.number()}
 			return nil
-		}, "SELECT source_ip, sender, guess, host, host_sender, as_name, country, asn FROM addresses WHERE source_ip IN "+list(1, len(some)), anys(some)...)
+		}, "SELECT source_ip, sender, guess, host, host_sender, as_name, country, asn FROM addresses WHERE source_ip IN ("+strings.Join(some, ",")+")")
 		if err != nil {
 			return nil, err
 		}

@@ -2,8 +2,8 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -44,14 +44,14 @@ func passed(rec *dmarc.Record) (domains []string) {
 // contentFacts are the facts of contents that were read.
 type contentFacts map[int64]*facts
 
-// maxParameters bounds the parameters of a query.
-const maxParameters = 500
+// mostListed bounds the list of a query.
+const mostListed = 500
 
 // read reads the contents with ids that are not there yet.
 func (c contentFacts) read(ctx context.Context, v *View, ids []int64) error {
 	ids = slices.DeleteFunc(ids, func(id int64) bool { return c[id] != nil })
 	slices.Sort(ids)
-	for some := range slices.Chunk(slices.Compact(ids), maxParameters) {
+	for some := range slices.Chunk(slices.Compact(ids), mostListed) {
 		err := v.Query(ctx, func(row []any) error {
 			id, f, err := readFacts(row)
 			if err != nil {
@@ -59,7 +59,7 @@ func (c contentFacts) read(ctx context.Context, v *View, ids []int64) error {
 			}
 			c[id] = f
 			return nil
-		}, "SELECT id, disposition, header_from, sender, dkim, spf, reasons, auth_dkim, auth_spf FROM record_contents WHERE id IN "+list(1, len(some)), anys(some)...)
+		}, "SELECT id, disposition, header_from, sender, dkim, spf, reasons, auth_dkim, auth_spf FROM record_contents WHERE id IN "+numbers(some))
 		if err != nil {
 			return err
 		}
@@ -98,20 +98,15 @@ func readFacts(row []any) (id int64, f *facts, err error) {
 	return id, f, r.err
 }
 
-// list returns a list of n parameters, of which the first has a number.
-func list(first, n int) string {
-	places := make([]string, n)
-	for i := range places {
-		places[i] = fmt.Sprintf("$%d", first+i)
+// numbers returns a list of numbers for a query. They stand in its text: of many
+// parameters a database first has to find each.
+func numbers(ids []int64) string {
+	b := []byte{'('}
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, id, 10)
 	}
-	return "(" + strings.Join(places, ", ") + ")"
-}
-
-// anys boxes values.
-func anys[T any](values []T) []any {
-	all := make([]any, len(values))
-	for i, v := range values {
-		all[i] = v
-	}
-	return all
+	return string(append(b, ')'))
 }

@@ -197,7 +197,7 @@ func (p *parts) readLate(ctx context.Context) error {
 		return err
 	}
 	slices.SortFunc(late, func(a, b *lateReport) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.id, b.id)) })
-	for some := range slices.Chunk(late, maxParameters-2) {
+	for some := range slices.Chunk(late, mostListed) {
 		if err := p.readRecords(ctx, some); err != nil {
 			return err
 		}
@@ -207,10 +207,10 @@ func (p *parts) readLate(ctx context.Context) error {
 
 func (p *parts) readRecords(ctx context.Context, reports []*lateReport) error {
 	byID := make(map[int64]*lateReport, len(reports))
-	args := []any{reports[0].day, reports[len(reports)-1].day}
+	of := make([]int64, 0, len(reports))
 	for _, r := range reports {
 		byID[r.id] = r
-		args = append(args, r.id)
+		of = append(of, r.id)
 	}
 	var records []lateRecord
 	ids := map[int64]bool{}
@@ -220,7 +220,7 @@ func (p *parts) readRecords(ctx context.Context, reports []*lateReport) error {
 		records = append(records, r)
 		ids[r.content] = true
 		return nil
-	}, recordsSQL(len(reports)), args...)
+	}, recordsSQL(of), reports[0].day, reports[len(reports)-1].day)
 	if err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ func (p *parts) readRecords(ctx context.Context, reports []*lateReport) error {
 	return nil
 }
 
-// recordsSQL asks for the records of n reports of some days.
-func recordsSQL(n int) string {
-	return "SELECT k.report, k.source_ip, k.content, k.messages FROM records k WHERE k.day >= $1 AND k.day <= $2 AND k.report IN " + list(3, n)
+// recordsSQL asks for the records of some reports, from one day to another.
+func recordsSQL(reports []int64) string {
+	return "SELECT k.report, k.source_ip, k.content, k.messages FROM records k WHERE k.day >= $1 AND k.day <= $2 AND k.report IN " + numbers(reports)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
@@ -137,21 +138,15 @@ func (s *Store) readRollup(ctx context.Context, of rollupOf) ([]any, error) {
 		sent tally.Day
 	}
 	reports := map[int64]report{}
-	args := []any{int64(of.day), int64(of.day)}
-	read := func() error {
-		if len(args) == 2 {
-			return nil
-		}
-		err := eachRow(ctx, db, func(row []any) error {
+	read := func(ids []int64) error {
+		return eachRow(ctx, db, func(row []any) error {
 			c := cells{row: row}
 			r, key := reports[c.number()], rollupKey{source: c.text(), content: c.number()}
 			key.day = r.sent
 			roll.add(key, c.number(), r.org)
 			records++
 			return nil
-		}, recordsSQL(len(args)-2), args...)
-		args = args[:2]
-		return err
+		}, recordsSQL(ids), int64(of.day), int64(of.day))
 	}
 	var late []int64
 	err = eachRow(ctx, db, func(row []any) error {
@@ -165,17 +160,12 @@ func (s *Store) readRollup(ctx context.Context, of rollupOf) ([]any, error) {
 	if err != nil || len(late) == 0 {
 		return nil, err
 	}
-	for _, id := range late {
-		last = max(last, id)
-		if args = append(args, id); len(args) == maxParameters {
-			if err := read(); err != nil {
-				return nil, err
-			}
+	for some := range slices.Chunk(late, mostListed) {
+		if err := read(some); err != nil {
+			return nil, err
 		}
 	}
-	if err := read(); err != nil {
-		return nil, err
-	}
+	last = max(last, slices.Max(late))
 	return []any{of.domain, int64(of.day), last, records, roll.encode()}, nil
 }
 
