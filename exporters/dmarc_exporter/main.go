@@ -134,7 +134,7 @@ func exitCode(stderr io.Writer, err error) int {
 // heapLimit keeps the program small when there is much garbage to collect, as
 // after a large mail, and seriesMemory is room for each series beyond.
 const (
-	heapLimit    = 36 << 20
+	heapLimit    = 32 << 20
 	seriesMemory = 1 << 10
 )
 
