@@ -62,8 +62,8 @@ test-programs: go
 .PHONY: kill-test
 kill-test: go test-programs ## The long proofs: thousands of kills of every kind, and a mailbox of 100,000 mails; an hour.
 	KILLS=220 KILL_INPUTS=2400 PUSH_KILLS=1000 IMAP_KILLS=1000 DRAIN_MAILS=100000 IMAP_INTERRUPTIONS=200 NGINX_KILLS=100 SERVER_KILLS=40 SERVER_STRIDE=1 \
-		DATABASE_KILLS=300 STORE_KILLS=300 STORE_TEARS=1000 POWER_LOSSES=20 STORE_REPORTS=6000 STORE_RECORDS=20000 CLOCK_DAYS=60 FAULTS=all \
-		TEST_PROGRAMS=$(CURDIR)/.build/programs $(GO) test -count=1 -v -timeout=3h -run='^(TestKill|TestDrain|TestInterrupted|TestOpenTorn|TestPowerLoss|TestUpgradeDamaged|TestConforms|TestPostgres|TestServers|TestFaults|TestConnection|TestBesideIsUndone)' \
+		DATABASE_KILLS=300 STORE_KILLS=300 STORE_TEARS=1000 POWER_LOSSES=20 STORE_REPORTS=6000 STORE_RECORDS=20000 CLOCK_DAYS=60 ATTACK_DAYS=20 FAULTS=all \
+		TEST_PROGRAMS=$(CURDIR)/.build/programs $(GO) test -count=1 -v -timeout=3h -run='^(TestKill|TestDrain|TestInterrupted|TestOpenTorn|TestPowerLoss|TestUpgradeDamaged|TestConforms|TestPostgres|TestServers|TestAttack|TestFaults|TestConnection|TestBesideIsUndone)' \
 		./exporters/... ./internal/ingest/... ./dmarc/... ./deploy/ci
 
 .PHONY: flake-hunt
