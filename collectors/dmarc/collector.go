@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // Source is how a source of reports is doing.
@@ -57,25 +58,16 @@ type Counts interface {
 type Collector struct {
 	counts Counts
 	config Config
-	rows   []row
-	descs  []*prometheus.Desc
+	table  *collect.Table[*input]
 }
 
 // New returns a collector of counts, which stay the caller's to close.
 func New(counts Counts, config Config) *Collector {
-	c := &Collector{counts: counts, config: config, rows: table()}
-	for _, r := range c.rows {
-		c.descs = append(c.descs, prometheus.NewDesc(r.name, r.help, r.labels, nil))
-	}
-	return c
+	return &Collector{counts: counts, config: config, table: collect.NewTable(table(), nil)}
 }
 
 // Describe sends the descriptors of every metric.
-func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range c.descs {
-		ch <- d
-	}
-}
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) { c.table.Describe(ch) }
 
 // Collect sends the committed state. It does no I/O.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
@@ -83,50 +75,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	if c.config.Sources != nil {
 		in.sources = c.config.Sources()
 	}
-	for i, r := range c.rows {
-		r.get(&in, &output{ch: ch, desc: c.descs[i], kind: r.kind})
-	}
+	c.table.Collect(&in, ch)
 }
 
 // CollectContext is Collect: nothing in it waits.
 func (c *Collector) CollectContext(_ context.Context, ch chan<- prometheus.Metric) { c.Collect(ch) }
-
-// output sends the samples of one metric.
-type output struct {
-	ch   chan<- prometheus.Metric
-	desc *prometheus.Desc
-	kind prometheus.ValueType
-}
-
-// value sends a sample without a creation time.
-func (o *output) value(value float64, labels ...string) {
-	o.send(prometheus.NewConstMetric(o.desc, o.kind, value, labels...))
-}
-
-// counter sends a sample of a counter that began at a time.
-func (o *output) counter(value int64, created time.Time, labels ...string) {
-	o.send(prometheus.NewConstMetricWithCreatedTimestamp(o.desc, o.kind, float64(value), created, labels...))
-}
-
-// timestamp sends a time, 0 for the zero time.
-func (o *output) timestamp(t time.Time, labels ...string) {
-	seconds := 0.0
-	if !t.IsZero() {
-		seconds = float64(t.UnixMilli()) / 1000
-	}
-	o.value(seconds, labels...)
-}
-
-// histogram sends a distribution.
-func (o *output) histogram(d *tally.Delay) {
-	o.send(prometheus.NewConstHistogramWithCreatedTimestamp(o.desc, d.Count, d.Sum, d.Buckets, d.Created))
-}
-
-// send sends a metric. An error, of a label that is no UTF-8, makes the metric
-// an invalid one: the rest of the scrape is not its victim.
-func (o *output) send(m prometheus.Metric, err error) {
-	if err != nil {
-		m = prometheus.NewInvalidMetric(o.desc, err)
-	}
-	o.ch <- m
-}

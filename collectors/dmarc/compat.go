@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // Compat exposes a tally under the names and labels of dmarc-metrics-exporter,
@@ -18,15 +19,16 @@ import (
 // disposition pass count. Labels are bounded: domain names beyond the budget are
 // "other", and no address of a sender is a label.
 type Compat struct {
-	counts Counts
-	descs  map[string]*prometheus.Desc // by the last label of tally.SignerMessages
-	bad    *prometheus.Desc
+	counts   Counts
+	families collect.Families
+	messages map[string]*collect.Family // by the last label of tally.SignerMessages
+	bad      *collect.Family
 }
 
 // NewCompat returns a Compat of counts, which stay the caller's to close.
 func NewCompat(counts Counts) *Compat {
 	labels := []string{"reporter", "from_domain", "dkim_domain", "spf_domain"}
-	c := &Compat{counts: counts, descs: map[string]*prometheus.Desc{}}
+	c := &Compat{counts: counts, messages: map[string]*collect.Family{}}
 	for _, m := range []struct{ kind, name, help string }{
 		{"total", "dmarc_total", "Total number of reported messages."},
 		{"compliant", "dmarc_compliant_total", "Total number of DMARC compliant messages."},
@@ -37,35 +39,29 @@ func NewCompat(counts Counts) *Compat {
 		{"dkim_aligned", "dmarc_dkim_aligned_total", "Total number of DKIM aligned messages."},
 		{"dkim_pass", "dmarc_dkim_pass_total", "Total number of messages with raw DKIM pass."},
 	} {
-		c.descs[m.kind] = prometheus.NewDesc(m.name, m.help, labels, nil)
+		c.messages[m.kind] = c.families.Counter(m.name, m.help, labels...)
 	}
-	c.bad = prometheus.NewDesc("dmarc_invalid_reports_total",
-		"Total number of report emails from which no report could be parsed.", []string{"from_email"}, nil)
+	c.bad = c.families.Counter("dmarc_invalid_reports_total", "Total number of report emails from which no report could be parsed.", "from_email")
 	return c
 }
 
 // Describe sends the descriptors of every metric.
-func (c *Compat) Describe(ch chan<- *prometheus.Desc) {
-	for _, kind := range tally.SignerKinds() {
-		ch <- c.descs[kind]
-	}
-	ch <- c.bad
-}
+func (c *Compat) Describe(ch chan<- *prometheus.Desc) { c.families.Describe(ch) }
 
 // Collect sends the committed state. It does no I/O.
 func (c *Compat) Collect(ch chan<- prometheus.Metric) {
 	s := c.counts.Snapshot()
+	var out collect.Output
 	for _, series := range s.Series[tally.SignerMessages] {
 		last := len(series.Labels) - 1
-		out := output{ch: ch, desc: c.descs[series.Labels[last]], kind: counter}
-		out.counter(series.Value, series.Created, series.Labels[:last]...)
+		out.Since(c.messages[series.Labels[last]], float64(series.Value), series.Created, series.Labels[:last]...)
 	}
 	var refused int64
 	for _, series := range s.Series[tally.Refusals] {
 		refused = tally.Add(refused, series.Value)
 	}
-	out := output{ch: ch, desc: c.bad, kind: counter}
-	out.counter(refused, s.Created, tally.Other)
+	out.Since(c.bad, float64(refused), s.Created, tally.Other)
+	out.Send(ch)
 }
 
 // CollectContext is Collect: nothing in it waits.

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	reports "github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // DNSConfig configures a DNS. Its zero value works.
@@ -27,7 +28,7 @@ type DNSConfig struct {
 // last lookup found and asks nobody. It is safe for concurrent use.
 type DNS struct {
 	began   time.Time
-	descs   dnsDescs
+	table   *collect.Table[*DNS]
 	changed chan struct{} // holds one when Run is to begin anew
 
 	mu       sync.Mutex // guards what follows
@@ -58,7 +59,46 @@ const (
 	lookupFailed  lookup = "failed"  // no answer: nothing is known
 )
 
-type dnsDescs struct{ policy, changes, lookups, success *prometheus.Desc }
+// dnsRows are the metrics of a DNS, whose lock is held.
+func dnsRows() []collect.Row[*DNS] {
+	each := func(add func(d *DNS, p *publication, to collect.Series)) func(*DNS, collect.Series) {
+		return func(d *DNS, to collect.Series) {
+			for _, p := range d.domains {
+				add(d, p, to)
+			}
+		}
+	}
+	return []collect.Row[*DNS]{
+		collect.Gauge(
+			"dmarc_dns_policy_info",
+			"Policy that a domain publishes in the DNS as far as the last answer said, as labels; absent tags are empty.",
+			each(func(_ *DNS, p *publication, to collect.Series) {
+				if r := p.record; r != nil {
+					to.Value(1, p.domain, string(r.P), string(r.SP), string(r.NP), string(r.ADKIM), string(r.ASPF), r.Testing)
+				}
+			}), "domain", "p", "sp", "np", "adkim", "aspf", "testing",
+		),
+		collect.Counter(
+			"dmarc_dns_policy_changes_total",
+			"Times that the record of a domain was another one than before, gone or new, since the start of the exporter.",
+			each(func(d *DNS, p *publication, to collect.Series) { to.Since(float64(p.changes), d.began, p.domain) }), "domain",
+		),
+		collect.Counter(
+			"dmarc_dns_lookups_total",
+			"Lookups of the record of a domain by result; failed ones say nothing about the record.",
+			each(func(d *DNS, p *publication, to collect.Series) {
+				for _, result := range []lookup{lookupFound, lookupAbsent, lookupInvalid, lookupFailed} {
+					to.Since(float64(p.lookups[result]), d.began, p.domain, string(result))
+				}
+			}), "domain", "result",
+		),
+		collect.Gauge(
+			"dmarc_dns_last_success_timestamp_seconds",
+			"When a lookup of the record of a domain was last answered, be it that there is none; 0 when none ever was.",
+			each(func(_ *DNS, p *publication, to collect.Series) { timestamp(to, p.success, p.domain) }), "domain",
+		),
+	}
+}
 
 // NewDNS returns a DNS about domains, which are A-labels. Any *net.Resolver is a resolver.
 func NewDNS(resolver reports.Resolver, domains []string, c DNSConfig) *DNS {
@@ -68,17 +108,7 @@ func NewDNS(resolver reports.Resolver, domains []string, c DNSConfig) *DNS {
 	if c.Every <= 0 {
 		c.Every = time.Hour
 	}
-	d := &DNS{resolver: resolver, config: c, began: time.Now(), changed: make(chan struct{}, 1), descs: dnsDescs{
-		policy: prometheus.NewDesc("dmarc_dns_policy_info",
-			"Policy that a domain publishes in the DNS as far as the last answer said, as labels; absent tags are empty.",
-			list("domain", "p", "sp", "np", "adkim", "aspf", "testing"), nil),
-		changes: prometheus.NewDesc("dmarc_dns_policy_changes_total",
-			"Times that the record of a domain was another one than before, gone or new, since the start of the exporter.", list("domain"), nil),
-		lookups: prometheus.NewDesc("dmarc_dns_lookups_total",
-			"Lookups of the record of a domain by result; failed ones say nothing about the record.", list("domain", "result"), nil),
-		success: prometheus.NewDesc("dmarc_dns_last_success_timestamp_seconds",
-			"When a lookup of the record of a domain was last answered, be it that there is none; 0 when none ever was.", list("domain"), nil),
-	}}
+	d := &DNS{resolver: resolver, config: c, began: time.Now(), changed: make(chan struct{}, 1), table: collect.NewTable(dnsRows(), nil)}
 	for _, name := range domains {
 		name = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(name)), ".")
 		if name != "" && !slices.ContainsFunc(d.domains, func(p *publication) bool { return p.domain == name }) {
@@ -194,28 +224,13 @@ func (p *publication) answered(texts []string, err error, now time.Time) {
 }
 
 // Describe sends the descriptors of every metric.
-func (d *DNS) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{d.descs.policy, d.descs.changes, d.descs.lookups, d.descs.success} {
-		ch <- desc
-	}
-}
+func (d *DNS) Describe(ch chan<- *prometheus.Desc) { d.table.Describe(ch) }
 
 // Collect sends what is known. It does no I/O.
 func (d *DNS) Collect(ch chan<- prometheus.Metric) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	policy, success := output{ch: ch, desc: d.descs.policy, kind: gauge}, output{ch: ch, desc: d.descs.success, kind: gauge}
-	changes, lookups := output{ch: ch, desc: d.descs.changes, kind: counter}, output{ch: ch, desc: d.descs.lookups, kind: counter}
-	for _, p := range d.domains {
-		if r := p.record; r != nil {
-			policy.value(1, p.domain, string(r.P), string(r.SP), string(r.NP), string(r.ADKIM), string(r.ASPF), r.Testing)
-		}
-		changes.counter(int64(p.changes), d.began, p.domain)
-		for _, result := range []lookup{lookupFound, lookupAbsent, lookupInvalid, lookupFailed} {
-			lookups.counter(int64(p.lookups[result]), d.began, p.domain, string(result))
-		}
-		success.timestamp(p.success, p.domain)
-	}
+	d.table.Collect(d, ch)
 }
 
 // CollectContext is Collect: nothing in it waits.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // input is what one scrape is made from.
@@ -13,17 +14,17 @@ type input struct {
 }
 
 // family sends every series of a family as it is.
-func family(f tally.Family) func(*input, *output) {
-	return func(in *input, out *output) {
+func family(f tally.Family) func(*input, collect.Series) {
+	return func(in *input, to collect.Series) {
 		for _, s := range in.Series[f] {
-			out.counter(s.Value, s.Created, s.Labels...)
+			to.Since(float64(s.Value), s.Created, s.Labels...)
 		}
 	}
 }
 
 // compliant sums the classes with an aligned pass. A domain with messages has
 // the series even when none was compliant.
-func compliant(in *input, out *output) {
+func compliant(in *input, to collect.Series) {
 	classes := in.Series[tally.ClassMessages]
 	for len(classes) > 0 {
 		first, sum := classes[0], int64(0)
@@ -33,60 +34,60 @@ func compliant(in *input, out *output) {
 			}
 			classes = classes[1:]
 		}
-		out.counter(sum, first.Created, first.Labels[0])
+		to.Since(float64(sum), first.Created, first.Labels[0])
 	}
 }
 
 // outcome sums the reports of one outcome.
-func outcome(o tally.Outcome) func(*input, *output) {
-	return func(in *input, out *output) {
+func outcome(o tally.Outcome) func(*input, collect.Series) {
+	return func(in *input, to collect.Series) {
 		var n int64
 		for _, s := range in.Series[tally.Reports] {
 			if s.Labels[2] == string(o) {
 				n = tally.Add(n, s.Value)
 			}
 		}
-		out.counter(n, in.Created)
+		to.Since(float64(n), in.Created)
 	}
 }
 
-func lastEnd(in *input, out *output) {
+func lastEnd(in *input, to collect.Series) {
 	for _, d := range in.Domains {
 		if d.Configured || !d.LastEnd.IsZero() {
-			out.timestamp(d.LastEnd, d.Name)
+			timestamp(to, d.LastEnd, d.Name)
 		}
 	}
 }
 
-func windows(in *input, out *output) {
+func windows(in *input, to collect.Series) {
 	for _, w := range in.Windows {
-		out.value(float64(w.Messages), w.Domain, w.Window, string(w.Class))
+		to.Value(float64(w.Messages), w.Domain, w.Window, string(w.Class))
 	}
 }
 
-func policies(in *input, out *output) {
+func policies(in *input, to collect.Series) {
 	for _, d := range in.Domains {
 		if p := d.Policy; p != nil {
-			out.value(1, d.Name, string(p.P), string(p.SP), string(p.NP), string(p.ADKIM), string(p.ASPF), p.Testing)
+			to.Value(1, d.Name, string(p.P), string(p.SP), string(p.NP), string(p.ADKIM), string(p.ASPF), p.Testing)
 		}
 	}
 }
 
 // source sends something for each source.
-func source(f func(*Source, *output)) func(*input, *output) {
-	return func(in *input, out *output) {
+func source(f func(*Source, collect.Series)) func(*input, collect.Series) {
+	return func(in *input, to collect.Series) {
 		for i := range in.sources {
-			f(&in.sources[i], out)
+			f(&in.sources[i], to)
 		}
 	}
 }
 
 // lastSuccess prefers what happened since the start to what the tally remembers.
-func lastSuccess(in *input, out *output) {
+func lastSuccess(in *input, to collect.Series) {
 	for i := range in.sources {
 		s := &in.sources[i]
 		last := latest(s.LastSuccess, in.LastDelivery[s.Name])
-		out.timestamp(last, s.Name)
+		timestamp(to, last, s.Name)
 	}
 }
 
@@ -97,9 +98,11 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-func boolean(b bool) float64 {
-	if b {
-		return 1
+// timestamp adds a time, 0 for the zero time.
+func timestamp(to collect.Series, t time.Time, labels ...string) {
+	seconds := 0.0
+	if !t.IsZero() {
+		seconds = float64(t.UnixMilli()) / 1000
 	}
-	return 0
+	to.Value(seconds, labels...)
 }
