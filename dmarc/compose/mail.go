@@ -48,16 +48,19 @@ func newMail(r *Report, head *dmarc.Report, part int, document []byte) *Mail {
 
 // WriteTo writes the mail with CRLF line ends. It can be called again.
 func (m *Mail) WriteTo(w io.Writer) (int64, error) {
-	for _, s := range append([]string{m.Subject, m.Filename, m.MessageID}, addresses(m.From, m.To)...) {
+	from, to := m.From.String(), make([]string, len(m.To))
+	for i := range m.To {
+		to[i] = m.To[i].String()
+	}
+	for _, s := range append([]string{m.Subject, m.Filename, m.MessageID, from}, to...) {
 		if strings.ContainsAny(s, "\r\n\x00") {
 			return 0, fmt.Errorf("write mail: %q is no text of a header field", s)
 		}
 	}
 	var b bytes.Buffer
-	boundary := "report-" + strings.ToLower(m.MessageID[:16])
-	to := addresses(mail.Address{}, m.To)[1:]
+	boundary := "report-" + m.MessageID[:16]
 	fmt.Fprintf(&b, "From: %s\r\nTo: %s\r\nSubject: %s\r\nDate: %s\r\nMessage-ID: <%s>\r\nMIME-Version: 1.0\r\n",
-		m.From.String(), strings.Join(to, ",\r\n "), folded(m.Subject), m.date.UTC().Format(time.RFC1123Z), m.MessageID)
+		from, strings.Join(to, ",\r\n "), folded(m.Subject), m.date.UTC().Format(time.RFC1123Z), m.MessageID)
 	fmt.Fprintf(&b, "Content-Type: multipart/mixed; boundary=%q\r\nAuto-Submitted: auto-generated\r\n\r\n", boundary)
 	fmt.Fprintf(&b, "--%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n%s\r\n", boundary, m.text)
 	fmt.Fprintf(&b, "--%s\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n%s\r\n\r\n", boundary,
@@ -69,15 +72,6 @@ func (m *Mail) WriteTo(w io.Writer) (int64, error) {
 	}
 	fmt.Fprintf(&b, "--%s--\r\n", boundary)
 	return b.WriteTo(w)
-}
-
-// addresses returns addresses as they are written.
-func addresses(from mail.Address, to []mail.Address) []string {
-	all := []string{from.String()}
-	for i := range to {
-		all = append(all, to[i].String())
-	}
-	return all
 }
 
 // folded breaks a header field in front of words that do not fit into its line.

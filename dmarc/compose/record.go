@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
 // appendRecord appends a record without its count in a form that is the same for
@@ -13,28 +14,22 @@ import (
 func appendRecord(b []byte, rec *dmarc.Record) []byte {
 	address := rec.SourceIP.AsSlice()
 	b = append(append(b, byte(len(address))), address...)
-	for _, s := range []string{string(rec.Disposition), string(rec.DKIM), string(rec.SPF), rec.HeaderFrom, rec.EnvelopeFrom, rec.EnvelopeTo} {
-		b = appendText(b, s)
-	}
+	b = text.AppendFields(b, string(rec.Disposition), string(rec.DKIM), string(rec.SPF), rec.HeaderFrom, rec.EnvelopeFrom, rec.EnvelopeTo)
 	b = binary.AppendUvarint(b, uint64(len(rec.Reasons)))
 	for _, r := range rec.Reasons {
-		b = appendText(appendText(b, r.Type), r.Comment)
+		b = text.AppendFields(b, r.Type, r.Comment)
 	}
 	b = binary.AppendUvarint(b, uint64(len(rec.AuthDKIM)))
 	for i := range rec.AuthDKIM {
 		a := &rec.AuthDKIM[i]
-		b = appendText(appendText(appendText(appendText(b, a.Domain), a.Selector), string(a.Result)), a.HumanResult)
+		b = text.AppendFields(b, a.Domain, a.Selector, string(a.Result), a.HumanResult)
 	}
 	b = binary.AppendUvarint(b, uint64(len(rec.AuthSPF)))
 	for i := range rec.AuthSPF {
 		a := &rec.AuthSPF[i]
-		b = appendText(appendText(appendText(appendText(b, a.Domain), a.Scope), string(a.Result)), a.HumanResult)
+		b = text.AppendFields(b, a.Domain, a.Scope, string(a.Result), a.HumanResult)
 	}
 	return b
-}
-
-func appendText(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
 // errRow is what a file of rows that somebody changed gives.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
@@ -182,7 +183,7 @@ func (c *Checked) checkContents(ctx context.Context, v *View) error {
 		for i := range columns {
 			columns[i], _ = row[1+i].(string)
 		}
-		if id := hashID(appendTexts(nil, columns[:]...)); row[0] != id {
+		if id := hashID(text.AppendFields(nil, columns[:]...)); row[0] != id {
 			c.problem(&n, "record_contents %v: its hash is %d", row[0], id)
 		}
 		return nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 )
 
@@ -82,10 +83,10 @@ func hashID(b []byte) int64 {
 // appendKey appends everything that contentOf looks at, so that equal bytes
 // mean equal columns.
 func appendKey(b []byte, rec *dmarc.Record, source []byte) []byte {
-	b = appendTexts(b, string(rec.Disposition), string(rec.DKIM), string(rec.SPF), rec.HeaderFrom, rec.EnvelopeFrom, rec.EnvelopeTo)
-	b = appendTexts(b, rec.RawDisposition, rec.RawDKIM, rec.RawSPF)
+	b = text.AppendFields(b, string(rec.Disposition), string(rec.DKIM), string(rec.SPF), rec.HeaderFrom, rec.EnvelopeFrom, rec.EnvelopeTo)
+	b = text.AppendFields(b, rec.RawDisposition, rec.RawDKIM, rec.RawSPF)
 	if string(source) != rec.Source {
-		b = appendTexts(b, rec.Source)
+		b = text.AppendFields(b, rec.Source)
 	} else {
 		b = append(b, 0)
 	}
@@ -93,23 +94,15 @@ func appendKey(b []byte, rec *dmarc.Record, source []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
 	for i := range rec.Reasons {
-		b = appendTexts(b, rec.Reasons[i].Type, rec.Reasons[i].Comment)
+		b = text.AppendFields(b, rec.Reasons[i].Type, rec.Reasons[i].Comment)
 	}
 	for i := range rec.AuthDKIM {
 		a := &rec.AuthDKIM[i]
-		b = appendTexts(b, a.Domain, a.Selector, string(a.Result), a.RawResult, a.HumanResult)
+		b = text.AppendFields(b, a.Domain, a.Selector, string(a.Result), a.RawResult, a.HumanResult)
 	}
 	for i := range rec.AuthSPF {
 		a := &rec.AuthSPF[i]
-		b = appendTexts(b, a.Domain, a.Scope, string(a.Result), a.RawResult, a.HumanResult)
-	}
-	return b
-}
-
-// appendTexts appends texts so that no two lists of them are the same bytes.
-func appendTexts(b []byte, texts ...string) []byte {
-	for _, s := range texts {
-		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+		b = text.AppendFields(b, a.Domain, a.Scope, string(a.Result), a.RawResult, a.HumanResult)
 	}
 	return b
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/failure"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
 )
@@ -159,9 +160,9 @@ func (d *Draft) content(rec *dmarc.Record, source []byte) *content {
 			sender = d.config.Sender(rec).Authenticated
 		}
 		columns := contentOf(rec, source, sender)
-		c = &content{id: hashID(appendTexts(nil, columns[:contentColumns-1]...))}
+		c = &content{id: hashID(text.AppendFields(nil, columns[:contentColumns-1]...))}
 		c.told = binary.BigEndian.AppendUint64(nil, uint64(c.id))
-		c.told = appendTexts(c.told, columns[:]...)
+		c.told = text.AppendFields(c.told, columns[:]...)
 		d.contents[string(d.key)] = c
 	}
 	if c.last != d.report {
@@ -184,7 +185,7 @@ func (d *Draft) sender(rec *dmarc.Record, source []byte) {
 	if s.Authenticated = ""; s == (Sender{}) {
 		return
 	}
-	b := appendTexts(nil, string(source), clean(s.Network), clean(s.Guess), clean(s.ASName), clean(s.Country))
+	b := text.AppendFields(nil, string(source), clean(s.Network), clean(s.Guess), clean(s.ASName), clean(s.Country))
 	d.tell(tagSender, binary.AppendUvarint(b, uint64(s.ASN)))
 	d.details.named = true
 }
@@ -195,9 +196,9 @@ func (d *Draft) header(r *dmarc.Report) *header {
 	if p.Pct != nil {
 		pct = int64(*p.Pct)
 	}
-	d.key = appendTexts(d.key[:0], r.Version, r.Namespace, m.Generator, m.ExtraContactInfo,
+	d.key = text.AppendFields(d.key[:0], r.Version, r.Namespace, m.Generator, m.ExtraContactInfo,
 		string(p.P), string(p.SP), string(p.NP), string(p.ADKIM), string(p.ASPF), p.Fo, p.Testing, p.DiscoveryMethod)
-	d.key = appendTexts(binary.AppendVarint(d.key, pct), m.Errors...)
+	d.key = text.AppendFields(binary.AppendVarint(d.key, pct), m.Errors...)
 	h := d.headers[string(d.key)]
 	if h == nil {
 		if len(d.headers) >= maxContents {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
@@ -74,7 +75,7 @@ func (r *rollup) encode() []byte {
 		}
 	}
 	b := binary.AppendUvarint(nil, uint64(len(r.orgs)))
-	b = appendTexts(b, r.orgs...)
+	b = text.AppendFields(b, r.orgs...)
 	b = append(binary.AppendUvarint(b, uint64(len(contents))), contentList...)
 	b = append(binary.AppendUvarint(b, uint64(len(days))), dayList...)
 	last := ""
@@ -84,7 +85,7 @@ func (r *rollup) encode() []byte {
 		for same < len(last) && same < len(e.source) && last[same] == e.source[same] {
 			same++
 		}
-		b = appendTexts(binary.AppendUvarint(b, uint64(same)), e.source[same:])
+		b = text.AppendFields(binary.AppendUvarint(b, uint64(same)), e.source[same:])
 		last = e.source
 		b = binary.AppendUvarint(b, contents[e.content]*uint64(len(days))+days[e.day])
 		b = binary.AppendUvarint(b, uint64(e.messages))
