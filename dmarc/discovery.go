@@ -102,7 +102,7 @@ func (w *walker) psl(ctx context.Context, domain string, suffix func(domain stri
 	}
 	d.Organizational = belowSuffix(d.Domain, suffix(d.Domain))
 	for _, name := range []string{d.Domain, d.Organizational} {
-		if d.Record != nil || name == d.Domain && len(d.Queries) > 0 {
+		if d.Record != nil {
 			break
 		}
 		f, err := w.lookup(ctx, d, name)

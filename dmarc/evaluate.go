@@ -165,11 +165,12 @@ func (w *evaluation) identify(ctx context.Context, from *Discovery, method, doma
 		return id
 	}
 	id.Domain = name
-	switch {
-	case name == from.Domain:
+	if name == from.Domain {
 		id.Organizational, id.Aligned = from.Organizational, true
-	case mode == AlignmentStrict || name != from.Organizational && !strings.HasSuffix(name, "."+from.Organizational):
-	default:
+		return id
+	}
+	within := name == from.Organizational || strings.HasSuffix(name, "."+from.Organizational)
+	if within && mode != AlignmentStrict {
 		id.Organizational, id.Err = w.organizational(ctx, name)
 		id.Aligned = id.Err == nil && id.Organizational == from.Organizational
 	}
