@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -112,7 +111,7 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if o.compat {
 		tellCompat(logger, s.store.Snapshot())
 	}
-	if err := s.knowHosts(ctx); err != nil {
+	if s.hosts, err = sender.OpenHosts(ctx, s.store); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	pipeline := o.pipeline(logger)
@@ -195,14 +194,6 @@ func (s *service) nameSender(rec *dmarc.Record) store.Sender { return s.senders.
 
 // labelSender is nameSender for a label.
 func (s *service) labelSender(rec *dmarc.Record) string { return s.senders.Load().Label(rec) }
-
-// knowHosts makes what knows the names of addresses, with those that are kept.
-func (s *service) knowHosts(ctx context.Context) error {
-	const most, hold = 50_000, 30 * 24 * time.Hour
-	known, err := s.store.Hosts(ctx, time.Now().Add(-hold), most)
-	s.hosts = sender.NewHosts(known, s.store.PutHosts)
-	return err
-}
 
 // run reads the sources until ctx ends.
 func (s *service) run(ctx context.Context) error {

@@ -60,8 +60,17 @@ const (
 	hostsAtOnce = 50 // are kept in one transaction
 )
 
-// NewHosts returns Hosts that know what was found out before, and keep what they
-// find out by keep. They look up nothing until they may Use something.
+// OpenHosts returns Hosts that know what a store keeps, and keep there what they
+// find out. They look up nothing until they may Use something.
+func OpenHosts(ctx context.Context, s *store.Store) (*Hosts, error) {
+	known, err := s.Hosts(ctx, time.Now().Add(-hostsHold), maxHosts)
+	if err != nil {
+		return nil, err
+	}
+	return NewHosts(known, s.PutHosts), nil
+}
+
+// NewHosts is OpenHosts for what was found out before, and what keeps what is found out.
 func NewHosts(known []store.Host, keep func(ctx context.Context, hosts []store.Host) error) *Hosts {
 	h := &Hosts{keep: keep, wanted: make(chan netip.Addr, maxWanted), known: map[netip.Addr]store.Host{}}
 	for _, host := range known {
@@ -104,10 +113,7 @@ func (h *Hosts) Want(a netip.Addr) {
 		return
 	}
 	a = a.Unmap().WithZone("")
-	h.mu.RLock()
-	host, ok := h.known[a]
-	h.mu.RUnlock()
-	if ok && time.Since(host.LookedUp) < hostsHold {
+	if h.fresh(a) {
 		return
 	}
 	select {
