@@ -52,16 +52,16 @@ func thirdParty(binary string, listArgs, env []string) ([]byte, error) {
 // licensesOf returns the licenses of packages, among which must be all modules
 // that were linked.
 func licensesOf(name string, packages []linkedPackage, linked []*debug.Module) ([]byte, error) {
-	var err error
+	standard, err := goRoot()
+	if err != nil {
+		return nil, err
+	}
 	dirs, roots := map[string]map[string]bool{}, map[string]string{} // by module
 	for _, p := range packages {
 		module, dir := "", ""
 		switch {
 		case p.Standard:
-			module = "Go's standard library"
-			if dir, err = goRoot(); err != nil {
-				return nil, err
-			}
+			module, dir = "Go's standard library", standard
 			p.Dir = dir
 		case p.Module == nil || p.Module.Main:
 			continue
