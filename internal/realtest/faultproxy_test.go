@@ -15,24 +15,7 @@ import (
 // echoServer answers every line with itself and returns its address.
 func echoServer(t *testing.T, network, address string) string {
 	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_, _ = io.Copy(c, c)
-			}()
-		}
-	}()
-	return l.Addr().String()
+	return listenAt(t, network, address, func(c net.Conn) { _, _ = io.Copy(c, c) })
 }
 
 // client is a connection through a proxy.

@@ -10,7 +10,13 @@ import (
 // or the test.
 func Listen(t testing.TB, talk func(net.Conn)) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return listenAt(t, "tcp", "127.0.0.1:0", talk)
+}
+
+// listenAt is Listen at any address.
+func listenAt(t testing.TB, network, address string, talk func(net.Conn)) string {
+	t.Helper()
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
