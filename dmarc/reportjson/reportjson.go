@@ -30,6 +30,14 @@ type Header struct {
 // Head returns h; it makes what embeds a Header a Line.
 func (h *Header) Head() *Header { return h }
 
+// SameReport reports whether the lines of both are of one report. A TLS report is
+// about several domains.
+func (h *Header) SameReport(other *Header) bool {
+	return h.Kind == other.Kind && h.Org == other.Org && h.Email == other.Email && h.ReportID == other.ReportID &&
+		h.Begin.Equal(other.Begin) && h.End.Equal(other.End) && h.Path == other.Path && h.Received.Equal(other.Received) &&
+		(h.Domain == other.Domain || h.Kind == unpack.KindTLS)
+}
+
 // Line is a *Record, a *Policy or a *Failure.
 type Line interface {
 	// Head returns what the lines of all kinds have in common.

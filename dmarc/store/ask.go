@@ -185,28 +185,31 @@ func (g *gathered) add(p *part, valid bool) {
 	}
 	g.first, g.last = min(g.first, p.day), max(g.last, p.day)
 	g.Messages = tally.Add(g.Messages, p.messages)
-	for _, one := range []struct {
-		to  *int64
-		if_ bool
-	}{{&g.PassMessages, p.facts.pass()}, {&g.DKIMMessages, p.facts.dkim}, {&g.SPFMessages, p.facts.spf}, {&g.ValidMessages, valid}} {
-		if one.if_ {
-			*one.to = tally.Add(*one.to, p.messages)
+	addIf := func(to *int64, counts bool) {
+		if counts {
+			*to = tally.Add(*to, p.messages)
 		}
 	}
+	addIf(&g.PassMessages, p.facts.pass())
+	addIf(&g.DKIMMessages, p.facts.dkim)
+	addIf(&g.SPFMessages, p.facts.spf)
+	addIf(&g.ValidMessages, valid)
 	g.orgs.add(p.orgs)
-	if g.Classes == nil {
-		g.Classes = map[tally.Class]int64{}
-	}
-	g.Classes[p.facts.class] = tally.Add(g.Classes[p.facts.class], p.messages)
+	addTo(&g.Classes, p.facts.class, p.messages)
 	for _, domain := range p.facts.passed {
 		const mostPassed = 50 // reports name as many as they like
 		if _, ok := g.passed[domain]; ok || len(g.passed) < mostPassed {
-			if g.passed == nil {
-				g.passed = map[string]int64{}
-			}
-			g.passed[domain] = tally.Add(g.passed[domain], p.messages)
+			addTo(&g.passed, domain, p.messages)
 		}
 	}
+}
+
+// addTo adds messages to one of the sums of a map, which is made when it is nil.
+func addTo[K comparable](sums *map[K]int64, key K, messages int64) {
+	if *sums == nil {
+		*sums = map[K]int64{}
+	}
+	(*sums)[key] = tally.Add((*sums)[key], messages)
 }
 
 // group finishes a group.
@@ -303,16 +306,13 @@ func (g *gathered) join(more *gathered) {
 	g.DKIMMessages, g.SPFMessages = tally.Add(g.DKIMMessages, more.DKIMMessages), tally.Add(g.SPFMessages, more.SPFMessages)
 	g.orgs.join(more.orgs)
 	for sender, n := range more.senders {
-		g.senders[sender] = tally.Add(g.senders[sender], n)
+		addTo(&g.senders, sender, n)
 	}
 	for class, n := range more.Classes {
-		g.Classes[class] = tally.Add(g.Classes[class], n)
-	}
-	if g.passed == nil {
-		g.passed = map[string]int64{}
+		addTo(&g.Classes, class, n)
 	}
 	for domain, n := range more.passed {
-		g.passed[domain] = tally.Add(g.passed[domain], n)
+		addTo(&g.passed, domain, n)
 	}
 }
 

@@ -26,7 +26,7 @@ func Entries(ctx context.Context, v *View, f Filter, source func(*dmarc.Record) 
 	}
 	err := Export(ctx, v, f, func(l reportjson.Line) error {
 		h := l.Head()
-		if last == nil || !sameReport(last, h) {
+		if last == nil || !last.SameReport(h) {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -46,28 +46,13 @@ func Entries(ctx context.Context, v *View, f Filter, source func(*dmarc.Record) 
 	return flush()
 }
 
-// sameReport reports whether two lines are of one report. A TLS report is about
-// several domains.
-func sameReport(a, b *reportjson.Header) bool {
-	return a.Kind == b.Kind && a.Org == b.Org && a.Email == b.Email && a.ReportID == b.ReportID && a.Begin.Equal(b.Begin) && a.End.Equal(b.End) &&
-		a.Path == b.Path && a.Received.Equal(b.Received) && (a.Domain == b.Domain || a.Kind == "tls")
-}
-
 // addLine adds what a line of a report counts for.
 func addLine(e *tally.Entry, l reportjson.Line, source func(*dmarc.Record) string) {
 	switch l := l.(type) {
 	case *reportjson.Record:
-		rec := &dmarc.Record{Source: l.SourceIP, Count: l.Count, Disposition: l.Disposition, DKIM: l.DKIM, SPF: l.SPF, HeaderFrom: l.HeaderFrom}
+		rec := recordOf(l.Reasons, l.AuthDKIM, l.AuthSPF)
+		rec.Source, rec.Count, rec.Disposition, rec.DKIM, rec.SPF, rec.HeaderFrom = l.SourceIP, l.Count, l.Disposition, l.DKIM, l.SPF, l.HeaderFrom
 		rec.SourceIP, _ = netip.ParseAddr(l.SourceIP) // What is no address stays the zero one.
-		for _, r := range l.Reasons {
-			rec.Reasons = append(rec.Reasons, dmarc.OverrideReason(r))
-		}
-		for _, a := range l.AuthDKIM {
-			rec.AuthDKIM = append(rec.AuthDKIM, dmarc.DKIMAuth(a))
-		}
-		for _, a := range l.AuthSPF {
-			rec.AuthSPF = append(rec.AuthSPF, dmarc.SPFAuth(a))
-		}
 		name := ""
 		if source != nil {
 			name = source(rec)

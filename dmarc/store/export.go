@@ -44,7 +44,7 @@ func (f *Filter) where(kind unpack.Kind, domain string) (string, []any) {
 		add("r.day <= ? AND r.period_end < ?", int64(tally.DayOf(f.Until)), f.Until.Unix())
 	}
 	if f.Domain != "" {
-		add(domain+" = ?", strings.ToLower(strings.TrimSuffix(f.Domain, ".")))
+		add(domain+" = ?", folded(f.Domain))
 	}
 	if f.one != nil {
 		add("r.id = ? AND r.day = ?", f.one.id, f.one.day)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
@@ -28,7 +27,7 @@ func (f *facts) pass() bool { return f.dkim || f.spf }
 // passed returns the domains that a record was authenticated for, each once.
 func passed(rec *dmarc.Record) (domains []string) {
 	add := func(domain string, result dmarc.AuthResult) {
-		if domain = strings.ToLower(strings.TrimSuffix(domain, ".")); result == dmarc.AuthResultPass && domain != "" && !slices.Contains(domains, domain) {
+		if domain = folded(domain); result == dmarc.AuthResultPass && domain != "" && !slices.Contains(domains, domain) {
 			domains = append(domains, domain)
 		}
 	}
@@ -75,27 +74,34 @@ func (c contentFacts) read(ctx context.Context, v *View, ids []int64) error {
 // readFacts reads a row of record_contents.
 func readFacts(row []any) (id int64, f *facts, err error) {
 	r := cells{row: row}
-	var rec dmarc.Record
 	var reasons []reportjson.Reason
 	var spf []reportjson.SPF
 	f = &facts{}
 	id, f.disposition, f.headerFrom, f.sender = r.number(), r.text(), r.text(), r.text()
-	rec.DKIM, rec.SPF = dmarc.Evaluation(r.text()), dmarc.Evaluation(r.text())
+	alignedDKIM, alignedSPF := dmarc.Evaluation(r.text()), dmarc.Evaluation(r.text())
 	r.json(&reasons)
 	r.json(&f.dkimResults)
 	r.json(&spf)
-	for _, reason := range reasons {
-		rec.Reasons = append(rec.Reasons, dmarc.OverrideReason(reason))
+	rec := recordOf(reasons, f.dkimResults, spf)
+	rec.DKIM, rec.SPF = alignedDKIM, alignedSPF
+	f.class, f.passed = tally.ClassOf(rec), passed(rec)
+	f.dkim, f.spf = rec.DKIM == dmarc.EvaluationPass, rec.SPF == dmarc.EvaluationPass
+	return id, f, r.err
+}
+
+// recordOf returns a record with what is kept as JSON.
+func recordOf(reasons []reportjson.Reason, dkim []reportjson.DKIM, spf []reportjson.SPF) *dmarc.Record {
+	rec := &dmarc.Record{}
+	for _, r := range reasons {
+		rec.Reasons = append(rec.Reasons, dmarc.OverrideReason(r))
 	}
-	for _, a := range f.dkimResults {
+	for _, a := range dkim {
 		rec.AuthDKIM = append(rec.AuthDKIM, dmarc.DKIMAuth(a))
 	}
 	for _, a := range spf {
 		rec.AuthSPF = append(rec.AuthSPF, dmarc.SPFAuth(a))
 	}
-	f.class, f.passed = tally.ClassOf(&rec), passed(&rec)
-	f.dkim, f.spf = rec.DKIM == dmarc.EvaluationPass, rec.SPF == dmarc.EvaluationPass
-	return id, f, r.err
+	return rec
 }
 
 // numbers returns a list of numbers for a query. They stand in its text: of many

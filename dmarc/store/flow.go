@@ -54,7 +54,7 @@ func (f *flows) add(p *part) {
 	all := f.failing
 	if p.facts.pass() {
 		key := passKey{p.source, p.facts.sender}
-		f.pass[key] = tally.Add(f.pass[key], p.messages)
+		addTo(&f.pass, key, p.messages)
 		if p.facts.dkim {
 			if some := f.signers[p.facts]; len(some) < mostSigners && !slices.Contains(some, p.source) {
 				f.signers[p.facts] = append(some, p.source)
@@ -94,18 +94,14 @@ func (t *trouble) add(f *flow, source, domain, selector string) {
 		t.perDay[i] = tally.Add(t.perDay[i], n)
 	}
 	t.orgs.join(f.orgs)
-	for _, one := range []struct {
-		to   *map[string]int64
-		name string
-	}{{&t.domains, domain}, {&t.selectors, selector}, {&t.sources, source}} {
-		if one.name == "" {
-			continue
+	named := func(sums *map[string]int64, name string) {
+		if name != "" {
+			addTo(sums, name, f.messages)
 		}
-		if *one.to == nil {
-			*one.to = map[string]int64{}
-		}
-		(*one.to)[one.name] = tally.Add((*one.to)[one.name], f.messages)
 	}
+	named(&t.domains, domain)
+	named(&t.selectors, selector)
+	named(&t.sources, source)
 }
 
 // days returns on how many days there are messages, and whether most of them are
@@ -216,7 +212,7 @@ func (f *flows) sender(u *unit, problem Problem, t *trouble) ReadinessSender {
 func (f *facts) ownSelectors(domain string, valid bool) (selectors []string) {
 	for i := range f.dkimResults {
 		a := &f.dkimResults[i]
-		d := strings.ToLower(strings.TrimSuffix(a.Domain, "."))
+		d := folded(a.Domain)
 		if (a.Result == dmarc.AuthResultPass) == valid && within(d, domain) {
 			selectors = append(selectors, a.Selector+"._domainkey."+d)
 		}

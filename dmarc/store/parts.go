@@ -36,29 +36,24 @@ type names struct {
 	list    []string
 }
 
+// number is numberOf for bytes, of which a text is made only when they are new.
 func (n *names) number(text []byte) int {
-	i, ok := n.numbers[string(text)]
-	if !ok {
-		i = n.add(string(text))
+	if i, ok := n.numbers[string(text)]; ok {
+		return i
 	}
-	return i
+	return n.numberOf(string(text))
 }
 
 func (n *names) numberOf(text string) int {
 	i, ok := n.numbers[text]
 	if !ok {
-		i = n.add(text)
+		if n.numbers == nil {
+			n.numbers = map[string]int{}
+		}
+		i = len(n.list)
+		n.numbers[text], n.list = i, append(n.list, text)
 	}
 	return i
-}
-
-func (n *names) add(text string) int {
-	if n.numbers == nil {
-		n.numbers = map[string]int{}
-	}
-	n.numbers[text] = len(n.list)
-	n.list = append(n.list, text)
-	return len(n.list) - 1
 }
 
 func newParts(v *View, filter *Period, visit func(*part)) *parts {
@@ -166,8 +161,9 @@ func (p *parts) readRollup(ctx context.Context, one *rolled) error {
 
 // lateReport is a report that no rollup has.
 type lateReport struct {
-	id, day, org int64
-	sent         tally.Day
+	id, day int64
+	org     int // of parts.orgs
+	sent    tally.Day
 }
 
 // lateRecord is a record of one.
@@ -188,7 +184,7 @@ func (p *parts) readLate(ctx context.Context) error {
 	where, args := p.filter.where()
 	err := p.view.Query(ctx, func(row []any) error {
 		c := cells{row: row}
-		r := &lateReport{id: c.number(), day: c.number(), org: int64(p.orgs.numberOf(c.text()))}
+		r := &lateReport{id: c.number(), day: c.number(), org: p.orgs.numberOf(c.text())}
 		r.sent = sentDay(c.number())
 		late = append(late, r)
 		return nil
@@ -237,7 +233,7 @@ func (p *parts) readRecords(ctx context.Context, reports []*lateReport) error {
 		if p.wants != nil && !p.wants(p.facts[r.content]) {
 			continue
 		}
-		one = part{day: r.report.sent, source: r.source, orgs: append(one.orgs[:0], int(r.report.org)), facts: p.facts[r.content], messages: r.messages}
+		one = part{day: r.report.sent, source: r.source, orgs: append(one.orgs[:0], r.report.org), facts: p.facts[r.content], messages: r.messages}
 		p.visit(&one)
 	}
 	return nil

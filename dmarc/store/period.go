@@ -37,7 +37,10 @@ func timeOfDay(day tally.Day) time.Time { return time.Unix(int64(day)*daySeconds
 const longestPeriod = 400
 
 // domain returns the domain as it is kept.
-func (p *Period) domain() string { return strings.ToLower(strings.TrimSuffix(p.Domain, ".")) }
+func (p *Period) domain() string { return folded(p.Domain) }
+
+// folded spells a domain as domains are kept.
+func folded(domain string) string { return strings.ToLower(strings.TrimSuffix(domain, ".")) }
 
 // days returns the first and the last day that reports of the period may end on.
 func (p *Period) days() (first, last int64) {

@@ -113,6 +113,7 @@ type ReadinessSender struct {
 // The days end before until, or without one with the last day that there is a
 // report about.
 func AskReadiness(ctx context.Context, v *View, domain string, until time.Time) (*Readiness, error) {
+	domain = folded(domain)
 	r := &Readiness{Domain: domain, Until: until}
 	whole := Period{Domain: domain, Until: until}
 	if err := r.lastReport(ctx, v, &whole); err != nil {
@@ -144,7 +145,7 @@ func AskReadiness(ctx context.Context, v *View, domain string, until time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	r.Senders = f.senders(whole.domain(), p.sources.list, known)
+	r.Senders = f.senders(domain, p.sources.list, known)
 	r.decide()
 	return r, nil
 }

@@ -56,7 +56,6 @@ type readinessSenderJSON struct {
 
 // Readiness prints whether a domain can go to a stricter policy.
 func Readiness(ctx context.Context, w io.Writer, v *store.View, domain string, until time.Time, format string, width int) error {
-	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
 	r, err := store.AskReadiness(ctx, v, domain, until)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ type shower struct {
 // add adds a line of a report.
 func (s *shower) add(l reportjson.Line) error {
 	h := l.Head()
-	if s.last == nil || *s.last != *h && (s.last.Kind != h.Kind || s.last.Org != h.Org || !s.last.End.Equal(h.End) || s.last.Path != h.Path) {
+	if s.last == nil || !s.last.SameReport(h) {
 		if err := s.finish(); err != nil {
 			return err
 		}

@@ -64,11 +64,5 @@ func (m Memory) View(ctx context.Context) (*store.View, error) {
 	if err != nil {
 		return nil, errors.Join(d.explain("read", err), db.Close())
 	}
-	return store.NewView(store.ViewConfig{
-		Name: d.Name(), Tx: tx, Explain: d.explain, Close: db.Close,
-		Integrity: func(ctx context.Context) (problems, notes []string, err error) {
-			problems, err = integrity(ctx, tx)
-			return problems, nil, d.readError(ctx, err)
-		},
-	}), nil
+	return d.newView(db, tx), nil
 }

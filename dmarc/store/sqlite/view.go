@@ -30,13 +30,18 @@ func (f File) View(ctx context.Context) (*store.View, error) {
 	if err != nil {
 		return nil, errors.Join(d.viewError(ctx, err), db.Close())
 	}
+	return d.newView(db, tx), nil
+}
+
+// newView returns a view that reads in a transaction of db, and closes both.
+func (d *database) newView(db *sql.DB, tx *sql.Tx) *store.View {
 	return store.NewView(store.ViewConfig{
 		Name: d.Name(), Tx: tx, Explain: d.explain, Close: db.Close,
 		Integrity: func(ctx context.Context) (problems, notes []string, err error) {
 			problems, err = integrity(ctx, tx)
 			return problems, nil, d.readError(ctx, err)
 		},
-	}), nil
+	})
 }
 
 // viewDSN names a file that must exist.
