@@ -47,22 +47,17 @@ var backfilled = []string{
 	"dmarc_policy_published_info", "dmarc_report_last_end_timestamp_seconds", "dmarc_window_messages",
 }
 
-// day is a day in UTC: its number since 1970.
-type day int
+const daySeconds = 24 * 60 * 60
 
-const daySeconds = 86400
-
-func dayOf(t time.Time) day { return day(t.Unix() / daySeconds) }
-
-// end returns the last second of the day.
-func (d day) end() time.Time { return time.Unix(int64(d+1)*daySeconds-1, 0).UTC() }
+// endOf returns the last second of a day.
+func endOf(d tally.Day) time.Time { return time.Unix((int64(d)+1)*daySeconds-1, 0).UTC() }
 
 // past is where the reports of a backfill are.
 type past interface {
 	// days returns the days on which reports end, up to a last one.
-	days(ctx context.Context, last day) ([]day, error)
+	days(ctx context.Context, last tally.Day) ([]tally.Day, error)
 	// entries calls visit with the reports that end on a day.
-	entries(ctx context.Context, d day, visit func(*tally.Entry)) error
+	entries(ctx context.Context, d tally.Day, visit func(*tally.Entry)) error
 }
 
 // Backfill prints, as OpenMetrics, the metrics that reports would have made, each
@@ -78,7 +73,7 @@ func Backfill(ctx context.Context, s Streams, v *store.View, paths []string, c B
 	if len(paths) > 0 {
 		from = &pastFiles{streams: s, paths: paths, sender: c.Sender}
 	}
-	days, err := from.days(ctx, dayOf(time.Now().Add(-c.Settled)))
+	days, err := from.days(ctx, tally.DayOf(time.Now().Add(-c.Settled)))
 	if err != nil {
 		return err
 	}
@@ -100,17 +95,17 @@ type pastStore struct {
 	sender func(*dmarc.Record) string
 }
 
-func (p *pastStore) days(ctx context.Context, last day) (days []day, err error) {
+func (p *pastStore) days(ctx context.Context, last tally.Day) (days []tally.Day, err error) {
 	err = p.view.Query(ctx, func(row []any) error {
 		d, _ := row[0].(int64)
-		days = append(days, day(d))
+		days = append(days, tally.Day(d))
 		return nil
 	}, "SELECT DISTINCT day FROM reports WHERE day > 0 AND day <= $1 ORDER BY day", int64(last))
 	return days, err
 }
 
-func (p *pastStore) entries(ctx context.Context, d day, visit func(*tally.Entry)) error {
-	f := store.Filter{Since: (d - 1).end().Add(time.Second), Until: d.end().Add(time.Second)}
+func (p *pastStore) entries(ctx context.Context, d tally.Day, visit func(*tally.Entry)) error {
+	f := store.Filter{Since: endOf(d - 1).Add(time.Second), Until: endOf(d).Add(time.Second)}
 	return store.Entries(ctx, p.view, f, p.sender, func(e *tally.Entry) error {
 		visit(e)
 		return nil
@@ -123,17 +118,17 @@ type pastFiles struct {
 	streams Streams
 	paths   []string
 	sender  func(*dmarc.Record) string
-	found   map[day][]string
+	found   map[tally.Day][]string
 }
 
-func (p *pastFiles) days(ctx context.Context, last day) (days []day, err error) {
+func (p *pastFiles) days(ctx context.Context, last tally.Day) (days []tally.Day, err error) {
 	p.found, err = findDays(ctx, p.streams, p.paths, last)
 	return slices.Sorted(maps.Keys(p.found)), err
 }
 
-func (p *pastFiles) entries(ctx context.Context, d day, visit func(*tally.Entry)) error {
+func (p *pastFiles) entries(ctx context.Context, d tally.Day, visit func(*tally.Entry)) error {
 	return readEntries(ctx, nil, p.found[d], p.sender, func(found dated) error {
-		if found.entry != nil && dayOf(found.entry.End) == d {
+		if found.entry != nil && tally.DayOf(found.entry.End) == d {
 			visit(found.entry)
 		}
 		return nil
@@ -159,8 +154,8 @@ func readEntries(ctx context.Context, stdin io.Reader, paths []string, sender fu
 }
 
 // findDays returns which files hold reports that ended on a day, up to the last one.
-func findDays(ctx context.Context, s Streams, paths []string, last day) (map[day][]string, error) {
-	days := map[day][]string{}
+func findDays(ctx context.Context, s Streams, paths []string, last tally.Day) (map[tally.Day][]string, error) {
+	days := map[tally.Day][]string{}
 	if slices.Contains(paths, "-") {
 		return nil, errors.New("backfill reads its files twice: it cannot read the standard input")
 	}
@@ -169,12 +164,12 @@ func findDays(ctx context.Context, s Streams, paths []string, last day) (map[day
 			_, err := fmt.Fprintf(s.Err, "%s: %s\n", d.refused.Path, d.refused.Error.Message)
 			return err
 		}
-		if d.entry.End.IsZero() || dayOf(d.entry.End) > last {
+		if d.entry.End.IsZero() || tally.DayOf(d.entry.End) > last {
 			return nil
 		}
-		files := days[dayOf(d.entry.End)]
+		files := days[tally.DayOf(d.entry.End)]
 		if len(files) == 0 || files[len(files)-1] != d.path {
-			days[dayOf(d.entry.End)] = append(files, d.path)
+			days[tally.DayOf(d.entry.End)] = append(files, d.path)
 		}
 		return nil
 	})
@@ -231,8 +226,8 @@ type spread struct{ begin, end int64 }
 
 // count counts the reports of one day and notes the metrics. Those of other days
 // cannot be the same ones: the end of the period is part of an identity.
-func (b *backfill) count(ctx context.Context, d day, from past) error {
-	b.now = d.end()
+func (b *backfill) count(ctx context.Context, d tally.Day, from past) error {
+	b.now = endOf(d)
 	periods := map[spread][]*tally.Entry{}
 	err := from.entries(ctx, d, func(e *tally.Entry) {
 		const longest = 400 * daySeconds // What claims more would be spread thin.
