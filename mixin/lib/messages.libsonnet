@@ -1,4 +1,4 @@
-// The messages that reports tell of, of the last days. Anybody can send a report:
+// The messages in reports about the last days. Anybody can send a report:
 // while authentic ones about a domain come, only these count, as they do for its
 // policy.
 local a = import 'alert.libsonnet';
