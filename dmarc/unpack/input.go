@@ -134,6 +134,8 @@ type root struct {
 	w   *Walker
 	r   io.Reader
 	err error // the first error of r other than io.EOF
+	// size is how long r says it is; 0 means unknown.
+	size int64
 }
 
 // Read implements io.Reader.

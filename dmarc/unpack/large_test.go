@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -137,6 +138,22 @@ func TestLargeMails(t *testing.T) {
 		if diff := cmp.Diff(tc.want, transcript(t, bytes.NewReader(tc.input), tc.limits, known)); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tc.name, diff)
 		}
+	}
+}
+
+// TestSizeIsExpected walks a large mail whose size is known: that takes the mail
+// and the steps before it, not the bound of all mails.
+func TestSizeIsExpected(t *testing.T) {
+	mail := mixed(attachment("image/png", make([]byte, 6<<20)))
+	walker := unpack.NewWalker(unpack.Limits{Memory: 256 << 20})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := walker.Walk(bytes.NewReader(mail), func(*unpack.Document) error { return nil }); err == nil {
+		t.Error("a picture is a report")
+	}
+	runtime.ReadMemStats(&after)
+	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(4*len(mail)); got > most {
+		t.Errorf("%d bytes allocated for a mail of %d, want at most %d", got, len(mail), most)
 	}
 }
 

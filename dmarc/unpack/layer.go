@@ -71,10 +71,14 @@ func (w *Walker) tooLong() error {
 func (w *Walker) holdLong(in *input) error {
 	l := w.layer(w.depth)
 	room := w.limits.Memory - w.held
+	expected := room
+	if w.depth == 0 && w.root.size > 0 {
+		expected = min(room, w.root.size)
+	}
 	b := append(l.held[:0], in.buf[in.pos:]...)
 	for {
 		if len(b) == cap(b) {
-			b = grow(b, room+1)
+			b = grow(b, expected+1)
 		}
 		n, err := in.src.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
@@ -92,8 +96,7 @@ func (w *Walker) holdLong(in *input) error {
 }
 
 // grow moves b to a larger array, of limit bytes at most unless b is longer.
-// From a few MiB on that is the limit at once: pages that are not used are not
-// resident, and doubling would hold half as much again.
+// From a few MiB on that is the limit at once: doubling would hold half as much again.
 func grow(b []byte, limit int64) []byte {
 	const jump = 4 << 20
 	size := max(2*int64(cap(b)), 4*bufferSize)

@@ -93,11 +93,18 @@ func NewWalker(limits Limits) *Walker {
 // When visit was not called, the error is a *dmarc.Error that says why.
 // Otherwise the error is that of visit, which ends the walk and is returned as
 // it is, or a *dmarc.Error with dmarc.ReasonIO when r failed.
+//
+// A mail is held in memory whole. An r that has the method Len() int of
+// bytes.Reader tells how much that will be, which may only be a guess: Walk then
+// takes that much at once.
 func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 	w.visit = visit
 	w.warnings, w.dropped = w.warnings[:0], 0
 	w.meter = meter{}
 	w.root = root{w: w, r: r}
+	if sized, ok := r.(interface{ Len() int }); ok {
+		w.root.size = int64(sized.Len())
+	}
 	w.path, w.mail, w.depth, w.held = w.path[:0], nil, 0, 0
 	w.parts, w.members = w.parts[:0], w.members[:0]
 	w.found, w.rejection = false, rejection{dmarc.ReasonNotAReport, "no report inside"}
