@@ -223,7 +223,10 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 	if d.Size > largeInput {
 		select {
 		case p.large <- struct{}{}:
-			defer func() { <-p.large }()
+			defer func() {
+				debug.FreeOSMemory() // The next one may be large, too.
+				<-p.large
+			}()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -239,7 +242,7 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 	if body, ok := d.Body.(interface{ release() }); ok {
 		defer body.release()
 	}
-	body := &inputReader{r: d.Body, head: r.head[:0]}
+	body := &inputReader{r: d.Body, head: r.head[:0], size: d.Size}
 	err := p.walk(r, body, func(doc *unpack.Document) error {
 		if r.draft != nil {
 			r.draft.Begin(d.Source + "/" + d.Name)

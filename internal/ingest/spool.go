@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
@@ -78,7 +79,11 @@ type inputReader struct {
 	r    io.Reader
 	err  error
 	head []byte
+	size int64 // what the source says
 }
+
+// Len is how long the input is expected to be, for unpack.Walker.
+func (r *inputReader) Len() int { return int(min(r.size, math.MaxInt)) }
 
 func (r *inputReader) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
