@@ -78,6 +78,9 @@ func (w *Walker) holdLong(in *input) error {
 	b := append(l.held[:0], in.buf[in.pos:]...)
 	for {
 		if len(b) == cap(b) {
+			if int64(len(b)) > expected { // It was a wrong guess.
+				expected = room
+			}
 			b = grow(b, expected+1)
 		}
 		n, err := in.src.Read(b[len(b):cap(b)])
