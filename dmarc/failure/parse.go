@@ -165,14 +165,14 @@ func decode(p *mime.Part) []byte {
 	case text.EqualFold(p.Encoding, "base64"):
 		return decodeBase64(p)
 	case text.EqualFold(p.Encoding, "quoted-printable"):
-		b, _ := mime.Quoted(nil, p.Body)
+		b, _ := mime.Quoted.Decode(nil, p.Body)
 		return b
 	}
 	return p.Body
 }
 
 func decodeBase64(p *mime.Part) []byte {
-	b, _ := mime.Base64(nil, p.Body)
+	b, _ := mime.Base64.Decode(nil, p.Body)
 	return b
 }
 

@@ -2,6 +2,7 @@ package unpack
 
 import (
 	"bytes"
+	"io"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/mime"
@@ -10,25 +11,25 @@ import (
 
 // decode undoes the transfer encoding of a part. known is false when that is
 // not possible.
-func (w *Walker) decode(p *mime.Part) (b []byte, known bool) {
+func (w *Walker) decode(p *mime.Part) (in input, known bool) {
 	switch enc := p.Encoding; {
 	case text.EqualFold(enc, "base64"):
 		if isPlain(p.Body) {
 			// QUIRK(encoding-lies): the part says base64 and is not.
 			w.warn(CodeEncodingLies, enc)
-			return p.Body, true
+			return memory(p.Body), true
 		}
-		return w.base64(p.Body), true
+		return w.undo(mime.Base64, p.Body), true
 	case text.EqualFold(enc, "quoted-printable"):
-		return w.quotedPrintable(p.Body), true
+		return w.undo(mime.Quoted, p.Body), true
 	case isUU(enc):
 		// QUIRK(mail-uuencode): an encoding from before MIME.
-		return w.undo(mime.UU, CodeUUInvalid, p.Body), true
+		return w.undo(mime.UU, p.Body), true
 	case len(enc) == 0, text.EqualFold(enc, "7bit"), text.EqualFold(enc, "8bit"), text.EqualFold(enc, "binary"):
-		return p.Body, true
+		return memory(p.Body), true
 	default:
 		w.warn(CodeEncodingUnknown, enc)
-		return p.Body, false
+		return memory(p.Body), false
 	}
 }
 
@@ -52,46 +53,72 @@ func (w *Walker) openEncoded(b []byte, f format) error {
 	w.warn(CodeUndeclared, nil)
 	m := w.enter(nil)
 	defer w.leave(m)
+	encoding := mime.Quoted
 	switch f {
 	case formatBase64:
-		b = w.base64(b)
+		encoding = mime.Base64
 	case formatUU:
-		b = w.undo(mime.UU, CodeUUInvalid, b)
-	default:
-		b = w.quotedPrintable(b)
+		encoding = mime.UU
 	}
 	l := w.layer(w.depth)
-	l.in = memory(b)
+	l.in = w.undo(encoding, b)
 	return w.open(&l.in)
 }
 
-// lookAhead is how much of a long part is decoded to see what it is.
-const lookAhead = 2 * sniffSize
-
-// base64 decodes b, or only its start when that is neither a report nor a container.
-func (w *Walker) base64(b []byte) []byte { return w.undo(mime.Base64, CodeBase64Junk, b) }
-
-// quotedPrintable decodes b, or only its start when that is neither a report
-// nor a container.
-func (w *Walker) quotedPrintable(b []byte) []byte {
-	return w.undo(mime.Quoted, CodeQuotedPrintable, b)
+// undo decodes b: at once when that is little, else while it is read.
+func (w *Walker) undo(e mime.Encoding, b []byte) input {
+	l := w.layer(w.depth)
+	l.encoded.reset(w, e, b)
+	if len(b) <= bufferSize {
+		l.encoded.next()
+		return memory(l.encoded.out)
+	}
+	return input{buf: l.buffer(), src: &l.encoded, size: int64(len(b) / 4 * 3)}
 }
 
-func (w *Walker) undo(decode func(dst, b []byte) (out, wrong []byte), code dmarc.Code, b []byte) []byte {
-	l := w.layer(w.depth)
-	if len(b) > 2*lookAhead {
-		l.decoded, _ = decode(l.decoded[:0], b[:lookAhead])
-		if f, _ := sniff(l.decoded, false); f == formatOther {
-			return l.decoded
+// encoded reads an encoded part.
+type encoded struct {
+	w        *Walker
+	encoding mime.Encoding
+	decoder  mime.Decoder
+	warned   bool
+	out      []byte // decoded
+	pos      int    // out[pos:] is not read yet
+}
+
+func (e *encoded) reset(w *Walker, encoding mime.Encoding, b []byte) {
+	e.w, e.encoding, e.warned, e.out, e.pos = w, encoding, false, e.out[:0], 0
+	e.decoder.Reset(encoding, b)
+}
+
+// release forgets the body.
+func (e *encoded) release() { e.decoder = mime.Decoder{} }
+
+// next decodes the next piece.
+func (e *encoded) next() {
+	e.out, e.pos = e.decoder.Append(e.out[:0], bufferSize), 0
+	if wrong := e.decoder.Wrong(); wrong != nil && !e.warned {
+		e.warned = true
+		e.w.warn(wrongCode[e.encoding], wrong)
+	}
+}
+
+// wrongCode is what to warn of in each encoding.
+var wrongCode = [...]dmarc.Code{
+	mime.Base64: CodeBase64Junk,
+	mime.Quoted: CodeQuotedPrintable,
+	mime.UU:     CodeUUInvalid,
+}
+
+// Read implements io.Reader.
+func (e *encoded) Read(p []byte) (int, error) {
+	for e.pos == len(e.out) {
+		if e.decoder.Done() {
+			return 0, io.EOF
 		}
+		e.next()
 	}
-	if cap(l.decoded) < len(b) {
-		l.decoded = make([]byte, 0, len(b))
-	}
-	out, wrong := decode(l.decoded[:0], b)
-	l.decoded = out
-	if wrong != nil {
-		w.warn(code, wrong)
-	}
-	return out
+	n := copy(p, e.out[e.pos:])
+	e.pos += n
+	return n, nil
 }

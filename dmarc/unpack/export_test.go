@@ -12,7 +12,7 @@ func (w *Walker) Balanced() bool {
 }
 
 // Base64 is mime.Base64 into a new slice.
-func Base64(b []byte) (out, junk []byte) { return mime.Base64(nil, b) }
+func Base64(b []byte) (out, junk []byte) { return mime.Base64.Decode(nil, b) }
 
 // Inflate unpacks the deflate stream at the start of r and returns what it
 // left in r. size is that of the look-ahead buffer.

@@ -33,7 +33,7 @@ func isFeedback(p *mime.Part) bool {
 		}
 		// QUIRK(fail-base64): Netease.
 		const look = 2 << 10
-		b, _ = mime.Base64(make([]byte, 0, look), b[:min(len(b), look)])
+		b, _ = mime.Base64.Decode(make([]byte, 0, look), b[:min(len(b), look)])
 	}
 	return mime.IsFeedback(b) || mime.IsFailureText(b)
 }

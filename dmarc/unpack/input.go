@@ -15,6 +15,8 @@ type input struct {
 	pos int
 	src io.Reader
 	err error // why src ended: io.EOF or a *dmarc.Error
+	// size is how long src is expected to be; 0 means unknown.
+	size int64
 }
 
 // memory makes an input of bytes that are all there.
@@ -26,6 +28,13 @@ func (in *input) peek(n int) []byte {
 	for len(in.buf)-in.pos < n && in.fill() {
 	}
 	return in.buf[in.pos:min(in.pos+n, len(in.buf))]
+}
+
+// head returns the start of the unread bytes, to see what they are. all says
+// that there are no more.
+func (in *input) head() (b []byte, all bool) {
+	b = in.peek(sniffSize)
+	return b, len(b) == len(in.buf)-in.pos && in.whole()
 }
 
 // whole reports whether every byte up to the end of the input is in the buffer.
@@ -134,8 +143,6 @@ type root struct {
 	w   *Walker
 	r   io.Reader
 	err error // the first error of r other than io.EOF
-	// size is how long r says it is; 0 means unknown.
-	size int64
 }
 
 // Read implements io.Reader.

@@ -3,6 +3,7 @@ package unpack_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
@@ -154,6 +156,42 @@ func TestSizeIsExpected(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(4*len(mail)); got > most {
 		t.Errorf("%d bytes allocated for a mail of %d, want at most %d", got, len(mail), most)
+	}
+}
+
+// TestLarge asks before much memory is taken, once, and not for what is small.
+func TestLarge(t *testing.T) {
+	walker := unpack.NewWalker(unpack.Limits{})
+	asked, answer := 0, error(nil)
+	walker.Large = func() error {
+		asked++
+		return answer
+	}
+	walk := func(mail []byte) error {
+		return walker.Walk(bytes.NewReader(mail), func(*unpack.Document) error { return nil })
+	}
+	noise := make([]byte, 5<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise) // never fails
+	large := mixed(attachment("application/gzip", gz(report("A"))), attachment("image/png", noise))
+	for _, tc := range []struct {
+		name string
+		mail []byte
+		want int
+	}{
+		{"small", mixed(attachment("application/gzip", gz(report("A")))), 0},
+		{"large", large, 1},
+		{"small and packed", gz(large), 1},
+		{"mbox", append([]byte("From a@b.example Sat Nov 28 00:00:00 2026\n"), large...), 1},
+	} {
+		asked = 0
+		if _ = walk(tc.mail); asked != tc.want {
+			t.Errorf("%s: asked %d times, want %d", tc.name, asked, tc.want)
+		}
+	}
+	answer = errors.New("no")
+	var refused *dmarc.Error
+	if err := walk(large); !errors.As(err, &refused) || refused.Reason != dmarc.ReasonIO || !errors.Is(err, answer) {
+		t.Errorf("got %v, want an error of the input with the answer in it", err)
 	}
 }
 

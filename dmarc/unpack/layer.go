@@ -23,7 +23,7 @@ type layer struct {
 	buf      []byte   // of in
 	sequence sequence // of the documents in in
 	held     []byte   // a mail or archive in memory
-	decoded  []byte   // a decoded MIME part
+	encoded  encoded  // what in reads, when that is an encoded part
 }
 
 // layer returns the buffers of a depth.
@@ -71,17 +71,18 @@ func (w *Walker) tooLong() error {
 func (w *Walker) holdLong(in *input) error {
 	l := w.layer(w.depth)
 	room := w.limits.Memory - w.held
-	expected := room
-	if w.depth == 0 && w.root.size > 0 {
-		expected = min(room, w.root.size)
-	}
 	b := append(l.held[:0], in.buf[in.pos:]...)
+	size := 2 * int64(len(b))
+	if in.size > 0 {
+		size = max(size, in.size+1) // and one byte to see the end
+	}
 	for {
 		if len(b) == cap(b) {
-			if int64(len(b)) > expected { // It was a wrong guess.
-				expected = room
+			var err error
+			if b, err = w.grow(b, size, room+1); err != nil {
+				return err
 			}
-			b = grow(b, expected+1)
+			size = 0
 		}
 		n, err := in.src.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
@@ -98,15 +99,40 @@ func (w *Walker) holdLong(in *input) error {
 	return nil
 }
 
-// grow moves b to a larger array, of limit bytes at most unless b is longer.
-// From a few MiB on that is the limit at once: doubling would hold half as much again.
-func grow(b []byte, limit int64) []byte {
-	const jump = 4 << 20
-	size := max(2*int64(cap(b)), 4*bufferSize)
-	if size > jump {
-		size = max(limit, int64(len(b))+bufferSize)
+// jump is the size from which a buffer takes all that is allowed at once:
+// doubling would hold half as much again.
+const jump = 4 << 20
+
+// grow moves b to an array of size bytes, or twice its own when that is more,
+// but of limit bytes at most unless b is longer.
+func (w *Walker) grow(b []byte, size, limit int64) ([]byte, error) {
+	double := max(2*int64(cap(b)), 4*bufferSize)
+	switch {
+	case size > double:
+		size = min(size, limit)
+	case double > jump:
+		size = limit
+	default:
+		size = double
 	}
-	return append(make([]byte, 0, size), b...)
+	if size = max(size, int64(len(b))+bufferSize); size > jump {
+		if err := w.takeLarge(); err != nil {
+			return nil, err
+		}
+	}
+	return append(make([]byte, 0, size), b...), nil
+}
+
+// takeLarge asks the caller once whether the walk may take much memory.
+func (w *Walker) takeLarge() error {
+	if w.Large == nil || w.large {
+		return nil
+	}
+	w.large = true
+	if err := w.Large(); err != nil {
+		w.root.err = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: err}
+	}
+	return w.root.err
 }
 
 // printable makes a string of at most limit bytes that is valid UTF-8 without

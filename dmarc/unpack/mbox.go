@@ -81,7 +81,9 @@ func (r *mboxReader) next() ([]byte, error) {
 			r.pos = r.scan
 			r.w.meter = meter{}
 		}
-		r.more()
+		if err := r.more(); err != nil {
+			return nil, err
+		}
 	}
 }
 
@@ -144,18 +146,22 @@ func hasTime(line []byte) bool {
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // more reads on.
-func (r *mboxReader) more() {
+func (r *mboxReader) more() error {
 	b := r.l.held
 	if r.pos > 0 && (r.pos >= len(b)/2 || len(b) == cap(b)) {
 		b = b[:copy(b, b[r.pos:])]
 		r.scan, r.pos = r.scan-r.pos, 0
 	}
 	if len(b) == cap(b) {
-		b = grow(b, r.room()+2*bufferSize) // what is too long is found before this is full
+		var err error
+		if b, err = r.w.grow(b, 0, r.room()+2*bufferSize); err != nil { // What is too long is found before this is full.
+			return err
+		}
 	}
 	n, err := r.in.Read(b[len(b):min(cap(b), len(b)+bufferSize)])
 	r.l.held = b[:len(b)+n]
 	r.end = err != nil
+	return nil
 }
 
 // unquote removes the envelope line and, in place, the '>' before "From " at

@@ -144,10 +144,11 @@ func (w *Walker) openPart(i, number int) error {
 	case text.HasPrefixFold(p.Type, "text/rfc822"):
 		return nil // headers of a message that is not there
 	}
-	b, known := w.decode(&p)
-	switch f, _ := sniff(b[:min(len(b), sniffSize)], len(b) <= sniffSize); f {
+	in, known := w.decode(&p)
+	head, whole := in.head()
+	switch f, _ := sniff(head, whole); f {
 	case formatOther, formatEmpty:
-		if isCMS(b, 2) && text.ContainsFold(p.Type, "pkcs7-mime") {
+		if isCMS(head, 2) && text.ContainsFold(p.Type, "pkcs7-mime") {
 			return w.refuse(refusal(dmarc.ReasonUnsupported, "a mail inside its own signature (S/MIME)"))
 		}
 		if !known {
@@ -162,7 +163,7 @@ func (w *Walker) openPart(i, number int) error {
 		return w.refuse(refusal(dmarc.ReasonTooMany, "more than %d attachments", w.limits.Members))
 	}
 	l := w.layer(w.depth)
-	l.in = memory(b)
+	l.in = in
 	return w.open(&l.in)
 }
 

@@ -83,8 +83,7 @@ func isStream(f format) bool {
 // decide sniffs in. It drops leading white space that fills the look-ahead.
 func (w *Walker) decide(in *input) (f format, skip int) {
 	for {
-		head := in.peek(sniffSize)
-		whole := len(head) == len(in.buf)-in.pos && in.whole()
+		head, whole := in.head()
 		f, skip = sniff(head, whole)
 		if f != formatEmpty || len(head) < sniffSize {
 			return f, skip

@@ -59,11 +59,18 @@ func Walk(r io.Reader, limits Limits, visit func(*Document) error) error {
 // Walker walks one input after the other and keeps its buffers in between. It
 // must not be used by two goroutines at a time, nor by visit.
 type Walker struct {
+	// Large, unless it is nil, is called once in a walk: before more than 4 MiB
+	// of a mail or an archive are held in memory, however small the input was.
+	// Programs with several walkers let it wait, so that only one takes that
+	// much. Its error ends the walk as if the input had failed.
+	Large func() error
+
 	limits  Limits
 	visit   func(*Document) error
 	doc     Document
 	meter   meter
 	root    root
+	large   bool        // Large was called
 	path    []byte      // names of the containers, joined by slashes
 	mail    *Mail       // the innermost mail
 	depth   int         // containers around the current position
@@ -100,11 +107,8 @@ func NewWalker(limits Limits) *Walker {
 func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 	w.visit = visit
 	w.warnings, w.dropped = w.warnings[:0], 0
-	w.meter = meter{}
+	w.meter, w.large = meter{}, false
 	w.root = root{w: w, r: r}
-	if sized, ok := r.(interface{ Len() int }); ok {
-		w.root.size = int64(sized.Len())
-	}
 	w.path, w.mail, w.depth, w.held = w.path[:0], nil, 0, 0
 	w.parts, w.members = w.parts[:0], w.members[:0]
 	w.found, w.rejection = false, rejection{dmarc.ReasonNotAReport, "no report inside"}
@@ -112,6 +116,9 @@ func (w *Walker) Walk(r io.Reader, visit func(*Document) error) error {
 
 	l := w.layer(0)
 	l.in = input{buf: l.buffer(), src: &w.root}
+	if sized, ok := r.(interface{ Len() int }); ok {
+		l.in.size = int64(sized.Len())
+	}
 	if err := w.open(&l.in); err != nil {
 		return err
 	}
@@ -130,8 +137,9 @@ func (w *Walker) release() {
 	large := false
 	for _, l := range w.layers {
 		l.in, l.src = input{}, input{}
-		if cap(l.held) > keepBuffer || cap(l.decoded) > keepBuffer {
-			l.held, l.decoded, large = nil, nil, true
+		l.encoded.release()
+		if cap(l.held) > keepBuffer {
+			l.held, large = nil, true
 		}
 	}
 	if large { // nothing may keep them alive

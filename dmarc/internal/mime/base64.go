@@ -9,12 +9,21 @@ const (
 	base64Pad     = 0xfd
 )
 
-// base64Values maps a byte to its six bits, or to one of the values above.
-var base64Values = func() (t [256]byte) {
+// alphabet maps a byte to its six bits, or to one of the values above.
+type alphabet [256]byte
+
+var (
+	base64Values    = newAlphabet("+/")
+	base64URLValues = newAlphabet("-_") // RFC 4648, section 5
+)
+
+// newAlphabet makes the alphabet whose last two digits are last.
+func newAlphabet(last string) *alphabet {
+	t := new(alphabet)
 	for i := range t {
 		t[i] = base64Invalid
 	}
-	for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
+	for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + last) {
 		t[c] = byte(i)
 	}
 	for _, c := range []byte(" \t\r\n\v\f\x00") {
@@ -22,21 +31,38 @@ var base64Values = func() (t [256]byte) {
 	}
 	t['='] = base64Pad
 	return t
-}()
+}
 
-// Base64 appends the decoded b to dst. Padding may be missing or stand
-// in the middle, white space may stand anywhere. A line with characters
-// outside the alphabet is dropped as text, unless it is long and nearly all
-// base64: then only the characters are dropped. junk is the first of them.
-func Base64(dst, b []byte) (out, junk []byte) {
-	if isURLSafe(b) {
-		// QUIRK(base64-url): the alphabet for URLs (RFC 4648, section 5).
-		b = bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("-"), []byte("+")), []byte("_"), []byte("/"))
+// base64Decoder decodes base64. Padding may be missing or stand in the middle,
+// white space may stand anywhere. A line with characters outside the alphabet is
+// dropped as text, unless it is long and nearly all base64: then only the
+// characters are dropped.
+type base64Decoder struct {
+	values *alphabet
+	dst    []byte
+	acc    uint32 // digits that do not make three bytes yet
+	bits   int    // in acc
+	// The state at the start of the current line, to drop it.
+	line     []byte // from there on
+	lineDst  int
+	lineAcc  uint32
+	lineBits int
+	damaged  bool // the line was found to be base64 but for some characters
+}
+
+// reset starts with a body.
+func (d *base64Decoder) reset(body []byte) {
+	*d = base64Decoder{values: base64Values}
+	if isURLSafe(body) {
+		// QUIRK(base64-url): the alphabet for URLs.
+		d.values = base64URLValues
 	}
-	if need := len(dst) + len(b)/4*3 + 3; cap(dst) < need {
-		dst = append(make([]byte, 0, need), dst...)
-	}
-	d := base64Decoder{dst: dst}
+}
+
+// decode appends the decoded b to dst. junk is the start of the first line with
+// characters outside of the alphabet.
+func (d *base64Decoder) decode(dst, b []byte, last bool) (out, junk []byte) {
+	d.dst = withRoom(dst, len(b)/4*3+3)
 	d.startLine(b)
 	for len(b) > 0 {
 		n := d.quads(b)
@@ -44,7 +70,7 @@ func Base64(dst, b []byte) (out, junk []byte) {
 			break
 		}
 		c := b[0]
-		switch v := base64Values[c]; {
+		switch v := d.values[c]; {
 		case v < 64:
 			d.digit(v)
 			b = b[1:]
@@ -63,7 +89,9 @@ func Base64(dst, b []byte) (out, junk []byte) {
 			b = d.invalid(b)
 		}
 	}
-	d.flush()
+	if last {
+		d.flush()
+	}
 	return d.dst, junk
 }
 
@@ -73,24 +101,12 @@ func isURLSafe(b []byte) bool {
 	return bytes.IndexByte(b, '+') < 0 && bytes.IndexByte(b, '/') < 0 && bytes.ContainsAny(b, "-_")
 }
 
-type base64Decoder struct {
-	dst  []byte
-	acc  uint32 // digits that do not make three bytes yet
-	bits int    // in acc
-	// The state at the start of the current line, to drop it.
-	line     []byte // from there on
-	lineDst  int
-	lineAcc  uint32
-	lineBits int
-	damaged  bool // the line was found to be base64 but for some characters
-}
-
 // quads decodes full groups of four digits and returns how many bytes it took.
 func (d *base64Decoder) quads(b []byte) int {
 	if d.bits != 0 {
 		return 0
 	}
-	t, dst, n := &base64Values, d.dst, 0
+	t, dst, n := d.values, d.dst, 0
 	for ; len(b)-n >= 4; n += 4 {
 		q := b[n : n+4 : n+4]
 		v0, v1, v2, v3 := t[q[0]], t[q[1]], t[q[2]], t[q[3]]
@@ -131,7 +147,7 @@ func (d *base64Decoder) invalid(b []byte) (rest []byte) {
 		return b[1:]
 	}
 	line, rest := CutLine(d.line)
-	if mostlyBase64(line) {
+	if d.values.mostly(line) {
 		d.damaged = true
 		return b[1:]
 	}
@@ -140,12 +156,12 @@ func (d *base64Decoder) invalid(b []byte) (rest []byte) {
 	return rest
 }
 
-// mostlyBase64 tells a damaged line of base64 from a line of text.
-func mostlyBase64(line []byte) bool {
+// mostly tells a damaged line of base64 from a line of text.
+func (t *alphabet) mostly(line []byte) bool {
 	const shortest = 40
 	bad := 0
 	for _, c := range line {
-		if base64Values[c] >= base64Pad && c != '=' || base64Values[c] == base64Space {
+		if t[c] >= base64Pad && c != '=' || t[c] == base64Space {
 			bad++
 		}
 	}

@@ -175,7 +175,7 @@ func TestFeedback(t *testing.T) {
 func FuzzEncodings(f *testing.F) {
 	f.Add([]byte("a=b\r\n \xff\x00 end "))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if got, junk := Base64(nil, []byte(base64.StdEncoding.EncodeToString(b))); !bytes.Equal(got, b) || junk != nil {
+		if got, junk := Base64.Decode(nil, []byte(base64.StdEncoding.EncodeToString(b))); !bytes.Equal(got, b) || junk != nil {
 			t.Errorf("base64: got %q, want %q", got, b)
 		}
 		var encoded strings.Builder
@@ -187,11 +187,69 @@ func FuzzEncodings(f *testing.F) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got, invalid := Quoted(nil, []byte(encoded.String())); !bytes.Equal(got, b) || invalid != nil {
+		if got, invalid := Quoted.Decode(nil, []byte(encoded.String())); !bytes.Equal(got, b) || invalid != nil {
 			t.Errorf("quoted-printable: got %q, want %q", got, b)
 		}
-		if got, _ := Quoted(nil, b); len(got) > len(b) {
+		if got, _ := Quoted.Decode(nil, b); len(got) > len(b) {
 			t.Errorf("%d bytes became %d", len(b), len(got))
 		}
 	})
+}
+
+// What is decoded in pieces is what is decoded at once, as long as no line is
+// longer than a piece.
+func FuzzPieces(f *testing.F) {
+	f.Add([]byte("YWJj\r\nZGV\r\nmZw==\r\nnot base64\r\nAAA"), uint8(8))
+	f.Add([]byte("a=3Db  \r\nc= \r\n=C3=A9=\r\n=4"), uint8(5))
+	f.Add([]byte("begin 644 a\n#86)C\nM\n`\nend\nmore\n"), uint8(2))
+	f.Fuzz(func(t *testing.T, b []byte, most uint8) {
+		longest := 1
+		for line := range bytes.Lines(b) {
+			longest = max(longest, len(line))
+		}
+		for e := Base64; e <= UU; e++ {
+			want, wantWrong := e.Decode(nil, b)
+			var d Decoder
+			d.Reset(e, b)
+			var got []byte
+			for !d.Done() {
+				got = d.Append(got, longest+int(most))
+			}
+			if !bytes.Equal(got, want) || !bytes.Equal(d.Wrong(), wantWrong) {
+				t.Errorf("encoding %d: got %q, %q wrong, want %q, %q", e, got, d.Wrong(), want, wantWrong)
+			}
+		}
+	})
+}
+
+func TestLongLines(t *testing.T) {
+	text := strings.Repeat("a=3Db \t", 1000)
+	var d Decoder
+	for most := 1; most < 20; most++ {
+		var got []byte
+		d.Reset(Quoted, []byte(text+"."))
+		for !d.Done() {
+			got = d.Append(got, most)
+		}
+		if want := strings.Repeat("a=b \t", 1000) + "."; string(got) != want {
+			t.Errorf("quoted-printable in pieces of %d: got %d bytes %.60q, want %d", most, len(got), got, len(want))
+		}
+		got = nil
+		d.Reset(Base64, []byte(base64.StdEncoding.EncodeToString([]byte(text))))
+		for !d.Done() {
+			got = d.Append(got, most)
+		}
+		if string(got) != text {
+			t.Errorf("base64 in pieces of %d: got %d bytes, want %d", most, len(got), len(text))
+		}
+	}
+}
+
+// A line of uuencode says how much it holds; one byte of input must not become 45.
+func TestUUBomb(t *testing.T) {
+	b := []byte("begin 644 a\n" + strings.Repeat("M\n", 1<<20))
+	got, wrong := UU.Decode(nil, b)
+	if most := len(b) + 64<<10; len(got) > most || wrong == nil {
+		t.Errorf("%d bytes decoded from %d, wrong %q, want at most %d and a line that is wrong", len(got), len(b), wrong, most)
+	}
 }

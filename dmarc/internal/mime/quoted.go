@@ -2,9 +2,10 @@ package mime
 
 import "bytes"
 
-// Quoted appends the decoded quoted-printable text b to dst (RFC 2045, section
-// 6.7). invalid is the first sequence that had to be kept as it is.
-func Quoted(dst, b []byte) (out, invalid []byte) {
+// decodeQuoted appends the decoded quoted-printable text b to dst (RFC 2045,
+// section 6.7). invalid is the first sequence that had to be kept as it is.
+func decodeQuoted(dst, b []byte) (out, invalid []byte) {
+	dst = withRoom(dst, len(b))
 	for len(b) > 0 {
 		line := b
 		if i := bytes.IndexByte(b, '\n'); i >= 0 {
@@ -44,6 +45,20 @@ func Quoted(dst, b []byte) (out, invalid []byte) {
 		}
 	}
 	return dst, invalid
+}
+
+// cutQuoted returns the start of a line of more than most bytes, without what
+// only its next bytes explain: a sequence, or white space that may end it.
+func cutQuoted(b []byte, most int) []byte {
+	n := most
+	for n > 2 && (bytes.IndexByte(b[n-2:n], '=') >= 0 || bytes.IndexByte([]byte(" \t\r"), b[n-1]) >= 0) {
+		n--
+	}
+	if n > 2 {
+		return b[:n]
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	return b[:min(len(line)+1, len(b))]
 }
 
 func lineEnd(line []byte) []byte {

@@ -2,32 +2,47 @@ package mime
 
 import "bytes"
 
-// UU appends the data of the first uuencoded file in b to dst (POSIX,
-// uuencode). It reads from the line "begin 644 name" to the line "end"; wrong
-// is the first line that is none of either.
-func UU(dst, b []byte) (out, wrong []byte) {
-	begun := false
-	for len(b) > 0 {
+// uuDecoder decodes the first uuencoded file in a body (POSIX, uuencode): from
+// the line "begin 644 name" to the line "end". Lines whose white space was
+// removed say more than they hold: what makes the file more than 64 KiB larger
+// than the body is not read.
+type uuDecoder struct {
+	begun, ended bool
+	left         int // how much the file may still hold
+}
+
+// reset starts with a body.
+func (d *uuDecoder) reset(body []byte) {
+	*d = uuDecoder{left: len(body) + 64<<10}
+}
+
+// decode appends the data in b to dst; wrong is the first line that has none.
+func (d *uuDecoder) decode(dst, b []byte) (out, wrong []byte) {
+	for len(b) > 0 && !d.ended {
 		var line []byte
 		line, b = CutLine(b)
 		switch {
-		case !begun:
-			begun = IsUUBegin(line)
+		case !d.begun:
+			d.begun = IsUUBegin(line)
 			continue
 		case string(bytes.TrimSpace(line)) == "end":
-			return dst, wrong
+			d.ended = true
+			continue
 		case len(line) == 0:
 			continue
 		}
 		n := int(line[0]-' ') & 63
 		digits := line[1:]
 		// White space at the end of a line, which some remove, is zero.
-		if need := (n + 2) / 3 * 4; line[0] < ' ' || line[0] > '`' || len(digits) > need+2 {
+		need := (n + 2) / 3 * 4
+		d.ended = n > d.left
+		if d.ended || line[0] < ' ' || line[0] > '`' || len(digits) > need+2 {
 			if wrong == nil {
 				wrong = line[:min(len(line), 64)]
 			}
 			continue
 		}
+		d.left -= n
 		dst = appendUU(dst, digits, n)
 	}
 	return dst, wrong
