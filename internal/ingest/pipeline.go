@@ -37,9 +37,6 @@ type Store interface {
 // to spare.
 func Limits() unpack.Limits { return unpack.Limits{Memory: 24 << 20} }
 
-// largeInput is the size from which inputs are read one at a time.
-const largeInput = 1 << 20
-
 // PipelineConfig configures a Pipeline. The zero value works.
 type PipelineConfig struct {
 	// Workers is how many inputs are read at once; 0 means GOMAXPROCS.
@@ -220,17 +217,6 @@ func (p *Pipeline) fill(ctx context.Context, b *batch) error {
 
 // read fills the batch with what the input holds.
 func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
-	if d.Size > largeInput {
-		select {
-		case p.large <- struct{}{}:
-			defer func() {
-				debug.FreeOSMemory() // The next one may be large, too.
-				<-p.large
-			}()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 	var r *reader
 	select {
 	case r = <-p.readers:
@@ -238,6 +224,23 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		return ctx.Err()
 	}
 	defer func() { p.readers <- r }()
+	large, gaveUp := false, false
+	r.walker.Large = func() error {
+		select {
+		case p.large <- struct{}{}:
+			large = true
+			return nil
+		case <-ctx.Done():
+			gaveUp = true
+			return ctx.Err()
+		}
+	}
+	defer func() {
+		if large {
+			debug.FreeOSMemory() // The next one may be large, too.
+			<-p.large
+		}
+	}()
 	r.work, r.tally.Work = 0, &r.work
 	if body, ok := d.Body.(interface{ release() }); ok {
 		defer body.release()
@@ -282,6 +285,9 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		}
 		return b.add(ctx, doc.Name, entry, details, verdict.Result)
 	})
+	if gaveUp {
+		return ctx.Err()
+	}
 	if body.err == nil && err == nil {
 		// What nobody had to look at may still fail, such as the end of a transfer.
 		_, err = io.Copy(io.Discard, body)

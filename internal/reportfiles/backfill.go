@@ -20,6 +20,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
 // BackfillConfig says how Backfill counts. It should be that of the exporter whose past is filled.
@@ -144,8 +145,8 @@ type dated struct {
 
 // readEntries reads the reports in files.
 func readEntries(ctx context.Context, stdin io.Reader, paths []string, sender func(*dmarc.Record) string, visit func(dated) error) error {
-	newWorker := func() func(file, func(dated)) {
-		c := newChecker(stdin, sender)
+	newWorker := func(w *unpack.Walker) func(file, func(dated)) {
+		c := newChecker(w, stdin, sender)
 		return func(f file, emit func(dated)) {
 			c.entries(f, func(e *tally.Entry, refused *refusal) { emit(dated{f.path, e, refused}) })
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
-	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
 // checked is a report that check found, as --json prints it.
@@ -88,13 +87,13 @@ type checker struct {
 	reader tally.Reader
 }
 
-func newChecker(stdin io.Reader, sender func(*dmarc.Record) string) *checker {
-	return &checker{stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), reader: tally.Reader{Source: sender, Text: i18n.Text()}}
+func newChecker(w *unpack.Walker, stdin io.Reader, sender func(*dmarc.Record) string) *checker {
+	return &checker{stdin: stdin, walker: w, reader: tally.Reader{Source: sender, Text: i18n.Text()}}
 }
 
 // newStrictChecker makes one that finds deviations, if they are asked for.
-func newStrictChecker(stdin io.Reader, config CheckConfig) *checker {
-	c := newChecker(stdin, nil)
+func newStrictChecker(w *unpack.Walker, stdin io.Reader, config CheckConfig) *checker {
+	c := newChecker(w, stdin, nil)
 	c.reader.Validate, c.reader.Standard = config.Strict, config.Standard
 	return c
 }
@@ -136,8 +135,9 @@ func (c *checker) entries(f file, visit func(*tally.Entry, *refusal)) {
 func (c *checker) walk(r io.Reader, visit func(*unpack.Document) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			old := c.reader
-			*c = *newChecker(c.stdin, old.Source)
+			old, w := c.reader, newWalker()
+			w.Large = c.walker.Large
+			*c = *newChecker(w, c.stdin, old.Source)
 			c.reader.Validate, c.reader.Standard = old.Validate, old.Standard
 			err = &dmarc.Error{Reason: dmarc.ReasonUnsupported, Offset: -1, Err: fmt.Errorf("internal error: %v", v)}
 		}
@@ -168,7 +168,7 @@ func Check(ctx context.Context, s Streams, paths []string, c CheckConfig) error 
 	if !c.JSON {
 		write = findings.add
 	}
-	err := readAll(ctx, paths, func() func(file, func(finding)) { return newStrictChecker(s.In, c).read }, func(f finding) error {
+	err := readAll(ctx, paths, func(w *unpack.Walker) func(file, func(finding)) { return newStrictChecker(w, s.In, c).read }, func(f finding) error {
 		sum.add(f)
 		progress.show(sum)
 		return write(f)

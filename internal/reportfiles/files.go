@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sync"
 
-	"golang.org/x/sync/semaphore"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
 const (
@@ -19,9 +21,6 @@ const (
 	ahead = 64
 	// linesAhead is how much output of one file may wait for its turn.
 	linesAhead = 32
-	// largeFile is the size from which a file is read with no other beside
-	// it: containers are unpacked in memory, and two large ones are too many.
-	largeFile = 4 << 20
 )
 
 // file is one input of check and parse.
@@ -41,8 +40,21 @@ func (f file) open(stdin io.Reader) (io.ReadCloser, error) {
 	if f.path == "-" {
 		return io.NopCloser(stdin), nil
 	}
-	return os.Open(f.path)
+	opened, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	return sized{opened, f.size}, nil
 }
+
+// sized is a file that tells unpack.Walker how long it is expected to be.
+type sized struct {
+	*os.File
+	size int64
+}
+
+// Len is 0 when the size is not known.
+func (s sized) Len() int { return int(min(max(s.size, 0), math.MaxInt)) }
 
 // find calls visit for every file that the paths name, directories included
 // with all below them, in order. What cannot be read is visited with its error.
@@ -83,35 +95,29 @@ func find(paths []string, visit func(file) error) error {
 type job[T any] struct {
 	file  file
 	lines chan T
-	// weight is the share of memory that the file was given.
-	weight int64
+	// turn is closed when all files before this one are printed.
+	turn chan struct{}
 }
 
+// newWorker makes the function that reads a file, with a walker.
+type newWorker[T any] func(w *unpack.Walker) func(f file, emit func(T))
+
 // readAll reads the files that the paths name, on every processor, and calls
-// write with what each produced, in the order of the paths. newWorker makes
-// the function that reads a file; each goroutine has its own. Memory is
-// bounded: workers wait when write does not keep up.
-func readAll[T any](ctx context.Context, paths []string, newWorker func() func(f file, emit func(T)), write func(T) error) error {
+// write with what each produced, in the order of the paths. Memory is bounded:
+// workers wait when write does not keep up, and only the file whose turn it is
+// to be printed may take much.
+func readAll[T any](ctx context.Context, paths []string, newWorker newWorker[T], write func(T) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group sync.WaitGroup
 	defer group.Wait()
 	jobs, order := make(chan job[T]), make(chan job[T], ahead)
-	memory := semaphore.NewWeighted(largeFile)
 	group.Go(func() {
 		defer close(jobs)
 		defer close(order)
 		// The only error is the end of ctx, which the caller knows.
 		_ = find(paths, func(f file) error {
-			j := job[T]{file: f, lines: make(chan T, linesAhead), weight: f.size}
-			if f.size < 0 || f.size > largeFile {
-				j.weight = largeFile
-			}
-			// Memory is given out in the order of the paths: whoever waits
-			// for it waits for files whose turn comes before its own.
-			if err := memory.Acquire(ctx, j.weight); err != nil {
-				return err
-			}
+			j := job[T]{file: f, lines: make(chan T, linesAhead), turn: make(chan struct{})}
 			if !send(ctx, order, j) || !send(ctx, jobs, j) {
 				return ctx.Err()
 			}
@@ -119,26 +125,44 @@ func readAll[T any](ctx context.Context, paths []string, newWorker func() func(f
 		})
 	})
 	for range runtime.GOMAXPROCS(0) {
-		group.Go(func() {
-			read := newWorker()
-			for j := range jobs {
-				read(j.file, func(line T) { send(ctx, j.lines, line) })
-				close(j.lines)
-				if j.weight == largeFile {
-					debug.FreeOSMemory() // The next one may be large, too.
-				}
-				memory.Release(j.weight)
-			}
-		})
+		group.Go(func() { work(ctx, newWorker, jobs) })
 	}
 	defer cancel()
 	for j := range order {
+		close(j.turn)
 		if err := drain(ctx, j.lines, write); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
+
+// work reads one file after the other.
+func work[T any](ctx context.Context, newWorker newWorker[T], jobs <-chan job[T]) {
+	var current job[T]
+	large := false
+	walker := newWalker()
+	walker.Large = func() error {
+		large = true
+		select {
+		case <-current.turn:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	read := newWorker(walker)
+	for current = range jobs {
+		large = false
+		read(current.file, func(line T) { send(ctx, current.lines, line) })
+		if large {
+			debug.FreeOSMemory() // The next one may be large, too.
+		}
+		close(current.lines)
+	}
+}
+
+func newWalker() *unpack.Walker { return unpack.NewWalker(ingest.Limits()) }
 
 // drain writes the lines of one file until they end.
 func drain[T any](ctx context.Context, lines <-chan T, write func(T) error) error {

@@ -12,7 +12,6 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
-	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
 // output is a piece of what parse prints.
@@ -68,10 +67,10 @@ type parser struct {
 	rows   []tableRow
 }
 
-func newParser(format string, stdin io.Reader) *parser {
+func newParser(w *unpack.Walker, format string, stdin io.Reader) *parser {
 	d := dmarc.NewDecoder(nil)
 	d.Text = i18n.Text()
-	return &parser{format: format, stdin: stdin, walker: unpack.NewWalker(ingest.Limits()), dmarc: d}
+	return &parser{format: format, stdin: stdin, walker: w, dmarc: d}
 }
 
 // read prints everything in one file.
@@ -148,7 +147,7 @@ func Parse(ctx context.Context, s Streams, paths []string, format string, width 
 		return fmt.Errorf("write output: %w", err)
 	}
 	refused := false
-	newWorker := func() func(file, func(output)) { return newParser(format, s.In).read }
+	newWorker := func(w *unpack.Walker) func(file, func(output)) { return newParser(w, format, s.In).read }
 	err = readAll(ctx, paths, newWorker, func(o output) error {
 		if o.refused == nil {
 			return printed.print(o)
