@@ -50,9 +50,11 @@ build: go ## Build every binary into bin/.
 
 # Many packages wait for servers and timers, so more of them run at once than
 # there are processors. check tests the repository itself, check-platform deploy/.
+# Those that take longest come first (go test takes a package once).
+LONGEST = ./exporters/dmarc_exporter ./dmarc/store/postgres ./internal/ingest
 .PHONY: test
 test: go $(if $(filter 1,$(REQUIRE_SERVICES)),test-programs) ## Run the tests; REQUIRE_SERVICES=1 fails where a service is missing instead of skipping.
-	TEST_PROGRAMS=$(if $(filter 1,$(REQUIRE_SERVICES)),$(CURDIR)/.build/programs) $(GO) test $(RACE) -shuffle=on -p 4 $$($(GO) list ./... | grep -vE '/(deploy/.*|repotest)$$')
+	TEST_PROGRAMS=$(if $(filter 1,$(REQUIRE_SERVICES)),$(CURDIR)/.build/programs) $(GO) test $(RACE) -shuffle=on -p 4 $(LONGEST) $$($(GO) list ./... | grep -vE '/(deploy/.*|repotest)$$')
 
 # Tests that measure memory want programs as users build them; they are built once.
 .PHONY: test-programs

@@ -132,11 +132,11 @@ func exitCode(stderr io.Writer, err error) int {
 }
 
 // heapLimit keeps the program small when there is much garbage to collect, as
-// after a large mail, and seriesMemory is room for each series beyond.
-const (
-	heapLimit    = 32 << 20
-	seriesMemory = 1 << 10
-)
+// after a large mail. Tests, which share a process, set it.
+var heapLimit int64 = 32 << 20
+
+// seriesMemory is room for each series beyond.
+const seriesMemory = 1 << 10
 
 // limitHeap sets the soft memory limit unless the user did.
 func limitHeap(series int) {

@@ -15,6 +15,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Tests beside each other need more, and race detection multiplies it:
+	// collecting garbage would take most of their time.
+	heapLimit = 1 << 40
 	commands := mistakes()
 	commands["dmarc_exporter"] = main
 	testscript.Main(m, commands)
