@@ -34,12 +34,17 @@ func (d *Details) Close() {
 	}
 }
 
-// Memory returns the bytes of records that the details hold in memory.
+// Memory returns the bytes of records and mails that the details hold in memory.
 func (d *Details) Memory() int {
 	if d == nil {
 		return 0
 	}
-	return len(d.spill.memory)
+	n := len(d.spill.memory)
+	if len(d.failed) > 0 {
+		mail, _ := d.failed[len(d.failed)-1].([]byte) // nil unless it is kept
+		n += len(mail)
+	}
+	return n
 }
 
 func (d *Details) empty() bool {

@@ -252,7 +252,6 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		}
 		r.kept.Begin()
 		verdict := p.authenticate(ctx, r, d, body, doc)
-		original := p.original(doc)
 		entry, err := r.tally.Read(doc)
 		if err == nil {
 			verdict = verdict.of(entry)
@@ -280,8 +279,8 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		if err != nil {
 			return fmt.Errorf("set a large report aside: %w", err)
 		}
-		if original != nil {
-			details.Original(original.Bytes())
+		if p.config.Originals && doc.Kind == unpack.KindFailure {
+			details.Original(bytes.Clone(doc.Mail.Raw))
 		}
 		return b.add(ctx, doc.Name, entry, details, verdict.Result)
 	})
@@ -303,17 +302,6 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 		return b.refuse(ctx, "", body.mail(), refused, "")
 	}
 	return err
-}
-
-// original returns what a failure report is copied to while it is read, nil if
-// it is not kept.
-func (p *Pipeline) original(doc *unpack.Document) *bytes.Buffer {
-	if !p.config.Originals || doc.Kind != unpack.KindFailure || doc.Reader == nil {
-		return nil
-	}
-	copied := &bytes.Buffer{}
-	doc.Reader = io.TeeReader(doc.Reader, copied)
-	return copied
 }
 
 // walk is Walker.Walk for an input that may hit a mistake of ours: a panic is
