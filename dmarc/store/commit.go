@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
 // request is something that waits for its transaction.
@@ -52,6 +54,12 @@ func (s *Store) write(ctx context.Context) {
 	defer prune.Stop()
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var refresh <-chan time.Time
+	if s.db.Shared() {
+		ticker := time.NewTicker(s.config.Refresh)
+		defer ticker.Stop()
+		refresh = ticker.C
+	}
 	var old sync.Once
 	for {
 		select {
@@ -63,6 +71,9 @@ func (s *Store) write(ctx context.Context) {
 				// What goes wrong shows with the next transaction.
 				old.Do(func() { s.old.Go(func() { _ = s.RollUp(reading) }) })
 			}
+		case <-refresh:
+			// What goes wrong is told by Snapshot.
+			_ = s.commit(ctx, []*request{{run: func(*writing) error { return nil }}})
 		case first := <-s.requests:
 			batch := s.gather(first)
 			start := time.Now()
@@ -136,7 +147,7 @@ func (s *Store) commit(ctx context.Context, batch []*request) error {
 	err := ErrConflict
 	for tries := 0; errors.Is(err, ErrConflict) && tries < maxTries; tries++ {
 		err = nil
-		if s.stale {
+		if s.stale && !s.db.Shared() { // A shared one is behind after each error.
 			err = s.reload(ctx)
 		}
 		if err == nil {
@@ -155,12 +166,29 @@ func (s *Store) commit(ctx context.Context, batch []*request) error {
 // transact runs one transaction.
 func (s *Store) transact(ctx context.Context, batch []*request) error {
 	var w *writing
-	delta := s.tally.Begin()
-	doubt := s.believe(delta.Now())
-	if doubt != nil && counting(batch) {
-		return doubt
+	var delta *tally.Delta
+	var doubt error
+	begin := func() error {
+		delta = s.tally.Begin()
+		if doubt = s.believe(delta.Now()); counting(batch) {
+			return doubt
+		}
+		return nil
+	}
+	if s.ledger != nil { // Something was loaded.
+		if err := begin(); err != nil {
+			return err
+		}
 	}
 	err := s.db.Update(ctx, func(tx Tx) error {
+		if tx.Behind() {
+			if err := s.catchUp(ctx); err != nil {
+				return err
+			}
+			if err := begin(); err != nil {
+				return err
+			}
+		}
 		w = s.begin(tx, delta)
 		w.doubt = doubt != nil
 		for _, r := range batch {
@@ -181,6 +209,7 @@ func (s *Store) transact(ctx context.Context, batch []*request) error {
 		s.stale = true
 		return err
 	}
+	s.stale = false
 	s.tally.Apply(w.delta)
 	w.ledger.apply()
 	if counting(batch) {
@@ -237,6 +266,13 @@ func (s *Store) measure(ctx context.Context) {
 	if size >= 0 {
 		s.size = size
 	}
+}
+
+// catchUp loads what other processes have written, within a transaction.
+func (s *Store) catchUp(ctx context.Context) error {
+	// They may have dropped addresses that no record has any more.
+	clear(s.known.senders)
+	return s.load(ctx)
 }
 
 // reload replaces what is in memory by what is in the database.

@@ -11,7 +11,8 @@ import (
 // postgres.Database.
 type Engine interface {
 	// Open opens the database, creates what is missing in it, and keeps other
-	// processes from writing it. Meta is that of a new database.
+	// processes from writing it, unless it is to be shared with them. Meta is that
+	// of a new database.
 	Open(ctx context.Context, fresh Meta) (Database, error)
 	// View opens what is committed for reading, while another process may write
 	// the database. It changes nothing in it.
@@ -32,6 +33,9 @@ type Database interface {
 	// Name names the database in errors.
 	Name() string
 	Meta() Meta
+	// Shared reports whether other processes may write the database, too. Then
+	// Rows is for use within Update, whose transactions come one after the other.
+	Shared() bool
 	// Rows calls visit with each row of a table, the guard last.
 	Rows(ctx context.Context, table *Table, visit func(row []any) error) error
 	// Update runs f in a transaction, which is durable when Update returns nil.
@@ -56,6 +60,9 @@ type Database interface {
 
 // Tx is a transaction of a Database.
 type Tx interface {
+	// Behind reports whether the database may hold what came neither from the
+	// last transaction of this Database nor from before it.
+	Behind() bool
 	// Identities is Database.Identities within the transaction.
 	Identities(keys []tally.Key, found func(key tally.Key, digests []byte)) error
 	// IdentitiesOf calls visit for each identity of a day in the order of keys.

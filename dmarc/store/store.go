@@ -28,6 +28,9 @@ type Config struct {
 	Clock Clock
 	// Once makes a store that is filled and asked once: no rollups are made.
 	Once bool
+	// Refresh is how often the counts of other processes are looked for when
+	// they write the database, too (postgres.Database.Shared); 0 means 5 seconds.
+	Refresh time.Duration
 }
 
 // Store is an open store. Close it. Its methods are safe for concurrent use.
@@ -75,6 +78,9 @@ func Open(ctx context.Context, engine Engine, config Config) (*Store, error) {
 	if config.Retention <= 0 {
 		config.Retention = 400 * 24 * time.Hour
 	}
+	if config.Refresh <= 0 {
+		config.Refresh = 5 * time.Second
+	}
 	db, err := engine.Open(ctx, Meta{config.Counts.Now().UnixMilli(), generation()})
 	if err != nil {
 		return nil, err
@@ -100,8 +106,10 @@ func generation() string {
 
 // start loads what is committed and begins the series that always exist.
 func (s *Store) start(ctx context.Context) error {
-	if err := s.load(ctx); err != nil {
-		return err
+	if !s.db.Shared() {
+		if err := s.load(ctx); err != nil {
+			return err
+		}
 	}
 	return s.transact(ctx, []*request{{run: func(w *writing) error {
 		w.delta.BeginSeries()
@@ -219,6 +227,7 @@ func (s *Store) read(ctx context.Context, err error) error {
 func (s *Store) SQL() *sql.DB { return s.db.SQL() }
 
 // Snapshot returns the committed counts: nothing in them can be lost by a crash.
+// Those of other processes are as of the last commit or Config.Refresh.
 func (s *Store) Snapshot() *tally.Snapshot {
 	snapshot := s.tally.Snapshot()
 	meta := s.db.Meta()

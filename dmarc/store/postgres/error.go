@@ -27,7 +27,7 @@ func (d *database) explain(doing string, err error) error {
 	)
 	switch {
 	case errors.Is(err, store.ErrLocked):
-		e.Advice = "stop the other process, or give each a schema of its own"
+		e.Advice = "stop the other process, let both share it, or give each a schema of its own"
 	case errors.As(err, &server):
 		return d.explainServer(e, server)
 	case errors.As(err, &connect), errors.As(err, &network), d.writer != nil && d.writer.IsClosed():
@@ -49,6 +49,8 @@ func (d *database) explainServer(e *store.Error, server *pgconn.PgError) error {
 		e.Err, e.Advice = fmt.Errorf("%w: %w", store.ErrReadOnly, e.Err), "connect to the primary server"
 	case server.Code == "42501": // insufficient_privilege
 		e.Advice = "let the user create and write the schema " + d.schema
+	case server.Code == "55P03": // lock_not_available
+		return d.explain(e.Doing, store.ErrLocked)
 	case class == "28", server.Code == "3D000": // invalid_authorization_specification, invalid_catalog_name
 		e.Advice = "check the user, the password and the name of the database"
 	case class == "XX", server.Code == "42P01", server.Code == "42703": // internal_error, undefined_table, undefined_column

@@ -27,20 +27,35 @@ type Database struct {
 	Config *pgxpool.Config
 	// Schema holds everything; empty means DefaultSchema.
 	Schema string
+	// Shared lets other processes with Shared write the database, too. Each sees
+	// what the others have committed before it commits itself, so that bounds of
+	// series and identities hold for all of them together.
+	Shared bool
+
+	patience time.Duration // with Shared: for the transactions of others; 0 means 15 seconds
 }
 
 // database is an open Database.
 type database struct {
 	schema string
-	config *pgx.ConnConfig // of the writer
-	meta   store.Meta
-	pool   *pgxpool.Pool // of the readers
-	reader *sql.DB
+	shared bool
+	// patience is how long a transaction waits for those of others.
+	patience time.Duration
+	config   *pgx.ConnConfig // of the writer
+	meta     store.Meta
+	pool     *pgxpool.Pool // of the readers
+	reader   *sql.DB
 
 	// What follows is for the goroutine of Update.
 	writer *pgx.Conn // nil while there is no connection
 	parts  map[month]bool
+	// commits is how many transactions had written the database after the last
+	// one of this writer, when it is shared.
+	commits int64
 }
+
+// unknown is a number of commits that no database has.
+const unknown = -1
 
 // lockTimeout is how long a writer waits for another process, such as one that
 // is being replaced, to let go of the database.
@@ -51,8 +66,14 @@ func (d Database) Open(ctx context.Context, fresh store.Meta) (store.Database, e
 	if d.Schema == "" {
 		d.Schema = DefaultSchema
 	}
-	db := &database{schema: d.Schema, config: d.Config.ConnConfig.Copy(), parts: map[month]bool{}}
+	if d.patience == 0 {
+		d.patience = 15 * time.Second
+	}
+	db := &database{schema: d.Schema, shared: d.Shared, patience: d.patience, config: d.Config.ConnConfig.Copy(), parts: map[month]bool{}, commits: unknown}
 	prepare(db.config, d.Schema)
+	if d.Shared {
+		prepareShared(db.config)
+	}
 	if err := db.open(ctx, d.Config.Copy(), fresh); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -99,13 +120,21 @@ func (d *database) connect(ctx context.Context) error {
 	if err != nil {
 		return d.explain("open", err)
 	}
-	if err := d.lock(ctx, conn); err != nil {
-		_ = conn.Close(ctx) // It holds nothing.
-		return d.explain("open", err)
+	if !d.shared {
+		if err := d.lock(ctx, conn); err != nil {
+			_ = conn.Close(ctx) // It holds nothing.
+			return d.explain("open", err)
+		}
 	}
 	d.writer = conn
-	clear(d.parts)
+	d.forget()
 	return nil
+}
+
+// forget forgets what is in the database, which others may write.
+func (d *database) forget() {
+	d.commits = unknown
+	clear(d.parts)
 }
 
 // lockClass tells our advisory locks from those of others: "dmrc".
@@ -113,7 +142,7 @@ const lockClass int32 = 0x646d7263
 
 // lock takes the lock, which lasts as long as the connection.
 func (d *database) lock(ctx context.Context, conn *pgx.Conn) error {
-	id := int32(crc32.ChecksumIEEE([]byte(d.schema)))
+	id := d.lockID()
 	for limit := time.Now().Add(lockTimeout); ; {
 		var got bool
 		err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", lockClass, id).Scan(&got)
@@ -131,10 +160,15 @@ func (d *database) lock(ctx context.Context, conn *pgx.Conn) error {
 	}
 }
 
+func (d *database) lockID() int32 { return int32(crc32.ChecksumIEEE([]byte(d.schema))) }
+
 // Name names the database, as errors have it.
 func (d *database) Name() string {
 	return fmt.Sprintf("database %s at %s", d.config.Database, net.JoinHostPort(d.config.Host, strconv.Itoa(int(d.config.Port))))
 }
+
+// Shared reports whether others may write the database.
+func (d *database) Shared() bool { return d.shared }
 
 // Meta returns what the database says about itself.
 func (d *database) Meta() store.Meta { return d.meta }
@@ -147,9 +181,16 @@ func (d *database) Update(ctx context.Context, f func(store.Tx) error) error {
 	if err := d.connect(ctx); err != nil {
 		return err
 	}
-	err := pgx.BeginFunc(ctx, d.writer, func(pgtx pgx.Tx) error { return f(&tx{ctx: ctx, tx: pgtx, d: d}) })
-	if err != nil {
-		clear(d.parts) // Some may be undone.
+	t := &tx{ctx: ctx, d: d}
+	err := pgx.BeginFunc(ctx, d.writer, func(pgtx pgx.Tx) error {
+		t.tx = pgtx
+		if !d.shared {
+			return f(t)
+		}
+		return t.inTurn(f)
+	})
+	if d.commits = t.commits; err != nil {
+		d.forget() // Whether it is in the database is not known.
 	}
 	if err = d.explain("write", err); errors.Is(err, store.ErrReadOnly) {
 		// Another connection may lead to a server that is not.

@@ -50,7 +50,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("conforms", func(t *testing.T) { storetest.Run(t, worlds(server)) })
 	for name, test := range map[string]func(*testing.T, *realtest.PostgresServer){
 		"kill": testKill, "kill controls": testKillControls, "away": testAway, "read-only": testReadOnly,
-		"start at once": testStartAtOnce, "access": testAccess, "check": testCheck,
+		"start at once": testStartAtOnce, "access": testAccess, "check": testCheck, "shared": testShared, "shared alone": testSharedAlone,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}

@@ -15,9 +15,18 @@ import (
 // keeps others from doing so at the same time.
 func (d *database) migrate(ctx context.Context, fresh store.Meta) error {
 	return d.explain("open", pgx.BeginFunc(ctx, d.writer, func(tx pgx.Tx) error {
+		if d.shared {
+			batch := &pgx.Batch{}
+			d.wait(batch)
+			if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+				return err
+			}
+		}
 		version, err := d.version(ctx, tx)
 		switch {
-		case err != nil || version == store.SchemaVersion():
+		case err == nil && version == store.SchemaVersion():
+			return d.countCommits(ctx, tx)
+		case err != nil:
 			return err
 		case version > store.SchemaVersion():
 			return store.OtherVersion(d.Name(), version)
@@ -42,8 +51,17 @@ func (d *database) migrate(ctx context.Context, fresh store.Meta) error {
 				return err
 			}
 		}
-		return nil
+		return d.countCommits(ctx, tx)
 	}))
+}
+
+// countCommits begins to count the commits of a database that is shared.
+func (d *database) countCommits(ctx context.Context, tx pgx.Tx) error {
+	if !d.shared {
+		return nil
+	}
+	_, err := tx.Exec(ctx, "INSERT INTO meta (name, value) VALUES ('commits', '0') ON CONFLICT (name) DO NOTHING")
+	return err
 }
 
 // version returns the version of the schema; 0 when it is empty.

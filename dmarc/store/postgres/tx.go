@@ -15,10 +15,15 @@ import (
 // tx is a transaction. It is over when the Update that made it returns, and so
 // it may hold the context of that.
 type tx struct {
-	ctx context.Context
-	tx  pgx.Tx
-	d   *database
+	ctx     context.Context
+	tx      pgx.Tx
+	d       *database
+	behind  bool
+	commits int64 // of a shared database, with this one
 }
+
+// Behind reports whether others have written a shared database.
+func (t *tx) Behind() bool { return t.behind }
 
 func (t *tx) exec(query string, args ...any) (int, error) {
 	tag, err := t.tx.Exec(t.ctx, query, args...)

@@ -19,6 +19,12 @@ type tx struct {
 	d *database
 }
 
+// Behind is false: nobody else writes.
+func (t *tx) Behind() bool { return false }
+
+// Shared is false: the file is locked.
+func (d *database) Shared() bool { return false }
+
 // Update runs f in a transaction.
 func (d *database) Update(_ context.Context, f func(store.Tx) error) error {
 	return d.guarded(func() error {
