@@ -46,6 +46,10 @@ type Config struct {
 	// Sources returns how the sources are doing; nil leaves their metrics out.
 	// It may be called by several goroutines at once.
 	Sources func() []Source
+	// Leads reports whether this process is the one, of those that share the
+	// counts, that exposes them; nil means that there is but one. The others expose
+	// only what is about themselves.
+	Leads func() bool
 }
 
 // Counts are what a Collector exposes: a *store.Store, or a *tally.Tally that
@@ -59,11 +63,12 @@ type Collector struct {
 	counts Counts
 	config Config
 	table  *collect.Table[*input]
+	own    *collect.Table[*input] // what is about this process
 }
 
 // New returns a collector of counts, which stay the caller's to close.
 func New(counts Counts, config Config) *Collector {
-	return &Collector{counts: counts, config: config, table: collect.NewTable(table(), nil)}
+	return &Collector{counts: counts, config: config, table: collect.NewTable(table(), nil), own: collect.NewTable(ownRows(), nil)}
 }
 
 // Describe sends the descriptors of every metric.
@@ -74,6 +79,13 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	in := input{Snapshot: c.counts.Snapshot()}
 	if c.config.Sources != nil {
 		in.sources = c.config.Sources()
+	}
+	if c.config.Leads != nil {
+		in.replica = true
+		if in.leads = c.config.Leads(); !in.leads {
+			c.own.Collect(&in, ch)
+			return
+		}
 	}
 	c.table.Collect(&in, ch)
 }

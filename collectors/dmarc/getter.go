@@ -11,6 +11,8 @@ import (
 type input struct {
 	*tally.Snapshot
 	sources []Source
+	replica bool // one of several processes
+	leads   bool // the one of them that exposes the counts
 }
 
 // family sends every series of a family as it is.

@@ -11,7 +11,32 @@ type row = collect.Row[*input]
 // table is every metric of the collector, in the order of documentation.
 func table() []row {
 	rows := append(messageRows(), reportRows()...)
-	return append(append(rows, stateRows()...), sourceRows()...)
+	return append(append(rows, stateRows()...), ownRows()...)
+}
+
+// ownRows are about this process, be there others that share the counts or not.
+func ownRows() []row {
+	return append([]row{
+		collect.Gauge(
+			"dmarc_up",
+			"Whether reports can be counted: 0 when the last transaction on the state file failed.",
+			func(in *input, to collect.Series) { to.Flag(in.Err == nil) },
+		),
+		collect.Gauge(
+			"dmarc_clock_implausible",
+			"Whether the clock cannot be right: while it is 1 nothing is counted, and inputs wait.",
+			func(in *input, to collect.Series) { to.Flag(in.Clock != nil) },
+		),
+		collect.Gauge(
+			"dmarc_replica_leading",
+			"Whether this is the process, of those that share a database, that reads the sources and exposes the counts.",
+			func(in *input, to collect.Series) {
+				if in.replica {
+					to.Flag(in.leads)
+				}
+			},
+		),
+	}, sourceRows()...)
 }
 
 // messageRows are what reports say about messages and sessions.
@@ -131,16 +156,6 @@ func reportRows() []row {
 // stateRows are about the file behind the numbers.
 func stateRows() []row {
 	return []row{
-		collect.Gauge(
-			"dmarc_up",
-			"Whether reports can be counted: 0 when the last transaction on the state file failed.",
-			func(in *input, to collect.Series) { to.Flag(in.Err == nil) },
-		),
-		collect.Gauge(
-			"dmarc_clock_implausible",
-			"Whether the clock cannot be right: while it is 1 nothing is counted, and inputs wait.",
-			func(in *input, to collect.Series) { to.Flag(in.Clock != nil) },
-		),
 		collect.Counter(
 			"dmarc_series_overflow_total",
 			"Times a name was counted as other because the budget of series is spent.",

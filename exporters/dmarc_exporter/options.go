@@ -42,6 +42,7 @@ func (o *stateOptions) engine(maxBytes int64) (store.Engine, error) {
 // countOptions are the flags of what counts reports.
 type countOptions struct {
 	stateOptions
+	shared     bool
 	configFile string
 	horizon    model.Duration
 	domains    config.Domains
@@ -59,6 +60,7 @@ type countOptions struct {
 
 func (o *countOptions) addFlags(c *kingpin.CmdClause) {
 	o.stateOptions.addFlags(c, " It is created if it does not exist.")
+	c.Flag("state.shared", "Let other processes with this flag use the PostgreSQL database too. All accept reports; one of them, which another one replaces when it ends, reads mailboxes and files and exposes the counts.").BoolVar(&o.shared)
 	c.Flag("state.horizon", "How long reports are remembered. Older reports are not counted.").Default("400d").SetValue(&o.horizon)
 	c.Flag("state.max-bytes", "Maximum size of the state file, such as 512MB. Nothing is counted while it is exceeded. Use 0 for no limit.").Default("0").BytesVar(&o.maxBytes)
 	c.Flag("records", "Records of aggregate reports that are kept in the state file: all, those without an aligned pass, or none. With off, no report is kept at all, only counts.").
@@ -78,19 +80,27 @@ func (o *countOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("compat.dmarc-metrics-exporter", "Also expose the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
 }
 
-// open opens the store. The domains are those of the configuration file and of the flags.
-func (o *countOptions) open(ctx context.Context, domains config.Domains) (*store.Store, error) {
+// open opens the store, and returns what makes this process lead those that share
+// it; nil without --state.shared. The domains are those of the configuration file
+// and of the flags.
+func (o *countOptions) open(ctx context.Context, domains config.Domains) (s *store.Store, lead state.Lead, err error) {
 	engine, err := o.engine(int64(o.maxBytes))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return store.Open(ctx, engine, store.Config{
+	if o.shared {
+		if engine, lead, err = state.Share(engine); err != nil {
+			return nil, nil, &usageError{err}
+		}
+	}
+	s, err = store.Open(ctx, engine, store.Config{
 		Counts: tally.Config{
 			Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Reporters: o.reporters, Budget: o.series,
 			CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
 		},
 		Records: store.Records(o.records), Retention: time.Duration(o.retention), Clock: store.Clock{Built: exporter.Built()},
 	})
+	return s, lead, err
 }
 
 // pipeline returns how inputs are read.

@@ -38,6 +38,7 @@ type service struct {
 	pipeline   *ingest.Pipeline
 	journal    *ingest.Journal
 	supervisor ingest.Supervisor
+	replica    ingest.Replica
 	uploads    uploads
 	auth       atomic.Pointer[ingest.Authenticator]
 	senders    atomic.Pointer[sender.Names]
@@ -59,7 +60,7 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 		}
 		return exitRefused
 	}
-	metrics := collector.New(s.store, collector.Config{Sources: s.sourceMetrics})
+	metrics := collector.New(s.store, collector.Config{Sources: s.sourceMetrics, Leads: s.leads()})
 	collectors := []exporter.ContextCollector{exporter.Named("dmarc", metrics)}
 	if f.serve.compat {
 		collectors = append(collectors, exporter.Named("compat", collector.NewCompat(s.store)))
@@ -68,12 +69,15 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 	err = exporter.Serve(ctx, f.Flags, exporter.Options{
 		Name: "dmarc_exporter", Description: "DMARC aggregate, SMTP TLS and failure reports as metrics.", Logger: logger,
 		Collectors: func(url.Values) ([]exporter.ContextCollector, error) {
-			if s.dns.Watches() {
+			switch {
+			case !s.replica.Leads():
+				return collectors[:1], nil
+			case s.dns.Watches():
 				return dns, nil
 			}
 			return collectors, nil
 		},
-		Ready:      s.readiness.Ready,
+		Ready:      s.ready,
 		Reload:     s.reload,
 		Handlers:   s.uploads.handlers(),
 		Background: s.run,
@@ -105,9 +109,10 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if s.dns, err = c.DNS.Collector(c.Domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
-	if s.store, err = o.open(ctx, c.Domains); err != nil {
+	if s.store, s.replica.Lead, err = o.open(ctx, c.Domains); err != nil {
 		return nil, err
 	}
+	s.replica.Supervisor, s.replica.Logger = &s.supervisor, logger
 	if o.compat {
 		tellCompat(logger, s.store.Snapshot())
 	}
@@ -130,6 +135,22 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	}
 	s.initial = s.use(parts)
 	return s, nil
+}
+
+// leads returns what tells whether this process leads, nil when it is alone.
+func (s *service) leads() func() bool {
+	if s.replica.Lead == nil {
+		return nil
+	}
+	return s.replica.Leads
+}
+
+// ready is Readiness.Ready for the process that reads the sources.
+func (s *service) ready() error {
+	if !s.replica.Leads() {
+		return nil
+	}
+	return s.readiness.Ready()
 }
 
 // close closes the files.
@@ -199,15 +220,16 @@ func (s *service) labelSender(rec *dmarc.Record) string { return s.senders.Load(
 func (s *service) run(ctx context.Context) error {
 	s.logger.Info("reading reports", "sources", describe(slices.Collect(maps.Values(s.initial))), "state", cmp.Or(s.options.database, s.options.stateFile))
 	var watch sync.WaitGroup
-	watch.Go(func() { s.dns.Run(ctx) })
 	if s.archive != nil {
 		watch.Go(func() { s.archive.Run(ctx) })
 	}
 	watch.Go(func() { s.journal.Run(ctx) })
-	watch.Go(func() { s.watchUnreported(ctx) })
 	watch.Go(func() { s.readiness.Run(ctx) })
 	watch.Go(func() { s.hosts.Run(ctx) })
-	s.supervisor.Run(ctx, s.journal.Deliver(s.pipeline.Deliver), s.initial)
+	s.replica.Run(ctx, s.journal.Deliver(s.pipeline.Deliver), s.initial, func(ctx context.Context) {
+		watch.Go(func() { reportfiles.WatchUnreported(ctx, s.logger, s.store.Snapshot, s.supervisor.Busy) })
+		s.dns.Run(ctx)
+	})
 	watch.Wait()
 	return nil
 }
@@ -236,7 +258,7 @@ func (s *service) reload(ctx context.Context) error {
 		s.domains = domains
 	}
 	s.dns.Change(dns)
-	return s.supervisor.Exchange(ctx, s.use(parts))
+	return s.replica.Exchange(ctx, s.use(parts))
 }
 
 // sourceMetrics returns the state of the sources for /metrics.

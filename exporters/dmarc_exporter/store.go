@@ -105,7 +105,7 @@ func (o *storeOptions) runImport(ctx context.Context, streams reportfiles.Stream
 	if err != nil {
 		return stateCode(streams, err)
 	}
-	s, err := o.imports.open(ctx, append(c.Domains, o.imports.domains...))
+	s, _, err := o.imports.open(ctx, append(c.Domains, o.imports.domains...))
 	if err != nil {
 		return stateCode(streams, err)
 	}

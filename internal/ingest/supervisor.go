@@ -105,6 +105,11 @@ func (s *Supervisor) Sources() []Source {
 	return sources
 }
 
+// Busy reports whether inputs wait.
+func (s *Supervisor) Busy() bool {
+	return slices.ContainsFunc(s.Sources(), func(source Source) bool { return source.Status().Backlog > 0 })
+}
+
 // apply stops what is not wanted and starts what is not running. Only Run calls it.
 func (s *Supervisor) apply(ctx context.Context, deliver Deliver, sources map[string]Source) {
 	s.mu.Lock()

@@ -63,6 +63,9 @@ func NewUpload(c UploadConfig) *Upload {
 	return &Upload{health: newHealth(c.Name), config: c, deliver: make(chan Deliver), hooking: make(chan struct{}, 1)}
 }
 
+// Accepts says that clients bring the reports.
+func (u *Upload) Accepts() {}
+
 // Run lends deliver to the requests until ctx ends.
 func (u *Upload) Run(ctx context.Context, deliver Deliver) error {
 	u.set(nil)

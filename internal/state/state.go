@@ -3,6 +3,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -33,4 +34,19 @@ func Engine(file string, maxBytes int64, database string) (store.Engine, error) 
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	return postgres.Database{Config: config}, nil
+}
+
+// Lead runs lead while this process is the one of several that leads, until ctx
+// ends (postgres.Database.Lead).
+type Lead = func(ctx context.Context, lead func(ctx context.Context))
+
+// Share returns an engine for a database that other processes write as well, and
+// what makes one of them lead.
+func Share(engine store.Engine) (store.Engine, Lead, error) {
+	db, ok := engine.(postgres.Database)
+	if !ok {
+		return nil, nil, errors.New("only a PostgreSQL database can be shared: name one with --state.database, or leave --state.shared out")
+	}
+	db.Shared = true
+	return db, db.Lead, nil
 }

@@ -142,7 +142,7 @@ const lockClass int32 = 0x646d7263
 
 // lock takes the lock, which lasts as long as the connection.
 func (d *database) lock(ctx context.Context, conn *pgx.Conn) error {
-	id := d.lockID()
+	id := lockID(d.schema)
 	for limit := time.Now().Add(lockTimeout); ; {
 		var got bool
 		err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", lockClass, id).Scan(&got)
@@ -160,7 +160,8 @@ func (d *database) lock(ctx context.Context, conn *pgx.Conn) error {
 	}
 }
 
-func (d *database) lockID() int32 { return int32(crc32.ChecksumIEEE([]byte(d.schema))) }
+// lockID tells the locks of a schema from those of others.
+func lockID(schema string) int32 { return int32(crc32.ChecksumIEEE([]byte(schema))) }
 
 // Name names the database, as errors have it.
 func (d *database) Name() string {

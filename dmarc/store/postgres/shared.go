@@ -27,7 +27,7 @@ func prepareShared(c *pgx.ConnConfig) {
 // wait waits until no other transaction writes the database.
 func (d *database) wait(batch *pgx.Batch) {
 	batch.Queue(fmt.Sprintf("SET LOCAL lock_timeout = %d", d.patience.Milliseconds()))
-	batch.Queue("SELECT pg_advisory_xact_lock($1, $2)", lockClass, d.lockID())
+	batch.Queue("SELECT pg_advisory_xact_lock($1, $2)", lockClass, lockID(d.schema))
 }
 
 // inTurn runs f while no other transaction writes the database, and counts it

@@ -128,6 +128,9 @@ func (s *Server) set(addr net.Addr, err error) {
 	s.status.Worked = s.status.Worked || s.status.Up
 }
 
+// Accepts says that clients bring the reports.
+func (s *Server) Accepts() {}
+
 // Run listens until ctx ends. Mails that are being received then may finish.
 func (s *Server) Run(ctx context.Context, deliver ingest.Deliver) error {
 	listener, err := s.listen()
