@@ -268,11 +268,18 @@ func (s *Store) measure(ctx context.Context) {
 	}
 }
 
-// catchUp loads what other processes have written, within a transaction.
+// catchUp loads what other processes have written, within a transaction. Identities
+// that they have added need not be checked, but are in no filter.
 func (s *Store) catchUp(ctx context.Context) error {
+	verified := s.verified
+	s.verified = map[tally.Day]bool{}
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	s.verified = verified
 	// They may have dropped addresses that no record has any more.
 	clear(s.known.senders)
-	return s.load(ctx)
+	return nil
 }
 
 // reload replaces what is in memory by what is in the database.

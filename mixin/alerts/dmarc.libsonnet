@@ -265,4 +265,14 @@ function(c)
       wait='5m',
       dashboard='dmarc-exporters',
     ),
+    alert(
+      'DMARCNoLeader',
+      'max by (%(group)s) (dmarc_replica_leading{%(dmarc)s}) == 0',
+      'None of the replicas of a DMARC exporter leads.',
+      'Replicas of {{ $labels.job }} run, but none of them reads mailboxes and files and exposes the counts.',
+      { series: { ['dmarc_replica_leading{%s}' % j]: '0x40', 'dmarc_replica_leading{job="dmarc-exporter", instance="b"}': '1x3 0x37' } },
+      { series: { ['dmarc_replica_leading{%s}' % j]: '0x40', 'dmarc_replica_leading{job="dmarc-exporter", instance="b"}': '1x40' } },
+      wait='5m',
+      dashboard='dmarc-exporters',
+    ),
   ])]

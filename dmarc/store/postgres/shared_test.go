@@ -140,3 +140,44 @@ func testSharedAlone(t *testing.T, server *realtest.PostgresServer) {
 		t.Errorf("%d messages, want 30", got)
 	}
 }
+
+// BenchmarkShared commits batches of 500 reports with 6.5 records each by one to
+// four stores at once, which share a database.
+func BenchmarkShared(b *testing.B) {
+	server := realtest.Postgres(b, "fsync=on")
+	for _, writers := range []int{1, 2, 4} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
+			const batch = 500
+			d := sharedEngine(server, fmt.Sprintf("bench_%d_%d", writers, b.N))
+			deliveries := make(chan *store.Delivery, b.N/batch+1)
+			for i := 0; i < b.N; i += batch {
+				deliveries <- storetest.BenchDelivery(b, store.RecordsAll, i, min(batch, b.N-i))
+			}
+			close(deliveries)
+			var stores []*store.Store
+			for range writers {
+				s, err := store.Open(b.Context(), d, store.Config{Records: store.RecordsAll, Counts: tally.Config{Now: func() time.Time { return storetest.Now }}})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer storetest.Close(b, s)
+				stores = append(stores, s)
+			}
+			b.ResetTimer()
+			used := storetest.ProcessorTime()
+			var wg sync.WaitGroup
+			for _, s := range stores {
+				wg.Go(func() {
+					for d := range deliveries {
+						if _, err := s.Commit(b.Context(), d); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.ReportMetric(float64((storetest.ProcessorTime()-used).Nanoseconds())/1000/float64(b.N), "cpu-µs/report")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reports/s")
+		})
+	}
+}

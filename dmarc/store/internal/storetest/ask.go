@@ -279,7 +279,7 @@ func testRollupsFollow(t *testing.T, w World) {
 func testPlans(t *testing.T, w World) {
 	s := openRecords(t, w, store.RecordsAll)
 	for i := range 2 {
-		Commit(t, s, benchDelivery(t, store.RecordsAll, i*500, 500))
+		Commit(t, s, BenchDelivery(t, store.RecordsAll, i*500, 500))
 	}
 	Commit(t, s, randomReports(t, 2, 20, 300))
 	if err := s.RollUp(t.Context()); err != nil {

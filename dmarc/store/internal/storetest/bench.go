@@ -32,27 +32,28 @@ func BenchmarkCommit(b *testing.B, world func(b testing.TB) World) {
 			b.ReportAllocs()
 			for i := 0; i < b.N; i += batch {
 				b.StopTimer()
-				d := benchDelivery(b, one.records, i, min(batch, b.N-i))
+				d := BenchDelivery(b, one.records, i, min(batch, b.N-i))
 				b.StartTimer()
-				start := processorTime()
+				start := ProcessorTime()
 				if _, err := s.Commit(context.Background(), d); err != nil {
 					b.Fatal(err)
 				}
-				used += processorTime() - start
+				used += ProcessorTime() - start
 			}
 			b.ReportMetric(float64(used.Nanoseconds())/1000/float64(b.N), "cpu-µs/report")
 		})
 	}
 }
 
-func processorTime() time.Duration {
+// ProcessorTime returns what this process has used.
+func ProcessorTime() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// benchDelivery makes n reports from the first one on.
-func benchDelivery(b testing.TB, records store.Records, first, n int) *store.Delivery {
+// BenchDelivery makes n reports from the first one on.
+func BenchDelivery(b testing.TB, records store.Records, first, n int) *store.Delivery {
 	d := &store.Delivery{Source: "bench"}
 	reader := &tally.Reader{}
 	draft := store.NewDraft(reader, store.DraftConfig{Records: records})
@@ -95,7 +96,7 @@ func testSize(t *testing.T, w World) {
 	}
 	s := openRecords(t, w, store.RecordsAll)
 	for i := 0; i < reports; i += batch {
-		Commit(t, s, benchDelivery(t, store.RecordsAll, i, batch))
+		Commit(t, s, BenchDelivery(t, store.RecordsAll, i, batch))
 	}
 	Close(t, s)
 	got := openRecords(t, w, store.RecordsAll).Snapshot().Bytes
