@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,7 +103,8 @@ func TestGolden(t *testing.T) {
 			Listener: &collector.Listener{Open: 1, Accepted: 7, Rejections: map[string]uint64{"idle": 2}},
 		}}
 	}
-	c := collector.New(filled(t), collector.Config{Sources: sources})
+	leads := true
+	c := collector.New(filled(t), collector.Config{Sources: sources, Leads: func() bool { return leads }})
 	text := metrictest.Exposition(t, c)
 	if !regexp.MustCompile(`dmarc_state_info\{generation="[0-9a-f]{16}"\} 1`).Match(text) {
 		t.Errorf("no generation in\n%s", text)
@@ -114,6 +116,24 @@ func TestGolden(t *testing.T) {
 	text = regexp.MustCompile(`generation="[0-9a-f]+"`).ReplaceAll(text, []byte(`generation="0"`))
 	text = regexp.MustCompile(`(?m)^dmarc_state_size_bytes .*`).ReplaceAll(text, []byte(`dmarc_state_size_bytes 0`))
 	metrictest.File(t, text, "testdata/metrics.prom")
+
+	// One that does not lead exposes what is about itself.
+	leads = false
+	var names []string
+	for line := range strings.Lines(string(metrictest.Exposition(t, c))) {
+		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			name, _, _ := strings.Cut(rest, " ")
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, "dmarc_source_") && !slices.Contains([]string{"dmarc_clock_implausible", "dmarc_replica_leading", "dmarc_up"}, name) {
+			t.Errorf("a replica that does not lead exposes %s", name)
+		}
+	}
+	if len(names) != 13 {
+		t.Errorf("a replica that does not lead exposes %d metrics, want 13: %q", len(names), names)
+	}
 }
 
 // TestEmpty exposes a new tally: what is known in advance begins at 0.

@@ -16,7 +16,7 @@ func TestMetricsDoc(t *testing.T) {
 			Listener: &collector.Listener{Rejections: map[string]uint64{"idle": 1}},
 		}}
 	}
-	c := collector.New(filled(t), collector.Config{Sources: sources})
+	c := collector.New(filled(t), collector.Config{Leads: func() bool { return true }, Sources: sources})
 	d := collector.NewDNS(zone{"_dmarc.example.com.": {"v=DMARC1; p=none"}}, []string{"example.com"}, collector.DNSConfig{})
 	d.Lookup(t.Context())
 	metrictest.MetricsDoc(t, "Metrics of dmarc_exporter", "../../docs/metrics/dmarc.md", c, d)
