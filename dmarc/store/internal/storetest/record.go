@@ -241,6 +241,18 @@ func testRefusals(t *testing.T, w World) {
 	if got := Sums(s.Snapshot(), tally.Refusals)["syntax"]; got != more {
 		t.Errorf("%d refusals counted, want %d", got, more)
 	}
+	Commit(t, s, &store.Delivery{Source: "dir:a", Refused: []store.Refusal{{Reason: dmarc.ReasonEmpty}}})
+	viewing(t, w, func(v *store.View) error {
+		got, err := store.AskRefused(t.Context(), v, Now, Now.Add(time.Second))
+		want := []store.RefusedInputs{{Reason: dmarc.ReasonSyntax, Inputs: more, Last: Now}, {Reason: dmarc.ReasonEmpty, Inputs: 1, Last: Now}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("refused (-want +got):\n%s", diff)
+		}
+		if before, err := store.AskRefused(t.Context(), v, time.Unix(1, 0), Now); err != nil || len(before) > 0 {
+			t.Errorf("before: %v, %v", before, err)
+		}
+		return err
+	})
 }
 
 // testLargeReport keeps a report that does not fit into the memory of a draft.
