@@ -35,6 +35,7 @@ func floorOf(folder string) int {
 		{"internal/exporter", trunk},
 		{"internal/ingest/ingesttest", beside},
 		{"internal/ingest", trunk},
+		{"internal/mailer", trunk},
 		{"internal/sender", trunk},
 		{"internal/state", trunk},
 		{"internal/dmarcconfig", commands},
