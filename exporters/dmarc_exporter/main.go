@@ -108,7 +108,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case "store check":
 		limitHeap(0)
 		return f.store.runCheck(ctx, streams)
-	case "report messages", "report show", "report readiness":
+	case "report messages", "report show", "report readiness", "report digest":
 		return f.report.run(ctx, command, streams)
 	case "check-config":
 		limitHeap(0)

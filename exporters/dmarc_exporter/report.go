@@ -27,6 +27,7 @@ type reportOptions struct {
 	top        int
 	format     string
 	id         string // of show
+	digest     reportfiles.DigestConfig
 	paths      []string
 }
 
@@ -51,16 +52,25 @@ func (o *reportOptions) addFlags(app *kingpin.Application) {
 	readiness.Arg("domain", "Policy domain.").Required().StringVar(&o.domain)
 	readiness.Flag("until", "Look at the 30 days before this day, such as 2026-11-29. Without it they end with the last day that a report is about.").SetValue(&o.until)
 	o.addShared(readiness)
+
+	digest := command.Command("digest", "Print or send what a week came to, for people who read no dashboard: changes, new senders, what fails, who is silent, and what was refused.")
+	digest.Flag("domain", "Only this policy domain. Repeatable. Without it, the domains of the configuration file, or else those with the most messages.").StringsVar(&o.digest.Domains)
+	digest.Flag("until", "The seven days end before this day, such as 2026-11-30, in UTC. Without it they end yesterday, or with the last day that a report in the files is about.").SetValue(&o.until)
+	o.digest.Mail.AddFlags(digest)
+	o.addShared(digest)
 }
 
 // addShared declares what the commands have in common.
 func (o *reportOptions) addShared(c *kingpin.CmdClause) {
 	formats := []string{reportfiles.FormatTable, reportfiles.FormatJSON}
-	if c.Model().Name == "messages" {
+	switch c.Model().Name {
+	case "messages":
 		formats = append(formats, reportfiles.FormatCSV)
+	case "digest":
+		formats = []string{reportfiles.FormatText, reportfiles.FormatHTML}
 	}
-	c.Flag("format", "Output format.").Default(reportfiles.FormatTable).EnumVar(&o.format, formats...)
-	c.Flag("config.file", "Configuration file of serve: its senders have their names.").StringVar(&o.configFile)
+	c.Flag("format", "Output format.").Default(formats[0]).EnumVar(&o.format, formats...)
+	c.Flag("config.file", "Configuration file of serve: its senders have their names, and digest is about its domains.").StringVar(&o.configFile)
 	o.state.addFlags(c, " It is not read when files are named.")
 	c.Arg("path", "Files, or directories, which are read recursively, instead of the database. Use - for standard input.").StringsVar(&o.paths)
 	shareVariables(c)
@@ -78,6 +88,9 @@ func (o *reportOptions) run(ctx context.Context, command string, streams reportf
 		err = reportfiles.Show(ctx, streams.Out, v, o.id, o.format, len(o.paths) == 0, width)
 	case "report readiness":
 		err = reportfiles.Readiness(ctx, streams.Out, v, o.domain, o.until.Time, o.format, width)
+	case "report digest":
+		o.digest.Format, o.digest.Until = o.format, o.until.Time
+		err = reportfiles.Digest(ctx, streams.Out, v, &o.digest, len(o.paths) > 0)
 	default:
 		q := store.Question{
 			Period: store.Period{Since: o.since.Time, Until: o.until.Time, Domain: o.domain}, By: store.By(o.by), Failing: o.failing, Top: o.top,
@@ -97,11 +110,17 @@ const gcPercent = 400
 func (o *reportOptions) view(ctx context.Context, streams reportfiles.Streams) (v *store.View, refused bool, err error) {
 	var pipeline ingest.PipelineConfig
 	var engine store.Engine
+	if err := o.digest.Mail.Check(); err != nil {
+		return nil, false, &usageError{err}
+	}
+	c, err := dmarcconfig.Load(o.configFile)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(o.digest.Domains) == 0 {
+		o.digest.Domains = c.Domains.Strings()
+	}
 	if len(o.paths) > 0 {
-		c, err := dmarcconfig.Load(o.configFile)
-		if err != nil {
-			return nil, false, err
-		}
 		senders, err := c.Names(nil)
 		if err != nil {
 			return nil, false, err
