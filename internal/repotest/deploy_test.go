@@ -152,8 +152,8 @@ func TestSystemdUnits(t *testing.T) {
 		t.Skip("no systemd-analyze")
 	}
 	units, err := filepath.Glob(filepath.Join(root, "deploy/systemd/*.service"))
-	if err != nil || len(units) != 5 {
-		t.Fatalf("%d units, %v, want 5", len(units), err)
+	if err != nil || len(units) != 6 {
+		t.Fatalf("%d units, %v, want 6", len(units), err)
 	}
 	backups, err := filepath.Glob(filepath.Join(root, "deploy/dr/systemd/*.service"))
 	if err != nil || len(backups) != 3 {
@@ -249,6 +249,7 @@ func TestVersionIsTheSame(t *testing.T) {
 		"deploy/helm/dmarc-suite/Chart.yaml":              `(?m)^(?:version|appVersion): (.*)$`,
 		"k8s/base/kustomization.yaml":                     `newTag: v(.*)`,
 		"k8s/components/node-exporter/kustomization.yaml": `newTag: v(.*)`,
+		"k8s/components/digest/kustomization.yaml":        `newTag: v(.*)`,
 		"deploy/compose/compose.monitoring.yaml":          `dmarc-suite/\w+:v(.*)`,
 	} {
 		text, err := os.ReadFile(filepath.Join(root, name))

@@ -38,11 +38,14 @@ var descriptions = map[string]string{
 
 // secrets are the files that the units load as credentials: readable by root
 // alone, and empty until the administrator fills them.
-var secrets = map[string]string{
-	"dmarc_exporter":            "/etc/dmarc_exporter/imap-password",
-	"postgres_queries_exporter": "/etc/postgres_queries_exporter/dsn",
-	"redis_exporter":            "/etc/redis_exporter/password",
+var secrets = map[string][]string{
+	"dmarc_exporter":            {"/etc/dmarc_exporter/imap-password", "/etc/dmarc_exporter/smtp-password"},
+	"postgres_queries_exporter": {"/etc/postgres_queries_exporter/dsn"},
+	"redis_exporter":            {"/etc/redis_exporter/password"},
 }
+
+// timers are the names of units beside a service: a timer and what it starts.
+var timers = map[string]string{"dmarc_exporter": "dmarc_exporter-digest"}
 
 // arguments are the options that a service starts with.
 var arguments = map[string]string{"dmarc_exporter": "--config.file=/etc/dmarc_exporter/config.yml"}
@@ -91,16 +94,16 @@ func (s source) template(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := strings.NewReplacer("@BINARY@", s.binary, "@UNIT@", s.binary+".service", "@PACKAGE@", archive.Dashed(s.binary), "@ARGS@", arguments[s.binary])
+	units := s.binary + ".service"
+	if timer := timers[s.binary]; timer != "" {
+		units += " " + timer + ".timer"
+	}
+	names := strings.NewReplacer("@BINARY@", s.binary, "@UNITS@", units, "@PACKAGE@", archive.Dashed(s.binary), "@ARGS@", arguments[s.binary])
 	return []byte(names.Replace(string(text))), nil
 }
 
 // contents lists the files of the package and writes them into tmp.
 func (s source) contents(tmp string) (files.Contents, error) {
-	unit, err := os.ReadFile(filepath.Join(s.root, "deploy/systemd", s.binary+".service"))
-	if err != nil {
-		return nil, err
-	}
 	manual, err := s.manual()
 	if err != nil {
 		return nil, err
@@ -118,8 +121,10 @@ func (s source) contents(tmp string) (files.Contents, error) {
 	b.add("/usr/bin/"+s.binary, "", 0o755, s.archive.Files[s.binary])
 	b.add("/usr/share/man/man1/"+s.binary+".1.gz", "", 0o644, compress(manual))
 	b.add("/etc/default/"+s.binary, files.TypeConfigNoReplace, 0o644, options)
-	if secret := secrets[s.binary]; secret != "" {
-		b.dir(filepath.Dir(secret), 0o755)
+	for i, secret := range secrets[s.binary] {
+		if i == 0 {
+			b.dir(filepath.Dir(secret), 0o755)
+		}
 		b.add(secret, files.TypeConfigNoReplace, 0o600, nil)
 	}
 	switch s.binary {
@@ -129,23 +134,31 @@ func (s source) contents(tmp string) (files.Contents, error) {
 			return nil, err
 		}
 		b.add("/etc/dmarc_exporter/config.yml", files.TypeConfigNoReplace, 0o644, config)
+		digest, err := s.template("digest")
+		if err != nil {
+			return nil, err
+		}
+		b.add("/etc/default/dmarc_exporter-digest", files.TypeConfigNoReplace, 0o644, digest)
 	case "node_exporter":
 		b.dir("/var/lib/node_exporter/textfile", 0o755)
 	}
+	if err := s.units(&b); err != nil {
+		return nil, err
+	}
 	if s.format == "rpm" {
-		b.add("/usr/lib/systemd/system/"+s.binary+".service", "", 0o644, unit)
 		b.add("/usr/share/licenses/"+name+"/LICENSE", "", 0o644, s.archive.Files["LICENSE"])
 		b.add("/usr/share/licenses/"+name+"/THIRD_PARTY_LICENSES", "", 0o644, licenses)
 		return b.contents, b.err
 	}
-	b.add("/lib/systemd/system/"+s.binary+".service", "", 0o644, unit)
 	for _, f := range [][2]string{{"copyright", "/usr/share/doc/" + name + "/copyright"}, {"lintian-overrides", "/usr/share/lintian/overrides/" + name}} {
 		text, err := s.template(f[0])
 		if err != nil {
 			return nil, err
 		}
-		if secret := secrets[s.binary]; secret != "" && f[0] == "lintian-overrides" {
-			text = fmt.Appendf(text, "# A secret, which root alone reads.\n%s: non-standard-file-perm 0600 != 0644 [%s]\n", name, secret[1:])
+		for _, secret := range secrets[s.binary] {
+			if f[0] == "lintian-overrides" {
+				text = fmt.Appendf(text, "# A secret, which root alone reads.\n%s: non-standard-file-perm 0600 != 0644 [%s]\n", name, secret[1:])
+			}
 		}
 		b.add(f[1], "", 0o644, text)
 	}
@@ -154,6 +167,26 @@ func (s source) contents(tmp string) (files.Contents, error) {
 		name, s.archive.Version, homepage, s.archive.Version, maintainer, s.archive.Time.Format(time.RFC1123Z))
 	b.add("/usr/share/doc/"+name+"/changelog.Debian.gz", "", 0o644, compress([]byte(changelog)))
 	return b.contents, b.err
+}
+
+// units adds the units of systemd, where each of the two worlds has them.
+func (s source) units(b *contentBuilder) error {
+	dir := "/lib/systemd/system/"
+	if s.format == "rpm" {
+		dir = "/usr" + dir
+	}
+	names := []string{s.binary + ".service"}
+	if timer := timers[s.binary]; timer != "" {
+		names = append(names, timer+".service", timer+".timer")
+	}
+	for _, name := range names {
+		unit, err := os.ReadFile(filepath.Join(s.root, "deploy/systemd", name))
+		if err != nil {
+			return err
+		}
+		b.add(dir+name, "", 0o644, unit)
+	}
+	return nil
 }
 
 // contentBuilder collects files, and the first error.

@@ -122,15 +122,19 @@ func install(t *testing.T, release string) {
 				return output(t, "dpkg", append([]string{"--root=" + dir, "--force-script-chrootless", "--log=/dev/null"}, args...)...)
 			}
 			dpkg("--install", filepath.Join(release, name+"_1.2.3-1_amd64.deb"))
-			unit := binary + ".service"
-			if out := output(t, "systemd-analyze", "verify", "--man=no", "--root="+dir, unit); strings.Contains(out, unit) {
+			units := []string{binary + ".service"}
+			if timer := timers[binary]; timer != "" {
+				units = append(units, timer+".service", timer+".timer")
+			}
+			out := output(t, "systemd-analyze", append([]string{"verify", "--man=no", "--root=" + dir}, units...)...)
+			if strings.Contains(out, binary) {
 				t.Errorf("systemd-analyze verify: %s", out)
 			}
 			conffiles := output(t, "dpkg-query", "--admindir="+filepath.Join(dir, "var/lib/dpkg"), "--show", "--showformat=${Conffiles}", name)
 			if !strings.Contains(conffiles, "/etc/default/"+binary) {
 				t.Errorf("conffiles %q want /etc/default/%s", conffiles, binary)
 			}
-			if secret := secrets[binary]; secret != "" {
+			for _, secret := range secrets[binary] {
 				info, err := os.Stat(filepath.Join(dir, secret))
 				if err != nil || info.Mode().Perm() != 0o600 || !strings.Contains(conffiles, secret) {
 					t.Errorf("%s: %v, %v, want a conffile that root alone reads", secret, info, err)
@@ -140,9 +144,13 @@ func install(t *testing.T, release string) {
 				t.Errorf("licenses %q", text)
 			}
 			dpkg("--purge", name)
-			for _, gone := range []string{"usr/bin/" + binary, "etc/default/" + binary, "lib/systemd/system/" + unit} {
-				if _, err := os.Stat(filepath.Join(dir, gone)); err == nil {
-					t.Errorf("%s is still there", gone)
+			gone := []string{"usr/bin/" + binary, "etc/default/" + binary}
+			for _, unit := range units {
+				gone = append(gone, "lib/systemd/system/"+unit)
+			}
+			for _, path := range gone {
+				if _, err := os.Stat(filepath.Join(dir, path)); err == nil {
+					t.Errorf("%s is still there", path)
 				}
 			}
 		})

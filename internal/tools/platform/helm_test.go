@@ -142,6 +142,7 @@ func TestHelmEqualsKustomize(t *testing.T) {
 		{"node-exporter", "nodeExporter: {enabled: true}", with(t, "node-exporter")},
 		{"cert-manager", "certificate: {enabled: true}", with(t, "cert-manager")},
 		{"mtls", "serviceMonitors: {enabled: true}\nmtls: {enabled: true}", with(t, "prometheus-operator", "mtls")},
+		{"digest", "weeklyDigest: {enabled: true}", with(t, "digest")},
 		{"external-secrets-vault", vaultStore, with(t, "external-secrets-vault")},
 		{"external-secrets-gcp", gcpStore, with(t, "external-secrets-gcp")},
 	}
@@ -196,13 +197,15 @@ func TestHelmSwitches(t *testing.T) {
 // TestHelmRefuses wants an error for values that would be ignored or dangerous.
 func TestHelmRefuses(t *testing.T) {
 	for name, values := range map[string]string{
-		"a misspelt name":         "nodeExportr: {enabled: true}",
-		"a misspelt name inside":  "nodeExporter: {enable: true}",
-		"the tag latest":          "image: {tag: latest}",
-		"half a digest":           "redisExporter: {digest: \"sha256:abc\"}",
-		"a password in a value":   "redisExporter: {address: \"redis://:secret@redis:6379\"}",
-		"a limit that is no text": "redisExporter: {resources: {limits: {cpu: 1}}}",
-		"two stores":              "externalSecrets: {enabled: true, provider: {aws: {}, vault: {}}}",
+		"a misspelt name":          "nodeExportr: {enabled: true}",
+		"a misspelt name inside":   "nodeExporter: {enable: true}",
+		"the tag latest":           "image: {tag: latest}",
+		"half a digest":            "redisExporter: {digest: \"sha256:abc\"}",
+		"a password in a value":    "redisExporter: {address: \"redis://:secret@redis:6379\"}",
+		"a limit that is no text":  "redisExporter: {resources: {limits: {cpu: 1}}}",
+		"a digest without reports": "weeklyDigest: {enabled: true}\ndmarcExporter: {enabled: false}",
+		"a digest for nobody":      "weeklyDigest: {to: []}",
+		"two stores":               "externalSecrets: {enabled: true, provider: {aws: {}, vault: {}}}",
 	} {
 		if _, err := render(t, values); err == nil {
 			t.Errorf("%s is accepted", name)

@@ -151,3 +151,29 @@ func TestReach(t *testing.T) {
 		check(name+" to a mailbox in the cluster's network", e, peer{address: "10.0.0.1"}, corev1.ProtocolTCP, 993, false)
 	}
 }
+
+// TestDigestReaches lets the job that sends mails reach mail servers and DNS,
+// and nobody else, and nobody it.
+func TestDigestReaches(t *testing.T) {
+	policies := policiesOf(t, with(t, "digest"))
+	digest := peer{namespace: "dmarc-monitoring", labels: map[string]string{"app.kubernetes.io/name": "dmarc-digest"}}
+	exporter := peer{namespace: "dmarc-monitoring", labels: map[string]string{"app.kubernetes.io/name": "dmarc-exporter"}, ports: map[string]int32{"metrics": 9797}}
+	prometheus := peer{namespace: "monitoring", labels: map[string]string{"app.kubernetes.io/name": "prometheus"}}
+	for _, tt := range []struct {
+		from, to peer
+		port     int32
+		want     bool
+	}{
+		{digest, peer{address: "203.0.113.25"}, 587, true},
+		{digest, peer{address: "203.0.113.25"}, 465, true},
+		{digest, peer{namespace: "kube-system", labels: map[string]string{"k8s-app": "kube-dns"}}, 53, true},
+		{digest, peer{address: "203.0.113.25"}, 443, false},
+		{digest, peer{address: "169.254.169.254"}, 587, false},
+		{digest, exporter, 9797, false},
+		{prometheus, digest, 9797, false},
+	} {
+		if got := connects(policies, tt.from, tt.to, corev1.ProtocolTCP, tt.port); got != tt.want {
+			t.Errorf("%v to %v, port %d: %t, want %t", tt.from, tt.to, tt.port, got, tt.want)
+		}
+	}
+}

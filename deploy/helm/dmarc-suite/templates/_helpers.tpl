@@ -7,6 +7,11 @@
 {{- end -}}
 {{- end }}
 
+{{/* The ConfigMap of dmarc-exporter. Its name changes with the content, so that a change of it rolls the pod. */}}
+{{- define "dmarc-suite.configName" -}}
+dmarc-exporter-{{ .Values.dmarcExporter.config | sha256sum | trunc 10 }}
+{{- end }}
+
 {{- define "dmarc-suite.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
