@@ -61,6 +61,12 @@ func lastEnd(in *input, to collect.Series) {
 	}
 }
 
+func reporterEnds(in *input, to collect.Series) {
+	for _, r := range in.Reporters {
+		timestamp(to, r.LastEnd, r.Name)
+	}
+}
+
 func windows(in *input, to collect.Series) {
 	for _, w := range in.Windows {
 		to.Value(float64(w.Messages), w.Domain, w.Window, string(w.Class))

@@ -146,6 +146,11 @@ func reportRows() []row {
 			lastEnd, "domain",
 		),
 		collect.Gauge(
+			"dmarc_reporter_last_end_timestamp_seconds",
+			"When the period of the latest aggregate report in the name of a reporting organisation ended, at most when it was counted.",
+			reporterEnds, "reporter",
+		),
+		collect.Gauge(
 			"dmarc_policy_published_info",
 			"Policy that the latest aggregate report saw published, an authentic one while there are any, as labels; absent tags are empty.",
 			policies, "domain", "p", "sp", "np", "adkim", "aspf", "testing",

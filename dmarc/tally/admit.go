@@ -163,7 +163,9 @@ func (d *Delta) remove(n name) {
 		d.sums.find(f, labels...)
 		value := d.sums.value()
 		d.sums.set(0, d.now)
-		d.increase(value, f, fold(f, labels)...)
+		if f != reporterEndFamily { // Times do not add up.
+			d.increase(value, f, fold(f, labels)...)
+		}
 	}
 	if n.pool != poolDomain {
 		return
@@ -197,7 +199,7 @@ func labelOf(f Family, labels []string) (p pool, label string, ok bool) {
 		return poolDomain, labels[0], true
 	case Reports:
 		return poolReporter, labels[1], true
-	case ReporterMessages, AuthenticReporterMessages:
+	case ReporterMessages, AuthenticReporterMessages, reporterEndFamily:
 		return poolReporter, labels[0], true
 	}
 	return 0, "", false

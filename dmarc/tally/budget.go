@@ -49,11 +49,12 @@ func newBudget(c Config) budget {
 
 // What an admitted label value costs at once, and what it usually comes to.
 const (
-	domainCost   = 3 // last report, policy, compliant messages
-	classCost    = 7 * (1 + 3)
-	usualDomain  = 40
-	usualName    = 5
-	windowSeries = 3
+	domainCost    = 3 // last report, policy, compliant messages
+	classCost     = 7 * (1 + 3)
+	usualDomain   = 40
+	usualReporter = 6
+	usualName     = 5
+	windowSeries  = 3
 )
 
 // cost returns the pool of a series and how many series it brings; nothing for
@@ -71,7 +72,7 @@ func (t *Tally) cost(f Family, labels []string) (p pool, n int) {
 		return poolDomain, t.dynamic(labels[0])
 	case Reports:
 		return poolReporter, t.dynamic(labels[1])
-	case ReporterMessages, AuthenticReporterMessages:
+	case ReporterMessages, AuthenticReporterMessages, reporterEndFamily:
 		return poolReporter, t.dynamic(labels[0])
 	case SignerMessages:
 		if !allOther(labels[:4]) {

@@ -11,12 +11,12 @@ import (
 )
 
 // exposed returns how many series a snapshot makes: one for each sum, window,
-// last end and policy, and one for each domain with messages that are compliant.
+// last end of a domain or reporter and policy, and one for each domain with messages that are compliant.
 func exposed(s *Snapshot) (n int) {
 	for _, series := range s.Series {
 		n += len(series)
 	}
-	return n + len(s.Windows) + domainCost*len(s.Domains)
+	return n + len(s.Windows) + len(s.Reporters) + domainCost*len(s.Domains)
 }
 
 // hostile returns a report of its own reporter about its own domain with as

@@ -37,6 +37,7 @@ func (d *Delta) Count(e *Entry) Result {
 		d.add(e.Messages, Failures, d.domainLabel(e.Domain, e.Domain), oneOf(e.AuthFailure, failure.AuthFailures()))
 	default:
 		d.add(e.Messages, ReporterMessages, reporter)
+		d.reporterEnd(e.End, reporter)
 		if e.Authentic {
 			d.add(e.Messages, AuthenticReporterMessages, reporter)
 		}
@@ -231,6 +232,27 @@ func (d *Delta) domain(e *Entry) {
 		info.policy = &policy
 	}
 	d.domains.set(label, info)
+}
+
+// reporterEnd notes when the period of a report ended, for one reporter alone.
+func (d *Delta) reporterEnd(end time.Time, reporter string) {
+	if stands(reporter) {
+		return
+	}
+	if end.After(d.now) {
+		end = d.now // as for domains
+	}
+	if !d.sums.find(reporterEndFamily, reporter) {
+		p, cost := d.t.cost(reporterEndFamily, []string{reporter})
+		if d.used[p]+cost > d.t.budget[p] {
+			d.increase(1, Overflow, p.label())
+			return
+		}
+		d.used[p] += cost
+	}
+	if last := time.Unix(d.sums.value(), 0); end.After(last) || !credible(last, d.now) {
+		d.sums.set(end.Unix(), d.now)
+	}
 }
 
 // credible reports whether the end of a period is one that was noted by this

@@ -41,6 +41,8 @@ const (
 	// Families that are never shown.
 	evidenceFamily  Family = "evidence"  // pool, name: see evidence
 	authenticFamily Family = "authentic" // domain: the day of its last authentic report
+	// reporterEndFamily is shown as Snapshot.Reporters.
+	reporterEndFamily Family = "reporter_end" // reporter: the end of its latest aggregate report, in Unix seconds
 )
 
 // Series is one committed sum.

@@ -62,7 +62,7 @@ func (d *Delta) reporterLabel(org, address string) string {
 		return Unknown
 	}
 	if !stands(foldName(org)) {
-		if label, ok := d.admit(poolReporter, org, usualName); ok {
+		if label, ok := d.admit(poolReporter, org, usualReporter); ok {
 			return label
 		}
 	}

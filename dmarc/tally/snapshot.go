@@ -23,6 +23,14 @@ type Domain struct {
 	Configured bool
 }
 
+// Reporter is what is known of a reporter that has a label besides its sums.
+type Reporter struct {
+	Name string
+	// LastEnd is when the period of its latest aggregate report ended, at most the
+	// time when it was counted, in seconds.
+	LastEnd time.Time
+}
+
 // Delay is the distribution of the time between the end of a report's period
 // and its being counted.
 type Delay struct {
@@ -43,6 +51,9 @@ type Snapshot struct {
 	Windows []WindowMessages
 	// Domains are the configured ones, or else the learnt ones, sorted by name.
 	Domains []Domain
+	// Reporters are those with a label of their own that have sent aggregate
+	// reports, sorted by name.
+	Reporters []Reporter
 	// LastDelivery is when a delivery of a source was last committed.
 	LastDelivery map[string]time.Time
 	Delay        Delay
@@ -73,7 +84,10 @@ func (t *Tally) Snapshot() *Snapshot {
 		if family == delayFamily {
 			s.Delay.add(labels[0], v.value)
 		}
-		if family == delayFamily || family == evidenceFamily || family == authenticFamily || gone.has(family, labels) {
+		if family == reporterEndFamily && v.value > 0 && !gone.has(family, labels) {
+			s.reporter(labels[0], time.Unix(v.value, 0).UTC(), now)
+		}
+		if family == delayFamily || family == evidenceFamily || family == authenticFamily || family == reporterEndFamily || gone.has(family, labels) {
 			continue
 		}
 		s.Series[family] = append(s.Series[family], Series{labels, v.value, time.UnixMilli(v.created).UTC()})
@@ -85,9 +99,17 @@ func (t *Tally) Snapshot() *Snapshot {
 	slices.SortFunc(s.Windows, func(a, b WindowMessages) int {
 		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Class, b.Class))
 	})
+	slices.SortFunc(s.Reporters, func(a, b Reporter) int { return strings.Compare(a.Name, b.Name) })
 	s.Domains = t.domains(now, gone)
 	s.LastDelivery = maps.Clone(t.state.sources)
 	return s
+}
+
+// reporter adds a reporter whose last end was noted by this clock.
+func (s *Snapshot) reporter(name string, end, now time.Time) {
+	if credible(end, now) {
+		s.Reporters = append(s.Reporters, Reporter{name, end})
+	}
 }
 
 // domains returns our domains.
