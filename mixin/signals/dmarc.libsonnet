@@ -123,10 +123,13 @@ function(c) {
   reporters: s('Reporters', 'short', 'Messages by the organisation that reported them.', [
     ['topk(10, %s)' % grown('dmarc_reporter_messages_total', '%(s)s', 'reporter'), '{{reporter}}'],
   ], wide { every: '1d', stack: true, min: 0 }),
-  reporterTable: s('Reporters', 'short', 'Each organisation: reports and messages since counting began.', [
+  reporterTable: s('Reporters', 'short', 'Each organisation: reports and messages since counting began, and when the period of its latest report ended.', [
     ['sum by (reporter) (dmarc_reports_total{%(s)s, kind="aggregate", result="counted"})', 'Reports'],
     ['sum by (reporter) (dmarc_reporter_messages_total{%(s)s})', 'Messages'],
-  ], { kind: 'table', by: 'reporter', span: 12, height: 8 }),
+    ['max by (reporter) (dmarc_reporter_last_end_timestamp_seconds{%(s)s}) * 1000', 'Latest report'],
+  ], { kind: 'table', by: 'reporter', span: 12, height: 8, columns: {
+    'Latest report': [{ id: 'unit', value: 'dateTimeAsIso' }],
+  } }),
   senders: s('Senders', 'short', 'Messages by who sent them, as networks tell: well-known services and the senders of the configuration; everyone else is other.', [
     ['topk(10, %s)' % grown('dmarc_messages_by_source_total', d, 'source'), '{{source}}'],
   ], wide { every: '1d', stack: true, min: 0 }),
