@@ -182,7 +182,10 @@ func refusedSection(refused []store.RefusedInputs) pageSection {
 	for _, r := range refused {
 		t.rows = append(t.rows, []string{cut(string(r.Reason), mostText), grouped(r.Inputs), dayText(r.Last), refusedAdvice(r.Reason)})
 	}
-	return pageSection{title: "Refused inputs", tables: []pageTable{t}}
+	return pageSection{
+		title: "Refused inputs", tables: []pageTable{t},
+		notes: []string{"The view dmarc_refusals of the database has each of them, and the mail that it came in."},
+	}
 }
 
 // refusedAdvice says what to do about inputs that were refused.

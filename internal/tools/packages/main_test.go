@@ -187,8 +187,8 @@ func newRoot(t *testing.T) string {
 // lintian wants no finding of Debian's own checker.
 func lintian(t *testing.T, release string) {
 	need(t, "lintian")
-	// One with a secret and one with a directory: the others have no more than these.
-	output(t, "lintian", "--allow-root", "--fail-on=error,warning,info",
+	// One with secrets and a timer, one with a secret and one with a directory: the others have no more than these.
+	output(t, "lintian", "--allow-root", "--fail-on=error,warning,info", filepath.Join(release, "dmarc-exporter_1.2.3-1_amd64.deb"),
 		filepath.Join(release, "postgres-queries-exporter_1.2.3-1_amd64.deb"), filepath.Join(release, "node-exporter_1.2.3-1_amd64.deb"))
 }
 
