@@ -143,6 +143,7 @@ func TestHelmEqualsKustomize(t *testing.T) {
 		{"cert-manager", "certificate: {enabled: true}", with(t, "cert-manager")},
 		{"mtls", "serviceMonitors: {enabled: true}\nmtls: {enabled: true}", with(t, "prometheus-operator", "mtls")},
 		{"digest", "weeklyDigest: {enabled: true}", with(t, "digest")},
+		{"replicas", "dmarcExporter: {replicas: {enabled: true}}", with(t, "replicas")},
 		{"external-secrets-vault", vaultStore, with(t, "external-secrets-vault")},
 		{"external-secrets-gcp", gcpStore, with(t, "external-secrets-gcp")},
 	}
@@ -204,6 +205,8 @@ func TestHelmRefuses(t *testing.T) {
 		"a password in a value":    "redisExporter: {address: \"redis://:secret@redis:6379\"}",
 		"a limit that is no text":  "redisExporter: {resources: {limits: {cpu: 1}}}",
 		"a digest without reports": "weeklyDigest: {enabled: true}\ndmarcExporter: {enabled: false}",
+		"a digest of replicas":     "weeklyDigest: {enabled: true}\ndmarcExporter: {replicas: {enabled: true}}",
+		"one replica":              "dmarcExporter: {replicas: {enabled: true, count: 1}}",
 		"a digest for nobody":      "weeklyDigest: {to: []}",
 		"two stores":               "externalSecrets: {enabled: true, provider: {aws: {}, vault: {}}}",
 	} {

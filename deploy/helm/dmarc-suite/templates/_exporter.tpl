@@ -1,7 +1,7 @@
 {{/*
 One exporter: account, service, deployment and policy. It takes a dict of root,
-name, binary, port, values and, where they differ, args, env, volumes, mounts
-and recreate.
+name, binary, port, values and, where they differ, args, env, volumes, mounts,
+recreate and, for several of one, replicas.
 */}}
 {{- define "dmarc-suite.exporter" -}}
 {{- $args := .args }}
@@ -33,10 +33,15 @@ metadata:
   labels:
     app.kubernetes.io/name: {{ .name }}
 spec:
-  replicas: 1
+  replicas: {{ .replicas | default 1 }}
   revisionHistoryLimit: 5
   strategy:
-    {{- if .recreate }}
+    {{- if .replicas }}
+    type: RollingUpdate
+    rollingUpdate:
+      maxUnavailable: 1
+      maxSurge: 0
+    {{- else if .recreate }}
     type: Recreate
     {{- else }}
     type: RollingUpdate
@@ -60,6 +65,15 @@ spec:
         {{- include "dmarc-suite.podSecurity" . | nindent 8 }}
         fsGroup: 65532
         fsGroupChangePolicy: OnRootMismatch
+      {{- if .replicas }}
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels:
+              app.kubernetes.io/name: {{ .name }}
+      {{- end }}
       containers:
         - name: exporter
           image: {{ include "dmarc-suite.image" . }}
