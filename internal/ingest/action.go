@@ -16,6 +16,7 @@ const (
 	AfterFlag   After = "flag"   // the mail is marked as read and processed
 	AfterMove   After = "move"   // the file moves to done/ beside it, the mail to a folder
 	AfterDelete After = "delete" // the input is removed
+	AfterTag    After = "tag"    // the object gets a tag
 )
 
 // Check reports whether a choice is one that a source has.

@@ -1,4 +1,4 @@
-// Package servers has small mail servers that differ from the rules of their
+// Package servers has small servers of mail and objects that differ from the rules of their
 // protocols as real ones do, each in one way.
 package servers
 
