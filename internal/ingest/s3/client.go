@@ -6,9 +6,11 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 	"github.com/minio/minio-go/v7/pkg/tags"
 )
@@ -39,15 +41,31 @@ func newClient(c *Config) (*client, error) {
 	if c.PathStyle != nil && !*c.PathStyle {
 		style = minio.BucketLookupDNS
 	}
-	core, err := minio.NewCore(endpoint.Host, &minio.Options{
+	options := minio.Options{
 		Creds: c.Credentials.provider(c.Region), Secure: endpoint.Scheme == "https", Transport: newTransport(c),
 		Region: c.Region, BucketLookup: style,
 		MaxRetries: 1, // Whoever calls knows better when to try again.
-	})
+	}
+	core, err := minio.NewCore(endpoint.Host, &options)
 	if err != nil {
 		return nil, err
 	}
+	if s3utils.IsAmazonEndpoint(*endpoint) && !knownRegion(endpoint.Host, options) {
+		return nil, &FieldError{"region", fmt.Errorf("Amazon S3 has no region %s that this version knows; an example is eu-west-1", c.Region)}
+	}
 	return &client{config: c, core: core}, nil
+}
+
+// knownRegion reports whether requests go to the region: of one that it does not
+// know, the library sends them to another one.
+func knownRegion(host string, options minio.Options) bool {
+	options.Creds = credentials.NewStaticV4("id", "secret", "")
+	core, err := minio.NewCore(host, &options)
+	if err != nil {
+		return false
+	}
+	u, err := core.PresignedGetObject(context.Background(), "bucket", "key", time.Minute, nil) // no request is made
+	return err == nil && strings.Contains(u.Host, "."+options.Region+".")
 }
 
 // list returns the objects in the order of the server, page by page: the next one

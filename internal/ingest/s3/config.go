@@ -108,7 +108,7 @@ func (c *Config) checkTarget(target string) error {
 		return errors.New("must end with a slash and not begin with one, such as done/")
 	case len(target) > longest || s3utils.CheckValidObjectNamePrefix(target) != nil:
 		return fmt.Errorf("must be UTF-8 of %d bytes at most", longest)
-	case strings.HasPrefix(c.Prefix, target):
+	case strings.HasPrefix(c.Prefix+"/", target):
 		return fmt.Errorf("objects would move into %s, which is read itself, again and again; name a prefix that is not read, such as done/", target)
 	}
 	return nil

@@ -32,7 +32,7 @@ type Credentials struct {
 const credentialsTimeout = 5 * time.Second
 
 // provider returns what signs the requests.
-func (c *Credentials) provider(region string) *credentials.Credentials {
+func (c Credentials) provider(region string) *credentials.Credentials {
 	file := &credentials.FileAWSCredentials{Filename: c.File, Profile: c.Profile}
 	switch {
 	case c.AccessKeyID != "":

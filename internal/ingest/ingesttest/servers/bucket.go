@@ -68,6 +68,9 @@ func (s *Bucket) Write(key string, content []byte) {
 	s.objects[key] = Object{Content: content, ETag: fmt.Sprintf("%x", md5.Sum(content)), Tags: map[string]string{}}
 }
 
+// Remove deletes an object.
+func (s *Bucket) Remove(key string) { s.Lock(func() { delete(s.objects, key) }) }
+
 // Lock calls f while no request is served.
 func (s *Bucket) Lock(f func()) {
 	s.mu.Lock()
