@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest/servers"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
@@ -43,6 +44,9 @@ sources:
   - {user: bad, url: "WEB", oauth2: {token_url: "WEB/none", client_id: i, client_secret: x, scopes: [s]}}
   gmail:
   - {user: good, url: "WEB", oauth2: {token_url: "WEB/token", client_id: i, client_secret: x, scopes: [s]}, folder: reports, counted: {action: move, folder: DMARC}}
+  s3:
+  - {bucket: reports, endpoint: "BUCKET", region: eu-test-1, access_key_id: AKIATEST, secret_access_key: s3cr3t-in-a-test, prefix: in/, after: delete}
+  - {bucket: reports, endpoint: "BUCKET", access_key_id: AKIATEST, secret_access_key: s3cr3t-in-a-test, prefix: other/}
   smtp:
   - {listen: "FREE", recipients: [a@example.com]}
   - {listen: "BUSY", recipients: [a@example.com], lmtp: true}
@@ -80,6 +84,9 @@ wrong: mbox:DIR/mail: read DIR/mail:
 wrong: pop3:bad@example.com@127.0.0.1: log in: PASS: the server says 
 ok: pop3:good@example.com@127.0.0.1: log in
 ok: pop3:good@example.com@127.0.0.1: count the mails
+ok: s3:STORAGE/reports/in/: list objects
+ok: s3:STORAGE/reports/in/: look at object "in/1.eml"
+wrong: s3:STORAGE/reports/other/: list objects: the bucket is in the region "eu-test-1", not in us-east-1: change region
 ok: smtp:FREE: listen for mail
 ok: dns: look up _dmarc.example.com at DNS
 ok: trust: look up example.com at DNS
@@ -108,6 +115,8 @@ func TestCheckConfigConnect(t *testing.T) {
 		}
 	}))
 	t.Cleanup(web.Close)
+	bucket := servers.NewBucket(t)
+	bucket.Put("in/1.eml", ingesttest.Report("1", 1))
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +131,8 @@ func TestCheckConfigConnect(t *testing.T) {
 	offer(t, filepath.Join(dir, "box"), nil)
 	offer(t, filepath.Join(dir, "in", "1.xml"), ingesttest.Report("1", 1))
 	fill := strings.NewReplacer("DNS", startDNS(t, "127.0.0.1:0", nil), "IMAP", server.IMAP, "POP3", server.POP3, "PASSWORD", realtest.DovecotPassword,
-		"WEB", web.URL, "FREE", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)), "BUSY", busy.Addr().String(), "NOBODY", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)), "DIR", dir)
+		"WEB", web.URL, "FREE", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)), "BUSY", busy.Addr().String(), "NOBODY", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)), "DIR", dir,
+		"BUCKET", bucket.URL, "STORAGE", strings.TrimPrefix(bucket.URL, "http://"))
 	writeConfig(t, dir, fill.Replace(connectConfig))
 	check := func(args ...string) (code int, stdout string) {
 		t.Helper()
@@ -143,6 +153,9 @@ func TestCheckConfigConnect(t *testing.T) {
 		if i >= len(want) || i >= len(got) || !strings.HasPrefix(got[i], want[i]) || strings.HasPrefix(want[i], "ok") && got[i] != want[i] {
 			t.Fatalf("line %d is wrong:\n%s\nwant:\n%s", i+1, stdout, strings.Join(want, "\n"))
 		}
+	}
+	if len(bucket.Objects("in/")) != 1 || bucket.Requests("get")+bucket.Requests("remove") > 0 {
+		t.Errorf("the bucket was read or changed: %v", bucket.Objects(""))
 	}
 	if mails := server.Mails(t, "good@example.com", "INBOX"); len(mails) != 1 {
 		t.Errorf("mails in the INBOX: %q, want the one", mails)

@@ -11,6 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest/servers"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 
 // TestScript runs the stories of testdata/script. $ADDR is a free address for
 // the exporter, $SMTP one for its mail listener, $SAMPLES the sample reports,
-// $DNS the address of a DNS server with few names.
+// $DNS the address of a DNS server with few names, $S3 that of an object storage.
 func TestScript(t *testing.T) {
 	samples, err := os.Getwd()
 	if err != nil {
@@ -38,6 +40,10 @@ func TestScript(t *testing.T) {
 	exportertest.Scripts(t, func(env *testscript.Env) {
 		env.Setenv("SMTP", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
 		env.Setenv("DNS", dns)
+		bucket := servers.NewBucket(t)
+		bucket.Put("inbox/1", ingesttest.Report("1", 7))
+		bucket.Put("inbox/2", []byte("no report"))
+		env.Setenv("S3", bucket.URL)
 		env.Setenv("SAMPLES", samples+"/"+sampleDir)
 	}, map[string]exportertest.Command{"post": post, "hup": hangUp, "wait-for": waitForFile})
 }

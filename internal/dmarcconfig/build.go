@@ -39,6 +39,7 @@ func (c *Sources) Build(marks ingest.Marks, logger *slog.Logger) (map[string]ing
 		each(b, c, "pop3", c.POP3, b.pop3),
 		each(b, c, "graph", c.Graph, b.webmail(ingest.NewGraph)),
 		each(b, c, "gmail", c.Gmail, b.webmail(ingest.NewGmail)),
+		each(b, c, "s3", c.S3, b.s3),
 		each(b, c, "smtp", c.SMTP, b.smtp),
 	)
 }

@@ -47,6 +47,7 @@ type Sources struct {
 	POP3        []POP3    `yaml:"pop3"`
 	Graph       []Webmail `yaml:"graph"`
 	Gmail       []Webmail `yaml:"gmail"`
+	S3          []S3      `yaml:"s3"`
 	SMTP        []SMTP    `yaml:"smtp"`
 	HTTP        *HTTP     `yaml:"http"`
 
@@ -56,7 +57,7 @@ type Sources struct {
 
 // Empty reports whether there is nothing to read.
 func (c *Sources) Empty() bool {
-	return len(c.Directories)+len(c.Maildirs)+len(c.Mboxes)+len(c.IMAP)+len(c.POP3)+len(c.Graph)+len(c.Gmail)+len(c.SMTP) == 0 && c.HTTP == nil
+	return len(c.Directories)+len(c.Maildirs)+len(c.Mboxes)+len(c.IMAP)+len(c.POP3)+len(c.Graph)+len(c.Gmail)+len(c.S3)+len(c.SMTP) == 0 && c.HTTP == nil
 }
 
 // errMissing is the mistake of a key that must be given.

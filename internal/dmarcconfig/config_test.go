@@ -60,8 +60,8 @@ func TestValidConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(sources) != 9 {
-		t.Errorf("%d sources, want 9", len(sources))
+	if len(sources) != 11 {
+		t.Errorf("%d sources, want 11", len(sources))
 	}
 	again, err := c.Sources.Build(nil, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -96,7 +96,7 @@ func TestSecretsHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
-		for _, value := range []any{c, *c, c.Sources, *c.Sources.HTTP, c.Sources.HTTP.Token, *c.Sources.IMAP[1].OAuth2, c.Sources.Graph[0], *c.Sources.Graph[0].OAuth2} {
+		for _, value := range []any{c, *c, c.Sources, *c.Sources.HTTP, c.Sources.HTTP.Token, *c.Sources.IMAP[1].OAuth2, c.Sources.Graph[0], *c.Sources.Graph[0].OAuth2, c.Sources.S3[0]} {
 			if text := fmt.Sprintf(format, value); strings.Contains(text, testSecret) {
 				t.Errorf("%s of %T shows the secret: %s", format, value, text)
 			}

@@ -3,12 +3,13 @@ package dmarcconfig
 import (
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
 // Past returns what the sources may have read: the files in folders with all below
-// them, and mailboxes with one folder each, which stay as they are.
+// them, and mailboxes and buckets with one folder or prefix each, which stay as they are.
 func (c *Sources) Past(logger *slog.Logger) (folders []string, mailboxes []ingest.Source, err error) {
 	for _, list := range [][]Folder{c.Directories, c.Maildirs, c.Mboxes} {
 		for _, f := range list {
@@ -27,8 +28,8 @@ func (c *Sources) Past(logger *slog.Logger) (folders []string, mailboxes []inges
 	return folders, mailboxes, nil
 }
 
-// apart returns the mailboxes of sources, one for each folder that is read or
-// moved to.
+// apart returns the mailboxes and buckets of sources, one for each folder or
+// prefix that is read or moved to.
 func (c *Sources) apart() (all []Sources) {
 	for _, m := range c.IMAP {
 		folders := m.Folders
@@ -58,6 +59,17 @@ func (c *Sources) apart() (all []Sources) {
 	}
 	webmail(c.Graph, func(s *Sources, m Webmail) { s.Graph = []Webmail{m} })
 	webmail(c.Gmail, func(s *Sources, m Webmail) { s.Gmail = []Webmail{m} })
+	for _, b := range c.S3 {
+		prefixes := []string{b.Prefix}
+		if !strings.HasPrefix(b.MovedPrefix, b.Prefix) {
+			prefixes = append(prefixes, b.MovedPrefix)
+		}
+		for _, prefix := range prefixes {
+			b := b
+			b.Prefix, b.After, b.MovedPrefix, b.RefusedPrefix, b.Once = prefix, ingest.AfterKeep, "", "", true
+			all = append(all, Sources{S3: []S3{b}})
+		}
+	}
 	return all
 }
 
