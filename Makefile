@@ -76,6 +76,14 @@ flake-hunt: go ## Run every package, or PKGS, many times with 1, 2 and 8 process
 dr-lab: go ## Lose a database of 300 MB and bring it back, fail over and rebuild, and measure; some minutes.
 	DR_LAB=1 REQUIRE_SERVICES=1 $(GO) test -count=1 -v -timeout=60m -run='^(TestLab|TestRecovery|TestFailover|TestRedis)' ./deploy/dr
 
+# A server of the API of Amazon S3 that is not ours. It is compiled by itself: its
+# modules are none of this repository.
+S3_SERVER = github.com/versity/versitygw/cmd/versitygw@v1.8.0
+.PHONY: s3-lab
+s3-lab: go ## Read buckets of a real server of object storage, which is built first; some minutes.
+	GOBIN=$(CURDIR)/.build/lab $(GO) install $(S3_SERVER)
+	S3_LAB=$(CURDIR)/.build/lab/versitygw $(GO) test $(RACE) -count=1 -v -run='^TestLab' ./internal/ingest/s3
+
 .PHONY: test-mixin
 test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.
 	$(MAKE) --no-print-directory -C mixin test

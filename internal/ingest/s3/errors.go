@@ -44,7 +44,7 @@ func (c *Config) explain(err error, permission string) error {
 		e.advice = fmt.Sprintf("there is no bucket %s at %s", c.Bucket, endpoint.Host)
 	case r.Code == "RequestTimeTooSkewed":
 		e.advice = "the clock of this machine and that of the server differ by more than 15 minutes"
-	case r.Code == "InvalidAccessKeyId":
+	case r.Code == "InvalidAccessKeyId", r.Code == "XAdminUserNotFound": // the latter of versitygw
 		e.advice = "the server does not know the access key id"
 	case r.Code == "SignatureDoesNotMatch":
 		e.advice = "the secret access key is not that of the access key id"
@@ -69,10 +69,11 @@ func answer(err error) answerError {
 	return answerError{}
 }
 
-// isGone reports whether an object does not exist any more.
+// isGone reports whether an object does not exist any more. That a bucket or an
+// access key does not exist has the same status.
 func isGone(err error) bool {
 	a := answer(err)
-	return a.status == http.StatusNotFound && a.code != minio.NoSuchBucket
+	return a.status == http.StatusNotFound && a.code == minio.NoSuchKey
 }
 
 // isChanged reports whether an object has another ETag by now.
@@ -94,7 +95,7 @@ func blamesObject(err error) bool {
 func blamesService(err error) bool {
 	var c *credentialsError
 	a := answer(err)
-	return errors.As(err, &c) || a.code == minio.NoSuchBucket || slices.Contains([]string{
+	return errors.As(err, &c) || a.status == http.StatusNotFound && !isGone(err) || slices.Contains([]string{
 		"RequestTimeTooSkewed", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed",
 	}, a.code) || slices.Contains([]int{
 		http.StatusMovedPermanently, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable,
