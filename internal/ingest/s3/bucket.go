@@ -93,6 +93,7 @@ func (b *Bucket) Run(ctx context.Context, deliver ingest.Deliver) error {
 		}
 		b.set(err)
 		if err != nil {
+			b.client.credentials.Expire() // Those in a file may be others by now.
 			return err
 		}
 		if b.config.Once {

@@ -24,8 +24,9 @@ type object struct {
 
 // client makes the requests of a Bucket.
 type client struct {
-	config *Config
-	core   *minio.Core
+	config      *Config
+	core        *minio.Core
+	credentials *credentials.Credentials
 }
 
 func newClient(c *Config) (*client, error) {
@@ -53,7 +54,7 @@ func newClient(c *Config) (*client, error) {
 	if s3utils.IsAmazonEndpoint(*endpoint) && !knownRegion(endpoint.Host, options) {
 		return nil, &FieldError{"region", fmt.Errorf("Amazon S3 has no region %s that this version knows; an example is eu-west-1", c.Region)}
 	}
-	return &client{config: c, core: core}, nil
+	return &client{config: c, core: core, credentials: options.Creds}, nil
 }
 
 // knownRegion reports whether requests go to the region: of one that it does not

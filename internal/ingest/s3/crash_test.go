@@ -141,7 +141,12 @@ func TestChanged(t *testing.T) {
 				changed := &steps{event: func() { reached = true; s.Write("in/"+key, last) }}
 				changed.left.Store(int64(n))
 				c := put(config(s, pipeline), after)
-				once(t, c, changed.watch(s, pipeline.Deliver))
+				first := c
+				first.Once = true
+				// What changed before it was read is one that could not be read.
+				if err := open(t, first).Run(t.Context(), changed.watch(s, pipeline.Deliver)); err != nil && err.Error() != first.End(1).Error() {
+					t.Fatalf("step %d: %v", n, err)
+				}
 				s.Lock(func() { s.Before, s.After = nil, nil })
 				want := int64(n+1) * 1000
 				if !reached {

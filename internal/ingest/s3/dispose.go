@@ -60,8 +60,11 @@ func (s *session) putAwayOne(ctx context.Context, o *outcome) error {
 	}
 	err := b.putAway(ctx, s.deliver, o, action)
 	switch {
-	case err == nil, isGone(err), isChanged(err):
-		s.succeeded(&o.object) // What was written again is another input.
+	case err == nil, isGone(err):
+		s.succeeded(&o.object)
+		return nil
+	case isChanged(err):
+		s.changed(&o.object) // What was written again is another input.
 		return nil
 	case isFinal(err):
 		b.trials.Failed(o.object.key, err)

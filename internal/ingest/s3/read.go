@@ -119,19 +119,19 @@ func (s *session) count(ctx context.Context, objects []object) error {
 	var fetched []input
 	var stop error
 	for i, err := range errs {
-		if isGone(err) || isChanged(err) {
+		switch {
+		case err == nil:
+			fetched = append(fetched, inputs[i])
+		case isGone(err):
 			s.bucket.trials.Done(objects[i].key)
-			if isGone(err) {
-				s.bucket.miss() // Somebody else removed it.
-			}
-			continue
-		}
-		if err != nil {
+			s.bucket.miss() // Somebody else removed it.
+		case isChanged(err):
+			s.changed(&objects[i])
+			s.left++
+		default:
 			stop = cmp.Or(stop, s.failed(ctx, &objects[i], err))
 			s.left++
-			continue
 		}
-		fetched = append(fetched, inputs[i])
 	}
 	if ctx.Err() != nil || len(fetched) == 0 {
 		return cmp.Or(ctx.Err(), stop)
@@ -174,6 +174,13 @@ func (s *session) succeeded(o *object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inRow = 0
+}
+
+// changed takes down that an object has another ETag than the listing says. The
+// next session reads it, unless the server always does that.
+func (s *session) changed(o *object) {
+	s.bucket.trials.Done(o.key)
+	s.bucket.notices.Warn("an object has another ETag than the listing says, will look at it again", "key", o.key, "etag", o.etag)
 }
 
 // failed takes down that an object failed. It returns an error if that ends the

@@ -60,7 +60,7 @@ type pages struct {
 
 // maxEmpty is how many pages in a row may be without an object: a bucket with
 // versions may have some.
-const maxEmpty = 200
+const maxEmpty = 100
 
 // next takes down that a page is asked for.
 func (p *pages) next(token string) error {

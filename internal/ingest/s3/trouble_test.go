@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -186,7 +188,7 @@ func TestListings(t *testing.T) {
 		{"keys that were not asked for", "", func(_ int, _ string) string { return page(false, "", entry("other/a")+entry("in/a")) }},
 		{"the same page for ever", "the same page again and again", func(_ int, _ string) string { return page(true, "more", entry("in/a")) }},
 		{"pages in a circle", "the same page again and again", func(n int, _ string) string { return page(true, fmt.Sprint("t", n%3), "") }},
-		{"empty pages for ever", "more than 200 pages without an object", func(n int, _ string) string { return page(true, fmt.Sprint("t", n), "") }},
+		{"empty pages for ever", "more than 100 pages without an object", func(n int, _ string) string { return page(true, fmt.Sprint("t", n), "") }},
 		{"no token", "list objects: ", func(_ int, _ string) string { return page(true, "", entry("in/a")) }},
 		{"a page without end", "list objects: ", func(_ int, _ string) string { return page(false, "", strings.Repeat(" ", 3<<20)) }},
 		{"no ETag", "has no ETags", func(_ int, _ string) string {
@@ -209,21 +211,64 @@ func TestListings(t *testing.T) {
 				}
 				return true
 			}
-			store := ingesttest.Store(t)
-			pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{})
-			c := config(s, pipeline)
-			c.Once = true
-			err := open(t, c).Run(t.Context(), pipeline.Deliver)
 			if tt.want != "" {
+				err := open(t, config(s, nil)).Run(t.Context(), nil)
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("error %v, want %q", err, tt.want)
 				}
 				return
 			}
+			store := ingesttest.Store(t)
+			pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{})
+			c := config(s, pipeline)
+			c.Once = true
+			err := open(t, c).Run(t.Context(), pipeline.Deliver)
 			if n := ingesttest.Sum(store, tally.Reports); err != nil || n != 1 || gets != 1 {
 				t.Errorf("%d reports of %d fetched objects, error %v", n, gets, err)
 			}
 		})
+	}
+}
+
+// TestOtherETag tells of a server whose listings have other ETags than its objects.
+func TestOtherETag(t *testing.T) {
+	t.Parallel()
+	s := servers.NewBucket(t)
+	s.Before = func(w http.ResponseWriter, _ *http.Request, op string) bool {
+		if op == "get" {
+			servers.Refuse(w, http.StatusPreconditionFailed, "PreconditionFailed")
+		}
+		return op == "get"
+	}
+	s.Put("in/a", ingesttest.Report("a", 1))
+	_, source, logs := serve(t, s, func(*s3.Config) {})
+	realtest.Eventually(t, "told", func() bool {
+		return strings.Contains(logs.String(), "another ETag than the listing says") && source.Status().Backlog == 1
+	})
+}
+
+// TestRenewed uses the credentials that a file has by now.
+func TestRenewed(t *testing.T) {
+	t.Parallel()
+	s := servers.NewBucket(t)
+	file := filepath.Join(t.TempDir(), "credentials")
+	write := func(id string) {
+		text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", id, s.Secret)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(s.ID)
+	s.Put("in/a", ingesttest.Report("a", 1))
+	store, source, logs := serve(t, s, func(c *s3.Config) { c.Credentials = s3.Credentials{File: file} })
+	realtest.Eventually(t, "counted", func() bool { return ingesttest.Sum(store, tally.Messages) == 1 })
+	s.Lock(func() { s.ID = "AKIARENEWED" })
+	realtest.Eventually(t, "the old key refused", func() bool { return !source.Status().Up })
+	write("AKIARENEWED")
+	s.Put("in/b", ingesttest.Report("b", 2))
+	realtest.Eventually(t, "counted with the new one", func() bool { return ingesttest.Sum(store, tally.Messages) == 3 })
+	if strings.Contains(logs.String(), s.Secret) {
+		t.Errorf("the log shows the secret:\n%s", logs)
 	}
 }
 
@@ -281,7 +326,7 @@ func TestErrors(t *testing.T) {
 			c := config(s, nil)
 			tt.change(&c)
 			source := open(t, c)
-			err := source.Run(t.Context(), ingest.NewPipeline(ingesttest.Store(t), ingest.PipelineConfig{}).Deliver)
+			err := source.Run(t.Context(), nil)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("error %v, want %q", err, tt.want)
 			}
