@@ -7,10 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // section is the part of the CSV columns that belongs to one kind of report.
@@ -65,21 +64,8 @@ func writeRow(w io.Writer, l reportjson.Line) error {
 	return out.Error()
 }
 
-// cell makes a text harmless that untrusted input chose: a spreadsheet takes
-// what begins with one of these for a formula, and control characters steer
-// terminals and break lines.
-func cell(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
-	if first, _ := utf8.DecodeRuneInString(text); strings.ContainsRune("=+-@＝＋－＠", first) {
-		return "'" + text
-	}
-	return text
-}
+// cell makes a text harmless that untrusted input chose.
+func cell(text string) string { return wording.Cell(text) }
 
 // cellsOf returns the columns of the own section of a line.
 func cellsOf(l reportjson.Line) (section, []string) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // page is a digest in words, which the text and the HTML have in common.
@@ -147,7 +148,7 @@ func failingTable(groups []store.Group) pageTable {
 	}
 	for i := range groups[:min(len(groups), digestSenders)] {
 		g := &groups[i]
-		t.rows = append(t.rows, []string{cmp.Or(g.Name, "-"), grouped(g.Messages - g.PassMessages), grouped(g.Messages), whyFailing(g)})
+		t.rows = append(t.rows, []string{cmp.Or(g.Name, "-"), grouped(g.Messages - g.PassMessages), grouped(g.Messages), wording.WhyFailing(g)})
 	}
 	t.more = moreText(len(groups), digestSenders)
 	return t

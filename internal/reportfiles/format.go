@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // clean makes untrusted text fit for a terminal.
@@ -60,18 +61,8 @@ func cutLeft(path string, limit int) string {
 	return "…" + string(runes[len(runes)-limit+1:])
 }
 
-// period shows the days of a report: one if it is a whole day, give or take an hour.
-func period(begin, end *time.Time) string {
-	if begin == nil || end == nil {
-		return "-"
-	}
-	const day = "2006-01-02"
-	first, last := begin.Format(day), end.Add(-time.Second).Format(day)
-	if first == last || end.Before(*begin) || end.Equal(*begin) {
-		return first
-	}
-	return first + "…" + last
-}
+// period shows the days of a report.
+func period(begin, end *time.Time) string { return wording.Period(begin, end) }
 
 // codes shows at most three warnings.
 func codes(list []dmarc.Code) string {
@@ -87,31 +78,11 @@ func codes(list []dmarc.Code) string {
 	return strings.Join(parts, " ")
 }
 
-// percent shows a share; nothing of nothing is "-". Only all is 100 %.
-func percent(part, whole int64) string {
-	if whole == 0 {
-		return "-"
-	}
-	share := float64(part) * 100 / float64(whole)
-	if part < whole {
-		share = min(share, 99.9)
-	}
-	return strconv.FormatFloat(share, 'f', 1, 64) + "%"
-}
+// percent shows a share.
+func percent(part, whole int64) string { return wording.Percent(part, whole) }
 
 // grouped shows a number with its thousands apart.
-func grouped(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
+func grouped(n int64) string { return wording.Grouped(n) }
 
 // plural shows a number of things.
-func plural(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return grouped(int64(n)) + " " + thing
-}
+func plural(n int, thing string) string { return wording.Plural(int64(n), thing) }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // Report prints the answer to a question.
@@ -244,7 +245,7 @@ func answerColumns(q *store.Question) (columns []column, row func(*store.Group) 
 	reporters := number("REPORTERS", func(g *store.Group) int64 { return g.Reporters })
 	first := shown{column{name: "FIRST", wide: true}, func(g *store.Group) string { return dayText(g.First) }}
 	last := shown{column{name: "LAST"}, func(g *store.Group) string { return dayText(g.Last) }}
-	why := shown{column{name: "WHY", least: 12, most: 24}, func(g *store.Group) string { return whyFailing(g) }}
+	why := shown{column{name: "WHY", least: 12, most: 24}, func(g *store.Group) string { return wording.WhyFailing(g) }}
 	passed := shown{column{name: "PASSED FOR", least: 10, most: 40}, func(g *store.Group) string { return strings.Join(g.Passed, " ") }}
 	var all []shown
 	switch q.By {
@@ -284,17 +285,4 @@ func answerColumns(q *store.Question) (columns []column, row func(*store.Group) 
 		}
 		return cells
 	}
-}
-
-// whyFailing says why most messages of a group do not pass.
-func whyFailing(g *store.Group) string {
-	best := tally.Class("")
-	for _, class := range tally.Classes() {
-		if !class.Aligned() && g.Classes[class] > g.Classes[best] {
-			best = class
-		}
-	}
-	return map[tally.Class]string{
-		tally.ClassForwarded: "forwarded", tally.ClassLocalOverride: "local policy", tally.ClassUnaligned: "not aligned", tally.ClassUnauthenticated: "not authenticated",
-	}[best]
 }

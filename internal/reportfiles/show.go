@@ -10,6 +10,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // Show prints the reports with an id whole; stored says that they are in a
@@ -141,25 +142,7 @@ func bracketed(email string) string {
 }
 
 // policyLine shows a policy as its record in DNS does.
-func policyLine(p *reportjson.PublishedPolicy) string {
-	var parts []string
-	add := func(name, value string) {
-		if value != "" {
-			parts = append(parts, name+"="+value)
-		}
-	}
-	add("p", string(p.P))
-	add("sp", string(p.SP))
-	add("np", string(p.NP))
-	add("adkim", string(p.ADKIM))
-	add("aspf", string(p.ASPF))
-	if p.Pct != nil {
-		add("pct", fmt.Sprint(*p.Pct))
-	}
-	add("t", p.Testing)
-	add("fo", p.Fo)
-	return strings.Join(parts, " ")
-}
+func policyLine(p *reportjson.PublishedPolicy) string { return wording.Policy(p) }
 
 // recordRow shows a record.
 func recordRow(l *reportjson.Record) tableRow {

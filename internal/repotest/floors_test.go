@@ -31,6 +31,7 @@ func floorOf(folder string) int {
 		{"collectors", collectors},
 		{"internal/typo", reports}, // so that every floor may use it
 		{"internal/collect", shared},
+		{"internal/wording", shared}, // so that pages and terminals say the same
 		{"internal/exporter/exportertest", beside},
 		{"internal/exporter", trunk},
 		{"internal/ingest/ingesttest", beside},
@@ -40,6 +41,7 @@ func floorOf(folder string) int {
 		{"internal/state", trunk},
 		{"internal/dmarcconfig", commands},
 		{"internal/reportfiles", commands},
+		{"internal/web", commands},
 		{"exporters", mains},
 		{"deploy/ci", beside},
 		{"deploy/dr", beside},
