@@ -34,15 +34,22 @@ type Question struct {
 	By By
 	// Failing leaves out messages that passed DMARC.
 	Failing bool
-	// Top bounds the groups, of which those with the most messages are returned;
-	// 0 returns all. Days are never left out.
-	Top int
+	// Sender leaves out what was sent by others, by the name of the sender; it is
+	// for questions by source.
+	Sender string
+	// Order is the order of the groups; empty means OrderMessages.
+	Order Order
+	// Skip leaves out that many groups at the start, and Top bounds those that
+	// are returned after them; 0 returns all. Days are never left out.
+	Skip, Top int
 }
 
 // Answer is what a question comes to.
 type Answer struct {
-	// Groups are in the order of messages, the most first; days in their own.
+	// Groups are in the order that was asked for; days in their own.
 	Groups []Group
+	// Found is how many groups there are, those included that were left out.
+	Found int64
 	// More groups were left out, with so many messages.
 	More, MoreMessages int64
 	Covered
@@ -108,21 +115,17 @@ func Ask(ctx context.Context, v *View, q Question) (*Answer, error) {
 	if q.Failing {
 		groups = slices.DeleteFunc(groups, func(g Group) bool { return g.Messages == 0 })
 	}
-	slices.SortFunc(groups, func(a, b Group) int {
-		if q.By == ByDay {
-			return cmp.Compare(a.Name, b.Name)
+	described := q.By != BySource
+	if q.Sender != "" && !described {
+		if err := describe(ctx, v, groups); err != nil {
+			return nil, err
 		}
-		return cmp.Or(cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Name, b.Name))
-	})
-	if q.Top > 0 && len(groups) > q.Top && q.By != ByDay {
-		for _, g := range groups[q.Top:] {
-			a.More++
-			a.MoreMessages = tally.Add(a.MoreMessages, g.Messages)
-		}
-		groups = groups[:q.Top]
+		described = true
+		groups = slices.DeleteFunc(groups, func(g Group) bool { return g.Sender != q.Sender })
 	}
+	groups = a.choose(&q, groups)
 	a.Groups = groups
-	if q.By == BySource {
+	if !described {
 		return a, describe(ctx, v, a.Groups)
 	}
 	return a, nil

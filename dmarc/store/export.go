@@ -148,16 +148,7 @@ func recordLine(c *cells) *reportjson.Record {
 	l := &reportjson.Record{Header: c.head(unpack.KindAggregate), Reasons: []reportjson.Reason{}, AuthDKIM: []reportjson.DKIM{}, AuthSPF: []reportjson.SPF{}}
 	l.Version, l.Namespace, l.Generator, l.ExtraContactInfo = c.text(), c.text(), c.text(), c.text()
 	c.json(&l.Errors)
-	p := &l.Policy
-	p.P, p.SP, p.NP = dmarc.Disposition(c.text()), dmarc.Disposition(c.text()), dmarc.Disposition(c.text())
-	p.ADKIM, p.ASPF = dmarc.Alignment(c.text()), dmarc.Alignment(c.text())
-	if c.row[0] != nil {
-		pct, _ := c.row[0].(int64)
-		p.Pct = new(int)
-		*p.Pct = int(pct)
-	}
-	c.row = c.row[1:]
-	p.Fo, p.Testing, p.DiscoveryMethod = c.text(), c.text(), c.text()
+	c.published(&l.Policy)
 	l.SourceIP, l.Count, l.Disposition = c.text(), c.number(), dmarc.Disposition(c.text())
 	l.DKIM, l.SPF = dmarc.Evaluation(c.text()), dmarc.Evaluation(c.text())
 	l.Pass = l.DKIM == dmarc.EvaluationPass || l.SPF == dmarc.EvaluationPass
@@ -219,21 +210,28 @@ func exportFailures(ctx context.Context, v *View, f *Filter, visit visitor) erro
 	where, args := f.where(unpack.KindFailure, "r.domain")
 	return v.Query(ctx, func(row []any) error {
 		c := cells{row: row}
-		l := &reportjson.Failure{Header: c.head(unpack.KindFailure), IdentityAlignment: []string{}, ReportedDomains: []string{}, RcptTo: []string{}}
-		l.AuthFailure, l.DeliveryResult, l.SourceIP, l.Arrival = failure.AuthFailure(c.text()), failure.DeliveryResult(c.text()), c.text(), c.time()
-		l.Incidents, l.MailFrom = c.number(), c.text()
-		c.json(&l.RcptTo)
-		l.DKIMDomain, l.DKIMSelector, l.EvidenceHeaderFrom, l.ReportingMTA = c.text(), c.text(), c.text(), c.text()
-		var more failureJSON
-		c.json(&more)
-		more.complete(l)
+		l := failureLine(&c)
 		if err := c.damaged(v, &l.Header); err != nil {
 			return err
 		}
 		return visit(l)
-	}, `SELECT `+headColumns+`, f.auth_failure, f.delivery_result, f.source_ip, f.arrival, f.incidents, f.mail_from, f.rcpt_to, f.dkim_domain,
-		f.dkim_selector, f.header_from, f.reporting_mta, f.details
-		FROM reports r JOIN failures f ON f.report = r.id WHERE `+where+` ORDER BY r.day, r.id`, args...)
+	}, "SELECT "+failureColumns+" FROM reports r JOIN failures f ON f.report = r.id WHERE "+where+" ORDER BY r.day, r.id", args...)
+}
+
+const failureColumns = headColumns + `, f.auth_failure, f.delivery_result, f.source_ip, f.arrival, f.incidents, f.mail_from, f.rcpt_to, f.dkim_domain,
+		f.dkim_selector, f.header_from, f.reporting_mta, f.details`
+
+// failureLine takes the columns of a failure report.
+func failureLine(c *cells) *reportjson.Failure {
+	l := &reportjson.Failure{Header: c.head(unpack.KindFailure), IdentityAlignment: []string{}, ReportedDomains: []string{}, RcptTo: []string{}}
+	l.AuthFailure, l.DeliveryResult, l.SourceIP, l.Arrival = failure.AuthFailure(c.text()), failure.DeliveryResult(c.text()), c.text(), c.time()
+	l.Incidents, l.MailFrom = c.number(), c.text()
+	c.json(&l.RcptTo)
+	l.DKIMDomain, l.DKIMSelector, l.EvidenceHeaderFrom, l.ReportingMTA = c.text(), c.text(), c.text(), c.text()
+	var more failureJSON
+	c.json(&more)
+	more.complete(l)
+	return l
 }
 
 // complete adds what has no column of its own.

@@ -1,0 +1,49 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+)
+
+// DomainDay is what the reports about a domain come to on one day.
+type DomainDay struct {
+	Domain string
+	Day    time.Time
+	// Reports are those of the day; of their Messages, PassMessages passed DMARC.
+	Reports, Messages, PassMessages int64
+}
+
+// AskDomainDays returns every day of every domain in a period that there are
+// aggregate reports about, by domain and by day.
+func AskDomainDays(ctx context.Context, v *View, p Period) (days []DomainDay, err error) {
+	where, args := p.where()
+	err = v.Query(ctx, func(row []any) error {
+		c := cells{row: row}
+		days = append(days, DomainDay{c.text(), timeOfDay(tally.Day(c.number())), c.number(), c.number(), c.number()})
+		return nil
+	}, "SELECT r.domain, "+sentSQL+" / 86400, count(*), "+totalSQL("r.messages")+", "+totalSQL("r.pass_messages")+
+		" FROM reports r WHERE "+where+" GROUP BY 1, 2 ORDER BY 1, 2", args...)
+	return days, err
+}
+
+// AskLastDay returns the last day that there is a report of a kind about, about
+// a domain if it is not empty; the zero time without any.
+func AskLastDay(ctx context.Context, v *View, kind unpack.Kind, domain string) (last time.Time, err error) {
+	condition, args := "r.kind = $1", []any{string(kind)}
+	if domain != "" {
+		condition, args = condition+" AND r.domain = $2", append(args, folded(domain))
+	}
+	// Reports are found by the end of their period. Few are longer than a day.
+	const some = "100"
+	err = v.Query(ctx, func(row []any) error {
+		c := cells{row: row}
+		if seconds, ok := c.row[0].(int64); ok {
+			last = timeOfDay(sentDay(seconds))
+		}
+		return nil
+	}, "SELECT max(s.sent) FROM (SELECT "+sentSQL+" AS sent FROM reports r WHERE "+condition+" ORDER BY r.day DESC, r.id DESC LIMIT "+some+") s", args...)
+	return last, err
+}
