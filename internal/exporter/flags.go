@@ -70,6 +70,9 @@ func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
 	return f
 }
 
+// MetricsPath returns the path of the metrics.
+func (f *Flags) MetricsPath() string { return f.path }
+
 // Logger returns a logger that writes to w at the level and in the format of
 // the --log.* flags. The loggers of promslog keep the attribute source for the
 // line of code that logs; here it is where reports come from.

@@ -44,7 +44,8 @@ type Options struct {
 	// ReloadPause is how long it is at least from one reload to the next; 0 means
 	// a second.
 	ReloadPause time.Duration
-	// Handlers are further routes, such as /probe, by http.ServeMux pattern.
+	// Handlers are further routes, such as /probe, by http.ServeMux pattern. One
+	// with HomePattern takes the place of the landing page.
 	Handlers map[string]http.Handler
 	// Background runs beside the server from the moment it listens. Its context
 	// is cancelled at shutdown, and it is waited for. An error it returns before

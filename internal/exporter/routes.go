@@ -14,12 +14,16 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 )
 
+// HomePattern is the pattern of the page that a person sees first. One of
+// Options.Handlers with it replaces the landing page; metrics at the root replace both.
+const HomePattern = "GET /{$}"
+
 // newHandler returns the handler of every route.
 func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 	r := routes{mux: http.NewServeMux()}
 	r.handle(f.path, newMetricsHandler(f, o, reload))
-	if f.path != "/" {
-		r.handle("GET /{$}", landingPage(f, o))
+	if f.path != "/" && o.Handlers[HomePattern] == nil {
+		r.handle(HomePattern, landingPage(f, o))
 	}
 	r.handle("/-/healthy", quick(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "OK") }))
 	r.handle("/-/ready", quick(func(w http.ResponseWriter, _ *http.Request) {
@@ -36,7 +40,13 @@ func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 		addProfiles(&r)
 	}
 	for pattern, h := range o.Handlers {
-		r.handle(pattern, h)
+		switch _, path, _ := strings.Cut(pattern, " "); {
+		case path == f.path && r.err == nil:
+			// The mux would take the route with a method for the better one.
+			r.err = fmt.Errorf("route %s: --web.telemetry-path is that of a page", f.path)
+		case pattern != HomePattern || f.path != "/":
+			r.handle(pattern, h)
+		}
 	}
 	return r.mux, r.err
 }

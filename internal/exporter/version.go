@@ -56,6 +56,9 @@ func commitDate() string {
 	return ""
 }
 
+// Release returns the version of the running binary, without anything else.
+func Release() string { return buildVersion() }
+
 // buildVersion returns the version of the running binary without a leading v.
 func buildVersion() string {
 	if version.Version != "" {
