@@ -32,7 +32,7 @@ go:
 run: go ## Build dmarc_exporter and serve the sample reports of this repository.
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./exporters/dmarc_exporter
 	@mkdir -p .run
-	@echo "Serving the sample reports: open http://$(RUN_ADDR)/metrics (Ctrl-C stops)"
+	@echo "Serving the sample reports: open http://$(RUN_ADDR)/ (metrics: /metrics; Ctrl-C stops)"
 	@exec $(BIN)/dmarc_exporter serve --web.listen-address=$(RUN_ADDR) --source.dir=exporters/dmarc_exporter/testdata/reports --source.refused=keep \
 		--state.file=.run/dmarc.db --state.horizon=36500d --log.level=warn
 

@@ -121,6 +121,7 @@ type serveOptions struct {
 	refused  string
 	rescan   time.Duration
 	follow   bool
+	pages    bool
 	archive  archiveOptions
 }
 
@@ -137,6 +138,7 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("source.rescan", "How often all files are scanned, in addition to file notifications.").
 		Default("30s").DurationVar(&o.rescan)
 	c.Flag("source.follow-links", "Also read files that symbolic links in directories and Maildirs, or in place of an mbox, lead to.").BoolVar(&o.follow)
+	c.Flag("web.pages", "Serve pages about the reports that are kept, beside the metrics. Whoever can reach the port can then read them.").Default("true").BoolVar(&o.pages)
 	o.countOptions.addFlags(c)
 	o.archive.addFlags(c)
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 	"github.com/dmarc-suite/dmarc-suite/internal/sender"
+	"github.com/dmarc-suite/dmarc-suite/internal/web"
 )
 
 // service is the exporter at work.
@@ -79,7 +80,7 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 		},
 		Ready:      s.ready,
 		Reload:     s.reload,
-		Handlers:   s.uploads.handlers(),
+		Handlers:   s.handlers(f.MetricsPath()),
 		Background: s.run,
 	})
 	if err = errors.Join(err, s.close()); err != nil {
@@ -200,6 +201,18 @@ func (s *service) use(p *parts) map[string]ingest.Source {
 	s.hosts.Use(p.lookups)
 	s.auth.Store(&p.auth)
 	return p.sources
+}
+
+// handlers are the routes besides those of every exporter.
+func (s *service) handlers(metrics string) map[string]http.Handler {
+	all := s.uploads.handlers()
+	if engine, err := s.options.engine(0); err == nil && s.options.pages {
+		maps.Copy(all, web.New(web.Config{
+			Engine: engine, Records: store.Records(s.options.records), Counts: s.store.Snapshot, Sources: s.supervisor.Sources, Stats: s.pipeline.Stats,
+			MetricsPath: metrics, Version: exporter.Release(), Logger: s.logger,
+		}).Handlers())
+	}
+	return all
 }
 
 // authenticate checks a mail by the current configuration.

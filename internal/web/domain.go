@@ -1,0 +1,200 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
+)
+
+const (
+	topSenders = 20
+	mostFixes  = 25
+)
+
+// domain is one policy domain.
+func (p *Pages) domain(ctx context.Context, v *store.View, q *query) (*page, error) {
+	name := q.get("name")
+	if name == "" {
+		return nil, badQuery("The name of the domain is missing: choose one on the overview.")
+	}
+	period, err := q.period(ctx, v, name)
+	if err != nil {
+		return nil, err
+	}
+	out := &page{Title: name, Active: "overview", Trail: []link{{"Overview", "./"}}}
+	if period.Until.IsZero() {
+		out.Notes = p.noneAbout(name)
+	} else {
+		out.Filter = &filter{Action: "domain", Fields: q.periodFields(), Hidden: []fact{{Name: "name", Text: name}}}
+		for _, add := range []func(context.Context, *store.View, *query, store.Period, *page) error{p.domainDays, p.domainReadiness, p.domainSenders} {
+			if err := add(ctx, v, q, period, out); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if q.wants("tls") {
+		tlsPeriod, err := q.tlsPeriod(ctx, v, name)
+		if err != nil {
+			return nil, err
+		}
+		a, err := p.askTLS(ctx, v, tlsPeriod)
+		if err != nil {
+			return nil, err
+		}
+		t := tlsPolicies(a)
+		t.Name = "tls"
+		more := note{Text: "How sessions failed is on the page about TLS.", Links: []link{{"TLS", to("tls", "domain", name)}}}
+		out.add(&part{ID: "tls", Heading: "TLS", Notes: []note{more}, Table: q.programs(t)})
+	}
+	return out, nil
+}
+
+// domainDays adds what happened by day.
+func (p *Pages) domainDays(ctx context.Context, v *store.View, q *query, period store.Period, out *page) error {
+	if !q.wants("days") {
+		return nil
+	}
+	a, err := store.Ask(ctx, v, store.Question{Period: period, By: store.ByDay})
+	if err != nil {
+		return err
+	}
+	out.Facts = []fact{
+		{Name: "Days", Text: days(period)},
+		{Name: "Messages", Text: fmt.Sprintf("%s, %s pass", wording.Grouped(a.Messages), wording.Percent(a.PassMessages, a.Messages))},
+		{Name: "Reports", Text: fmt.Sprintf("%s of %s", wording.Grouped(a.Reports), wording.Plural(a.Reporters, "reporter")), Link: to("reports", "domain", period.Domain)},
+	}
+	t := &table{
+		Name: "days", Caption: "Days with reports, the last first", Empty: "No report is about these days.",
+		Columns: []column{text("day", "Day"), number("reports", "Reports"), number("reporters", "Reporters"), number("messages", "Messages"), number("pass_messages", "Passed"), number("pass", "Pass")},
+	}
+	sums := map[time.Time]amount{}
+	for i := range a.Groups {
+		g := &a.Groups[len(a.Groups)-1-i]
+		sums[g.First] = amount{g.PassMessages, g.Messages - g.PassMessages}
+		t.Rows = append(t.Rows, []cell{word(g.Name), count(g.Reports), count(g.Reporters), count(g.Messages), count(g.PassMessages), share(g.PassMessages, g.Messages)})
+	}
+	out.add(&part{ID: "days", Heading: "Days", Bars: newBars(period, sums, true), Notes: q.short(t, mostDays), Table: q.programs(t)})
+	return nil
+}
+
+// domainReadiness adds whether a stricter policy can be published.
+func (p *Pages) domainReadiness(ctx context.Context, v *store.View, q *query, period store.Period, out *page) error {
+	if !q.wants("readiness") {
+		return nil
+	}
+	until := time.Time{}
+	if !q.to.IsZero() {
+		until = period.Until
+	}
+	r, err := store.AskReadiness(ctx, v, period.Domain, until)
+	if err != nil {
+		return err
+	}
+	answer := func(v store.Verdict) fact {
+		return fact{Text: string(v), Class: map[store.Verdict]string{store.VerdictYes: "good", store.VerdictNo: "bad"}[v]}
+	}
+	quarantine, reject := answer(r.Quarantine), answer(r.Reject)
+	quarantine.Name, reject.Name = "Ready for p=quarantine", "Ready for p=reject"
+	one := &part{ID: "readiness", Heading: "Readiness for a stricter policy", Facts: []fact{
+		{Name: "Published policy", Text: fmt.Sprintf("%s (seen on %s)", cmp.Or(wording.Policy(&r.Published), "nothing"), wording.Day(r.On))}, quarantine, reject,
+	}}
+	one.Notes = []note{{Text: fmt.Sprintf("Decided by the reports about %s to %s:", wording.Day(r.Since), wording.Day(r.Until.AddDate(0, 0, -1))), Items: wording.Reasons(r)}}
+	t := &table{
+		Name: "readiness", Caption: "Senders that need a look, and what to do", Empty: "No sender needs a look.",
+		Columns: []column{
+			text("sender", "Sender"), text("looks_like", "Looks like"), text("problem", "Problem"), number("messages", "Messages"), wideNumber("days", "Days"), wideNumber("reporters", "Reporters"), wide("last", "Last seen"), text("fix", "What to do"),
+		},
+	}
+	for i := range r.Senders {
+		s := &r.Senders[i]
+		sender := linked(s.Name, to("sources", "sender", s.Name, "domain", period.Domain))
+		if len(s.Sources) == 1 && s.SourceCount == 1 {
+			sender.Link = toSource(s.Sources[0], period.Domain)
+		}
+		if len(s.Sources) > 0 && s.Sources[0] != s.Name {
+			sender.Small = strings.Join(s.Sources, ", ")
+		}
+		if s.Noise {
+			sender.Small = strings.TrimPrefix(sender.Small+"; too few to matter", "; ")
+		}
+		t.Rows = append(t.Rows, []cell{
+			sender, word(string(s.Kind)), word(wording.Problem(s.Problem)), count(s.Messages), count(int64(s.Days)), count(s.Reporters), day(s.Last), word(sentence(strings.TrimSuffix(wording.Fix(r.Domain, s), "."))),
+		})
+	}
+	one.Notes = append(one.Notes, q.short(t, mostFixes)...)
+	one.Table = q.programs(t)
+	out.add(one)
+	return nil
+}
+
+// domainSenders adds who sends and who reports.
+func (p *Pages) domainSenders(ctx context.Context, v *store.View, q *query, period store.Period, out *page) error {
+	_, top := q.rows(topSenders)
+	ask := func(by store.By) (*store.Answer, error) {
+		return store.Ask(ctx, v, store.Question{Period: period, By: by, Top: top})
+	}
+	if q.wants("senders") {
+		a, err := ask(store.BySender)
+		if err != nil {
+			return err
+		}
+		t := &table{
+			Name: "senders", Caption: "Who sent messages, by name", Empty: "No record of these days is kept.",
+			Columns: []column{text("sender", "Sender"), number("messages", "Messages"), number("pass", "Pass"), wideNumber("dkim", "DKIM aligned"), wideNumber("spf", "SPF aligned"), wideNumber("reporters", "Reporters"), wide("first", "First seen"), text("last", "Last seen")},
+		}
+		for i := range a.Groups {
+			g := &a.Groups[i]
+			t.Rows = append(t.Rows, []cell{
+				linked(g.Name, to("sources", "sender", g.Name, "domain", period.Domain)), count(g.Messages), share(g.PassMessages, g.Messages),
+				share(g.DKIMMessages, g.Messages), share(g.SPFMessages, g.Messages), count(g.Reporters), day(g.First), day(g.Last),
+			})
+		}
+		out.add(&part{ID: "senders", Heading: "Senders", Notes: append(notKept(&a.Covered), more(a, "sender", "")...), Table: q.programs(t)})
+	}
+	if q.wants("sources") {
+		a, err := ask(store.BySource)
+		if err != nil {
+			return err
+		}
+		out.add(&part{ID: "sources", Heading: "Sources", Notes: more(a, "source", to("sources", "domain", period.Domain)), Table: q.programs(sourcesTable(a.Groups, period.Domain, false))})
+	}
+	if q.wants("reporters") {
+		a, err := ask(store.ByReporter)
+		if err != nil {
+			return err
+		}
+		t := &table{
+			Name: "reporters", Caption: "Who sent reports", Empty: "No report is about these days.",
+			Columns: []column{text("reporter", "Reporter"), number("reports", "Reports"), number("messages", "Messages"), number("pass", "Pass"), wide("first", "First day"), text("last", "Last day")},
+		}
+		for i := range a.Groups {
+			g := &a.Groups[i]
+			last := day(g.Last)
+			if old := lastDay(period).Sub(g.Last); old > lateDays*24*time.Hour && g.Reports > 1 {
+				last.Small = "not since"
+			}
+			t.Rows = append(t.Rows, []cell{
+				linked(g.Name, to("reports", "domain", period.Domain, "reporter", g.Name)), count(g.Reports), count(g.Messages), share(g.PassMessages, g.Messages), day(g.First), last,
+			})
+		}
+		out.add(&part{ID: "reporters", Heading: "Reporters", Notes: more(a, "reporter", ""), Table: q.programs(t)})
+	}
+	return nil
+}
+
+// more says that groups were left out.
+func more(a *store.Answer, thing, all string) []note {
+	if a.More == 0 {
+		return nil
+	}
+	n := note{Text: fmt.Sprintf("Those with the most messages are shown: %s with %s are left out.", wording.Plural(a.More, thing), wording.Plural(a.MoreMessages, "message"))}
+	if all != "" {
+		n.Links = []link{{"All of them", all}}
+	}
+	return []note{n}
+}
