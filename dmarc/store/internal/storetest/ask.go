@@ -310,7 +310,8 @@ func testPlans(t *testing.T, w World) {
 				errs = append(errs, err)
 			}
 			_, err := store.AskReadiness(ctx, v, domain, time.Time{})
-			errs = append(errs, err)
+			_, e := store.AskSource(ctx, v, "192.0.2.7", store.Period{Domain: domain, Since: since, Until: Now}, 10)
+			errs = append(errs, err, e)
 		}
 		for _, id := range []string{"17", "3-none", "12"} {
 			_, err := store.Find(ctx, v, id, func(reportjson.Line) error { return nil })

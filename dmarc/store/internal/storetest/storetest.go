@@ -82,6 +82,8 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"ask by the day of messages", testAskPeriod},
 		{"rollups follow", testRollupsFollow},
 		{"plans", testPlans},
+		{"lists", testLists},
+		{"other lists", testOtherLists},
 		{"readiness", testReadiness},
 		{"many records", testLarge},
 		{"find", testFind},
