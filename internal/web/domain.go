@@ -70,7 +70,7 @@ func (p *Pages) domainDays(ctx context.Context, v *store.View, q *query, period 
 	}
 	t := &table{
 		Name: "days", Caption: "Days with reports, the last first", Empty: "No report is about these days.",
-		Columns: []column{text("day", "Day"), number("reports", "Reports"), number("reporters", "Reporters"), number("messages", "Messages"), number("pass_messages", "Passed"), number("pass", "Pass")},
+		Columns: []column{when("day", "Day"), number("reports", "Reports"), number("reporters", "Reporters"), number("messages", "Messages"), number("pass_messages", "Passed"), number("pass", "Pass")},
 	}
 	sums := map[time.Time]amount{}
 	for i := range a.Groups {
@@ -107,7 +107,7 @@ func (p *Pages) domainReadiness(ctx context.Context, v *store.View, q *query, pe
 	t := &table{
 		Name: "readiness", Caption: "Senders that need a look, and what to do", Empty: "No sender needs a look.",
 		Columns: []column{
-			text("sender", "Sender"), text("looks_like", "Looks like"), text("problem", "Problem"), number("messages", "Messages"), wideNumber("days", "Days"), wideNumber("reporters", "Reporters"), wide("last", "Last seen"), text("fix", "What to do"),
+			text("sender", "Sender"), text("looks_like", "Looks like"), text("problem", "Problem"), number("messages", "Messages"), wideNumber("days", "Days"), wideNumber("reporters", "Reporters"), wideWhen("last", "Last seen"), text("fix", "What to do"),
 		},
 	}
 	for i := range r.Senders {
@@ -145,7 +145,7 @@ func (p *Pages) domainSenders(ctx context.Context, v *store.View, q *query, peri
 		}
 		t := &table{
 			Name: "senders", Caption: "Who sent messages, by name", Empty: "No record of these days is kept.",
-			Columns: []column{text("sender", "Sender"), number("messages", "Messages"), number("pass", "Pass"), wideNumber("dkim", "DKIM aligned"), wideNumber("spf", "SPF aligned"), wideNumber("reporters", "Reporters"), wide("first", "First seen"), text("last", "Last seen")},
+			Columns: []column{text("sender", "Sender"), number("messages", "Messages"), number("pass", "Pass"), wideNumber("dkim", "DKIM aligned"), wideNumber("spf", "SPF aligned"), wideNumber("reporters", "Reporters"), wideWhen("first", "First seen"), when("last", "Last seen")},
 		}
 		for i := range a.Groups {
 			g := &a.Groups[i]
@@ -170,7 +170,7 @@ func (p *Pages) domainSenders(ctx context.Context, v *store.View, q *query, peri
 		}
 		t := &table{
 			Name: "reporters", Caption: "Who sent reports", Empty: "No report is about these days.",
-			Columns: []column{text("reporter", "Reporter"), number("reports", "Reports"), number("messages", "Messages"), number("pass", "Pass"), wide("first", "First day"), text("last", "Last day")},
+			Columns: []column{text("reporter", "Reporter"), number("reports", "Reports"), number("messages", "Messages"), number("pass", "Pass"), wideWhen("first", "First day"), when("last", "Last day")},
 		}
 		for i := range a.Groups {
 			g := &a.Groups[i]

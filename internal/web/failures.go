@@ -30,7 +30,7 @@ func (p *Pages) failures(ctx context.Context, v *store.View, q *query) (*page, e
 	t := &table{
 		Name: "failures", Caption: "Failure reports, the newest first", Empty: "No failure report of these days fits the filter.",
 		Columns: []column{
-			text("arrival", "Mail came"), text("domain", "Domain"), text("failure", "What failed"), number("incidents", "Mails"), text("source", "Source"), wide("from", "From"), wide("mail_from", "Envelope from"), wide("dkim", "DKIM"),
+			when("arrival", "Mail came"), text("domain", "Domain"), text("failure", "What failed"), number("incidents", "Mails"), text("source", "Source"), wide("from", "From"), wide("mail_from", "Envelope from"), wide("dkim", "DKIM"),
 			wide("delivery", "Delivery"), wide("reporter", "Reporter"), text("report", "Report"),
 		},
 	}

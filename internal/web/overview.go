@@ -111,7 +111,7 @@ func (p *Pages) domains(ctx context.Context, v *store.View, q *query, period sto
 		Name: "domains", Caption: fmt.Sprintf("Domains, with what was reported about %s", days(period)), Empty: "There is no report about these days.",
 		Columns: []column{
 			text("domain", "Domain"), number("messages_1d", "1 day"), number("pass_1d", "pass"), wideNumber("messages_7d", "7 days"), wideNumber("pass_7d", "pass"),
-			number("messages_30d", "30 days"), number("pass_30d", "pass"), wide("days", "Pass and fail by day"), wide("policy", "Published policy"), text("ready_for", "Ready for"), wide("last", "Last day"),
+			number("messages_30d", "30 days"), number("pass_30d", "pass"), wide("days", "Pass and fail by day"), wide("policy", "Published policy"), text("ready_for", "Ready for"), wideWhen("last", "Last day"),
 		},
 	}
 	for _, d := range shown {
@@ -232,9 +232,9 @@ func readyFor(r *store.Readiness) string {
 // sourcesTable is how the sources are doing.
 func (p *Pages) sourcesTable(q *query) *table {
 	t := &table{
-		Name: "sources", Caption: "Sources that reports are read from", Empty: "No source has started yet.",
+		Name: "sources", Caption: "Sources that reports are read from, with the inputs that were counted and refused since the start", Empty: "No source has started yet.",
 		Columns: []column{
-			text("source", "Source"), text("up", "Works"), number("backlog", "Waiting"), text("last_success", "Last input"), number("counted", "Counted since the start"), number("refused", "Refused"), text("error", "What is wrong"),
+			text("source", "Source"), text("up", "Works"), text("error", "What is wrong"), when("last_success", "Last input"), number("backlog", "Waiting"), number("counted", "Counted"), number("refused", "Refused"),
 		},
 	}
 	var all []ingest.Source
@@ -267,7 +267,7 @@ func (p *Pages) sourcesTable(q *query) *table {
 			refused.Link = to("refused", "source", is.Name)
 		}
 		t.Rows = append(t.Rows, []cell{
-			word(is.Name), up, count(int64(is.Backlog)), moment(last), count(int64(stats.Deliveries[ingest.ClassCounted])), refused, wrong,
+			word(is.Name), up, wrong, moment(last), count(int64(is.Backlog)), count(int64(stats.Deliveries[ingest.ClassCounted])), refused,
 		})
 	}
 	slices.SortFunc(t.Rows, func(a, b []cell) int { return cmp.Compare(a[0].Text, b[0].Text) })

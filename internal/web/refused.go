@@ -36,8 +36,8 @@ func (p *Pages) refused(ctx context.Context, v *store.View, q *query) (*page, er
 	t := &table{
 		Name: "refused", Caption: "What was refused, the newest first", Empty: "Nothing that fits was refused.",
 		Columns: []column{
-			text("at", "When"), text("source", "Source"), text("reason", "Reason"), text("what_to_do", "What it means, and what to do"), wide("message", "What was found"), wide("input", "Input"),
-			wide("mail_date", "Date of the mail"), text("mail_from", "From"), text("mail_subject", "Subject"),
+			when("at", "When"), text("source", "Source"), text("reason", "Reason"), text("what_to_do", "What it means, and what to do"), wide("message", "What was found"), wide("input", "Input"),
+			wideWhen("mail_date", "Date of the mail"), text("mail_from", "From"), text("mail_subject", "Subject"),
 		},
 	}
 	for i := range list {

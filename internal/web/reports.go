@@ -38,8 +38,8 @@ func (p *Pages) reports(ctx context.Context, v *store.View, q *query) (*page, er
 	t := &table{
 		Name: "reports", Caption: "Reports whose period ended on " + days(period) + ", the last first", Empty: "No report of these days fits the filter.",
 		Columns: []column{
-			text("period", "Period"), text("domain", "Domain"), text("reporter", "Reporter"), wide("kind", "Kind"), number("messages", "Messages"), number("pass", "Pass"), wideNumber("records", "Records"),
-			text("report_id", "Report"), wide("received", "Kept at"), wide("source", "From"),
+			when("period", "Period"), text("domain", "Domain"), text("reporter", "Reporter"), wide("kind", "Kind"), number("messages", "Messages"), number("pass", "Pass"), wideNumber("records", "Records"),
+			text("report_id", "Report"), wideWhen("received", "Kept at"), wide("source", "From"),
 		},
 	}
 	for i := range list {

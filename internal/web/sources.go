@@ -89,8 +89,8 @@ func sourcesTable(groups []store.Group, domain string, failing bool) *table {
 	t := &table{
 		Name: "sources", Caption: "Addresses that messages came from", Empty: "No messages in these days fit the filter.",
 		Columns: []column{
-			text("source", "Address"), text("sender", "Sender"), number("messages", "Messages"), number("failing_messages", "Fail"), number("pass", "Pass"),
-			wideNumber("dkim", "DKIM aligned"), wideNumber("spf", "SPF aligned"), wide("why", "Why they fail"), wideNumber("reporters", "Reporters"), wide("first", "First seen"), text("last", "Last seen"),
+			text("source", "Address"), number("messages", "Messages"), number("failing_messages", "Fail"), number("pass", "Pass"), text("sender", "Sender"),
+			wideNumber("dkim", "DKIM aligned"), wideNumber("spf", "SPF aligned"), wide("why", "Why they fail"), wideNumber("reporters", "Reporters"), wideWhen("first", "First seen"), when("last", "Last seen"),
 		},
 	}
 	for i := range groups {
@@ -106,7 +106,7 @@ func sourcesTable(groups []store.Group, domain string, failing bool) *table {
 			bad.Class = "bad"
 		}
 		t.Rows = append(t.Rows, []cell{
-			address, linked(g.Sender, to("sources", "sender", g.Sender, "domain", domain)), count(g.Messages), bad, share(g.PassMessages, g.Messages),
+			address, count(g.Messages), bad, share(g.PassMessages, g.Messages), linked(g.Sender, to("sources", "sender", g.Sender, "domain", domain)),
 			share(g.DKIMMessages, g.Messages), share(g.SPFMessages, g.Messages), word(why), count(g.Reporters), day(g.First), day(g.Last),
 		})
 	}
@@ -158,7 +158,7 @@ func sourceRecords(records []store.SourceRecord) *table {
 	t := &table{
 		Name: "records", Caption: "Records, the newest first", Empty: "There is no record.",
 		Columns: []column{
-			text("day", "Day"), text("reporter", "Reporter"), text("domain", "Domain"), number("messages", "Messages"), text("disposition", "Done"), text("dkim", "DKIM"), text("spf", "SPF"),
+			when("day", "Day"), text("reporter", "Reporter"), text("domain", "Domain"), number("messages", "Messages"), text("disposition", "Done"), text("dkim", "DKIM"), text("spf", "SPF"),
 			wide("header_from", "From"), text("results", "Results"), text("report", "Report"),
 		},
 	}
@@ -216,7 +216,7 @@ func sourceDays(records []store.SourceRecord, p store.Period) (*table, *bars) {
 	}
 	t := &table{
 		Name: "days", Caption: "Messages of the address by day", Empty: "There are no messages.",
-		Columns: []column{text("day", "Day"), number("messages", "Messages"), number("pass", "Pass"), number("reporters", "Reporters")},
+		Columns: []column{when("day", "Day"), number("messages", "Messages"), number("pass", "Pass"), number("reporters", "Reporters")},
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(sums), func(a, b time.Time) int { return b.Compare(a) }) {
 		sum := sums[at]

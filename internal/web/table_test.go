@@ -83,7 +83,7 @@ func holdTables(t *testing.T, w *world) {
 		{
 			"/sources?domain=shop.example", "Addresses", "/sources.csv?domain=shop.example",
 			"SELECT source_ip, CAST(sum(count) AS BIGINT), CAST(sum(CASE WHEN " + pass + " THEN 0 ELSE count END) AS BIGINT) FROM dmarc_records WHERE domain = 'shop.example' GROUP BY 1",
-			[]int{0, 2, 3},
+			[]int{0, 1, 2},
 		},
 		{
 			"/domain?name=shop.example", "Who sent reports", "/domain.csv?name=shop.example&table=reporters",
@@ -175,9 +175,9 @@ func TestFilters(t *testing.T) {
 		{"/sources.csv?domain=shop.example&sort=failing", 0, []string{"192.0.2.2", "192.0.2.1", "2001:db8::7"}},
 		{"/sources.csv?domain=shop.example&sort=name", 0, []string{"192.0.2.1", "192.0.2.2", "2001:db8::7"}},
 		{"/sources.csv?domain=shop.example&sender=unauthenticated", 0, []string{"192.0.2.2"}},
-		{"/sources.csv?domain=shop.example&days=1", 2, []string{"119", "43", "9"}},
-		{"/sources.csv?domain=shop.example&days=1&to=2026-11-01", 2, []string{"100", "43", "9"}},
-		{"/sources.csv?domain=shop.example&days=1&to=2026-10-01", 2, nil},
+		{"/sources.csv?domain=shop.example&days=1", 1, []string{"119", "43", "9"}},
+		{"/sources.csv?domain=shop.example&days=1&to=2026-11-01", 1, []string{"100", "43", "9"}},
+		{"/sources.csv?domain=shop.example&days=1&to=2026-10-01", 1, nil},
 		{"/sources.csv?domain=none.example", 2, nil},
 		{"/refused.csv?reason=syntax", 2, nil},
 		{"/refused.csv?reason=not_a_report", 2, []string{"not_a_report"}},

@@ -55,7 +55,7 @@ func (p *Pages) tls(ctx context.Context, v *store.View, q *query) (*page, error)
 	out.add(&part{ID: "policies", Heading: "Policies", Notes: q.short(policies, rowsPerPage), Table: q.programs(policies)})
 	failures := &table{
 		Name: "failures", Caption: "Sessions that failed, the most first", Empty: "No session failed.",
-		Columns: []column{text("domain", "Domain"), number("failed", "Failed"), text("result", "Result"), text("meaning", "What it means"), wide("mx", "Host"), wide("reporter", "Reporter"), text("last", "Last seen")},
+		Columns: []column{text("domain", "Domain"), number("failed", "Failed"), text("result", "Result"), text("meaning", "What it means"), wide("mx", "Host"), wide("reporter", "Reporter"), when("last", "Last seen")},
 	}
 	for i := range a.Failures {
 		f := &a.Failures[i]
@@ -71,7 +71,7 @@ func (p *Pages) tls(ctx context.Context, v *store.View, q *query) (*page, error)
 	sums := map[time.Time]amount{}
 	byDay := &table{
 		Name: "days", Caption: "Sessions by day, the last first", Empty: "No report is about these days.",
-		Columns: []column{text("day", "Day"), number("successful", "Successful"), number("failed", "Failed")},
+		Columns: []column{when("day", "Day"), number("successful", "Successful"), number("failed", "Failed")},
 	}
 	for i := range a.Days {
 		d := &a.Days[len(a.Days)-1-i]
@@ -88,7 +88,7 @@ func (p *Pages) tls(ctx context.Context, v *store.View, q *query) (*page, error)
 func tlsPolicies(a *store.TLSAnswer) *table {
 	t := &table{
 		Name: "policies", Caption: "Sessions by domain and policy", Empty: "No TLS report is about these days.",
-		Columns: []column{text("domain", "Domain"), text("policy", "Policy"), number("successful", "Successful"), number("failed", "Failed"), number("success", "Success"), wideNumber("reporters", "Reporters"), wide("first", "First day"), text("last", "Last day")},
+		Columns: []column{text("domain", "Domain"), text("policy", "Policy"), number("successful", "Successful"), number("failed", "Failed"), number("success", "Success"), wideNumber("reporters", "Reporters"), wideWhen("first", "First day"), when("last", "Last day")},
 	}
 	for i := range a.Policies {
 		one := &a.Policies[i]

@@ -62,10 +62,19 @@ func newWorld(t testing.TB, engine store.Engine, records store.Records, inputs .
 			t.Fatal(err)
 		}
 	}
-	w.use(Config{Engine: engine, Records: records, Counts: s.Snapshot, Stats: w.pipe.Stats, Version: "1.2.3", Now: now, Sources: func() []ingest.Source {
+	w.use(Config{Engine: engine, Records: records, Counts: s.Snapshot, Stats: w.stats, Version: "1.2.3", Now: now, Sources: func() []ingest.Source {
 		return []ingest.Source{fakeSource{Name: "dir:in", Up: true}, fakeSource{Name: "imap:" + evil, Backlog: 3, Err: errors.New("login: " + evil)}}
 	}})
 	return w
+}
+
+// stats are those of the pipeline, by the clock of these tests.
+func (w *world) stats(source string) ingest.SourceStats {
+	s := w.pipe.Stats(source)
+	if !s.LastSuccess.IsZero() {
+		s.LastSuccess = testNow
+	}
+	return s
 }
 
 func (w *world) use(c Config) {
