@@ -114,15 +114,16 @@ func (o *countOptions) pipeline(logger *slog.Logger) ingest.PipelineConfig {
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	countOptions
-	dirs     []string
-	maildirs []string
-	mboxes   []string
-	after    string
-	refused  string
-	rescan   time.Duration
-	follow   bool
-	pages    bool
-	archive  archiveOptions
+	dirs         []string
+	maildirs     []string
+	mboxes       []string
+	after        string
+	refused      string
+	rescan       time.Duration
+	follow       bool
+	pages        bool
+	pagesAddress string
+	archive      archiveOptions
 }
 
 // addFlags declares the flags.
@@ -139,6 +140,7 @@ func (o *serveOptions) addFlags(c *kingpin.CmdClause) {
 		Default("30s").DurationVar(&o.rescan)
 	c.Flag("source.follow-links", "Also read files that symbolic links in directories and Maildirs, or in place of an mbox, lead to.").BoolVar(&o.follow)
 	c.Flag("web.pages", "Serve pages about the reports that are kept, beside the metrics. Whoever can reach the port can then read them.").Default("true").BoolVar(&o.pages)
+	c.Flag("web.pages-address", "Address of a listener for the pages alone, such as 127.0.0.1:9798; --web.config.file holds for it, too. Without it they are beside the metrics.").StringVar(&o.pagesAddress)
 	o.countOptions.addFlags(c)
 	o.archive.addFlags(c)
 }

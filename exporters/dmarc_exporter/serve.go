@@ -78,9 +78,10 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 			}
 			return collectors, nil
 		},
-		Ready:      s.ready,
-		Reload:     s.reload,
-		Handlers:   s.handlers(f.MetricsPath()),
+		Ready:    s.ready,
+		Reload:   s.reload,
+		Handlers: s.uploads.handlers(),
+		Pages:    s.pages(f.MetricsPath()), PagesAddress: f.serve.pagesAddress,
 		Background: s.run,
 	})
 	if err = errors.Join(err, s.close()); err != nil {
@@ -203,16 +204,16 @@ func (s *service) use(p *parts) map[string]ingest.Source {
 	return p.sources
 }
 
-// handlers are the routes besides those of every exporter.
-func (s *service) handlers(metrics string) map[string]http.Handler {
-	all := s.uploads.handlers()
-	if engine, err := s.options.engine(0); err == nil && s.options.pages {
-		maps.Copy(all, web.New(web.Config{
-			Engine: engine, Records: store.Records(s.options.records), Counts: s.store.Snapshot, Sources: s.supervisor.Sources, Stats: s.pipeline.Stats,
-			MetricsPath: metrics, Version: exporter.Release(), Logger: s.logger,
-		}).Handlers())
+// pages are the routes for people.
+func (s *service) pages(metrics string) map[string]http.Handler {
+	engine, err := s.options.engine(0)
+	if err != nil || !s.options.pages {
+		return nil
 	}
-	return all
+	return web.New(web.Config{
+		Engine: engine, Records: store.Records(s.options.records), Counts: s.store.Snapshot, Sources: s.supervisor.Sources, Stats: s.pipeline.Stats,
+		MetricsPath: metrics, Apart: s.options.pagesAddress != "", Version: exporter.Release(), Logger: s.logger,
+	}).Handlers()
 }
 
 // authenticate checks a mail by the current configuration.

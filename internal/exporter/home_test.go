@@ -16,7 +16,7 @@ func TestHome(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, s) })
 	}
 	o := Options{
-		Name: "test_exporter", Handlers: map[string]http.Handler{HomePattern: text("home"), "GET /pages": text("pages")},
+		Name: "test_exporter", Pages: map[string]http.Handler{HomePattern: text("home"), "GET /pages": text("pages")},
 		Collectors: func(url.Values) ([]ContextCollector, error) { return nil, nil },
 	}
 	for path, want := range map[string]map[string]string{

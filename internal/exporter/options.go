@@ -47,6 +47,10 @@ type Options struct {
 	// Handlers are further routes, such as /probe, by http.ServeMux pattern. One
 	// with HomePattern takes the place of the landing page.
 	Handlers map[string]http.Handler
+	// Pages are routes for people, as Handlers are. They are served on the same
+	// listener, or on one of their own when PagesAddress is set.
+	Pages        map[string]http.Handler
+	PagesAddress string
 	// Background runs beside the server from the moment it listens. Its context
 	// is cancelled at shutdown, and it is waited for. An error it returns before
 	// that stops the process; nil does not.

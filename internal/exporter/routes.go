@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,14 +16,21 @@ import (
 )
 
 // HomePattern is the pattern of the page that a person sees first. One of
-// Options.Handlers with it replaces the landing page; metrics at the root replace both.
+// Options.Pages or Options.Handlers with it replaces the landing page; metrics at the root replace both.
 const HomePattern = "GET /{$}"
 
 // newHandler returns the handler of every route.
 func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 	r := routes{mux: http.NewServeMux()}
 	r.handle(f.path, newMetricsHandler(f, o, reload))
-	if f.path != "/" && o.Handlers[HomePattern] == nil {
+	more := maps.Clone(o.Handlers)
+	if o.PagesAddress == "" {
+		if more == nil {
+			more = map[string]http.Handler{}
+		}
+		maps.Copy(more, o.Pages)
+	}
+	if f.path != "/" && more[HomePattern] == nil {
 		r.handle(HomePattern, landingPage(f, o))
 	}
 	r.handle("/-/healthy", quick(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "OK") }))
@@ -39,7 +47,7 @@ func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 	if f.pprof {
 		addProfiles(&r)
 	}
-	for pattern, h := range o.Handlers {
+	for pattern, h := range more {
 		switch _, path, _ := strings.Cut(pattern, " "); {
 		case path == f.path && r.err == nil:
 			// The mux would take the route with a method for the better one.
@@ -47,6 +55,15 @@ func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 		case pattern != HomePattern || f.path != "/":
 			r.handle(pattern, h)
 		}
+	}
+	return r.mux, r.err
+}
+
+// newPagesHandler returns the handler of pages that have a listener of their own.
+func newPagesHandler(o *Options) (http.Handler, error) {
+	r := routes{mux: http.NewServeMux()}
+	for pattern, h := range o.Pages {
+		r.handle(pattern, h)
 	}
 	return r.mux, r.err
 }

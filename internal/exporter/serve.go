@@ -47,12 +47,9 @@ func Serve(ctx context.Context, f *Flags, o Options) error {
 	defer func() { stop(); <-hup }()
 
 	log.Info("starting", "name", o.Name, "version", buildVersion())
-	server := newServer(handler)
-	listening, served := listen(context.WithoutCancel(ctx), server, f, log)
-	select {
-	case err := <-served:
+	servers, served, err := listenAll(context.WithoutCancel(ctx), handler, f, &o, log)
+	if err != nil {
 		return err
-	case <-listening:
 	}
 	background := begin(context.WithoutCancel(ctx), o.Background)
 
@@ -64,7 +61,7 @@ func Serve(ctx context.Context, f *Flags, o Options) error {
 	}
 	log.Info("stopping")
 	stop() // From here on a signal ends the process at once.
-	shutdown(server)
+	shutdown(servers...)
 	return errors.Join(failure, background.end())
 }
 
@@ -78,22 +75,53 @@ func newServer(h http.Handler) *http.Server {
 	}
 }
 
-// listen serves in the background, with ctx as the base of every request.
-// listening is closed when connections are accepted; served receives why the
-// server ended.
-func listen(ctx context.Context, server *http.Server, f *Flags, log *slog.Logger) (listening <-chan struct{}, served <-chan error) {
+// listenAll listens for metrics, and for pages that have an address of their own.
+// It returns when connections are accepted; served receives why a server ended.
+func listenAll(ctx context.Context, handler http.Handler, f *Flags, o *Options, log *slog.Logger) (servers []*http.Server, served chan error, err error) {
+	const most = 2 // servers, each of which ends once
+	served = make(chan error, most)
+	start := func(h http.Handler, address *web.FlagConfig, what, path string) error {
+		server := newServer(h)
+		servers = append(servers, server)
+		select {
+		case err := <-served:
+			shutdown(servers...)
+			return err
+		case <-listen(ctx, server, address, served, log, "serving "+what, path):
+			return nil
+		}
+	}
+	if err := start(handler, f.web, "metrics", f.path); err != nil {
+		return nil, nil, err
+	}
+	if o.PagesAddress == "" || len(o.Pages) == 0 {
+		return servers, served, nil
+	}
+	pages, err := newPagesHandler(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	socket := false
+	address := &web.FlagConfig{WebListenAddresses: &[]string{o.PagesAddress}, WebSystemdSocket: &socket, WebConfigFile: f.web.WebConfigFile}
+	err = start(pages, address, "pages", "/")
+	return servers, served, err
+}
+
+// listen serves in the background, with ctx as the base of every request. The
+// channel that it returns is closed when connections are accepted; served
+// receives why the server ended.
+func listen(ctx context.Context, server *http.Server, address *web.FlagConfig, served chan<- error, log *slog.Logger, message, path string) (listening <-chan struct{}) {
 	up := make(chan struct{})
 	var once sync.Once
 	server.BaseContext = func(l net.Listener) context.Context {
 		// The toolkit sets this callback when TLS is on.
 		tls := server.TLSConfig != nil && server.TLSConfig.GetConfigForClient != nil
-		log.Info("serving metrics", "url", listenURL(l.Addr(), tls)+f.path)
+		log.Info(message, "url", listenURL(l.Addr(), tls)+path)
 		once.Do(func() { close(up) })
 		return ctx
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- fmt.Errorf("serve: %w", web.ListenAndServe(server, f.web, log)) }()
-	return up, ended
+	go func() { served <- fmt.Errorf("serve: %w", web.ListenAndServe(server, address, log)) }()
+	return up
 }
 
 // listenURL returns a URL that a person can open for addr.
@@ -110,11 +138,13 @@ func listenURL(addr net.Addr, tls bool) string {
 
 // shutdown accepts no more connections and lets requests under way finish, or
 // breaks them off when they take too long.
-func shutdown(server *http.Server) {
+func shutdown(servers ...*http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), requestGrace)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		_ = server.Close() // Nothing more can be done for these clients.
+	for _, server := range servers {
+		if err := server.Shutdown(ctx); err != nil {
+			_ = server.Close() // Nothing more can be done for these clients.
+		}
 	}
 }
 

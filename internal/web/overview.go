@@ -35,6 +35,9 @@ func (p *Pages) overview(ctx context.Context, v *store.View, q *query) (*page, e
 	}
 	out := &page{Title: "Overview", Active: "overview"}
 	out.Facts = []fact{{Name: "What this is", Text: "dmarc_exporter: it reads DMARC, SMTP TLS and failure reports and counts them for Prometheus."}, {Name: "Metrics", Text: p.config.MetricsPath, Link: p.metrics()}}
+	if p.config.Apart {
+		out.Facts[1].Text += " of --web.listen-address"
+	}
 	sources := p.sourcesTable(q)
 	if period.Until.IsZero() {
 		out.Notes = p.noReports()
@@ -58,7 +61,13 @@ func (p *Pages) overview(ctx context.Context, v *store.View, q *query) (*page, e
 // lateDays is after how many days without a report a page says so.
 const lateDays = 3
 
-func (p *Pages) metrics() string { return "." + p.config.MetricsPath }
+// metrics returns where the metrics are, as seen from every page.
+func (p *Pages) metrics() string {
+	if p.config.Apart {
+		return ""
+	}
+	return "." + p.config.MetricsPath
+}
 
 // noReports says what to do when there are none.
 func (p *Pages) noReports() []note {

@@ -35,8 +35,10 @@ type Config struct {
 	// Sources returns the sources, and Stats what deliveries of one came to.
 	Sources func() []ingest.Source
 	Stats   func(source string) ingest.SourceStats
-	// MetricsPath is where the metrics are; empty means /metrics.
+	// MetricsPath is where the metrics are; empty means /metrics. Apart says that
+	// they are on another listener.
 	MetricsPath string
+	Apart       bool
 	// Version is shown at the end of each page.
 	Version string
 	// Logger receives why pages failed; nil means discard.
@@ -291,7 +293,7 @@ const contentHTML = "text/html; charset=utf-8"
 
 // html renders a page.
 func (p *Pages) html(content *page) []byte {
-	content.Version, content.Metrics = p.config.Version, strings.TrimPrefix(p.config.MetricsPath, "/")
+	content.Version, content.Metrics = p.config.Version, p.metrics()
 	var b bytes.Buffer
 	if err := p.layout.ExecuteTemplate(&b, "layout.html", content); err != nil {
 		panic(err) // answer recovers. Writing to memory does not fail.
