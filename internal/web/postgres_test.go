@@ -1,8 +1,10 @@
 package web
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -41,4 +43,27 @@ func TestPostgres(t *testing.T) {
 		}
 		w.read(t, path)
 	}
+	t.Run("away", func(t *testing.T) { testAway(t, server) })
+}
+
+// testAway answers in words and in time when the database does not.
+func testAway(t *testing.T, server *realtest.PostgresServer) {
+	proxy := realtest.NewFaultProxy(t, "tcp", server.Addr())
+	config, err := pgxpool.ParseConfig(server.DSNVia(proxy.Addr(), "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{}
+	w.use(Config{Engine: postgres.Database{Config: config}, Deadline: 300 * time.Millisecond, Now: func() time.Time { return testNow }})
+	for mode, want := range map[realtest.Mode]string{realtest.Refuse: "The database cannot be read", realtest.Reset: "The database cannot be read", realtest.Hang: "did not answer within"} {
+		proxy.SetMode(t, mode)
+		if got := w.get(t, "/sources"); got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Body.String(), want) {
+			t.Errorf("mode %v: %d, want 503 with %q\n%s", mode, got.Code, want, got.Body)
+		} else if strings.Contains(got.Body.String(), realtest.PostgresPassword) {
+			t.Errorf("mode %v: the page has the password\n%s", mode, got.Body)
+		}
+	}
+	proxy.SetMode(t, realtest.Pass)
+	w.use(Config{Engine: postgres.Database{Config: config}, Now: func() time.Time { return testNow }})
+	w.read(t, "/sources")
 }
