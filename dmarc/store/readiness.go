@@ -124,7 +124,12 @@ func AskReadiness(ctx context.Context, v *View, domain string, until time.Time) 
 		return r, nil
 	}
 	if r.Until.IsZero() {
-		r.Until = r.On.AddDate(0, 0, 1)
+		// A report of a week, which came last, is about a day before those of days.
+		last, err := AskLastDay(ctx, v, unpack.KindAggregate, domain)
+		if err != nil {
+			return nil, err
+		}
+		r.Until = last.AddDate(0, 0, 1)
 	}
 	r.Since = r.Until.AddDate(0, 0, -readinessDays)
 	period := Period{Domain: domain, Since: r.Since, Until: r.Until}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -240,5 +241,23 @@ func testOtherLists(t *testing.T, w World) {
 			t.Errorf("of another domain: %+v, %v", other, err)
 		}
 		return nil
+	})
+}
+
+// testReadinessEnds looks at the days up to the last one that a report is about,
+// when a report of a week came after that of a day.
+func testReadinessEnds(t *testing.T, w World) {
+	s := openRecords(t, w, store.RecordsAll)
+	daily := Aggregate("day", 1, Record("192.0.2.1", 5, "pass", "pass", auth))
+	weekly := Aggregate("week", 0, Record("192.0.2.1", 7, "pass", "pass", auth))
+	end := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	week := strings.Replace(weekly, fmt.Sprint(end.Add(-24*time.Hour).Unix()), fmt.Sprint(end.AddDate(0, 0, -7).Unix()), 1)
+	Commit(t, s, Read(t, store.DraftConfig{}, unpack.KindAggregate, daily, week))
+	viewing(t, w, func(v *store.View) error {
+		r, err := store.AskReadiness(t.Context(), v, "shop.example", time.Time{})
+		if err == nil && (r.Messages != 12 || !r.Until.Equal(end.AddDate(0, 0, -1))) {
+			t.Errorf("%d messages until %v, want all 12", r.Messages, r.Until)
+		}
+		return err
 	})
 }

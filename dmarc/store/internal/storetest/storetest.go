@@ -85,6 +85,7 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"lists", testLists},
 		{"other lists", testOtherLists},
 		{"readiness", testReadiness},
+		{"readiness ends", testReadinessEnds},
 		{"many records", testLarge},
 		{"find", testFind},
 		{"fill", testFill},
