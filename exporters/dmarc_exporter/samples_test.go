@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
@@ -18,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
@@ -53,11 +54,11 @@ func TestSamples(t *testing.T) {
 		}
 		got[e.Name()] = content
 	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
+	if diff := gocmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
 		t.Fatalf("files differ (-want +got), -update rewrites them:\n%s", diff)
 	}
 	for name := range want {
-		if diff := cmp.Diff(documents(t, want[name]), documents(t, got[name])); diff != "" {
+		if diff := gocmp.Diff(documents(t, want[name]), documents(t, got[name])); diff != "" {
 			t.Errorf("%s differs (-want +got), -update rewrites it:\n%s", name, diff)
 		}
 	}
@@ -105,23 +106,41 @@ type reporter struct {
 	org, domain string
 	about       string // the policy domain
 	every, days int    // how often reports come, and what each covers, in days
+	until       int    // the last day, counted from the first; 0 is sampleLast
 	wrap        func(t *testing.T, name string, report []byte) (file string, content []byte)
 	policy      dmarc.Policy
-	traffic     func(r *rand.Rand) []dmarc.Record
+	traffic     traffic
 }
 
+// traffic makes the records of a day, counted from the first.
+type traffic func(r *rand.Rand, day int) []dmarc.Record
+
+// reporters tell a story for each domain. That of example.com is in good order, but
+// for a day on which others send in its name, and for a reporter that falls silent.
+// The newsletter is well until its service signs with a key that nobody published.
+// The shop has a help desk that only passes SPF, a machine that nobody set up, and
+// a mailing list in between.
 func reporters() []reporter {
 	strict := dmarc.Policy{P: dmarc.DispositionReject, SP: dmarc.DispositionReject, ADKIM: dmarc.AlignmentStrict, ASPF: dmarc.AlignmentRelaxed, DiscoveryMethod: "treewalk"}
 	moving := dmarc.Policy{P: dmarc.DispositionQuarantine, SP: dmarc.DispositionNone, Testing: "n"}
 	fresh := dmarc.Policy{P: dmarc.DispositionNone}
 	return []reporter{
-		{"Example Mail Corp", "mail.example", "example.com", 1, 1, inZip, strict, office(400)},
-		{"Beispiel Freemail GmbH", "freemail.example", "shop.example", 2, 1, inGzip, moving, shop(150)},
-		{"Nuage Messagerie", "nuage.example", "newsletter.example", 7, 7, plain, fresh, newsletter(2000)},
-		{"Campus Mail Services", "campus.example", "example.com", 4, 1, inMail, strict, office(60)},
-		{"Kauppa Posti Oy", "posti.example", "shop.example", 7, 1, inMail, moving, shop(90)},
+		{"Example Mail Corp", "mail.example", "example.com", 1, 1, 0, inZip, strict, office(400)},
+		{"Beispiel Freemail GmbH", "freemail.example", "shop.example", 2, 1, 0, inGzip, moving, shop(150)},
+		{"Nuage Messagerie", "nuage.example", "newsletter.example", 7, 7, 0, plain, fresh, newsletter(900)},
+		{"Campus Mail Services", "campus.example", "example.com", 2, 1, silentAfter, inMail, strict, office(60)},
+		{"Kauppa Posti Oy", "posti.example", "shop.example", 7, 1, 0, inMail, moving, shop(90)},
+		{"Beispiel Freemail GmbH", "freemail.example", "newsletter.example", 1, 1, 0, inGzip, fresh, newsletter(220)},
+		{"Beispiel Freemail GmbH", "freemail.example", "example.com", 3, 1, 0, inGzip, strict, office(140)},
 	}
 }
+
+// The days of the story, counted from the first.
+const (
+	silentAfter = 12 // the last report of Campus Mail Services
+	brokenKey   = 14 // on which the newsletter is signed with another key
+	burstDay    = 17 // on which others send in the name of example.com
+)
 
 // samples makes every sample file.
 func samples(t *testing.T) map[string][]byte {
@@ -133,7 +152,11 @@ func samples(t *testing.T) map[string][]byte {
 	for _, who := range reporters() {
 		for begin := sampleFirst; !begin.AddDate(0, 0, who.days-1).After(sampleLast); begin = begin.AddDate(0, 0, who.every) {
 			end := begin.AddDate(0, 0, who.days).Add(-time.Second)
-			report := aggregate(t, who, begin, end, who.traffic(random))
+			day := int(begin.Sub(sampleFirst) / (24 * time.Hour))
+			if who.until > 0 && day > who.until {
+				break
+			}
+			report := aggregate(t, who, begin, end, who.traffic(random, day))
 			name := fmt.Sprintf("%s!%s!%d!%d", who.domain, who.about, begin.Unix(), end.Unix())
 			file, content := who.wrap(t, name, report)
 			all[file] = content
@@ -167,8 +190,14 @@ func aggregate(t *testing.T, who reporter, begin, end time.Time, records []dmarc
 	}
 	r.Policy.Domain = who.about
 	for i := range r.Records {
-		r.Records[i].HeaderFrom = who.about
-		r.Records[i].EnvelopeTo = who.domain
+		rec := &r.Records[i]
+		rec.HeaderFrom, rec.EnvelopeTo = who.about, who.domain
+		for j := range rec.AuthDKIM {
+			rec.AuthDKIM[j].Domain = cmp.Or(rec.AuthDKIM[j].Domain, who.about)
+		}
+		for j := range rec.AuthSPF {
+			rec.AuthSPF[j].Domain = cmp.Or(rec.AuthSPF[j].Domain, "bounce."+who.about)
+		}
 	}
 	var b bytes.Buffer
 	if err := dmarc.Encode(&b, r); err != nil {
@@ -177,15 +206,18 @@ func aggregate(t *testing.T, who reporter, begin, end time.Time, records []dmarc
 	return b.Bytes()
 }
 
-// record makes a record: what came from an address, and what the receiver made of it.
+// record makes a record: what came from an address, and what the receiver made of
+// it. What passes does so for the domain of the report.
 func record(ip string, count int64, disposition dmarc.Disposition, dkim, spf dmarc.Evaluation) dmarc.Record {
 	r := dmarc.Record{
 		SourceIP: netip.MustParseAddr(ip), Source: ip, Count: count, Disposition: disposition, DKIM: dkim, SPF: spf,
 	}
-	result := map[dmarc.Evaluation]dmarc.AuthResult{dmarc.EvaluationPass: dmarc.AuthResultPass, dmarc.EvaluationFail: dmarc.AuthResultFail}
-	r.AuthSPF = []dmarc.SPFAuth{{Domain: "bounce.example.net", Scope: "mfrom", Result: result[spf]}}
+	r.AuthSPF = []dmarc.SPFAuth{{Scope: "mfrom", Result: dmarc.AuthResultPass}}
+	if spf == dmarc.EvaluationFail {
+		r.AuthSPF = []dmarc.SPFAuth{{Domain: "bounce.example.net", Scope: "mfrom", Result: dmarc.AuthResultFail}}
+	}
 	if dkim == dmarc.EvaluationPass {
-		r.AuthDKIM = []dmarc.DKIMAuth{{Domain: "example.com", Selector: "s2026", Result: dmarc.AuthResultPass}}
+		r.AuthDKIM = []dmarc.DKIMAuth{{Selector: "s2026", Result: dmarc.AuthResultPass}}
 	}
 	return r
 }
@@ -198,27 +230,34 @@ const (
 // about varies a number by a fifth.
 func about(r *rand.Rand, n int) int64 { return int64(n) + r.Int64N(int64(n)/5*2+1) - int64(n)/5 }
 
-// office is a domain in good order: two servers, a forwarder, and now and then a forger, who is rejected.
-func office(volume int) func(*rand.Rand) []dmarc.Record {
-	return func(r *rand.Rand) []dmarc.Record {
-		forwarded := record("203.0.113.25", about(r, volume/40+5), dmarc.DispositionPass, pass, fail)
+// office is two servers, a forwarder, and now and then a forger, who is rejected;
+// on one day very many of them.
+func office(volume int) traffic {
+	return func(r *rand.Rand, day int) []dmarc.Record {
 		records := []dmarc.Record{
 			record("192.0.2.10", about(r, volume), dmarc.DispositionPass, pass, pass),
 			record("2001:db8:25::10", about(r, volume/3), dmarc.DispositionPass, pass, pass),
-			forwarded,
+			record("203.0.113.25", about(r, volume/40+5), dmarc.DispositionPass, pass, fail),
 		}
-		if r.IntN(3) == 0 {
-			records = append(records, record(fmt.Sprintf("198.51.100.%d", 100+r.IntN(100)), about(r, 10), dmarc.DispositionReject, fail, fail))
+		forgers, each := r.IntN(3)/2, 10
+		if day == burstDay {
+			forgers, each = 25, volume/8
+		}
+		for i := range forgers {
+			records = append(records, record(fmt.Sprintf("198.51.100.%d", 100+i*4+r.IntN(4)), about(r, each), dmarc.DispositionReject, fail, fail))
 		}
 		return records
 	}
 }
 
-// shop has an order system that signs, a help desk that only passes SPF, and a mailing list in between.
-func shop(volume int) func(*rand.Rand) []dmarc.Record {
-	return func(r *rand.Rand) []dmarc.Record {
+// shop has an order system that signs, a help desk that only passes SPF, a machine
+// that does neither, and a mailing list in between.
+func shop(volume int) traffic {
+	return func(r *rand.Rand, _ int) []dmarc.Record {
 		list := record("203.0.113.77", about(r, 10), dmarc.DispositionNone, fail, fail)
 		list.Reasons = []dmarc.OverrideReason{{Type: "mailing_list", Comment: "known list"}}
+		list.AuthDKIM = []dmarc.DKIMAuth{{Selector: "s2026", Result: dmarc.AuthResultFail}}
+		list.AuthSPF = []dmarc.SPFAuth{{Domain: "lists.example.org", Scope: "mfrom", Result: dmarc.AuthResultPass}}
 		return []dmarc.Record{
 			record("192.0.2.40", about(r, volume), dmarc.DispositionPass, pass, fail),
 			record("192.0.2.41", about(r, volume/5), dmarc.DispositionPass, fail, pass),
@@ -228,13 +267,18 @@ func shop(volume int) func(*rand.Rand) []dmarc.Record {
 	}
 }
 
-// newsletter is sent by a service that is not set up yet.
-func newsletter(volume int) func(*rand.Rand) []dmarc.Record {
-	return func(r *rand.Rand) []dmarc.Record {
-		return []dmarc.Record{
-			record("198.51.100.200", about(r, volume), dmarc.DispositionNone, fail, fail),
-			record("192.0.2.60", about(r, volume/10), dmarc.DispositionPass, pass, pass),
+// newsletter is sent by a service that signs, with another key one day, which
+// nobody has published. Its bounces have a domain of its own.
+func newsletter(volume int) traffic {
+	return func(r *rand.Rand, day int) []dmarc.Record {
+		sent := record("198.51.100.200", about(r, volume), dmarc.DispositionPass, pass, fail)
+		sent.AuthDKIM[0].Selector = "news1"
+		if day >= brokenKey {
+			sent.Disposition, sent.DKIM = dmarc.DispositionNone, fail
+			sent.AuthDKIM[0] = dmarc.DKIMAuth{Selector: "news2", Result: dmarc.AuthResultPermError, HumanResult: "no key for signature"}
 		}
+		sent.AuthSPF = []dmarc.SPFAuth{{Domain: "bounces.sendfast.example", Scope: "mfrom", Result: dmarc.AuthResultPass}}
+		return []dmarc.Record{sent, record("192.0.2.60", about(r, volume/10), dmarc.DispositionPass, pass, pass)}
 	}
 }
 
@@ -287,13 +331,18 @@ func inMail(t *testing.T, name string, report []byte) (string, []byte) {
 	return name + ".eml", b.Bytes()
 }
 
-// tlsSamples are the TLS reports of some days.
+// tlsSamples are the TLS reports of some days. On the last of them the certificate
+// of the second host has expired.
 func tlsSamples(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
 	for begin := sampleFirst; begin.Before(sampleLast); begin = begin.AddDate(0, 0, 7) {
 		end := begin.AddDate(0, 0, 1).Add(-time.Second)
 		week := int(begin.Sub(sampleFirst).Hours()) / 24 / 7
+		failed, result, mx := 3, "starttls-not-supported", "mx.example.com"
+		if begin.AddDate(0, 0, 7).After(sampleLast) {
+			failed, result, mx = 150, "certificate-expired", "mx2.example.com"
+		}
 		text, err := json.Marshal(map[string]any{
 			"organization-name": "Example Mail Corp",
 			"date-range":        map[string]any{"start-datetime": begin, "end-datetime": end},
@@ -301,13 +350,13 @@ func tlsSamples(t *testing.T) map[string][]byte {
 			"report-id":         fmt.Sprintf("%d.example.com", begin.Unix()),
 			"policies": []any{map[string]any{
 				"policy": map[string]any{
-					"policy-type": "sts", "policy-domain": "example.com", "mx-host": []string{"mx.example.com"},
-					"policy-string": []string{"version: STSv1", "mode: enforce", "mx: mx.example.com", "max_age: 604800"},
+					"policy-type": "sts", "policy-domain": "example.com", "mx-host": []string{"mx.example.com", "mx2.example.com"},
+					"policy-string": []string{"version: STSv1", "mode: enforce", "mx: mx.example.com", "mx: mx2.example.com", "max_age: 604800"},
 				},
-				"summary": map[string]any{"total-successful-session-count": 900 + 10*week, "total-failure-session-count": 3},
+				"summary": map[string]any{"total-successful-session-count": 900 + 10*week, "total-failure-session-count": failed},
 				"failure-details": []any{map[string]any{
-					"result-type": "certificate-expired", "sending-mta-ip": "192.0.2.200",
-					"receiving-mx-hostname": "mx.example.com", "failed-session-count": 3,
+					"result-type": result, "sending-mta-ip": "192.0.2.200",
+					"receiving-mx-hostname": mx, "failed-session-count": failed,
 				}},
 			}},
 		})

@@ -20,7 +20,7 @@ func TestMisspeltDomain(t *testing.T) {
 			return slices.Concat(args, more, []string{sampleDir})
 		}
 		run(complete("--domain=exmaple.com", "--domain=shop.example"), nil, &stdout, &stderr)
-		if want := "No report about exmaple.com was counted, while 25,"; !strings.Contains(stderr.String(), want) {
+		if want := "No report about exmaple.com was counted, while 30,"; !strings.Contains(stderr.String(), want) {
 			t.Errorf("%s: errors %q, want %q", args[0], stderr.String(), want)
 		}
 		stderr.Reset()
