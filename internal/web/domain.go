@@ -14,6 +14,8 @@ import (
 const (
 	topSenders = 20
 	mostFixes  = 25
+	// Spoofers are many, and nothing is to be done about them.
+	mostSpoofing = 5
 )
 
 // domain is one policy domain.
@@ -126,7 +128,14 @@ func (p *Pages) domainReadiness(ctx context.Context, v *store.View, q *query, pe
 			sender, word(string(s.Kind)), word(wording.Problem(s.Problem)), count(s.Messages), count(int64(s.Days)), count(s.Reporters), day(s.Last), word(sentence(strings.TrimSuffix(wording.Fix(r.Domain, s), "."))),
 		})
 	}
-	one.Notes = append(one.Notes, q.short(t, mostFixes)...)
+	rows := len(t.Rows)
+	for i := range r.Senders {
+		if r.Senders[i].Kind == store.KindSpoofing { // They come last.
+			rows = i + mostSpoofing
+			break
+		}
+	}
+	one.Notes = append(one.Notes, q.short(t, min(rows, mostFixes))...)
 	one.Table = q.programs(t)
 	out.add(one)
 	return nil
