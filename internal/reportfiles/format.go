@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
@@ -77,6 +78,9 @@ func codes(list []dmarc.Code) string {
 	}
 	return strings.Join(parts, " ")
 }
+
+// whyFailing says why most messages of a group do not pass.
+func whyFailing(g *store.Group) string { return wording.WhyFailing(g) }
 
 // percent shows a share.
 func percent(part, whole int64) string { return wording.Percent(part, whole) }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
-	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // Report prints the answer to a question.
@@ -245,7 +244,7 @@ func answerColumns(q *store.Question) (columns []column, row func(*store.Group) 
 	reporters := number("REPORTERS", func(g *store.Group) int64 { return g.Reporters })
 	first := shown{column{name: "FIRST", wide: true}, func(g *store.Group) string { return dayText(g.First) }}
 	last := shown{column{name: "LAST"}, func(g *store.Group) string { return dayText(g.Last) }}
-	why := shown{column{name: "WHY", least: 12, most: 24}, func(g *store.Group) string { return wording.WhyFailing(g) }}
+	why := shown{column{name: "WHY", least: 12, most: 24}, func(g *store.Group) string { return whyFailing(g) }}
 	passed := shown{column{name: "PASSED FOR", least: 10, most: 40}, func(g *store.Group) string { return strings.Join(g.Passed, " ") }}
 	var all []shown
 	switch q.By {

@@ -205,7 +205,7 @@ func TestReport(t *testing.T) {
 
 func TestEmpty(t *testing.T) {
 	w := newWorld(t, sqliteFile(t), store.RecordsAll)
-	crawl(t, w, 25, func(path string, r *httptest.ResponseRecorder, _ []string) {
+	crawl(t, w, 12, func(path string, r *httptest.ResponseRecorder, _ []string) {
 		if path == "/metrics" {
 			return
 		}
@@ -234,9 +234,7 @@ func TestEmpty(t *testing.T) {
 func TestManyDomains(t *testing.T) {
 	var all []string
 	for i := range 300 {
-		for d := range 2 {
-			all = append(all, aggregate(fmt.Sprintf("%d-%d", i, d), "Example Mail", fmt.Sprintf("%s-%d.example", strings.Repeat("long", 10), i), testNow.Truncate(24*time.Hour).AddDate(0, 0, -1-d), record("192.0.2.1", 1000+i, "pass", "fail", "x.example")))
-		}
+		all = append(all, aggregate(fmt.Sprint(i), "Example Mail", fmt.Sprintf("%s-%d.example", strings.Repeat("long", 10), i), testNow.Truncate(24*time.Hour).AddDate(0, 0, -1), record("192.0.2.1", 1000+i, "pass", "fail", "x.example")))
 	}
 	w := newWorld(t, sqliteFile(t), store.RecordsAll, all...)
 	names := map[string]bool{}
