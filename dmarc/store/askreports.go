@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -148,6 +149,10 @@ func AskReports(ctx context.Context, v *View, q ReportQuestion) (reports []Repor
 // ReportHead is all of a report that is kept, but for its records.
 type ReportHead struct {
 	ReportInfo
+	// Warnings are the codes of what was repaired or dropped, each once. They are
+	// not known of reports that an older version has kept.
+	Warnings      []dmarc.Code
+	WarningsKnown bool
 	// The rest is of aggregate reports.
 	Version, Namespace, Generator, ExtraContactInfo string
 	Errors                                          []string
@@ -158,15 +163,19 @@ type ReportHead struct {
 func AskReport(ctx context.Context, v *View, key ReportKey) (head *ReportHead, err error) {
 	err = v.Query(ctx, func(row []any) error {
 		c := cells{row: row}
-		h := &ReportHead{ReportInfo: c.info(), Version: c.text(), Namespace: c.text(), Generator: c.text(), ExtraContactInfo: c.text()}
+		known := row[len(row)-1] != nil
+		h := &ReportHead{ReportInfo: c.info(), WarningsKnown: known, Version: c.text(), Namespace: c.text(), Generator: c.text(), ExtraContactInfo: c.text()}
 		c.json(&h.Errors)
 		c.published(&h.Published)
+		for code := range strings.FieldsSeq(c.text()) {
+			h.Warnings = append(h.Warnings, dmarc.Code(code))
+		}
 		head = h
 		if c.err != nil {
 			return Damaged(v.Name(), "report %q of %q: %w", h.ReportID, h.Org, c.err)
 		}
 		return nil
-	}, "SELECT "+infoColumns+", h.version, h.namespace, h.generator, h.extra_contact_info, h.errors, h.p, h.sp, h.np, h.adkim, h.aspf, h.pct, h.fo, h.testing, h.discovery_method"+
+	}, "SELECT "+infoColumns+", h.version, h.namespace, h.generator, h.extra_contact_info, h.errors, h.p, h.sp, h.np, h.adkim, h.aspf, h.pct, h.fo, h.testing, h.discovery_method, r.warnings"+
 		" FROM reports r LEFT JOIN report_headers h ON h.id = r.header WHERE r.day = $1 AND r.id = $2", int64(tally.DayOf(key.Day)), key.ID)
 	return head, err
 }

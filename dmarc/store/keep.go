@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
@@ -182,10 +183,25 @@ func (k *keeping) heads() [][]any {
 		rows = append(rows, []any{
 			number(int64(tally.DayOf(e.End))), r.id, text(string(e.Kind)), text(clean(e.Org)), text(clean(email)), text(clean(e.Domain)), clean(e.ReportID),
 			number(e.Begin.Unix()), number(e.End.Unix()), number(k.received), text(clean(r.source)),
-			e.Records, r.details.kept, e.Messages, e.PassMessages, e.Digest[:], header,
+			e.Records, r.details.kept, e.Messages, e.PassMessages, e.Digest[:], header, text(warningsOf(e)),
 		})
 	}
 	return rows
+}
+
+// warningsOf returns the codes of what was repaired, with spaces in between.
+func warningsOf(e *tally.Entry) string {
+	if len(e.Warnings) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for i, code := range e.WarningCodes() {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(string(code))
+	}
+	return b.String()
 }
 
 // each reads what the records of all reports are told in, and returns the rows

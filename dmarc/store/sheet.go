@@ -20,7 +20,7 @@ type RowReader func() ([]any, error)
 var (
 	sheetReports = &Sheet{Name: "reports", Columns: []string{
 		"day", "id", "kind", "org_name", "email", "domain", "report_id", "period_begin", "period_end", "received", "source",
-		"records", "kept", "messages", "pass_messages", "digest", "header",
+		"records", "kept", "messages", "pass_messages", "digest", "header", "warnings",
 	}}
 	sheetHeaders = &Sheet{Name: "report_headers", Key: "id", Raised: "month", Columns: []string{
 		"id", "month", "version", "namespace", "generator", "extra_contact_info", "errors",

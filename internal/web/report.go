@@ -69,10 +69,26 @@ func (p *Pages) report(ctx context.Context, v *store.View, q *query) (*page, err
 	if s.table != nil {
 		out.add(&part{ID: "records", Heading: s.heading, Table: q.paged(out, s.table, rowsPerPage, s.rows)})
 	}
+	out.add(warnings(q, head))
 	if head.Kind == unpack.KindAggregate && head.Kept > 0 {
-		out.add(&part{ID: "deviations", Heading: "Warnings", Notes: []note{{Text: fmt.Sprintf("Where what is kept of the report differs from %s. Its messages are counted all the same.", s.checker.Standard)}}, Table: q.programs(s.deviations())})
+		out.add(&part{ID: "deviations", Heading: "Deviations", Notes: []note{{Text: fmt.Sprintf("Where what is kept of the report differs from %s. Its messages are counted all the same.", s.checker.Standard)}}, Table: q.programs(s.deviations())})
 	}
 	return out, nil
+}
+
+// warnings are what was repaired or dropped to read a report.
+func warnings(q *query, head *store.ReportHead) *part {
+	t := &table{
+		Name: "warnings", Caption: "What was repaired or dropped to read the report", Empty: "Nothing had to be repaired.",
+		Columns: []column{text("code", "Warning"), text("meaning", "What it means")},
+	}
+	if !head.WarningsKnown {
+		t.Empty = "Not known: an older version has kept the report, without its warnings."
+	}
+	for _, code := range head.Warnings {
+		t.Rows = append(t.Rows, []cell{word(string(code)), word(wording.Warning(code))})
+	}
+	return &part{ID: "warnings", Heading: "Warnings", Table: q.programs(t)}
 }
 
 // reportFacts are what a report says about itself.
@@ -167,7 +183,7 @@ var index = regexp.MustCompile(`\[\d+\]`)
 // deviations is a table of what differs from the standard, alike ones once.
 func (s *sheet) deviations() *table {
 	t := &table{
-		Name: "deviations", Caption: "Warnings", Empty: "Nothing differs.",
+		Name: "deviations", Caption: "Where the report differs from its standard", Empty: "Nothing differs.",
 		Columns: []column{text("element", "Element"), text("message", "What differs"), number("times", "Times"), text("section", "Where the standard says so"), wide("rule", "Rule")},
 	}
 	at, times := map[string]int{}, []int64(nil)

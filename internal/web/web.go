@@ -94,7 +94,7 @@ func routes() []route {
 		{"sources", []string{"sources"}, (*Pages).sources},
 		{"source", []string{"records", "days", "selectors"}, (*Pages).source},
 		{"reports", []string{"reports"}, (*Pages).reports},
-		{"report", []string{"records", "deviations"}, (*Pages).report},
+		{"report", []string{"records", "warnings", "deviations"}, (*Pages).report},
 		{"refused", []string{"refused"}, (*Pages).refused},
 		{"tls", []string{"policies", "failures", "days"}, (*Pages).tls},
 		{"failures", []string{"failures"}, (*Pages).failures},

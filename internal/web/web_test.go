@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +23,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // testNow is the clock of these tests.
@@ -193,6 +196,25 @@ func TestReport(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
+	}
+	if strings.Contains(page, "source_ip_invalid") || !strings.Contains(page, "Nothing had to be repaired") {
+		t.Errorf("warnings of a report without any:\n%s", page)
+	}
+	odd := w.rows(t, "/reports.csv?domain="+url.QueryEscape(evil))
+	if len(odd) != 1 {
+		t.Fatalf("reports %q, want one", odd)
+	}
+	var report string
+	elements(t, []byte(w.read(t, "/reports?days=1&kind=aggregate")), func(n *html.Node) {
+		if strings.HasPrefix(attribute(n, "href"), "report?") {
+			report = attribute(n, "href")
+		}
+	})
+	got := w.rows(t, "/"+strings.Replace(report, "report?", "report.csv?table=warnings&", 1))
+	if !slices.ContainsFunc(got, func(row []string) bool {
+		return slices.Equal(row, []string{"source_ip_invalid", wording.Warning(dmarc.CodeSourceInvalid)})
+	}) {
+		t.Errorf("warnings %q", got)
 	}
 	var lines []map[string]any
 	if err := json.Unmarshal([]byte(w.read(t, "/"+strings.Replace(links["a3"], "report?", "report.json?", 1))), &lines); err != nil || len(lines) != 3 {

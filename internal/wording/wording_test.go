@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/failure"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
 // TestComplete wants words for everything that has a name in a closed set.
@@ -13,6 +15,13 @@ func TestComplete(t *testing.T) {
 	for _, reason := range dmarc.Reasons() {
 		if Refusal(reason) == "" {
 			t.Errorf("no words for %s", reason)
+		}
+	}
+	for _, codes := range [][]dmarc.Code{dmarc.Codes(), tlsrpt.Codes(), failure.Codes(), unpack.Codes()} {
+		for _, code := range codes {
+			if Warning(code) == "" {
+				t.Errorf("no words for %s", code)
+			}
 		}
 	}
 	if Refusal("none such") != "" {

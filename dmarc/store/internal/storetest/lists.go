@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
@@ -260,4 +262,39 @@ func testReadinessEnds(t *testing.T, w World) {
 		}
 		return err
 	})
+}
+
+// testWarnings keeps what had to be repaired, of which a version before knew nothing.
+func testWarnings(t *testing.T, w World) {
+	s := openRecords(t, w, store.RecordsAll)
+	odd := strings.Replace(Aggregate("odd", 0, Record("[192.0.2.1]", 5, "PASS", "pass", auth)), "<p>reject</p>", "<p>Reject</p><sp></sp>", 1)
+	Commit(t, s, Read(t, store.DraftConfig{}, unpack.KindAggregate, odd, Aggregate("even", 1, Record("192.0.2.1", 5, "pass", "pass", auth))))
+	Commit(t, s, Read(t, store.DraftConfig{}, unpack.KindTLS, strings.Replace(tlsReport, `"2026-11-23T00:00:00Z"`, `"2026-11-23 00:00:00"`, 1)))
+	heads := func() map[string]*store.ReportHead {
+		all := map[string]*store.ReportHead{}
+		viewing(t, w, func(v *store.View) error {
+			list, _, err := store.AskReports(t.Context(), v, store.ReportQuestion{})
+			for i := range list {
+				head, e := store.AskReport(t.Context(), v, list[i].ReportKey)
+				all[list[i].ReportID], err = head, errors.Join(err, e)
+			}
+			return err
+		})
+		return all
+	}
+	for id, want := range map[string][]dmarc.Code{
+		"odd": {dmarc.CodePolicyValueMissing, dmarc.CodeSourceRepaired, dmarc.CodeValueCase}, "even": nil, "t1": {tlsrpt.CodeDateForm},
+	} {
+		head := heads()[id]
+		slices.Sort(head.Warnings)
+		if diff := gocmp.Diff(want, head.Warnings); diff != "" || !head.WarningsKnown {
+			t.Errorf("%s, known %t (-want +got):\n%s", id, head.WarningsKnown, diff)
+		}
+	}
+	wantRows(t, w, "SELECT warnings FROM dmarc_reports WHERE report_id = 'even'", "")
+	Close(t, s)
+	w.Alter(t, "UPDATE reports SET warnings = NULL")
+	if head := heads()["odd"]; head.WarningsKnown || head.Warnings != nil {
+		t.Errorf("warnings %v of an older version, known %t", head.Warnings, head.WarningsKnown)
+	}
 }

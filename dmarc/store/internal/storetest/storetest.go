@@ -84,6 +84,7 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"plans", testPlans},
 		{"lists", testLists},
 		{"other lists", testOtherLists},
+		{"warnings", testWarnings},
 		{"readiness", testReadiness},
 		{"readiness ends", testReadinessEnds},
 		{"many records", testLarge},
