@@ -53,6 +53,9 @@ func (p *Pages) domain(ctx context.Context, v *store.View, q *query) (*page, err
 		more := note{Text: "How sessions failed is on the page about TLS.", Links: []link{{"TLS", to("tls", "domain", name)}}}
 		out.add(&part{ID: "tls", Heading: "TLS", Notes: []note{more}, Table: q.programs(t)})
 	}
+	if out.last != nil {
+		out.add(out.last)
+	}
 	return out, nil
 }
 
@@ -80,7 +83,9 @@ func (p *Pages) domainDays(ctx context.Context, v *store.View, q *query, period 
 		sums[g.First] = amount{g.PassMessages, g.Messages - g.PassMessages}
 		t.Rows = append(t.Rows, []cell{word(g.Name), count(g.Reports), count(g.Reporters), count(g.Messages), count(g.PassMessages), share(g.PassMessages, g.Messages)})
 	}
-	out.add(&part{ID: "days", Heading: "Days", Bars: newBars(period, sums, true), Notes: q.short(t, mostDays), Table: q.programs(t)})
+	// The days in numbers are long, and stand at the end.
+	out.add(&part{ID: "chart", Heading: "Pass and fail by day", Bars: newBars(period, sums, true)})
+	out.last = &part{ID: "days", Heading: "Days", Notes: q.short(t, mostDays), Table: q.programs(t)}
 	return nil
 }
 
@@ -109,7 +114,7 @@ func (p *Pages) domainReadiness(ctx context.Context, v *store.View, q *query, pe
 	t := &table{
 		Name: "readiness", Caption: "Senders that need a look, and what to do", Empty: "No sender needs a look.",
 		Columns: []column{
-			text("sender", "Sender"), text("looks_like", "Looks like"), text("problem", "Problem"), number("messages", "Messages"), wideNumber("days", "Days"), wideNumber("reporters", "Reporters"), wideWhen("last", "Last seen"), text("fix", "What to do"),
+			text("sender", "Sender"), text("looks_like", "Looks like"), text("problem", "Problem"), number("messages", "Messages"), wideNumber("days", "Days"), wideNumber("reporters", "Reporters"), wideWhen("last", "Last seen"), long("fix", "What to do"),
 		},
 	}
 	for i := range r.Senders {

@@ -243,7 +243,7 @@ func (p *Pages) sourcesTable(q *query) *table {
 	t := &table{
 		Name: "sources", Caption: "Sources that reports are read from, with the inputs that were counted and refused since the start", Empty: "No source has started yet.",
 		Columns: []column{
-			text("source", "Source"), text("up", "Works"), text("error", "What is wrong"), when("last_success", "Last input"), number("backlog", "Waiting"), number("counted", "Counted"), number("refused", "Refused"),
+			text("source", "Source"), text("up", "Works"), long("error", "What is wrong"), when("last_success", "Last input"), number("backlog", "Waiting"), number("counted", "Counted"), number("refused", "Refused"),
 		},
 	}
 	var all []ingest.Source

@@ -16,6 +16,7 @@ type page struct {
 	Version string
 	Metrics string
 
+	last *part  // is added when the others are there
 	file string // the name of raw
 	raw  []byte // what programs get
 	next string // the next rows, for programs

@@ -36,7 +36,7 @@ func (p *Pages) refused(ctx context.Context, v *store.View, q *query) (*page, er
 	t := &table{
 		Name: "refused", Caption: "What was refused, the newest first", Empty: "Nothing that fits was refused.",
 		Columns: []column{
-			when("at", "When"), text("source", "Source"), text("reason", "Reason"), text("what_to_do", "What it means, and what to do"), wide("message", "What was found"), wide("input", "Input"),
+			when("at", "When"), text("source", "Source"), text("reason", "Reason"), long("what_to_do", "What it means, and what to do"), wide("message", "What was found"), wide("input", "Input"),
 			wideWhen("mail_date", "Date of the mail"), text("mail_from", "From"), text("mail_subject", "Subject"),
 		},
 	}

@@ -80,7 +80,7 @@ func (p *Pages) report(ctx context.Context, v *store.View, q *query) (*page, err
 func warnings(q *query, head *store.ReportHead) *part {
 	t := &table{
 		Name: "warnings", Caption: "What was repaired or dropped to read the report", Empty: "Nothing had to be repaired.",
-		Columns: []column{text("code", "Warning"), text("meaning", "What it means")},
+		Columns: []column{text("code", "Warning"), long("meaning", "What it means")},
 	}
 	if !head.WarningsKnown {
 		t.Empty = "Not known: an older version has kept the report, without its warnings."
@@ -136,7 +136,7 @@ func newSheet(q *query, head *store.ReportHead) *sheet {
 			Name: "records", Caption: "Records", Empty: "No record of the report is kept.",
 			Columns: []column{
 				text("source", "Source"), wide("sender", "Sender"), number("messages", "Messages"), text("disposition", "Done"), text("dkim", "DKIM"), text("spf", "SPF"), text("header_from", "From"),
-				wide("envelope_from", "Envelope from"), wide("envelope_to", "Envelope to"), text("results", "Results"),
+				wide("envelope_from", "Envelope from"), wide("envelope_to", "Envelope to"), long("results", "Results"),
 			},
 		}
 	case unpack.KindTLS:

@@ -144,12 +144,15 @@ func (p *Pages) source(ctx context.Context, v *store.View, q *query) (*page, err
 		out.Notes = append(out.Notes, note{Class: "warn", Text: fmt.Sprintf("There are more records than %s in these days, and only the newest are shown. Ask about fewer days.", wording.Grouped(mostRecords))})
 	}
 	byDay, chart := sourceDays(a.Records, period)
-	out.add(&part{ID: "days", Heading: "Days", Bars: chart, Notes: q.short(byDay, mostDays), Table: q.programs(byDay)})
+	if chart != nil {
+		out.add(&part{ID: "chart", Heading: "Pass and fail by day", Bars: chart})
+	}
 	out.add(&part{ID: "selectors", Heading: "DKIM domains and selectors", Table: q.programs(signatures(a.Records))})
 	skip, top := q.rows(rowsPerPage)
 	shown := a.Records[min(skip, len(a.Records)):]
 	shown = shown[:min(top, len(shown))]
 	out.add(&part{ID: "records", Heading: "Records", Table: q.paged(out, sourceRecords(shown), rowsPerPage, int64(len(a.Records)))})
+	out.add(&part{ID: "days", Heading: "Days", Notes: q.short(byDay, mostDays), Table: q.programs(byDay)})
 	return out, nil
 }
 
@@ -159,7 +162,7 @@ func sourceRecords(records []store.SourceRecord) *table {
 		Name: "records", Caption: "Records, the newest first", Empty: "There is no record.",
 		Columns: []column{
 			when("day", "Day"), text("reporter", "Reporter"), text("domain", "Domain"), number("messages", "Messages"), text("disposition", "Done"), text("dkim", "DKIM"), text("spf", "SPF"),
-			wide("header_from", "From"), text("results", "Results"), text("report", "Report"),
+			wide("header_from", "From"), long("results", "Results"), text("report", "Report"),
 		},
 	}
 	for i := range records {

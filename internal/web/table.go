@@ -48,6 +48,7 @@ type cell struct {
 func text(key, title string) column   { return column{Key: key, Title: title} }
 func wide(key, title string) column   { return column{Key: key, Title: title, Class: "wide"} }
 func number(key, title string) column { return column{Key: key, Title: title, Class: "num"} }
+func long(key, title string) column   { return column{Key: key, Title: title, Class: "long"} }
 func when(key, title string) column   { return column{Key: key, Title: title, Class: "when"} }
 func wideWhen(key, title string) column {
 	return column{Key: key, Title: title, Class: "when wide"}

@@ -55,7 +55,7 @@ func (p *Pages) tls(ctx context.Context, v *store.View, q *query) (*page, error)
 	out.add(&part{ID: "policies", Heading: "Policies", Notes: q.short(policies, rowsPerPage), Table: q.programs(policies)})
 	failures := &table{
 		Name: "failures", Caption: "Sessions that failed, the most first", Empty: "No session failed.",
-		Columns: []column{text("domain", "Domain"), number("failed", "Failed"), text("result", "Result"), text("meaning", "What it means"), wide("mx", "Host"), wide("reporter", "Reporter"), when("last", "Last seen")},
+		Columns: []column{text("domain", "Domain"), number("failed", "Failed"), text("result", "Result"), long("meaning", "What it means"), wide("mx", "Host"), wide("reporter", "Reporter"), when("last", "Last seen")},
 	}
 	for i := range a.Failures {
 		f := &a.Failures[i]
