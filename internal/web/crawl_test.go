@@ -85,11 +85,11 @@ func attribute(n *html.Node, name string) string {
 	return ""
 }
 
-// textOf returns the text in an element.
+// textOf returns the text in an element, without what is said below.
 func textOf(n *html.Node) string {
 	var b strings.Builder
 	for c := range n.Descendants() {
-		if c.Type == html.TextNode {
+		if c.Type == html.TextNode && c.Parent.Data != "small" {
 			b.WriteString(c.Data)
 		}
 	}

@@ -83,6 +83,26 @@ func (p *Pages) noReports() []note {
 	return []note{n}
 }
 
+// configured returns the domains of the configuration.
+func (p *Pages) configured() map[string]bool {
+	all := map[string]bool{}
+	if p.config.Counts != nil {
+		for _, d := range p.config.Counts().Domains {
+			if d.Configured {
+				all[d.Name] = true
+			}
+		}
+	}
+	return all
+}
+
+func order(first bool) int {
+	if first {
+		return 1
+	}
+	return 0
+}
+
 // unreported names configured domains that no report was ever counted about.
 func (p *Pages) unreported() []note {
 	if p.config.Counts == nil {
@@ -108,6 +128,9 @@ func (p *Pages) domains(ctx context.Context, v *store.View, q *query, period sto
 		return nil, err
 	}
 	all := sumDomains(byDay, lastDay(period))
+	// Anybody may report about any domain: those of the configuration come first.
+	configured := p.configured()
+	slices.SortStableFunc(all, func(a, b *domainSum) int { return cmp.Compare(order(configured[b.name]), order(configured[a.name])) })
 	skip, top := q.rows(domainsPerPage)
 	shown := all[min(skip, len(all)):]
 	shown = shown[:min(top, len(shown))]
@@ -129,8 +152,12 @@ func (p *Pages) domains(ctx context.Context, v *store.View, q *query, period sto
 			ready = cell{Text: "see domain", Value: "", Link: toDomain(d.name) + "#readiness"}
 		}
 		b := newBars(period, d.days, false)
+		name := linked(d.name, toDomain(d.name))
+		if len(configured) > 0 && !configured[d.name] {
+			name.Small = "not configured"
+		}
 		t.Rows = append(t.Rows, []cell{
-			linked(d.name, toDomain(d.name)), count(d.day1.all()), share(d.day1.good, d.day1.all()), count(d.day7.all()), share(d.day7.good, d.day7.all()),
+			name, count(d.day1.all()), share(d.day1.good, d.day1.all()), count(d.day7.all()), share(d.day7.good, d.day7.all()),
 			count(d.day30.all()), share(d.day30.good, d.day30.all()),
 			{Text: b.Label, Bars: b},
 			word(d.published), ready, day(d.last),

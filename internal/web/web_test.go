@@ -277,6 +277,19 @@ func TestManyDomains(t *testing.T) {
 	}
 }
 
+// TestConfiguredFirst shows the domains of the operator before those that others
+// report about, however many messages these claim.
+func TestConfiguredFirst(t *testing.T) {
+	at := testNow.Truncate(24*time.Hour).AddDate(0, 0, -1)
+	w := newWorld(t, sqliteFile(t), store.RecordsAll,
+		aggregate("1", "x", "loud.example", at, record("192.0.2.1", 90_000, "fail", "fail", "loud.example")), aggregate("2", "y", "shop.example", at, record("192.0.2.1", 1, "pass", "pass", "shop.example")))
+	page := w.read(t, "/")
+	rows := htmlRows(t, page, "Domains")
+	if len(rows) != 2 || rows[0][0] != "shop.example" || rows[1][0] != "loud.example" || strings.Count(page, "<small>not configured</small>") != 1 {
+		t.Errorf("rows %q", rows)
+	}
+}
+
 // TestReady tells what a domain is ready for, and asks once.
 func TestReady(t *testing.T) {
 	var all []string
