@@ -68,7 +68,7 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 	}
 	dns := append(slices.Clone(collectors), exporter.Named("dns", s.dns))
 	err = exporter.Serve(ctx, f.Flags, exporter.Options{
-		Name: "dmarc_exporter", Description: "DMARC aggregate, SMTP TLS and failure reports as metrics.", Logger: logger,
+		Name: "dmarc_exporter", Description: "DMARC aggregate, SMTP TLS and failure reports as metrics.", Logger: logger, PrivateLog: true,
 		Collectors: func(url.Values) ([]exporter.ContextCollector, error) {
 			switch {
 			case !s.replica.Leads():

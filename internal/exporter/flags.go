@@ -24,6 +24,8 @@ type Flags struct {
 	log   promslog.Config
 	stats *stats
 	path  string
+	// recent has what the loggers wrote last, from warnings on.
+	recent *recent
 
 	scrapeTimeout time.Duration
 	scrapeOffset  time.Duration
@@ -40,7 +42,7 @@ type Flags struct {
 // environment (REDIS_EXPORTER_WEB_LISTEN_ADDRESS for an app "redis_exporter").
 // The server listens on defaultAddress unless told otherwise.
 func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
-	f := &Flags{web: kingpinflag.AddFlags(app, defaultAddress), stats: newStats(app.Name)}
+	f := &Flags{web: kingpinflag.AddFlags(app, defaultAddress), stats: newStats(app.Name), recent: &recent{}}
 	app.Version(Version(app.Name))
 	app.HelpFlag.Short('h').NoEnvar()
 	app.GetFlag("version").NoEnvar()
@@ -78,10 +80,11 @@ func (f *Flags) MetricsPath() string { return f.path }
 // line of code that logs; here it is where reports come from.
 func (f *Flags) Logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: f.log.Level, ReplaceAttr: replaceAttr}
+	var written slog.Handler = slog.NewTextHandler(w, options)
 	if f.log.Format.String() == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		written = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(slog.NewMultiHandler(written, slog.NewTextHandler(f.recent, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: replaceAttr})))
 }
 
 // replaceAttr writes durations as 1m30s in JSON, too, and hides what errors of

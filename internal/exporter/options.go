@@ -47,6 +47,9 @@ type Options struct {
 	// Handlers are further routes, such as /probe, by http.ServeMux pattern. One
 	// with HomePattern takes the place of the landing page.
 	Handlers map[string]http.Handler
+	// PrivateLog says that lines of the log tell of people: then the landing page
+	// shows none.
+	PrivateLog bool
 	// Pages are routes for people, as Handlers are. They are served on the same
 	// listener, or on one of their own when PagesAddress is set.
 	Pages        map[string]http.Handler

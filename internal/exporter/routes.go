@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/exporter-toolkit/web"
 )
 
 // HomePattern is the pattern of the page that a person sees first. One of
@@ -22,7 +21,8 @@ const HomePattern = "GET /{$}"
 // newHandler returns the handler of every route.
 func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 	r := routes{mux: http.NewServeMux()}
-	r.handle(f.path, newMetricsHandler(f, o, reload))
+	first := newLanding(f, o)
+	r.handle(f.path, newMetricsHandler(f, o, reload, first))
 	more := maps.Clone(o.Handlers)
 	if o.PagesAddress == "" {
 		if more == nil {
@@ -31,7 +31,7 @@ func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 		maps.Copy(more, o.Pages)
 	}
 	if f.path != "/" && more[HomePattern] == nil {
-		r.handle(HomePattern, landingPage(f, o))
+		r.handle(HomePattern, quick(first.ServeHTTP))
 	}
 	r.handle("/-/healthy", quick(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "OK") }))
 	r.handle("/-/ready", quick(func(w http.ResponseWriter, _ *http.Request) {
@@ -81,7 +81,7 @@ func lifecycle(f *Flags, h http.Handler) http.Handler {
 
 // newMetricsHandler returns the handler of /metrics, and of the exporter's own
 // metrics in it.
-func newMetricsHandler(f *Flags, o *Options, reload *reloader) http.Handler {
+func newMetricsHandler(f *Flags, o *Options, reload *reloader, first *landing) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(newBuildInfo(o.Name), f.stats)
 	if o.Reload != nil {
@@ -91,7 +91,7 @@ func newMetricsHandler(f *Flags, o *Options, reload *reloader) http.Handler {
 		c, err := o.Collectors(q)
 		return c, nil, err
 	})
-	s.own = reg
+	s.own, s.note = reg, first.note
 	if f.bare {
 		return s
 	}
@@ -100,26 +100,6 @@ func newMetricsHandler(f *Flags, o *Options, reload *reloader) http.Handler {
 	// The first handler with a registry adds the metrics that all of them share.
 	promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg})
 	return promhttp.InstrumentMetricHandler(reg, s)
-}
-
-// landingPage returns the page a person sees first.
-func landingPage(f *Flags, o *Options) http.Handler {
-	c := web.LandingConfig{
-		Name: o.Name, Description: o.Description, Version: Version(o.Name), Profiling: fmt.Sprint(f.pprof),
-		Links: []web.LandingLinks{
-			{Address: f.path, Text: "Metrics"},
-			{Address: "/-/healthy", Text: "Health"},
-			{Address: "/-/ready", Text: "Readiness"},
-		},
-	}
-	for _, l := range o.Links {
-		c.Links = append(c.Links, web.LandingLinks(l))
-	}
-	page, err := web.NewLandingPage(c)
-	if err != nil {
-		panic(err) // The templates are part of the toolkit.
-	}
-	return page
 }
 
 // quick is a handler that answers at once and grants the client little time.

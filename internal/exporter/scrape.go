@@ -37,6 +37,7 @@ type scraper struct {
 	stats    *stats
 	build    builder
 	own      prometheus.Collector    // the exporter's own metrics, or nil
+	note     noter                   // told of each answer, or nil
 	registry prometheus.Registerer   // for the metrics of promhttp, or nil
 	scope    func(url.Values) string // which targets' collectors are the same
 	slots    chan struct{}           // one per scrape being served, nil if unlimited
@@ -46,6 +47,9 @@ type scraper struct {
 	mu    sync.Mutex
 	stuck map[runKey]*run // collectors that missed their deadline and still run
 }
+
+// noter is told of an answer: when its gathering began, and what it has.
+type noter func(start time.Time, families []*dto.MetricFamily)
 
 // newScraper returns a scraper without metrics of its own.
 func newScraper(f *Flags, build builder) *scraper {
@@ -73,10 +77,14 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	t := newTiming(r.Header, s.flags.scrapeTimeout, s.flags.scrapeOffset)
 	limitClient(w, t.answer.Add(clientGrace))
+	start := time.Now()
 	families, err := s.scrape(r.Context(), r.URL.Query(), t)
 	if err != nil {
 		http.Error(w, err.Error(), statusOf(err))
 		return
+	}
+	if s.note != nil && r.Context().Err() == nil {
+		s.note(start, families)
 	}
 	gathered := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })
 	promhttp.HandlerFor(gathered, promhttp.HandlerOpts{
