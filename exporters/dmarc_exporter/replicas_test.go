@@ -112,6 +112,15 @@ func TestReplicas(t *testing.T) {
 	var leader int
 	lead := func() bool { leader = r.leader(t); return leader >= 0 }
 	for round := range kills {
+		// One that starts while the database is away ends, as it should.
+		eventually(t, "all started", func() bool {
+			for i := range size {
+				if r.metrics(i) == "" {
+					return false
+				}
+			}
+			return true
+		})
 		eventually(t, "a leader", lead)
 		peers.offer(20)
 		for range 10 {
