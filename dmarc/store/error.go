@@ -17,6 +17,8 @@ var (
 	ErrOlder = fmt.Errorf("%w: it is an older one", ErrVersion)
 	// ErrNone says that the database has no store in it yet.
 	ErrNone = errors.New("there is no store")
+	// ErrExists says that there is something already where a database is to be made.
+	ErrExists = errors.New("there is one already")
 	// ErrFull says that there is no room: on the disk, or under a bound that was set.
 	ErrFull = errors.New("no room left")
 	// ErrReadOnly says that the database cannot be written.

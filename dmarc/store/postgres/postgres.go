@@ -63,6 +63,15 @@ const lockTimeout = 2 * time.Second
 
 // Open connects, creates what is missing, and takes the lock of the writer.
 func (d Database) Open(ctx context.Context, fresh store.Meta) (store.Database, error) {
+	db := d.database()
+	if err := db.open(ctx, d.Config.Copy(), fresh); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// database returns a database that is not open.
+func (d Database) database() *database {
 	if d.Schema == "" {
 		d.Schema = DefaultSchema
 	}
@@ -74,10 +83,7 @@ func (d Database) Open(ctx context.Context, fresh store.Meta) (store.Database, e
 	if d.Shared {
 		prepareShared(db.config)
 	}
-	if err := db.open(ctx, d.Config.Copy(), fresh); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
+	return db
 }
 
 // prepare makes connections that find the schema.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/internal/storetest"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
@@ -51,9 +53,32 @@ func TestPostgres(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *realtest.PostgresServer){
 		"kill": testKill, "kill controls": testKillControls, "away": testAway, "read-only": testReadOnly,
 		"start at once": testStartAtOnce, "access": testAccess, "check": testCheck, "shared": testShared, "shared alone": testSharedAlone,
+		"copy": testCopy,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}
+}
+
+// testCopy copies from one schema to another, to a file and back.
+func testCopy(t *testing.T, server *realtest.PostgresServer) {
+	database := worlds(server)
+	file := func(t testing.TB) storetest.World {
+		return storetest.World{Engine: sqlite.File{Path: filepath.Join(t.TempDir(), "state.db")}}
+	}
+	for name, pair := range map[string][2]func(testing.TB) storetest.World{
+		"database to database": {database, database}, "database to file": {database, file}, "file to database": {file, database},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			from := pair[0](t)
+			// The schema of a world has the name of its test.
+			t.Run("to", func(t *testing.T) { storetest.Copy(t, from, pair[1](t)) })
+		})
+	}
+	t.Run("damaged", func(t *testing.T) {
+		from := database(t)
+		t.Run("to", func(t *testing.T) { storetest.CopyDamaged(t, from, database(t)) })
+	})
 }
 
 func TestKillChild(t *testing.T) { storetest.Killing{Engine: engine}.Child(t) }

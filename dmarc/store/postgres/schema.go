@@ -31,28 +31,36 @@ func (d *database) migrate(ctx context.Context, fresh store.Meta) error {
 		case version > store.SchemaVersion():
 			return store.OtherVersion(d.Name(), version)
 		}
-		if _, err := tx.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{d.schema}.Sanitize()); err != nil {
+		if err := d.bring(ctx, tx, version, fresh); err != nil {
 			return err
-		}
-		for _, statements := range store.Migrations("postgres", version) {
-			for _, statement := range statements {
-				if _, err := tx.Exec(ctx, statement); err != nil {
-					return fmt.Errorf("%w: %s", err, statement)
-				}
-			}
-		}
-		values := [][2]string{{"schema", strconv.Itoa(store.SchemaVersion())}}
-		if version == 0 {
-			values = append(values, [2]string{"created", strconv.FormatInt(fresh.Created, 10)}, [2]string{"generation", fresh.Generation})
-		}
-		for _, v := range values {
-			const put = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-			if _, err := tx.Exec(ctx, put, v[0], v[1]); err != nil {
-				return err
-			}
 		}
 		return d.countCommits(ctx, tx)
 	}))
+}
+
+// bring brings the schema from a version to the current one; from 0 it makes it.
+func (d *database) bring(ctx context.Context, tx pgx.Tx, version int, fresh store.Meta) error {
+	if _, err := tx.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{d.schema}.Sanitize()); err != nil {
+		return err
+	}
+	for _, statements := range store.Migrations("postgres", version) {
+		for _, statement := range statements {
+			if _, err := tx.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("%w: %s", err, statement)
+			}
+		}
+	}
+	values := [][2]string{{"schema", strconv.Itoa(store.SchemaVersion())}}
+	if version == 0 {
+		values = append(values, [2]string{"created", strconv.FormatInt(fresh.Created, 10)}, [2]string{"generation", fresh.Generation})
+	}
+	for _, v := range values {
+		const put = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+		if _, err := tx.Exec(ctx, put, v[0], v[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // countCommits begins to count the commits of a database that is shared.

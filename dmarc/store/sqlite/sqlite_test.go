@@ -13,18 +13,30 @@ import (
 
 func TestConforms(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t testing.TB) storetest.World {
-		file := File{Path: path(t)}
-		return storetest.World{
-			Engine: file, RecordBytes: 110, Schema1: []string{"PRAGMA user_version = 1"},
-			Alter: func(t testing.TB, statement string) { alter(t, file.Path, statement) },
-			Query: func(t testing.TB, text string) [][]string { return query(t, file.Path, text) },
-			Plan: func(t testing.TB, text string) string {
-				return fmt.Sprint(query(t, file.Path, "EXPLAIN QUERY PLAN "+text))
-			},
-			Scan: "SCAN k",
-		}
-	})
+	storetest.Run(t, world)
+}
+
+func world(t testing.TB) storetest.World {
+	file := File{Path: path(t)}
+	return storetest.World{
+		Engine: file, RecordBytes: 110, Schema1: []string{"PRAGMA user_version = 1"},
+		Alter: func(t testing.TB, statement string) { alter(t, file.Path, statement) },
+		Query: func(t testing.TB, text string) [][]string { return query(t, file.Path, text) },
+		Plan: func(t testing.TB, text string) string {
+			return fmt.Sprint(query(t, file.Path, "EXPLAIN QUERY PLAN "+text))
+		},
+		Scan: "SCAN k",
+	}
+}
+
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	storetest.Copy(t, world(t), world(t))
+}
+
+func TestCopyDamaged(t *testing.T) {
+	t.Parallel()
+	storetest.CopyDamaged(t, world(t), world(t))
 }
 
 // path returns the path of a file that is yet to be made, with characters that a URL would take for its own.
