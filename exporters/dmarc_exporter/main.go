@@ -105,6 +105,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case "store backup":
 		limitHeap(0)
 		return f.store.runBackup(ctx, streams)
+	case "store copy":
+		limitHeap(0)
+		return f.store.runCopy(ctx, streams)
 	case "store check":
 		limitHeap(0)
 		return f.store.runCheck(ctx, streams)

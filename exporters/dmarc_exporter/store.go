@@ -16,6 +16,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
+	"github.com/dmarc-suite/dmarc-suite/internal/state"
 )
 
 // storeOptions are the flags of the commands of store.
@@ -28,6 +29,8 @@ type storeOptions struct {
 	until   date
 	domain  string
 	file    string // of backup
+	from    string // of copy
+	to      string
 }
 
 // addFlags declares the commands and their flags. Those that serve has as well
@@ -49,6 +52,10 @@ func (o *storeOptions) addFlags(app *kingpin.Application) {
 	backup := command.Command("backup", "Copy the state file, also while serve runs. The copy is checked before it gets its name.")
 	o.state.addFlags(backup, "")
 	backup.Arg("file", "File to write. It is replaced if it exists.").Required().StringVar(&o.file)
+
+	copies := command.Command("copy", "Copy the whole state into a new file or database, for a serve that goes on there. A state that is damaged is not copied.")
+	copies.Arg("from", "State file, or PostgreSQL database as postgres://user@host/name, that is read.").Required().StringVar(&o.from)
+	copies.Arg("to", "State file, or PostgreSQL database, that is made. There must be none yet.").Required().StringVar(&o.to)
 
 	check := command.Command("check", "Check the state, also while serve runs. Exits with 1 if something is wrong with it, and with 3 if it cannot be read.")
 	o.state.addFlags(check, "")
@@ -138,39 +145,30 @@ func (o *storeOptions) runBackup(ctx context.Context, streams reportfiles.Stream
 	if !ok {
 		return stateCode(streams, &usageError{errors.New("PostgreSQL has tools of its own: use pg_dump --schema=dmarc, or what docs/disaster-recovery.md describes")})
 	}
-	checked, err := file.Backup(ctx, o.file)
-	if err == nil {
-		_, err = fmt.Fprintf(streams.Out, "%s is a whole copy of %s: %s\n", o.file, file.Path, reportfiles.Describe(checked))
+	return stateCode(streams, reportfiles.BackupStore(ctx, streams, file, o.file))
+}
+
+// runCopy is the command store copy.
+func (o *storeOptions) runCopy(ctx context.Context, streams reportfiles.Streams) int {
+	from, err := state.At(o.from)
+	to, failed := state.At(o.to)
+	if err := errors.Join(err, failed); err != nil {
+		return stateCode(streams, &usageError{err})
 	}
-	return stateCode(streams, err)
+	return stateCode(streams, reportfiles.CopyStore(ctx, streams, reportfiles.Place{Engine: from, Name: o.from}, reportfiles.Place{Engine: to, Name: o.to}))
 }
 
 // runCheck is the command store check.
 func (o *storeOptions) runCheck(ctx context.Context, streams reportfiles.Streams) int {
 	engine, err := o.state.engine(0)
-	if err != nil {
-		return stateCode(streams, err)
+	if err == nil {
+		err = reportfiles.CheckStore(ctx, streams, engine)
 	}
-	checked, err := store.Check(ctx, engine)
-	if err != nil {
-		code := stateCode(streams, err)
-		if code == exitRefused && !errors.Is(err, store.ErrDamaged) {
-			code = exitUnknown
-		}
-		return code
+	code := stateCode(streams, err)
+	if code == exitRefused && !errors.Is(err, store.ErrDamaged) && !errors.Is(err, reportfiles.ErrRefused) {
+		code = exitUnknown
 	}
-	for _, problem := range checked.Problems {
-		fmt.Fprintf(streams.Out, "wrong: %s\n", problem)
-	}
-	for _, note := range checked.Notes {
-		fmt.Fprintf(streams.Out, "note: %s\n", note)
-	}
-	if len(checked.Problems) > 0 {
-		fmt.Fprintln(streams.Out, "The state is damaged: restore it from a backup, see docs/store.md.")
-		return exitRefused
-	}
-	fmt.Fprintf(streams.Out, "The state is whole: %s.\n", reportfiles.Describe(checked))
-	return exitOK
+	return code
 }
 
 // stateCode prints the error of a command and returns the code for it.

@@ -31,12 +31,13 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w, next: time.Now().Add(progressAfter)}
 }
 
-func (p *progress) show(s *summary) {
+// show shows how far it is: a text, or what prints as one.
+func (p *progress) show(far any) {
 	if p == nil || time.Now().Before(p.next) {
 		return
 	}
 	p.next, p.shown = time.Now().Add(progressEvery), true
-	fmt.Fprintf(p.w, "\r\x1b[K%s", s)
+	fmt.Fprintf(p.w, "\r\x1b[K%s", far)
 }
 
 func (p *progress) clear() {

@@ -27,13 +27,22 @@ func Engine(file string, maxBytes int64, database string) (store.Engine, error) 
 		return nil, errors.New("database: want an address such as postgres://user@host/name")
 	}
 	if _, secret := address.User.Password(); secret || address.Query().Has("password") {
-		return nil, errors.New("database: others can see a password in a flag: give it in a file that PGPASSFILE names")
+		return nil, errors.New("database: others can see a password in an argument: give it in a file that PGPASSFILE names")
 	}
 	config, err := pgxpool.ParseConfig(database)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	return postgres.Database{Config: config}, nil
+}
+
+// At returns the engine of an address: a PostgreSQL database, as postgres://user@host/name,
+// or the path of a file.
+func At(address string) (store.Engine, error) {
+	if strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
+		return Engine("", 0, address)
+	}
+	return Engine(address, 0, "")
 }
 
 // Lead runs lead while this process is the one of several that leads, until ctx

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -18,6 +19,17 @@ func TestMistakes(t *testing.T) {
 		_, err := state.Engine("", 0, address)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v, want %q", address, err, want)
+		}
+	}
+}
+
+func TestAt(t *testing.T) {
+	for address, want := range map[string]string{
+		"dmarc.db": "sqlite.File", "postgres.db": "sqlite.File", "postgres://db.example/dmarc": "postgres.Database", "postgresql://db.example/dmarc": "postgres.Database",
+	} {
+		engine, err := state.At(address)
+		if got := fmt.Sprintf("%T", engine); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", address, got, err, want)
 		}
 	}
 }
