@@ -46,12 +46,9 @@ func Copy(ctx context.Context, from Engine, to Maker, progress func(rows int64))
 
 // copyView copies a snapshot that is whole.
 func copyView(ctx context.Context, v *View, to Maker, progress func(rows int64)) (*Checked, error) {
-	checked := &Checked{}
-	if err := checked.check(ctx, v); err != nil {
+	checked, err := whole(ctx, v)
+	if err != nil {
 		return nil, err
-	}
-	if len(checked.Problems) > 0 {
-		return nil, Damaged(v.Name(), "%s", strings.Join(checked.Problems, "; "))
 	}
 	meta, err := v.meta(ctx)
 	if err != nil {
@@ -61,6 +58,16 @@ func copyView(ctx context.Context, v *View, to Maker, progress func(rows int64))
 		c := &copying{ctx: ctx, view: v, tx: tx, progress: progress}
 		return c.all()
 	})
+}
+
+// whole checks a snapshot. One that is damaged is an error.
+func whole(ctx context.Context, v *View) (*Checked, error) {
+	c := &Checked{}
+	err := c.check(ctx, v)
+	if err == nil && len(c.Problems) > 0 {
+		err = Damaged(v.Name(), "%s", strings.Join(c.Problems, "; "))
+	}
+	return c, err
 }
 
 // meta reads what the database says about itself.

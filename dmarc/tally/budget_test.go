@@ -85,7 +85,7 @@ func TestHostileTLS(t *testing.T) {
 		e := tlsEntry()
 		e.TLS, e.ReportID = nil, fmt.Sprint(i)
 		for j := range 500 {
-			e.addSessions(&tlsrpt.Policy{
+			e.AddSessions(&tlsrpt.Policy{
 				Type: "sts", Domain: fmt.Sprintf("d%d-%d.example", i, j), Successful: 2, Failed: 1,
 				Details: []tlsrpt.Detail{{ResultType: "dane-required", FailedSessions: 1}},
 			})

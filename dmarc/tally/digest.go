@@ -112,6 +112,9 @@ func (d Day) Prefix() []byte { return binary.BigEndian.AppendUint32(nil, uint32(
 
 // Key returns the key of an entry. Case is ignored in all but the report id.
 func (e *Entry) Key() (k Key) {
+	if e.As != nil {
+		return *e.As
+	}
 	var begin, end [20]byte
 	h := hasher{buf: make([]byte, 0, 256)}
 	kind, org, domain := []byte(e.Kind), lower(e.Org), lower(e.Domain)

@@ -58,6 +58,9 @@ type Sessions struct {
 // bounded whatever the report holds.
 type Entry struct {
 	Identity
+	// As is the key that a store has the report under, when not all of the Identity
+	// is known any more; nil means the key of the Identity.
+	As *Key
 	// Authentic says that the mail with the report was sent by its reporter. A
 	// Reader does not know.
 	Authentic bool
@@ -168,8 +171,8 @@ func (e *Entry) add(rec *dmarc.Record, source string, same *sameGroup) {
 	same.messages = Add(same.messages, rec.Count)
 }
 
-// addSessions adds the sessions of a policy of a TLS report.
-func (e *Entry) addSessions(p *tlsrpt.Policy) {
+// AddSessions adds the sessions of a policy of a TLS report to TLS.
+func (e *Entry) AddSessions(p *tlsrpt.Policy) {
 	i := slices.IndexFunc(e.TLS, func(s Sessions) bool { return s.Domain == p.Domain && s.Policy == p.Type })
 	if i < 0 && len(e.TLS) < maxSessions {
 		i = len(e.TLS)

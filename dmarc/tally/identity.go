@@ -32,6 +32,22 @@ type known struct {
 // authenticMark is kept among the digests of a report that came in an authentic mail.
 const authenticMark = "authntic"
 
+// Contents returns the digests of the reports that are known under an identity, of
+// what a store keeps of it, and the place of the one that came in an authentic
+// mail; -1 when none did.
+func Contents(digests []byte) (contents [][8]byte, authentic int) {
+	authentic = -1
+	for digest := range slices.Chunk(digests, len(authenticMark)) {
+		switch {
+		case string(digest) == authenticMark:
+			authentic = len(contents) - 1
+		case len(digest) == len(authenticMark):
+			contents = append(contents, [8]byte(digest))
+		}
+	}
+	return contents, authentic
+}
+
 func (k *known) authentic() bool {
 	for digest := range slices.Chunk(k.digests, len(authenticMark)) {
 		if string(digest) == authenticMark {

@@ -178,7 +178,7 @@ func (r *Reader) tls(in io.Reader) (*Entry, error) {
 		if e.Domain == "" {
 			e.Domain = p.Domain
 		}
-		e.addSessions(p)
+		e.AddSessions(p)
 		r.digest.policy(p)
 	}
 	if r.TLS != nil {

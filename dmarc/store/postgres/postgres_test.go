@@ -59,7 +59,7 @@ func TestPostgres(t *testing.T) {
 	}
 }
 
-// testCopy copies from one schema to another, to a file and back.
+// testCopy copies from one schema to another, to a file and back, and merges.
 func testCopy(t *testing.T, server *realtest.PostgresServer) {
 	database := worlds(server)
 	file := func(t testing.TB) storetest.World {
@@ -75,6 +75,17 @@ func testCopy(t *testing.T, server *realtest.PostgresServer) {
 			t.Run("to", func(t *testing.T) { storetest.Copy(t, from, pair[1](t)) })
 		})
 	}
+	t.Run("merge", func(t *testing.T) {
+		from := database(t)
+		t.Run("into", func(t *testing.T) {
+			into := database(t)
+			t.Run("both", func(t *testing.T) { storetest.Merge(t, from, into, database(t)) })
+		})
+		t.Run("lacking", func(t *testing.T) {
+			from := database(t)
+			t.Run("into", func(t *testing.T) { storetest.Lacks(t, from, database(t)) })
+		})
+	})
 	t.Run("damaged", func(t *testing.T) {
 		from := database(t)
 		t.Run("to", func(t *testing.T) { storetest.CopyDamaged(t, from, database(t)) })

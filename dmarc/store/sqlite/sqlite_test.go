@@ -39,6 +39,16 @@ func TestCopyDamaged(t *testing.T) {
 	storetest.CopyDamaged(t, world(t), world(t))
 }
 
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	storetest.Merge(t, world(t), world(t), world(t))
+}
+
+func TestLacks(t *testing.T) {
+	t.Parallel()
+	storetest.Lacks(t, world(t), world(t))
+}
+
 // path returns the path of a file that is yet to be made, with characters that a URL would take for its own.
 func path(t testing.TB) string { return filepath.Join(t.TempDir(), "a state?mode=ro#50%.db") }
 
