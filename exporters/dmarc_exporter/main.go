@@ -86,40 +86,37 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	ctx, streams := context.Background(), reportfiles.Streams{In: stdin, Out: stdout, Err: stderr}
 	switch command {
-	case "check":
-		limitHeap(0)
-		f.check.Standard, f.check.Width = dmarc.Standard("RFC "+f.standard), reportfiles.Width(stdout)
-		return exitCode(stderr, reportfiles.Check(ctx, streams, f.paths, f.check))
-	case "parse":
-		limitHeap(0)
-		return exitCode(stderr, reportfiles.Parse(ctx, streams, f.paths, f.parseFormat, reportfiles.Width(stdout)))
-	case "backfill":
-		limitHeap(f.backfill.series)
-		return exitCode(stderr, f.backfill.run(ctx, streams, f.paths))
-	case "store import":
-		limitHeap(f.store.imports.series)
-		return f.store.runImport(ctx, streams, f.Logger(stderr))
-	case "store export":
-		limitHeap(0)
-		return f.store.runExport(ctx, streams)
-	case "store backup":
-		limitHeap(0)
-		return f.store.runBackup(ctx, streams)
-	case "store copy":
-		limitHeap(0)
-		return f.store.runCopy(ctx, streams)
-	case "store check":
-		limitHeap(0)
-		return f.store.runCheck(ctx, streams)
 	case "report messages", "report show", "report readiness", "report digest":
 		return f.report.run(ctx, command, streams)
-	case "check-config":
-		limitHeap(0)
-		return f.checkConfig.run(ctx, stdout, stderr)
 	case "login":
 		return exitCode(stderr, runLogin(ctx, f.configFile, f.loginUser, stdout))
 	}
-	limitHeap(f.serve.series)
+	limitHeap(map[string]int{
+		"serve": f.serve.series, "backfill": f.backfill.series, "store import": f.store.imports.series, "store merge": f.store.imports.series,
+	}[command])
+	switch command {
+	case "check":
+		f.check.Standard, f.check.Width = dmarc.Standard("RFC "+f.standard), reportfiles.Width(stdout)
+		return exitCode(stderr, reportfiles.Check(ctx, streams, f.paths, f.check))
+	case "parse":
+		return exitCode(stderr, reportfiles.Parse(ctx, streams, f.paths, f.parseFormat, reportfiles.Width(stdout)))
+	case "backfill":
+		return exitCode(stderr, f.backfill.run(ctx, streams, f.paths))
+	case "store import":
+		return f.store.runImport(ctx, streams, f.Logger(stderr))
+	case "store merge":
+		return f.store.runMerge(ctx, streams, f.Logger(stderr))
+	case "store copy":
+		return f.store.runCopy(ctx, streams)
+	case "store export":
+		return f.store.runExport(ctx, streams)
+	case "store backup":
+		return f.store.runBackup(ctx, streams)
+	case "store check":
+		return f.store.runCheck(ctx, streams)
+	case "check-config":
+		return f.checkConfig.run(ctx, stdout, stderr)
+	}
 	return runServe(ctx, f, stderr)
 }
 

@@ -61,6 +61,11 @@ type countOptions struct {
 func (o *countOptions) addFlags(c *kingpin.CmdClause) {
 	o.stateOptions.addFlags(c, " It is created if it does not exist.")
 	c.Flag("state.shared", "Let other processes with this flag use the PostgreSQL database too. All accept reports; one of them, which another one replaces when it ends, reads mailboxes and files and exposes the counts.").BoolVar(&o.shared)
+	o.addCounting(c)
+}
+
+// addCounting adds those that say how reports are counted and kept.
+func (o *countOptions) addCounting(c *kingpin.CmdClause) {
 	c.Flag("state.horizon", "How long reports are remembered. Older reports are not counted.").Default("400d").SetValue(&o.horizon)
 	c.Flag("state.max-bytes", "Maximum size of the state file, such as 512MB. Nothing is counted while it is exceeded. Use 0 for no limit.").Default("0").BytesVar(&o.maxBytes)
 	c.Flag("records", "Records of aggregate reports that are kept in the state file: all, those without an aligned pass, or none. With off, no report is kept at all, only counts.").

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 )
@@ -21,8 +22,8 @@ type reportOptions struct {
 	configFile string
 	by         string
 	domain     string
-	since      date
-	until      date
+	since      config.Date
+	until      config.Date
 	failing    bool
 	top        int
 	format     string

@@ -116,7 +116,7 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	}
 	s.replica.Supervisor, s.replica.Logger = &s.supervisor, logger
 	if o.compat {
-		tellCompat(logger, s.store.Snapshot())
+		reportfiles.WarnCompat(logger, s.store.Snapshot())
 	}
 	if s.hosts, err = sender.OpenHosts(ctx, s.store); err != nil {
 		return nil, errors.Join(err, s.close())

@@ -4,17 +4,17 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
+	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 	"github.com/dmarc-suite/dmarc-suite/internal/state"
 )
@@ -25,12 +25,13 @@ type storeOptions struct {
 	imports countOptions
 	paths   []string // of import
 	format  string
-	since   date
-	until   date
+	since   config.Date
+	until   config.Date
 	domain  string
 	file    string // of backup
-	from    string // of copy
+	from    string // of copy or merge
 	to      string
+	part    bool // of merge
 }
 
 // addFlags declares the commands and their flags. Those that serve has as well
@@ -57,9 +58,16 @@ func (o *storeOptions) addFlags(app *kingpin.Application) {
 	copies.Arg("from", "State file, or PostgreSQL database as postgres://user@host/name, that is read.").Required().StringVar(&o.from)
 	copies.Arg("to", "State file, or PostgreSQL database, that is made. There must be none yet.").Required().StringVar(&o.to)
 
+	merge := command.Command("merge", "Add the reports that a state lacks from another one, with their counts. A report that both have is not counted again. Not while serve runs.")
+	merge.Flag("config.file", "Configuration file of serve, whose domains and senders hold.").StringVar(&o.imports.configFile)
+	merge.Flag("incomplete", "Merge what can be merged, although FROM has counted what it does not keep.").BoolVar(&o.part)
+	o.imports.addCounting(merge)
+	merge.Arg("from", "State file, or PostgreSQL database as postgres://user@host/name, that is read.").Required().StringVar(&o.from)
+	merge.Arg("into", "State file, or PostgreSQL database, that is added to.").Required().StringVar(&o.to)
+
 	check := command.Command("check", "Check the state, also while serve runs. Exits with 1 if something is wrong with it, and with 3 if it cannot be read.")
 	o.state.addFlags(check, "")
-	for _, c := range []*kingpin.CmdClause{imports, export, backup, check} {
+	for _, c := range []*kingpin.CmdClause{imports, export, backup, merge, check} {
 		shareVariables(c)
 	}
 }
@@ -67,29 +75,10 @@ func (o *storeOptions) addFlags(app *kingpin.Application) {
 // shareVariables gives the flags that mean the same as for serve its variables.
 func shareVariables(c *kingpin.CmdClause) {
 	for _, f := range c.Model().Flags {
-		if c.Model().Name == "import" || strings.HasPrefix(f.Name, "state.") {
+		if slices.Contains([]string{"import", "merge"}, c.Model().Name) && f.Name != "incomplete" || strings.HasPrefix(f.Name, "state.") {
 			c.GetFlag(f.Name).Envar("DMARC_EXPORTER_" + strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(f.Name)))
 		}
 	}
-}
-
-// date is a day in UTC.
-type date struct{ time.Time }
-
-// Set reads a day.
-func (d *date) Set(text string) (err error) {
-	if d.Time, err = time.Parse(time.DateOnly, text); err != nil {
-		return fmt.Errorf("want a day such as 2026-11-01, not %q", text)
-	}
-	return nil
-}
-
-// String returns the day.
-func (d *date) String() string {
-	if d.IsZero() {
-		return ""
-	}
-	return d.Format(time.DateOnly)
 }
 
 // runImport is the command store import.
@@ -104,11 +93,18 @@ func (o *storeOptions) runImport(ctx context.Context, streams reportfiles.Stream
 	if err != nil {
 		return stateCode(streams, err)
 	}
-	senders, err := c.Names(nil)
+	folders, mailboxes, err := c.Sources.Past(logger)
 	if err != nil {
 		return stateCode(streams, err)
 	}
-	folders, mailboxes, err := c.Sources.Past(logger)
+	return o.fill(ctx, streams, logger, c, func(ctx context.Context, s *store.Store, pipeline ingest.PipelineConfig) error {
+		return reportfiles.Import(ctx, streams, s, slices.Concat(o.paths, folders), reportfiles.ImportConfig{Pipeline: pipeline, Mailboxes: mailboxes})
+	})
+}
+
+// fill opens the state, and adds reports to it as the configuration says.
+func (o *storeOptions) fill(ctx context.Context, streams reportfiles.Streams, logger *slog.Logger, c *dmarcconfig.File, add func(context.Context, *store.Store, ingest.PipelineConfig) error) int {
+	senders, err := c.Names(nil)
 	if err != nil {
 		return stateCode(streams, err)
 	}
@@ -118,11 +114,30 @@ func (o *storeOptions) runImport(ctx context.Context, streams reportfiles.Stream
 	}
 	pipeline := o.imports.pipeline(logger)
 	pipeline.Sender, pipeline.Keep.Sender, pipeline.Authenticate = senders.Label, senders.Of, c.Authenticator()
-	err = reportfiles.Import(ctx, streams, s, slices.Concat(o.paths, folders), reportfiles.ImportConfig{Pipeline: pipeline, Mailboxes: mailboxes})
+	err = add(ctx, s, pipeline)
 	if err == nil || errors.Is(err, reportfiles.ErrRefused) {
 		err = cmp.Or(s.RollUp(ctx), err)
 	}
 	return stateCode(streams, errors.Join(err, s.Close()))
+}
+
+// runMerge is the command store merge.
+func (o *storeOptions) runMerge(ctx context.Context, streams reportfiles.Streams, logger *slog.Logger) int {
+	from, err := state.At(o.from)
+	if err != nil {
+		return stateCode(streams, &usageError{err})
+	}
+	c, err := dmarcconfig.Load(o.imports.configFile)
+	if err != nil {
+		return stateCode(streams, err)
+	}
+	merge, err := reportfiles.NewMerge(ctx, streams, reportfiles.Place{Engine: from, Name: o.from}, o.part)
+	if err != nil {
+		return stateCode(streams, err)
+	}
+	defer merge.Close()
+	o.imports.stateFile, o.imports.database = state.Split(o.to)
+	return o.fill(ctx, streams, logger, c, merge.Into)
 }
 
 // runExport is the command store export.

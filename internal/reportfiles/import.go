@@ -76,6 +76,11 @@ func (i *importer) CommitAll(ctx context.Context, deliveries ...*store.Delivery)
 	if err != nil {
 		return nil, err
 	}
+	return i.fill(ctx, deliveries, complete)
+}
+
+// fill fills the store, and counts results when complete has completed them.
+func (i *importer) fill(ctx context.Context, deliveries []*store.Delivery, complete func([][]tally.Result)) ([][]tally.Result, error) {
 	results, filled, err := i.store.FillAll(ctx, deliveries...)
 	if err != nil {
 		return nil, err
@@ -180,6 +185,11 @@ func (i *importer) mailbox(ctx context.Context, pipeline *ingest.Pipeline, sourc
 
 // String is the last line.
 func (i *importer) String() string {
+	return fmt.Sprintf("%s (too old, in the future, a twin, of another content, or only in an archive); %s refused", i.became(), plural(i.refused, "input"))
+}
+
+// became says what became of reports.
+func (i *importer) became() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	duplicates, other := i.outcomes[tally.OutcomeDuplicate], -i.counted
@@ -188,8 +198,8 @@ func (i *importer) String() string {
 			other += n
 		}
 	}
-	return fmt.Sprintf("%s counted and kept, %s counted before and kept now, %s with nothing missing, %s not counted (too old, in the future, a twin, of another content, or only in an archive); %s refused",
-		plural(i.counted, "new report"), grouped(int64(i.filled)), grouped(int64(duplicates-i.filled)), grouped(int64(other)), plural(i.refused, "input"))
+	return fmt.Sprintf("%s counted and kept, %s counted before and kept now, %s with nothing missing, %s not counted",
+		plural(i.counted, "new report"), grouped(int64(i.filled)), grouped(int64(duplicates-i.filled)), grouped(int64(other)))
 }
 
 // lazy is a file that is opened when it is read, and closed at its end.

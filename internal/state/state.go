@@ -39,10 +39,17 @@ func Engine(file string, maxBytes int64, database string) (store.Engine, error) 
 // At returns the engine of an address: a PostgreSQL database, as postgres://user@host/name,
 // or the path of a file.
 func At(address string) (store.Engine, error) {
+	file, database := Split(address)
+	return Engine(file, 0, database)
+}
+
+// Split returns an address as the path of a file or as a database, one of which is
+// empty.
+func Split(address string) (file, database string) {
 	if strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
-		return Engine("", 0, address)
+		return "", address
 	}
-	return Engine(address, 0, "")
+	return address, ""
 }
 
 // Lead runs lead while this process is the one of several that leads, until ctx

@@ -1,4 +1,4 @@
-package main
+package reportfiles
 
 import (
 	"log/slog"
@@ -6,9 +6,9 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
-// tellCompat logs which messages of a state are missing in the metrics of
+// WarnCompat logs which messages of a state are missing in the metrics of
 // dmarc-metrics-exporter: those that were counted without their flag.
-func tellCompat(logger *slog.Logger, counts *tally.Snapshot) {
+func WarnCompat(logger *slog.Logger, counts *tally.Snapshot) {
 	var all, shown int64
 	for _, series := range counts.Series[tally.Messages] {
 		all = tally.Add(all, series.Value)
