@@ -130,7 +130,7 @@ func (c *copying) all() error {
 
 // What is written at once.
 const (
-	copyRows  = 1000
+	copyRows  = 500
 	copyBytes = 1 << 20
 )
 

@@ -29,7 +29,7 @@ type DeliveriesConfig struct {
 }
 
 // deliveredAtOnce is how many reports are in memory.
-const deliveredAtOnce = 200
+const deliveredAtOnce = 100
 
 // Deliveries calls visit with the reports that a database keeps whole, some at a
 // time, as deliveries of their sources for another store. What is not kept with a

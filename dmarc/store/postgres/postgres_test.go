@@ -53,20 +53,20 @@ func TestPostgres(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *realtest.PostgresServer){
 		"kill": testKill, "kill controls": testKillControls, "away": testAway, "read-only": testReadOnly,
 		"start at once": testStartAtOnce, "access": testAccess, "check": testCheck, "shared": testShared, "shared alone": testSharedAlone,
-		"copy": testCopy,
+		"copy": testCopy, "copy kill": testCopyKill,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}
 }
 
-// testCopy copies from one schema to another, to a file and back, and merges.
+// testCopy copies from a schema to a file and back, and merges schemas.
 func testCopy(t *testing.T, server *realtest.PostgresServer) {
 	database := worlds(server)
 	file := func(t testing.TB) storetest.World {
 		return storetest.World{Engine: sqlite.File{Path: filepath.Join(t.TempDir(), "state.db")}}
 	}
 	for name, pair := range map[string][2]func(testing.TB) storetest.World{
-		"database to database": {database, database}, "database to file": {database, file}, "file to database": {file, database},
+		"database to file": {database, file}, "file to database": {file, database},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -90,6 +90,12 @@ func testCopy(t *testing.T, server *realtest.PostgresServer) {
 		from := database(t)
 		t.Run("to", func(t *testing.T) { storetest.CopyDamaged(t, from, database(t)) })
 	})
+}
+
+func TestCopyKillChild(t *testing.T) { storetest.CopyKilling{Engine: engine}.Child(t) }
+
+func testCopyKill(t *testing.T, server *realtest.PostgresServer) {
+	storetest.CopyKilling{Engine: engine, From: server.DSN("postgres") + " from", To: server.DSN("postgres") + " to"}.Run(t)
 }
 
 func TestKillChild(t *testing.T) { storetest.Killing{Engine: engine}.Child(t) }

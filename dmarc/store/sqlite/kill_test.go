@@ -20,3 +20,11 @@ func TestKillControls(t *testing.T) {
 		t.Run(mode, func(t *testing.T) { killing(t).Control(t, mode) })
 	}
 }
+
+func copyKilling(t *testing.T) storetest.CopyKilling {
+	return storetest.CopyKilling{Engine: func(path string) store.Engine { return File{Path: path} }, From: path(t), To: path(t)}
+}
+
+func TestCopyKillChild(t *testing.T) { copyKilling(t).Child(t) }
+
+func TestCopyKill(t *testing.T) { copyKilling(t).Run(t) }
