@@ -26,6 +26,9 @@ type DeliveriesConfig struct {
 	Source func(*dmarc.Record) string
 	// Originals keeps failure reports as they were received.
 	Originals bool
+	// Domains are the policy domains of the reports, with those below them; none
+	// means all. That of a TLS report is the one of its first policy.
+	Domains []string
 }
 
 // deliveredAtOnce is how many reports are in memory.
@@ -40,6 +43,9 @@ func Deliveries(ctx context.Context, v *View, config DeliveriesConfig, visit fun
 		config.Source = func(*dmarc.Record) string { return "" }
 	}
 	d := &delivering{view: v, config: config, draft: NewDraft(&tally.Reader{}, config.Draft), day: -1}
+	if err := d.choose(ctx); err != nil {
+		return err
+	}
 	for {
 		some, err := d.read(ctx)
 		if err == nil && len(some) > 0 {
@@ -81,6 +87,25 @@ type delivering struct {
 	config  DeliveriesConfig
 	draft   *Draft
 	day, id int64 // of the last one
+	domains []any // the only ones; nil means all
+}
+
+// choose finds the domains of the reports that are wanted.
+func (d *delivering) choose(ctx context.Context) error {
+	if len(d.config.Domains) == 0 {
+		return nil
+	}
+	d.domains = []any{}
+	return d.view.Query(ctx, func(row []any) error {
+		domain, _ := row[0].(string)
+		for _, wanted := range d.config.Domains {
+			if wanted = folded(wanted); domain == wanted || strings.HasSuffix(domain, "."+wanted) {
+				d.domains = append(d.domains, domain)
+				break
+			}
+		}
+		return nil
+	}, "SELECT DISTINCT domain FROM reports")
 }
 
 // read reads the next reports.
@@ -109,6 +134,14 @@ func (d *delivering) read(ctx context.Context) ([]*stored, error) {
 
 // heads reads the reports themselves.
 func (d *delivering) heads(ctx context.Context) (some []*stored, err error) {
+	args, of := []any{d.day, d.id}, ""
+	if d.domains != nil {
+		if len(d.domains) == 0 {
+			return nil, nil
+		}
+		args = append(args, d.domains...)
+		of = " AND domain IN (" + places(3, len(d.domains)) + ")"
+	}
 	err = d.view.Query(ctx, func(row []any) error {
 		c := cells{row: row}
 		r := &stored{day: c.number(), id: c.number(), source: unquoteMark(c.text())}
@@ -130,8 +163,17 @@ func (d *delivering) heads(ctx context.Context) (some []*stored, err error) {
 		some = append(some, r)
 		return nil
 	}, fmt.Sprintf(`SELECT day, id, source, kind, org_name, email, domain, report_id, period_begin, period_end, records, messages, pass_messages, digest, header
-		FROM reports WHERE (day, id) > ($1, $2) AND kept = records ORDER BY day, id LIMIT %d`, deliveredAtOnce), d.day, d.id)
+		FROM reports WHERE (day, id) > ($1, $2) AND kept = records%s ORDER BY day, id LIMIT %d`, of, deliveredAtOnce), args...)
 	return some, err
+}
+
+// places returns the places of n parameters, of which the first one has a number.
+func places(first, n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprint("$", first+i)
+	}
+	return strings.Join(all, ", ")
 }
 
 // records reads the records of the reports, and makes the details of all of them.
@@ -308,7 +350,6 @@ func (d *delivering) failures(ctx context.Context, byID map[int64]*stored, ids s
 // they tell the key, which depends on what is not kept of it.
 func (d *delivering) keys(ctx context.Context, some []*stored) error {
 	byKey := map[tally.Key][]*stored{} // more than one when conflicts are counted
-	var places []string
 	var keys []any
 	for _, r := range some {
 		key := r.entry.Key()
@@ -322,7 +363,6 @@ func (d *delivering) keys(ctx context.Context, some []*stored) error {
 			continue
 		}
 		keys = append(keys, key[:])
-		places = append(places, fmt.Sprint("$", len(keys)))
 	}
 	if len(keys) == 0 {
 		return nil
@@ -335,7 +375,7 @@ func (d *delivering) keys(ctx context.Context, some []*stored) error {
 			r.entry.Authentic = authentic >= 0 && contents[authentic] == r.entry.Digest
 		}
 		return nil
-	}, "SELECT key, digests FROM identities WHERE key IN ("+strings.Join(places, ", ")+")", keys...)
+	}, "SELECT key, digests FROM identities WHERE key IN ("+places(1, len(keys))+")", keys...)
 }
 
 // failureKey finds the key of a failure report among those of the same reporter,

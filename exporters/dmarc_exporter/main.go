@@ -92,7 +92,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitCode(stderr, runLogin(ctx, f.configFile, f.loginUser, stdout))
 	}
 	limitHeap(map[string]int{
-		"serve": f.serve.series, "backfill": f.backfill.series, "store import": f.store.imports.series, "store merge": f.store.imports.series,
+		"serve": f.serve.series, "backfill": f.backfill.series, "store import": f.store.imports.series, "store merge": f.store.imports.series, "store split": f.store.imports.series,
 	}[command])
 	switch command {
 	case "check":
@@ -105,7 +105,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case "store import":
 		return f.store.runImport(ctx, streams, f.Logger(stderr))
 	case "store merge":
-		return f.store.runMerge(ctx, streams, f.Logger(stderr))
+		return f.store.runMerge(ctx, streams, nil, f.Logger(stderr))
+	case "store split":
+		return f.store.runMerge(ctx, streams, f.store.imports.domains, f.Logger(stderr))
 	case "store copy":
 		return f.store.runCopy(ctx, streams)
 	case "store export":

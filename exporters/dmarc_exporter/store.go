@@ -59,15 +59,19 @@ func (o *storeOptions) addFlags(app *kingpin.Application) {
 	copies.Arg("to", "State file, or PostgreSQL database, that is made. There must be none yet.").Required().StringVar(&o.to)
 
 	merge := command.Command("merge", "Add the reports that a state lacks from another one, with their counts. A report that both have is not counted again. Not while serve runs.")
-	merge.Flag("config.file", "Configuration file of serve, whose domains and senders hold.").StringVar(&o.imports.configFile)
-	merge.Flag("incomplete", "Merge what can be merged, although FROM has counted what it does not keep.").BoolVar(&o.part)
-	o.imports.addCounting(merge)
-	merge.Arg("from", "State file, or PostgreSQL database as postgres://user@host/name, that is read.").Required().StringVar(&o.from)
-	merge.Arg("into", "State file, or PostgreSQL database, that is added to.").Required().StringVar(&o.to)
+	split := command.Command("split", "Add the reports about the domains that --domain names, and those below them, to a state of their own. Nothing is removed from the other one. Not while serve runs.")
+	for _, c := range []*kingpin.CmdClause{merge, split} {
+		c.Flag("config.file", "Configuration file of serve, whose domains and senders hold.").StringVar(&o.imports.configFile)
+		c.Flag("incomplete", "Take what can be taken, although FROM has counted what it does not keep.").BoolVar(&o.part)
+		o.imports.addCounting(c)
+		c.Arg("from", "State file, or PostgreSQL database as postgres://user@host/name, that is read.").Required().StringVar(&o.from)
+		c.Arg("into", "State file, or PostgreSQL database, that is added to. It is created if it does not exist.").Required().StringVar(&o.to)
+	}
+	split.GetFlag("domain").Required()
 
 	check := command.Command("check", "Check the state, also while serve runs. Exits with 1 if something is wrong with it, and with 3 if it cannot be read.")
 	o.state.addFlags(check, "")
-	for _, c := range []*kingpin.CmdClause{imports, export, backup, merge, check} {
+	for _, c := range []*kingpin.CmdClause{imports, export, backup, merge, split, check} {
 		shareVariables(c)
 	}
 }
@@ -75,7 +79,7 @@ func (o *storeOptions) addFlags(app *kingpin.Application) {
 // shareVariables gives the flags that mean the same as for serve its variables.
 func shareVariables(c *kingpin.CmdClause) {
 	for _, f := range c.Model().Flags {
-		if slices.Contains([]string{"import", "merge"}, c.Model().Name) && f.Name != "incomplete" || strings.HasPrefix(f.Name, "state.") {
+		if slices.Contains([]string{"import", "merge", "split"}, c.Model().Name) && f.Name != "incomplete" || strings.HasPrefix(f.Name, "state.") {
 			c.GetFlag(f.Name).Envar("DMARC_EXPORTER_" + strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(f.Name)))
 		}
 	}
@@ -121,8 +125,8 @@ func (o *storeOptions) fill(ctx context.Context, streams reportfiles.Streams, lo
 	return stateCode(streams, errors.Join(err, s.Close()))
 }
 
-// runMerge is the command store merge.
-func (o *storeOptions) runMerge(ctx context.Context, streams reportfiles.Streams, logger *slog.Logger) int {
+// runMerge is the command store merge, or store split with domains.
+func (o *storeOptions) runMerge(ctx context.Context, streams reportfiles.Streams, domains config.Domains, logger *slog.Logger) int {
 	from, err := state.At(o.from)
 	if err != nil {
 		return stateCode(streams, &usageError{err})
@@ -131,7 +135,7 @@ func (o *storeOptions) runMerge(ctx context.Context, streams reportfiles.Streams
 	if err != nil {
 		return stateCode(streams, err)
 	}
-	merge, err := reportfiles.NewMerge(ctx, streams, reportfiles.Place{Engine: from, Name: o.from}, o.part)
+	merge, err := reportfiles.NewMerge(ctx, streams, reportfiles.Place{Engine: from, Name: o.from}, domains.Strings(), o.part)
 	if err != nil {
 		return stateCode(streams, err)
 	}

@@ -16,18 +16,20 @@ type Merge struct {
 	view    *store.View
 	name    string
 	lacking store.Lacking
+	domains []string
 }
 
-// NewMerge opens the store that reports are taken from, and checks it. That it has
-// counted what it does not keep is an error unless incomplete is true.
-func NewMerge(ctx context.Context, s Streams, from Place, incomplete bool) (*Merge, error) {
+// NewMerge opens the store that reports are taken from, those about some domains or
+// without any all of them, and checks it. That it has counted what it does not keep
+// is an error unless incomplete is true.
+func NewMerge(ctx context.Context, s Streams, from Place, domains []string, incomplete bool) (*Merge, error) {
 	v, err := from.Engine.View(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m := &Merge{streams: s, view: v, name: from.Name}
+	m := &Merge{streams: s, view: v, name: from.Name, domains: domains}
 	if m.lacking, err = store.Lacks(ctx, v); err == nil && m.lacking != (store.Lacking{}) && !incomplete {
-		err = fmt.Errorf("%s: merge the others with --incomplete", m.lacks())
+		err = fmt.Errorf("%s: take the others with --incomplete", m.lacks())
 	}
 	if err != nil {
 		return nil, errors.Join(err, v.Close())
@@ -48,7 +50,7 @@ func (m *Merge) Close() error { return m.view.Close() }
 func (m *Merge) Into(ctx context.Context, st *store.Store, c ingest.PipelineConfig) error {
 	i := &importer{streams: m.streams, store: st, outcomes: map[tally.Outcome]int{}}
 	progress := newProgress(m.streams.Err)
-	config := store.DeliveriesConfig{Draft: c.Keep, Source: c.Sender, Originals: c.Originals}
+	config := store.DeliveriesConfig{Draft: c.Keep, Source: c.Sender, Originals: c.Originals, Domains: m.domains}
 	err := store.Deliveries(ctx, m.view, config, func(deliveries []*store.Delivery) error {
 		_, err := i.fill(ctx, deliveries, func([][]tally.Result) {})
 		progress.show(i.became())

@@ -180,6 +180,20 @@ func Lacks(t *testing.T, from, into World) {
 		t.Errorf("messages of senders %v", got)
 	}
 	wantRows(t, into, "SELECT dkim, count(*) FROM dmarc_records GROUP BY dkim", "fail|2")
+	for domain, want := range map[string]int{"shop.example": 13, "EXAMPLE.": 13, "hop.example": 0, "www.shop.example": 0} {
+		got := 0
+		viewing(t, from, func(v *store.View) error {
+			return store.Deliveries(t.Context(), v, store.DeliveriesConfig{Domains: []string{"other.example", domain}}, func(deliveries []*store.Delivery) error {
+				for _, d := range deliveries {
+					got += len(d.Entries)
+				}
+				return nil
+			})
+		})
+		if got != want {
+			t.Errorf("%d reports about %s, want %d", got, domain, want)
+		}
+	}
 	Close(t, s)
 	from.Alter(t, "UPDATE records SET messages = messages + 1 WHERE n = 0 AND report = 2")
 	viewing(t, from, func(v *store.View) error {
