@@ -24,6 +24,8 @@ type DeliveriesConfig struct {
 	Draft DraftConfig
 	// Source names senders, as tally.Reader.Source does.
 	Source func(*dmarc.Record) string
+	// Signers also counts who authenticated messages, as tally.Reader.Signers does.
+	Signers bool
 	// Originals keeps failure reports as they were received.
 	Originals bool
 	// Domains are the policy domains of the reports, with those below them; none
@@ -144,7 +146,7 @@ func (d *delivering) heads(ctx context.Context) (some []*stored, err error) {
 	}
 	err = d.view.Query(ctx, func(row []any) error {
 		c := cells{row: row}
-		r := &stored{day: c.number(), id: c.number(), source: unquoteMark(c.text())}
+		r := &stored{day: c.number(), id: c.number(), source: c.text()}
 		r.entry = tally.NewEntry(tally.Identity{
 			Kind: unpack.Kind(c.text()), Org: c.text(), Email: c.text(), Domain: c.text(), ReportID: c.text(), Begin: c.time(), End: c.time(),
 		})
@@ -200,6 +202,9 @@ func (d *delivering) records(ctx context.Context, some []*stored, byID map[int64
 			return Damaged(d.view.Name(), "record_contents: %w", err)
 		}
 		last.entry.Add(rec, d.config.Source(rec))
+		if d.config.Signers {
+			last.entry.AddSigners(rec)
+		}
 		if d.config.Draft.Records != RecordsOff {
 			d.draft.record(rec)
 		}

@@ -14,6 +14,9 @@
 // recognised. Commits that wait share a transaction; CommitAll makes one of
 // several deliveries. What is counted, and how, is in package tally.
 //
+// Copy moves everything to a database of another engine, or of the same one.
+// Deliveries reads back the reports that are kept, for a store that lacks them.
+//
 // # What cannot go wrong in silence
 //
 // Snapshot shows what is in the database and nothing else. A commit that fails

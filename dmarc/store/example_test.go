@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -85,4 +86,31 @@ func ExampleStore_SetDomains() {
 	// Output:
 	// news.example
 	// shop.example
+}
+
+// A store moves to another file while it is in use; to move it to PostgreSQL, name a
+// postgres.Database.
+func ExampleCopy() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+	from, to := sqlite.File{Path: filepath.Join(dir, "dmarc.db")}, sqlite.File{Path: filepath.Join(dir, "moved.db")}
+	s, err := store.Open(ctx, from, store.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	checked, err := store.Copy(ctx, from, to, nil)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(checked.Reports, "reports are kept in the copy")
+	_, err = store.Copy(ctx, from, to, nil)
+	fmt.Println(errors.Is(err, store.ErrExists))
+	// Output:
+	// 0 reports are kept in the copy
+	// true
 }

@@ -126,7 +126,7 @@ func (r *Reader) aggregate(in io.Reader) (*Entry, error) {
 			return nil, err
 		}
 		if r.Signers {
-			e.addSigners(&r.record)
+			e.AddSigners(&r.record)
 		}
 		if r.Validate {
 			validator.Record(&r.record)

@@ -14,8 +14,8 @@ func SignerKinds() []string {
 	return []string{"total", "compliant", "quarantine", "reject", "spf_aligned", "spf_pass", "dkim_aligned", "dkim_pass"}
 }
 
-// addSigners adds the messages of a record.
-func (e *Entry) addSigners(rec *dmarc.Record) {
+// AddSigners adds the messages of a record to Signers.
+func (e *Entry) AddSigners(rec *dmarc.Record) {
 	s := Signer{From: rec.HeaderFrom}
 	dkimPass, spfPass := false, false
 	for i := range rec.AuthDKIM {

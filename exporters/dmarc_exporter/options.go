@@ -62,6 +62,9 @@ func (o *countOptions) addFlags(c *kingpin.CmdClause) {
 	o.stateOptions.addFlags(c, " It is created if it does not exist.")
 	c.Flag("state.shared", "Let other processes with this flag use the PostgreSQL database too. All accept reports; one of them, which another one replaces when it ends, reads mailboxes and files and exposes the counts.").BoolVar(&o.shared)
 	o.addCounting(c)
+	c.Flag("limit.record-messages", "Maximum number of messages in one record of a report. A report with more is refused as absurd.").Default("100000000").Int64Var(&o.limits.RecordMessages)
+	c.Flag("limit.report-messages", "Maximum number of messages in one report. A report with more is refused as absurd.").Default("1000000000").Int64Var(&o.limits.ReportMessages)
+	c.Flag("limit.work", "Maximum work to read the reports of one input, in units of about 25 ns, of which a record costs 60 and more, a byte of a TLS report 4. Above it, reports are refused as too_costly.").Default("50000000").Int64Var(&o.limits.Work)
 }
 
 // addCounting adds those that say how reports are counted and kept.
@@ -79,9 +82,6 @@ func (o *countOptions) addCounting(c *kingpin.CmdClause) {
 	c.Flag("budget.series", "Maximum number of series of domains, reporters and senders together. Further label values are replaced by \"other\".").Default("2000").IntVar(&o.series)
 	c.Flag("dedupe.conflicts", "Skip or count a report that is already known with different content.").Default("skip").EnumVar(&o.conflicts, "skip", "count")
 	c.Flag("dedupe.twins", "Skip or count a report that differs from a known one only in its id.").Default("count").EnumVar(&o.twins, "skip", "count")
-	c.Flag("limit.record-messages", "Maximum number of messages in one record of a report. A report with more is refused as absurd.").Default("100000000").Int64Var(&o.limits.RecordMessages)
-	c.Flag("limit.report-messages", "Maximum number of messages in one report. A report with more is refused as absurd.").Default("1000000000").Int64Var(&o.limits.ReportMessages)
-	c.Flag("limit.work", "Maximum work to read the reports of one input, in units of about 25 ns, of which a record costs 60 and more, a byte of a TLS report 4. Above it, reports are refused as too_costly.").Default("50000000").Int64Var(&o.limits.Work)
 	c.Flag("compat.dmarc-metrics-exporter", "Also expose the metrics of dmarc-metrics-exporter, with its names and labels.").BoolVar(&o.compat)
 }
 

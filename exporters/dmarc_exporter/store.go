@@ -139,7 +139,7 @@ func (o *storeOptions) runMerge(ctx context.Context, streams reportfiles.Streams
 	if err != nil {
 		return stateCode(streams, err)
 	}
-	defer merge.Close()
+	defer merge.Close() // It was only read.
 	o.imports.stateFile, o.imports.database = state.Split(o.to)
 	return o.fill(ctx, streams, logger, c, merge.Into)
 }

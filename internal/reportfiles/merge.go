@@ -50,7 +50,7 @@ func (m *Merge) Close() error { return m.view.Close() }
 func (m *Merge) Into(ctx context.Context, st *store.Store, c ingest.PipelineConfig) error {
 	i := &importer{streams: m.streams, store: st, outcomes: map[tally.Outcome]int{}}
 	progress := newProgress(m.streams.Err)
-	config := store.DeliveriesConfig{Draft: c.Keep, Source: c.Sender, Originals: c.Originals, Domains: m.domains}
+	config := store.DeliveriesConfig{Draft: c.Keep, Source: c.Sender, Signers: c.Signers, Originals: c.Originals, Domains: m.domains}
 	err := store.Deliveries(ctx, m.view, config, func(deliveries []*store.Delivery) error {
 		_, err := i.fill(ctx, deliveries, func([][]tally.Result) {})
 		progress.show(i.became())

@@ -161,12 +161,12 @@ func Lacks(t *testing.T, from, into World) {
 		return err
 	})
 	// The others are merged, as far as the other store keeps them.
-	merged, err := store.Open(t.Context(), into.Engine, store.Config{Records: store.RecordsFailing, Counts: tally.Config{Now: clockNow}})
+	merged, err := store.Open(t.Context(), into.Engine, store.Config{Records: store.RecordsFailing, Counts: tally.Config{Signers: true, Now: clockNow}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer Close(t, merged)
-	config := store.DeliveriesConfig{Draft: store.DraftConfig{Records: store.RecordsFailing}, Source: func(*dmarc.Record) string { return "a sender" }}
+	config := store.DeliveriesConfig{Signers: true, Draft: store.DraftConfig{Records: store.RecordsFailing}, Source: func(*dmarc.Record) string { return "a sender" }}
 	viewing(t, from, func(v *store.View) error {
 		return store.Deliveries(t.Context(), v, config, func(deliveries []*store.Delivery) error {
 			_, _, err := merged.FillAll(t.Context(), deliveries...)
@@ -175,6 +175,15 @@ func Lacks(t *testing.T, from, into World) {
 	})
 	if got, want := Total(merged.Snapshot(), tally.Messages), Total(s.Snapshot(), tally.Messages)-19; got != want {
 		t.Errorf("%d messages, want %d", got, want)
+	}
+	total := int64(0)
+	for labels, n := range Sums(merged.Snapshot(), tally.SignerMessages) {
+		if strings.HasSuffix(labels, ",total") {
+			total += n
+		}
+	}
+	if want := Total(merged.Snapshot(), tally.Messages); total != want {
+		t.Errorf("%d messages of signers, want %d", total, want)
 	}
 	if got := Sums(merged.Snapshot(), tally.SourceMessages); got["shop.example,a sender,true"] == 0 {
 		t.Errorf("messages of senders %v", got)
