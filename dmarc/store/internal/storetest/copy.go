@@ -78,7 +78,7 @@ func tables(t testing.TB, engine store.Engine) map[string][]string {
 				columns = "refused, source, input, reason, message, mail_date, mail_from, mail_subject, mail_message_id"
 			}
 			err := v.Query(t.Context(), func(row []any) error {
-				all[table] = append(all[table], fmt.Sprintf("%q", row))
+				all[table] = append(all[table], rowText(row))
 				return nil
 			}, "SELECT "+columns+" FROM "+table)
 			if err != nil {
@@ -92,6 +92,22 @@ func tables(t testing.TB, engine store.Engine) map[string][]string {
 		return nil
 	})
 	return all
+}
+
+// rowText writes a row so that each value shows, with its type.
+func rowText(row []any) string {
+	var b strings.Builder
+	for _, v := range row {
+		switch v := v.(type) {
+		case int64:
+			fmt.Fprintf(&b, "%d|", v)
+		case []byte:
+			fmt.Fprintf(&b, "%x|", v)
+		default:
+			fmt.Fprintf(&b, "%#v|", v)
+		}
+	}
+	return b.String()
 }
 
 // answers returns what is said of what is kept.

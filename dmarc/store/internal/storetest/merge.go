@@ -66,7 +66,7 @@ func keptIn(t testing.TB, engine store.Engine) map[string][]string {
 	viewing(t, World{Engine: engine}, func(v *store.View) error {
 		for _, table := range []string{"identities", "identity_days", "record_contents", "report_headers", "addresses"} {
 			err := v.Query(t.Context(), func(row []any) error {
-				all[table] = append(all[table], fmt.Sprintf("%q", row))
+				all[table] = append(all[table], rowText(row))
 				return nil
 			}, "SELECT * FROM "+table)
 			if err != nil {
