@@ -38,7 +38,7 @@ const deliveredAtOnce = 100
 
 // Deliveries calls visit with the reports that a database keeps whole, some at a
 // time, as deliveries of their sources for another store. What is not kept with a
-// report is lacking: its warnings, and which domain an authentic mail was of.
+// report is lacking: the texts of its warnings, and which domain an authentic mail was of.
 // Details are closed when visit returns.
 func Deliveries(ctx context.Context, v *View, config DeliveriesConfig, visit func([]*Delivery) error) error {
 	if config.Source == nil {
@@ -161,10 +161,14 @@ func (d *delivering) heads(ctx context.Context) (some []*stored, err error) {
 		}
 		copy(e.Digest[:], digest)
 		r.header, _ = c.row[1].(int64)
+		codes, _ := c.row[2].(string) // nil of a report that an older version kept
+		for code := range strings.FieldsSeq(codes) {
+			e.Warnings = append(e.Warnings, dmarc.Warning{Code: dmarc.Code(code), Offset: -1})
+		}
 		d.day, d.id = r.day, r.id
 		some = append(some, r)
 		return nil
-	}, fmt.Sprintf(`SELECT day, id, source, kind, org_name, email, domain, report_id, period_begin, period_end, records, messages, pass_messages, digest, header
+	}, fmt.Sprintf(`SELECT day, id, source, kind, org_name, email, domain, report_id, period_begin, period_end, records, messages, pass_messages, digest, header, warnings
 		FROM reports WHERE (day, id) > ($1, $2) AND kept = records%s ORDER BY day, id LIMIT %d`, of, deliveredAtOnce), args...)
 	return some, err
 }

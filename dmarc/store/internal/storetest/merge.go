@@ -52,7 +52,7 @@ func countsOf(s *tally.Snapshot) map[tally.Family]map[string]int64 {
 	all := map[tally.Family]map[string]int64{}
 	for _, f := range []tally.Family{
 		tally.Messages, tally.ClassMessages, tally.AuthenticMessages, tally.SourceMessages, tally.ReporterMessages, tally.AuthenticReporterMessages, tally.Reports,
-		tally.TLSSessions, tally.TLSFailures, tally.Failures,
+		tally.TLSSessions, tally.TLSFailures, tally.Failures, tally.Warnings,
 	} {
 		all[f] = Sums(s, f)
 	}
