@@ -25,10 +25,16 @@ type Replica struct {
 	// Logger may be nil.
 	Logger *slog.Logger
 
-	mu      sync.Mutex // held while sources are exchanged
+	once    sync.Once
+	begun   chan struct{} // is closed when Run knows its sources
+	mu      sync.Mutex    // held while sources are exchanged
 	sources map[string]Source
 	state   sync.Mutex // guards leading
 	leading bool
+}
+
+func (r *Replica) setup() {
+	r.once.Do(func() { r.begun = make(chan struct{}) })
 }
 
 // Leads reports whether the process leads, or is alone.
@@ -41,10 +47,10 @@ func (r *Replica) Leads() bool {
 // Run runs the sources until ctx ends, and beside them what only the leader does:
 // lead, which returns when its context ends.
 func (r *Replica) Run(ctx context.Context, deliver Deliver, sources map[string]Source, lead func(ctx context.Context)) {
-	r.mu.Lock()
+	r.setup()
 	r.sources = sources
 	first := r.wanted()
-	r.mu.Unlock()
+	close(r.begun) // From here on others may exchange them.
 	var group sync.WaitGroup
 	defer group.Wait()
 	group.Go(func() {
@@ -81,8 +87,15 @@ func (r *Replica) set(ctx context.Context, leading bool) {
 	_ = r.Supervisor.Exchange(ctx, r.wanted())
 }
 
-// Exchange makes Run run these sources instead, as Supervisor.Exchange does.
+// Exchange makes Run run these sources instead, as Supervisor.Exchange does: it
+// waits until Run runs.
 func (r *Replica) Exchange(ctx context.Context, sources map[string]Source) error {
+	r.setup()
+	select {
+	case <-r.begun:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sources = sources
