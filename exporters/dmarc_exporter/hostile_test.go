@@ -130,6 +130,7 @@ func hostile(t *testing.T) map[string][]byte {
 		"large-2.eml.gz":      gzipped(t, largeMail),
 		"url-alphabet.eml":    inURLAlphabet(mailed(append([]byte(head+"<!-- ??? ~~~ -->\n"), bytes.Repeat([]byte(record), (17<<20)/len(record))...))),
 		"quoted.eml":          quoted(bytes.Repeat(many, 3)[:min(3*len(many), 23<<20)]),
+		"equals.eml":          quoted(bytes.Repeat([]byte("="), 23<<20)),
 		"uuencoded.eml":       uuencoded(11 << 20),
 		"noise.bin":           noise[:2<<20],
 		"text.eml":            mailed(bytes.Repeat(many, 2)[:min(2*len(many), 16<<20)]),

@@ -245,6 +245,25 @@ func TestLongLines(t *testing.T) {
 	}
 }
 
+// A line that nowhere can be cut cleanly is not decoded at once, and what is
+// around it is all there.
+func TestUnclearLines(t *testing.T) {
+	for _, run := range []string{"=", " ", "= "} {
+		var d Decoder
+		d.Reset(Quoted, []byte("start"+strings.Repeat(run, 1<<20)+"end"))
+		var all []byte
+		for !d.Done() {
+			before := len(all)
+			if all = d.Append(all, 1000); len(all)-before > 1000+mostUnclear {
+				t.Fatalf("%q: %d bytes at once", run, len(all)-before)
+			}
+		}
+		if !bytes.HasPrefix(all, []byte("start")) || !bytes.HasSuffix(all, []byte("end")) {
+			t.Errorf("%q: from %.10q to %.10q", run, all, all[len(all)-10:])
+		}
+	}
+}
+
 // A line of uuencode says how much it holds; one byte of input must not become 45.
 func TestUUBomb(t *testing.T) {
 	b := []byte("begin 644 a\n" + strings.Repeat("M\n", 1<<20))

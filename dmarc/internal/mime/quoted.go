@@ -47,18 +47,28 @@ func decodeQuoted(dst, b []byte) (out, invalid []byte) {
 	return dst, invalid
 }
 
-// cutQuoted returns the start of a line of more than most bytes, without what
-// only its next bytes explain: a sequence, or white space that may end it.
+// mostUnclear is how long a run of white space or of '=' may be that is not cut.
+const mostUnclear = 64 << 10
+
+// cutQuoted returns about most bytes of a longer line, cut where no sequence is
+// nor white space, which may end the line. A run of these without such a place is
+// cut all the same: nothing of a report is lost with it.
 func cutQuoted(b []byte, most int) []byte {
-	n := most
-	for n > 2 && (bytes.IndexByte(b[n-2:n], '=') >= 0 || bytes.IndexByte([]byte(" \t\r"), b[n-1]) >= 0) {
-		n--
+	clean := func(n int) bool {
+		return bytes.IndexByte(b[n-2:n], '=') < 0 && bytes.IndexByte([]byte(" \t\r"), b[n-1]) < 0
 	}
-	if n > 2 {
-		return b[:n]
+	for n := most; n > 2; n-- {
+		if clean(n) {
+			return b[:n]
+		}
 	}
-	line, _, _ := bytes.Cut(b, []byte("\n"))
-	return b[:min(len(line)+1, len(b))]
+	end := min(len(b), most+mostUnclear)
+	for n := max(most, 3); n < end; n++ {
+		if b[n-1] == '\n' || clean(n) {
+			return b[:n]
+		}
+	}
+	return b[:end]
 }
 
 func lineEnd(line []byte) []byte {
