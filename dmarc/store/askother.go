@@ -68,15 +68,8 @@ type KeptFailure struct {
 // AskFailures returns failure reports, the newest first, and how many there are
 // in all. The kind of the question does not matter, nor does its Failing.
 func AskFailures(ctx context.Context, v *View, q ReportQuestion) (failures []KeptFailure, found int64, err error) {
-	var c conditions
-	c.add("r.kind = %s", string(unpack.KindFailure))
-	if q.Domain != "" {
-		c.add("r.domain = %s", folded(q.Domain))
-	}
-	if q.Org != "" {
-		c.add("r.org_name = %s", clean(q.Org))
-	}
-	c.ends(q.Since, q.Until)
+	q.Kind, q.Failing = unpack.KindFailure, false
+	c := q.conditions()
 	if found, err = count(ctx, v, "reports r", &c); err != nil {
 		return nil, 0, err
 	}

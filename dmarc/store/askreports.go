@@ -118,10 +118,8 @@ func (c *cells) info() ReportInfo {
 	return r
 }
 
-// AskReports returns reports, those first whose period ended last, and how many
-// there are in all.
-func AskReports(ctx context.Context, v *View, q ReportQuestion) (reports []ReportInfo, found int64, err error) {
-	var c conditions
+// conditions are those of the reports that are asked for, r.
+func (q *ReportQuestion) conditions() (c conditions) {
 	if q.Kind != "" {
 		c.add("r.kind = %s", string(q.Kind))
 	}
@@ -135,6 +133,13 @@ func AskReports(ctx context.Context, v *View, q ReportQuestion) (reports []Repor
 	if q.Failing {
 		c.add("r.pass_messages < r.messages")
 	}
+	return c
+}
+
+// AskReports returns reports, those first whose period ended last, and how many
+// there are in all.
+func AskReports(ctx context.Context, v *View, q ReportQuestion) (reports []ReportInfo, found int64, err error) {
+	c := q.conditions()
 	if found, err = count(ctx, v, "reports r", &c); err != nil {
 		return nil, 0, err
 	}

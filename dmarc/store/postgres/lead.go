@@ -26,18 +26,14 @@ const leadClass int32 = 0x646d726c
 // apart. Another one takes over at once when the leader ends, and about
 // ten seconds after its machine has vanished.
 func (d Database) Lead(ctx context.Context, lead func(ctx context.Context)) {
-	if d.Schema == "" {
-		d.Schema = DefaultSchema
-	}
-	config := d.Config.ConnConfig.Copy()
-	prepare(config, d.Schema)
-	prepareShared(config)
+	d.Shared = true
+	db := d.database()
 	var conn *pgx.Conn // nil when there is none, which the store tells
 	for ; ctx.Err() == nil; pause(ctx, leadEvery) {
 		if conn == nil || conn.IsClosed() {
-			conn = connect(ctx, config)
+			conn = connect(ctx, db.config)
 		}
-		if conn != nil && mayLead(ctx, conn, lockID(d.Schema)) {
+		if conn != nil && mayLead(ctx, conn, lockID(db.schema)) {
 			leadWith(ctx, conn, lead)
 			release(ctx, conn)
 			conn = nil
