@@ -56,16 +56,13 @@ func writeRow(w io.Writer, l reportjson.Line) error {
 		row = append(row, cells...)
 	}
 	for i := range row {
-		row[i] = cell(row[i])
+		row[i] = wording.Cell(row[i])
 	}
 	out := csv.NewWriter(w)
 	_ = out.Write(row)
 	out.Flush()
 	return out.Error()
 }
-
-// cell makes a text harmless that untrusted input chose.
-func cell(text string) string { return wording.Cell(text) }
 
 // cellsOf returns the columns of the own section of a line.
 func cellsOf(l reportjson.Line) (section, []string) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 func TestCell(t *testing.T) {
@@ -24,7 +25,7 @@ func TestCell(t *testing.T) {
 		{"\x1b[2J", "\uFFFD[2J"},
 		{"a=b", "a=b"},
 	} {
-		if got := cell(tt.text); got != tt.want {
+		if got := wording.Cell(tt.text); got != tt.want {
 			t.Errorf("cell(%q) is %q, want %q", tt.text, got, tt.want)
 		}
 	}

@@ -48,7 +48,7 @@ func (d *digest) page() *page {
 		p.subject = "no reports"
 		p.intro = append(p.intro, "No aggregate reports about this week. If there were any in the weeks before, look whether their mail still arrives.")
 	} else {
-		p.subject = fmt.Sprintf("%s, %s pass", plural(int(d.now.Messages), "message"), percent(d.now.PassMessages, d.now.Messages))
+		p.subject = fmt.Sprintf("%s, %s pass", plural(int(d.now.Messages), "message"), wording.Percent(d.now.PassMessages, d.now.Messages))
 		p.intro = append(p.intro, fmt.Sprintf("%s about %s: %s. Reports about the last days may still be on their way.",
 			plural(int(d.now.Reports), "report"), plural(len(d.domains)+d.more, "domain"), p.subject))
 	}
@@ -77,23 +77,23 @@ func (d *digestDomain) section() pageSection {
 		}
 	} else {
 		s.facts = append(s.facts,
-			fact{name: "Messages", value: grouped(d.now.Messages), detail: change(d.now.Messages, d.before.Messages)},
-			fact{name: "Pass", value: percent(d.now.PassMessages, d.now.Messages), detail: changeOfPass(&d.now, &d.before)},
-			fact{name: "Reports", value: grouped(d.now.Reports), detail: "of " + plural(int(d.now.Reporters), "reporter")})
+			fact{name: "Messages", value: wording.Grouped(d.now.Messages), detail: change(d.now.Messages, d.before.Messages)},
+			fact{name: "Pass", value: wording.Percent(d.now.PassMessages, d.now.Messages), detail: changeOfPass(&d.now, &d.before)},
+			fact{name: "Reports", value: wording.Grouped(d.now.Reports), detail: "of " + plural(int(d.now.Reporters), "reporter")})
 	}
 	if r := d.readiness; r.Reports > 0 {
-		s.facts = append(s.facts, fact{name: "Published", value: cmp.Or(cut(policyLine(&r.Published), mostText), "nothing")},
+		s.facts = append(s.facts, fact{name: "Published", value: cmp.Or(cut(wording.Policy(&r.Published), mostText), "nothing")},
 			verdictFact(r, dmarc.DispositionQuarantine, r.Quarantine), verdictFact(r, dmarc.DispositionReject, r.Reject))
 	}
 	if d.now.Kept < d.now.Records {
-		s.notes = append(s.notes, fmt.Sprintf("Of %s records %s are kept, and senders are known of those only.", grouped(d.now.Records), grouped(d.now.Kept)))
+		s.notes = append(s.notes, fmt.Sprintf("Of %s records %s are kept, and senders are known of those only.", wording.Grouped(d.now.Records), wording.Grouped(d.now.Kept)))
 	}
 	switch {
 	case d.young && d.now.Reports > 0:
 		s.notes = append(s.notes, "These are the first reports about this domain: every sender is new.")
 	case len(d.fresh) > 0:
 		s.tables = append(s.tables, senderTable("Senders that were never seen before:", d.fresh, column{name: "PASS", right: true}, func(g *store.Group) string {
-			return percent(g.PassMessages, g.Messages)
+			return wording.Percent(g.PassMessages, g.Messages)
 		}))
 	}
 	if len(d.failing) > 0 {
@@ -117,7 +117,7 @@ func verdictFact(r *store.Readiness, policy dmarc.Disposition, v store.Verdict) 
 	case r.Parked:
 		f.detail = "nobody sends for this domain"
 	case v == store.VerdictNo && r.Hit > 0:
-		f.detail = fmt.Sprintf("%s of %s would be hit", grouped(r.Hit), plural(int(r.Wanted), "message"))
+		f.detail = fmt.Sprintf("%s of %s would be hit", wording.Grouped(r.Hit), plural(int(r.Wanted), "message"))
 	case v == store.VerdictUnknown:
 		f.detail = "too few reports, or of too few reporters"
 	}
@@ -129,7 +129,7 @@ func senderTable(title string, groups []store.Group, last column, text func(*sto
 	t := pageTable{title: title, columns: []column{{name: "SENDER", least: 12, most: 40}, {name: "MESSAGES", right: true}, last}}
 	for i := range groups[:min(len(groups), digestSenders)] {
 		g := &groups[i]
-		t.rows = append(t.rows, []string{cmp.Or(g.Name, "-"), grouped(g.Messages), text(g)})
+		t.rows = append(t.rows, []string{cmp.Or(g.Name, "-"), wording.Grouped(g.Messages), text(g)})
 	}
 	t.more = moreText(len(groups), digestSenders)
 	return t
@@ -148,7 +148,7 @@ func failingTable(groups []store.Group) pageTable {
 	}
 	for i := range groups[:min(len(groups), digestSenders)] {
 		g := &groups[i]
-		t.rows = append(t.rows, []string{cmp.Or(g.Name, "-"), grouped(g.Messages - g.PassMessages), grouped(g.Messages), wording.WhyFailing(g)})
+		t.rows = append(t.rows, []string{cmp.Or(g.Name, "-"), wording.Grouped(g.Messages - g.PassMessages), wording.Grouped(g.Messages), wording.WhyFailing(g)})
 	}
 	t.more = moreText(len(groups), digestSenders)
 	return t
@@ -161,7 +161,7 @@ func silentTable(silent []silentReporter) pageTable {
 		columns: []column{{name: "REPORTER", least: 12, most: 40}, {name: "LAST REPORT"}, {name: "MESSAGES A WEEK", right: true}},
 	}
 	for _, r := range silent[:min(len(silent), digestReporters)] {
-		t.rows = append(t.rows, []string{cmp.Or(r.name, "-"), dayText(r.last), grouped(r.messages / int64(r.weeks))})
+		t.rows = append(t.rows, []string{cmp.Or(r.name, "-"), dayText(r.last), wording.Grouped(r.messages / int64(r.weeks))})
 	}
 	t.more = moreText(len(silent), digestReporters)
 	return t
@@ -171,7 +171,7 @@ func moreText(n, shown int) string {
 	if n <= shown {
 		return ""
 	}
-	return fmt.Sprintf("and %s more", grouped(int64(n-shown)))
+	return fmt.Sprintf("and %s more", wording.Grouped(int64(n-shown)))
 }
 
 // adviceColumn is the name of the column with sentences.
@@ -181,7 +181,7 @@ const adviceColumn = "WHAT TO DO"
 func refusedSection(refused []store.RefusedInputs) pageSection {
 	t := pageTable{columns: []column{{name: "REASON"}, {name: "INPUTS", right: true}, {name: "LAST"}, {name: adviceColumn}}}
 	for _, r := range refused {
-		t.rows = append(t.rows, []string{cut(string(r.Reason), mostText), grouped(r.Inputs), dayText(r.Last), refusedAdvice(r.Reason)})
+		t.rows = append(t.rows, []string{cut(string(r.Reason), mostText), wording.Grouped(r.Inputs), dayText(r.Last), refusedAdvice(r.Reason)})
 	}
 	return pageSection{
 		title: "Refused inputs", tables: []pageTable{t},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // Export prints what a store keeps, one line for each record, policy and failure
@@ -40,8 +41,8 @@ func Export(ctx context.Context, w io.Writer, engine store.Engine, filter store.
 
 // Describe says how much is in a store that was checked.
 func Describe(c *store.Checked) string {
-	text := fmt.Sprintf("%s counted, %s kept with %s; %s counted, %s in records", plural(int(c.Identities), "report"), grouped(c.Reports), plural(int(c.Records), "record"),
-		plural(int(c.Counted), "message"), grouped(c.Recorded))
+	text := fmt.Sprintf("%s counted, %s kept with %s; %s counted, %s in records", plural(int(c.Identities), "report"), wording.Grouped(c.Reports), plural(int(c.Records), "record"),
+		plural(int(c.Counted), "message"), wording.Grouped(c.Recorded))
 	if c.Recorded < c.Counted {
 		text += " (the others were counted without their records, or those were deleted since)"
 	}

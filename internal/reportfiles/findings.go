@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // findings prints findings for people.
@@ -35,11 +36,11 @@ func (t *findings) add(f finding) error {
 		return t.table.addText("REFUSED  "+clean(f.refused.Error.Message), f.refused.Path)
 	}
 	r := f.report
-	share := percent(r.PassMessages, r.Messages)
+	share := wording.Percent(r.PassMessages, r.Messages)
 	if r.Kind == unpack.KindFailure {
 		share = "-"
 	}
-	err := t.table.add(r.Path, string(r.Kind), r.Org, r.Domain, period(r.Begin, r.End), grouped(r.Records), grouped(r.Messages), share, codes(r.Warnings))
+	err := t.table.add(r.Path, string(r.Kind), r.Org, r.Domain, wording.Period(r.Begin, r.End), wording.Grouped(r.Records), wording.Grouped(r.Messages), share, codes(r.Warnings))
 	for _, d := range r.Deviations {
 		if err == nil {
 			err = t.table.addText(fmt.Sprintf("%s: %s (%s)", clean(d.Path), clean(d.Message), d.Section), "")

@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
@@ -62,9 +60,6 @@ func cutLeft(path string, limit int) string {
 	return "…" + string(runes[len(runes)-limit+1:])
 }
 
-// period shows the days of a report.
-func period(begin, end *time.Time) string { return wording.Period(begin, end) }
-
 // codes shows at most three warnings.
 func codes(list []dmarc.Code) string {
 	const limit = 3
@@ -78,15 +73,6 @@ func codes(list []dmarc.Code) string {
 	}
 	return strings.Join(parts, " ")
 }
-
-// whyFailing says why most messages of a group do not pass.
-func whyFailing(g *store.Group) string { return wording.WhyFailing(g) }
-
-// percent shows a share.
-func percent(part, whole int64) string { return wording.Percent(part, whole) }
-
-// grouped shows a number with its thousands apart.
-func grouped(n int64) string { return wording.Grouped(n) }
 
 // plural shows a number of things.
 func plural(n int, thing string) string { return wording.Plural(int64(n), thing) }

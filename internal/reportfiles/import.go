@@ -14,6 +14,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // ImportConfig configures Import.
@@ -199,7 +200,7 @@ func (i *importer) became() string {
 		}
 	}
 	return fmt.Sprintf("%s counted and kept, %s counted before and kept now, %s with nothing missing, %s not counted",
-		plural(i.counted, "new report"), grouped(int64(i.filled)), grouped(int64(duplicates-i.filled)), grouped(int64(other)))
+		plural(i.counted, "new report"), wording.Grouped(int64(i.filled)), wording.Grouped(int64(duplicates-i.filled)), wording.Grouped(int64(other)))
 }
 
 // lazy is a file that is opened when it is read, and closed at its end.

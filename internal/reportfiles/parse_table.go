@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // newLineTable returns a table for lines, the names of its columns included.
@@ -28,17 +29,17 @@ func newLineTable(w io.Writer, width int) (*table, error) {
 // told in words.
 func rowOf(l reportjson.Line) tableRow {
 	h := l.Head()
-	head := []string{period(&h.Begin, &h.End), cmp.Or(h.Domain, "-"), cmp.Or(h.Org, "-")}
+	head := []string{wording.Period(&h.Begin, &h.End), cmp.Or(h.Domain, "-"), cmp.Or(h.Org, "-")}
 	if h.Begin.IsZero() || h.End.IsZero() {
 		head[0] = "-"
 	}
 	switch l := l.(type) {
 	case *reportjson.Policy:
-		return tableRow{head, "TLS, policy " + cmp.Or(string(l.PolicyType), "unknown") + ": " + plural(int(l.Successful), "session") + " successful, " + grouped(l.Failed) + " failed"}
+		return tableRow{head, "TLS, policy " + cmp.Or(string(l.PolicyType), "unknown") + ": " + plural(int(l.Successful), "session") + " successful, " + wording.Grouped(l.Failed) + " failed"}
 	case *reportjson.Failure:
 		return tableRow{head, "failure of " + cmp.Or(string(l.AuthFailure), "unknown") + " of " + plural(int(l.Incidents), "message") + " from " + cmp.Or(l.SourceIP, "an unknown address")}
 	case *reportjson.Record:
-		return tableRow{cells: append(head, l.SourceIP, grouped(l.Count), string(l.Disposition), string(l.DKIM), string(l.SPF), l.HeaderFrom)}
+		return tableRow{cells: append(head, l.SourceIP, wording.Grouped(l.Count), string(l.Disposition), string(l.DKIM), string(l.SPF), l.HeaderFrom)}
 	}
 	panic("reportfiles: a line of an unknown kind")
 }

@@ -89,7 +89,7 @@ func newReadinessJSON(r *store.Readiness) *readinessJSON {
 func printReadiness(w io.Writer, width int, r *store.Readiness) error {
 	fmt.Fprintln(w, headline(r.Domain, &r.Covered))
 	if r.Reports > 0 {
-		fmt.Fprintf(w, "Published: %s (seen on %s)\n", cmp.Or(clean(policyLine(&r.Published)), "nothing"), dayText(r.On))
+		fmt.Fprintf(w, "Published: %s (seen on %s)\n", cmp.Or(clean(wording.Policy(&r.Published)), "nothing"), dayText(r.On))
 	}
 	fmt.Fprintf(w, "\np=quarantine: %s\np=reject:     %s\n\n", r.Quarantine, r.Reject)
 	for _, reason := range wording.Reasons(r) {
@@ -111,12 +111,12 @@ func printReadiness(w io.Writer, width int, r *store.Readiness) error {
 		if s.Noise {
 			name += " (few)"
 		}
-		rows = append(rows, tableRow{cells: []string{name, string(s.Kind), wording.Problem(s.Problem), grouped(s.Messages), fmt.Sprint(s.Days), grouped(s.Reporters), dayText(s.Last)}})
+		rows = append(rows, tableRow{cells: []string{name, string(s.Kind), wording.Problem(s.Problem), wording.Grouped(s.Messages), fmt.Sprint(s.Days), wording.Grouped(s.Reporters), dayText(s.Last)}})
 	}
 	err := printTable(w, width, rows, column{name: "SENDER", least: 15, most: 40}, column{name: "LOOKS LIKE"}, column{name: "PROBLEM", least: 12, most: 24},
 		column{name: "MESSAGES", right: true}, column{name: "DAYS", right: true}, column{name: "REPORTERS", right: true}, column{name: "LAST", wide: true})
 	if more := len(r.Senders) - min(len(shown), mostShown); err == nil && more > 0 {
-		_, err = fmt.Fprintf(w, "and %s more\n", grouped(int64(more)))
+		_, err = fmt.Fprintf(w, "and %s more\n", wording.Grouped(int64(more)))
 	}
 	fixes := slices.DeleteFunc(slices.Clone(shown), func(s store.ReadinessSender) bool { return s.Kind == store.KindSpoofing || s.Noise })
 	if err != nil || len(fixes) == 0 {
@@ -129,7 +129,7 @@ func printReadiness(w io.Writer, width int, r *store.Readiness) error {
 		if len(s.Sources) > 0 && s.Sources[0] != s.Name {
 			from = " (" + strings.Join(s.Sources, ", ")
 			if more := s.SourceCount - len(s.Sources); more > 0 {
-				from += fmt.Sprintf(" and %s more", grouped(int64(more)))
+				from += fmt.Sprintf(" and %s more", wording.Grouped(int64(more)))
 			}
 			from += ")"
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // Report prints the answer to a question.
@@ -170,7 +171,7 @@ func writeGroups(w io.Writer, q *store.Question, a *store.Answer) error {
 			row = append(row, number(g.Classes[class]))
 		}
 		for j := range row {
-			row[j] = cell(row[j])
+			row[j] = wording.Cell(row[j])
 		}
 		_ = out.Write(row)
 	}
@@ -185,7 +186,7 @@ func printAnswer(w io.Writer, width int, q *store.Question, a *store.Answer) err
 	}
 	recorded := !slices.Contains([]store.By{store.ByDay, store.ByReporter, store.ByDomain}, q.By)
 	if recorded && a.Kept < a.Records {
-		fmt.Fprintf(w, "Of %s records %s are kept, and only those are counted below.\n", grouped(a.Records), grouped(a.Kept))
+		fmt.Fprintf(w, "Of %s records %s are kept, and only those are counted below.\n", wording.Grouped(a.Records), wording.Grouped(a.Kept))
 	}
 	if len(a.Groups) == 0 {
 		if a.Reports > 0 && q.Failing {
@@ -202,7 +203,7 @@ func printAnswer(w io.Writer, width int, q *store.Question, a *store.Answer) err
 		return err
 	}
 	if a.More > 0 {
-		fmt.Fprintf(w, "and %s more with %s\n", grouped(a.More), plural(int(a.MoreMessages), "message"))
+		fmt.Fprintf(w, "and %s more with %s\n", wording.Grouped(a.More), plural(int(a.MoreMessages), "message"))
 	}
 	return nil
 }
@@ -218,7 +219,7 @@ func headline(domain string, c *store.Covered) string {
 		days += " to " + last
 	}
 	return fmt.Sprintf("%s, %s: %s of %s; %s, %s pass", domain, days, plural(int(c.Reports), "report"), plural(int(c.Reporters), "reporter"),
-		plural(int(c.Messages), "message"), percent(c.PassMessages, c.Messages))
+		plural(int(c.Messages), "message"), wording.Percent(c.PassMessages, c.Messages))
 }
 
 // shown is a column of an answer, and what is in it.
@@ -230,10 +231,10 @@ type shown struct {
 // answerColumns returns the columns for a question, and what makes a row of a group.
 func answerColumns(q *store.Question) (columns []column, row func(*store.Group) []string) {
 	number := func(name string, of func(*store.Group) int64) shown {
-		return shown{column{name: name, right: true}, func(g *store.Group) string { return grouped(of(g)) }}
+		return shown{column{name: name, right: true}, func(g *store.Group) string { return wording.Grouped(of(g)) }}
 	}
 	share := func(name string, of func(*store.Group) int64) shown {
-		return shown{column{name: name, right: true}, func(g *store.Group) string { return percent(of(g), g.Messages) }}
+		return shown{column{name: name, right: true}, func(g *store.Group) string { return wording.Percent(of(g), g.Messages) }}
 	}
 	name := shown{column{name: strings.ToUpper(string(q.By)), least: 12, most: 60}, func(g *store.Group) string { return cmp.Or(g.Name, "-") }}
 	messages := number("MESSAGES", func(g *store.Group) int64 { return g.Messages })
@@ -244,7 +245,7 @@ func answerColumns(q *store.Question) (columns []column, row func(*store.Group) 
 	reporters := number("REPORTERS", func(g *store.Group) int64 { return g.Reporters })
 	first := shown{column{name: "FIRST", wide: true}, func(g *store.Group) string { return dayText(g.First) }}
 	last := shown{column{name: "LAST"}, func(g *store.Group) string { return dayText(g.Last) }}
-	why := shown{column{name: "WHY", least: 12, most: 24}, func(g *store.Group) string { return whyFailing(g) }}
+	why := shown{column{name: "WHY", least: 12, most: 24}, func(g *store.Group) string { return wording.WhyFailing(g) }}
 	passed := shown{column{name: "PASSED FOR", least: 10, most: 40}, func(g *store.Group) string { return strings.Join(g.Passed, " ") }}
 	var all []shown
 	switch q.By {

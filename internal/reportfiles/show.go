@@ -88,7 +88,7 @@ func (s *shower) begin(l reportjson.Line) error {
 	}
 	switch l := l.(type) {
 	case *reportjson.Record:
-		facts = append(facts, [2]string{"Policy", policyLine(&l.Policy)}, [2]string{"Contact", l.ExtraContactInfo}, [2]string{"Generator", l.Generator}, [2]string{"Errors", strings.Join(l.Errors, "; ")})
+		facts = append(facts, [2]string{"Policy", wording.Policy(&l.Policy)}, [2]string{"Contact", l.ExtraContactInfo}, [2]string{"Generator", l.Generator}, [2]string{"Errors", strings.Join(l.Errors, "; ")})
 		s.columns = []column{
 			{name: "SOURCE", least: 15, most: 39},
 			{name: "SENDER", wide: true, least: 10, most: 24},
@@ -105,7 +105,7 @@ func (s *shower) begin(l reportjson.Line) error {
 		}
 	case *reportjson.Failure:
 		facts = append(facts, [2]string{"Failure", string(l.AuthFailure)}, [2]string{"Delivery", string(l.DeliveryResult)}, [2]string{"Source", l.SourceIP},
-			[2]string{"Incidents", grouped(l.Incidents)}, [2]string{"Mail from", l.MailFrom}, [2]string{"From", l.EvidenceHeaderFrom},
+			[2]string{"Incidents", wording.Grouped(l.Incidents)}, [2]string{"Mail from", l.MailFrom}, [2]string{"From", l.EvidenceHeaderFrom},
 			[2]string{"DKIM", strings.Trim(l.DKIMSelector+"._domainkey."+l.DKIMDomain, ".")}, [2]string{"Reporting MTA", l.ReportingMTA})
 		s.columns = nil
 	}
@@ -141,9 +141,6 @@ func bracketed(email string) string {
 	return "<" + email + ">"
 }
 
-// policyLine shows a policy as its record in DNS does.
-func policyLine(p *reportjson.PublishedPolicy) string { return wording.Policy(p) }
-
 // recordRow shows a record.
 func recordRow(l *reportjson.Record) tableRow {
 	var results []string
@@ -161,16 +158,16 @@ func recordRow(l *reportjson.Record) tableRow {
 		results = append(results, "reason="+strings.TrimSpace(r.Type+" "+r.Comment))
 	}
 	return tableRow{cells: []string{
-		l.SourceIP, cmp.Or(l.Sender, l.ASName), grouped(l.Count), cmp.Or(string(l.Disposition), "-"), cmp.Or(string(l.DKIM), "-"), cmp.Or(string(l.SPF), "-"),
+		l.SourceIP, cmp.Or(l.Sender, l.ASName), wording.Grouped(l.Count), cmp.Or(string(l.Disposition), "-"), cmp.Or(string(l.DKIM), "-"), cmp.Or(string(l.SPF), "-"),
 		l.HeaderFrom, strings.Join(results, "; "),
 	}}
 }
 
 // policyRows shows a policy, and how sessions failed.
 func policyRows(l *reportjson.Policy) []tableRow {
-	rows := []tableRow{{cells: []string{l.Domain, string(l.PolicyType), grouped(l.Successful + l.Failed), grouped(l.Failed), ""}}}
+	rows := []tableRow{{cells: []string{l.Domain, string(l.PolicyType), wording.Grouped(l.Successful + l.Failed), wording.Grouped(l.Failed), ""}}}
 	for _, d := range l.Details {
-		rows = append(rows, tableRow{cells: []string{"", "", "", grouped(d.Failed), strings.Join([]string{string(d.ResultType), d.ReceivingMXHostname, d.ReasonCode}, " ")}})
+		rows = append(rows, tableRow{cells: []string{"", "", "", wording.Grouped(d.Failed), strings.Join([]string{string(d.ResultType), d.ReceivingMXHostname, d.ReasonCode}, " ")}})
 	}
 	return rows
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // BackupStore copies a state file, and prints what is in the copy.
@@ -52,7 +53,7 @@ func CopyStore(ctx context.Context, s Streams, from, to Place) error {
 		return fmt.Errorf("%s cannot be made of another store", to.Name)
 	}
 	progress := newProgress(s.Err)
-	checked, err := store.Copy(ctx, from.Engine, maker, func(rows int64) { progress.show(grouped(rows) + " rows copied") })
+	checked, err := store.Copy(ctx, from.Engine, maker, func(rows int64) { progress.show(wording.Grouped(rows) + " rows copied") })
 	progress.clear()
 	if err == nil {
 		_, err = fmt.Fprintf(s.Out, "%s is a whole copy of %s: %s\n", to.Name, from.Name, Describe(checked))

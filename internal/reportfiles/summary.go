@@ -11,6 +11,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
 // summary counts findings.
@@ -73,15 +74,15 @@ func (m shares) add(name string, one share) {
 
 // String is the last line of what check prints.
 func (s *summary) String() string {
-	text := fmt.Sprintf("%s, %s refused", plural(s.reports, "report"), grouped(int64(s.refused)))
+	text := fmt.Sprintf("%s, %s refused", plural(s.reports, "report"), wording.Grouped(int64(s.refused)))
 	if s.warned > 0 {
-		text += fmt.Sprintf(", %s with warnings", grouped(int64(s.warned)))
+		text += fmt.Sprintf(", %s with warnings", wording.Grouped(int64(s.warned)))
 	}
 	if s.deviating > 0 {
-		text += fmt.Sprintf(", %s against %s", grouped(int64(s.deviating)), s.standard)
+		text += fmt.Sprintf(", %s against %s", wording.Grouped(int64(s.deviating)), s.standard)
 	}
 	if s.messages > 0 {
-		text += fmt.Sprintf("; %s, %s pass", plural(int(s.messages), "message"), percent(s.pass, s.messages))
+		text += fmt.Sprintf("; %s, %s pass", plural(int(s.messages), "message"), wording.Percent(s.pass, s.messages))
 	}
 	return text
 }
@@ -113,10 +114,10 @@ func (m shares) print(w io.Writer, width int, name string) error {
 	})
 	var rows []tableRow
 	for _, n := range names[:min(len(names), topNames)] {
-		rows = append(rows, tableRow{cells: []string{cmp.Or(n, "-"), grouped(int64(m[n].reports)), grouped(m[n].messages), percent(m[n].pass, m[n].messages)}})
+		rows = append(rows, tableRow{cells: []string{cmp.Or(n, "-"), wording.Grouped(int64(m[n].reports)), wording.Grouped(m[n].messages), wording.Percent(m[n].pass, m[n].messages)}})
 	}
 	if more := len(names) - topNames; more > 0 {
-		rows = append(rows, tableRow{text: fmt.Sprintf("and %s more", grouped(int64(more)))})
+		rows = append(rows, tableRow{text: fmt.Sprintf("and %s more", wording.Grouped(int64(more)))})
 	}
 	return printTable(w, width, rows, column{name: name, least: 12, most: 48},
 		column{name: "REPORTS", right: true}, column{name: "MESSAGES", right: true}, column{name: "PASS", right: true})
@@ -129,7 +130,7 @@ func (s *summary) printReasons(w io.Writer, width int) error {
 	})
 	var rows []tableRow
 	for _, reason := range reasons {
-		rows = append(rows, tableRow{cells: []string{reason, grouped(int64(s.reasons[reason]))}})
+		rows = append(rows, tableRow{cells: []string{reason, wording.Grouped(int64(s.reasons[reason]))}})
 	}
 	return printTable(w, width, rows, column{name: "REFUSED"}, column{name: "FILES", right: true})
 }
