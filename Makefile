@@ -154,6 +154,10 @@ release: go ## Build reproducible archives, SBOMs and sha256sums.txt into releas
 images: release ## Build the release's images without an engine: OCI archives and images.txt; PUSH=1 pushes them.
 	$(GO) -C internal/tools run ./images -release '$(CURDIR)/release' $(if $(REPOSITORY),-repository '$(REPOSITORY)') $(if $(PUSH),-push)
 
+.PHONY: pin
+pin: go ## Write the digests behind the tags of other projects' images, as their registries say them now.
+	$(GO) -C internal/tools run ./digests
+
 .PHONY: packages
 packages: release ## Build the release's deb and rpm packages.
 	$(GO) -C internal/tools run ./packages -root '$(CURDIR)' -release '$(CURDIR)/release'
