@@ -1,7 +1,6 @@
 package dmarc
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -72,7 +71,7 @@ var errOrder = errors.New("encode report: Header, Record and Close are called ou
 
 // NewEncoder returns an Encoder that writes to w. It buffers: Close writes the rest.
 func NewEncoder(w io.Writer) *Encoder {
-	return &Encoder{x: xmlWriter{w: bufio.NewWriterSize(w, 64<<10)}}
+	return &Encoder{x: xmlWriter{w: w}}
 }
 
 // check returns the first demand that the rules in f find broken.
@@ -146,7 +145,7 @@ func (e *Encoder) record(rec *Record) {
 
 // Flush writes what is buffered.
 func (e *Encoder) Flush() error {
-	e.x.note(e.x.w.Flush())
+	e.x.flush()
 	return e.x.err
 }
 
@@ -161,6 +160,6 @@ func (e *Encoder) Close() error {
 	e.state = encoderClosed
 	e.x.close("feedback")
 	e.x.raw("\n")
-	e.x.note(e.x.w.Flush())
+	e.x.flush()
 	return e.x.err
 }

@@ -1,31 +1,35 @@
 package dmarc
 
 import (
-	"bufio"
 	"fmt"
+	"io"
 	"net/netip"
 	"strconv"
 )
 
 // xmlWriter writes elements. The first error of the writer stays.
 type xmlWriter struct {
-	w       *bufio.Writer
-	indent  string
-	depth   int
-	scratch []byte
-	err     error
+	w      io.Writer
+	buf    []byte
+	indent string
+	depth  int
+	err    error
 }
 
-func (x *xmlWriter) note(err error) {
-	if x.err == nil && err != nil {
-		x.err = fmt.Errorf("encode report: %w", err)
+// buffered is how many bytes are kept before they are written.
+const buffered = 64 << 10
+
+// flush writes what is kept.
+func (x *xmlWriter) flush() {
+	if x.err == nil && len(x.buf) > 0 {
+		if _, err := x.w.Write(x.buf); err != nil {
+			x.err = fmt.Errorf("encode report: %w", err)
+		}
 	}
+	x.buf = x.buf[:0]
 }
 
-func (x *xmlWriter) raw(s string) {
-	_, err := x.w.WriteString(s)
-	x.note(err)
-}
+func (x *xmlWriter) raw(s string) { x.buf = append(x.buf, s...) }
 
 // line starts a line, if the report has lines.
 func (x *xmlWriter) line() {
@@ -38,37 +42,35 @@ func (x *xmlWriter) line() {
 	}
 }
 
+// start writes the tag that opens an element, end the one that closes it.
+func (x *xmlWriter) start(name string) {
+	x.buf = append(append(append(x.buf, '<'), name...), '>')
+}
+
+func (x *xmlWriter) end(name string) {
+	x.buf = append(append(append(x.buf, '<', '/'), name...), '>')
+	if len(x.buf) >= buffered {
+		x.flush()
+	}
+}
+
 func (x *xmlWriter) open(name string) {
 	x.line()
-	x.raw("<")
-	x.raw(name)
-	x.raw(">")
+	x.start(name)
 	x.depth++
 }
 
 func (x *xmlWriter) close(name string) {
 	x.depth--
 	x.line()
-	x.raw("</")
-	x.raw(name)
-	x.raw(">")
-}
-
-func (x *xmlWriter) element(name string, text []byte) {
-	x.line()
-	x.raw("<")
-	x.raw(name)
-	x.raw(">")
-	_, err := x.w.Write(text)
-	x.note(err)
-	x.raw("</")
-	x.raw(name)
-	x.raw(">")
+	x.end(name)
 }
 
 func (x *xmlWriter) leaf(name, text string) {
-	x.scratch = appendEscaped(x.scratch[:0], text)
-	x.element(name, x.scratch)
+	x.line()
+	x.start(name)
+	x.buf = appendEscaped(x.buf, text)
+	x.end(name)
 }
 
 func (x *xmlWriter) optional(name, text string) {
@@ -78,34 +80,44 @@ func (x *xmlWriter) optional(name, text string) {
 }
 
 func (x *xmlWriter) number(name string, n int64) {
-	x.scratch = strconv.AppendInt(x.scratch[:0], n, 10)
-	x.element(name, x.scratch)
+	x.line()
+	x.start(name)
+	x.buf = strconv.AppendInt(x.buf, n, 10)
+	x.end(name)
 }
 
 func (x *xmlWriter) address(name string, a netip.Addr) {
-	x.scratch = a.Unmap().WithZone("").AppendTo(x.scratch[:0])
-	x.element(name, x.scratch)
+	x.line()
+	x.start(name)
+	x.buf = a.Unmap().WithZone("").AppendTo(x.buf)
+	x.end(name)
 }
 
 // appendEscaped escapes markup, and the white space that parsers normalise.
 func appendEscaped(b []byte, s string) []byte {
+	from := 0
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; c {
+		var reference string
+		switch s[i] {
 		case '&':
-			b = append(b, "&amp;"...)
+			reference = "&amp;"
 		case '<':
-			b = append(b, "&lt;"...)
+			reference = "&lt;"
 		case '>':
-			b = append(b, "&gt;"...)
-		case '\t', '\n', '\r':
-			b = append(b, "&#"...)
-			b = strconv.AppendInt(b, int64(c), 10)
-			b = append(b, ';')
+			reference = "&gt;"
+		case '\t':
+			reference = "&#9;"
+		case '\n':
+			reference = "&#10;"
+		case '\r':
+			reference = "&#13;"
 		default:
-			b = append(b, c)
+			continue
 		}
+		b = append(append(b, s[from:i]...), reference...)
+		from = i + 1
 	}
-	return b
+	return append(b, s[from:]...)
 }
 
 func (x *xmlWriter) metadata(m *Metadata) {
