@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -86,13 +87,10 @@ func TestBackfill(t *testing.T) {
 		}
 	}
 	end := sampleLast.AddDate(0, 0, 1)
-	for _, expression := range []string{
-		`sum(dmarc_messages_total)`, `sum(dmarc_messages_total) - sum(dmarc_messages_total offset 1d)`, `sum(dmarc_window_messages)`, `count(dmarc_policy_published_info)`,
-		`sum(dmarc_messages_by_source_total)`, `sum(dmarc_messages_by_class_total)`, `sum(dmarc_reporter_messages_total)`, `sum(dmarc_reports_total)`,
-		`sum(dmarc_tls_sessions_total)`, `sum(dmarc_failure_reports_total)`, `max(dmarc_report_last_end_timestamp_seconds)`, `sum(dmarc_compliant_messages_total)`,
-	} {
-		if got := query(t, address, expression, end); got <= 0 {
-			t.Errorf("%s is %v", expression, got)
+	arrival := []string{"Refused, by reason", "Duplicates and conflicts", "Authentication of report mails"}
+	for _, panel := range reportPanels(t) {
+		if got := ask(t, address, panel.expr, end.Add(-12*time.Hour)); (len(got) == 0) != slices.Contains(arrival, panel.title) {
+			t.Errorf("the panel %q has %d series in the past: %s", panel.title, len(got), panel.expr)
 		}
 	}
 	if got, want := query(t, address, `sum(dmarc_messages_total)`, end), messagesBetween(t, sampleFirst.AddDate(0, 0, -5), end); math.Abs(got-want) > 0.001 {
@@ -163,8 +161,62 @@ var samplePeriods = func() func(t *testing.T) []samplePeriod {
 	}
 }()
 
+// reportPanel is what a panel of the reports dashboard asks for.
+type reportPanel struct{ title, expr string }
+
+// reportPanels are the panels that counts fill, with all values of the variables.
+func reportPanels(t *testing.T) []reportPanel {
+	t.Helper()
+	text, err := os.ReadFile("../../dashboards/dmarc-reports.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type panel struct {
+		Title   string
+		Targets []struct{ Expr string }
+		Panels  []json.RawMessage
+	}
+	var all []reportPanel
+	variables := strings.NewReplacer("$cluster", ".*", "$job", ".+", "$instance", ".+", "$domain", ".+",
+		"$__rate_interval", "1h", "$__interval", "1d", "$__range", "7d")
+	var walk func(panels []json.RawMessage)
+	walk = func(panels []json.RawMessage) {
+		for _, raw := range panels {
+			var p panel
+			if err := json.Unmarshal(raw, &p); err != nil {
+				t.Fatal(err)
+			}
+			for _, target := range p.Targets {
+				if target.Expr != "" {
+					all = append(all, reportPanel{p.Title, variables.Replace(target.Expr)})
+				}
+			}
+			walk(p.Panels)
+		}
+	}
+	var dashboard struct{ Panels []json.RawMessage }
+	if err := json.Unmarshal(text, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	walk(dashboard.Panels)
+	if len(all) < 30 {
+		t.Fatalf("%d expressions in the reports dashboard, want more", len(all))
+	}
+	return all
+}
+
 // query asks Prometheus for one number at one time.
 func query(t *testing.T, address, expression string, at time.Time) float64 {
+	t.Helper()
+	got := ask(t, address, expression, at)
+	if len(got) != 1 {
+		t.Fatalf("%s at %s: %d results, want 1", expression, at, len(got))
+	}
+	return got[0]
+}
+
+// ask asks Prometheus for numbers at one time.
+func ask(t *testing.T, address, expression string, at time.Time) []float64 {
 	t.Helper()
 	resp, err := http.Get("http://" + address + "/api/v1/query?" + url.Values{
 		"query": {expression}, "time": {fmt.Sprint(at.Unix())},
@@ -174,23 +226,23 @@ func query(t *testing.T, address, expression string, at time.Time) float64 {
 	}
 	defer resp.Body.Close()
 	var answer struct {
-		Data struct {
+		Error string
+		Data  struct {
 			Result []struct {
 				Value [2]any `json:"value"`
 			} `json:"result"`
 		} `json:"data"`
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		t.Fatal(err)
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Error != "" {
+		t.Fatalf("%s: %s, %v", expression, answer.Error, err)
 	}
-	if len(answer.Data.Result) != 1 {
-		t.Fatalf("%s at %s: %d results, want 1", expression, at, len(answer.Data.Result))
+	values := make([]float64, len(answer.Data.Result))
+	for i, r := range answer.Data.Result {
+		if _, err := fmt.Sscan(fmt.Sprint(r.Value[1]), &values[i]); err != nil {
+			t.Fatal(err)
+		}
 	}
-	var value float64
-	if _, err := fmt.Sscan(fmt.Sprint(answer.Data.Result[0].Value[1]), &value); err != nil {
-		t.Fatal(err)
-	}
-	return value
+	return values
 }
 
 // TestBackfillSettled leaves out days that are not over for long enough.

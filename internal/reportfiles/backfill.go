@@ -45,7 +45,8 @@ var backfilled = []string{
 	"dmarc_compliant_messages_total", "dmarc_failure_reports_total", "dmarc_messages_by_class_total",
 	"dmarc_messages_by_source_total", "dmarc_messages_total", "dmarc_report_warnings_total",
 	"dmarc_reporter_messages_total", "dmarc_reports_total", "dmarc_tls_failures_total", "dmarc_tls_sessions_total",
-	"dmarc_policy_published_info", "dmarc_report_last_end_timestamp_seconds", "dmarc_window_messages",
+	"dmarc_policy_published_info", "dmarc_report_last_end_timestamp_seconds", "dmarc_reporter_last_end_timestamp_seconds",
+	"dmarc_window_messages",
 }
 
 const daySeconds = 24 * 60 * 60
