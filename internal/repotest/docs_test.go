@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -132,5 +133,44 @@ func TestBinaries(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
 			t.Errorf(".promu.yml builds %s, which is not there", m[1])
 		}
+	}
+}
+
+// TestCommandsAreMarked wants a mark in front of each block of commands in the
+// documents: the test that holds what it does, or why it is an illustration.
+// Commands of our exporters alone are parsed by their own tests, and those of
+// the runbooks by the demo's.
+func TestCommandsAreMarked(t *testing.T) {
+	block := regexp.MustCompile("(?m)^( *)(?:<!-- (.*) -->\n *)?```sh\n((?s:.*?))^ *```")
+	command := regexp.MustCompile(`^(?:\$ )?(?:\w+_exporter|-|$)`)
+	tests := map[string]bool{}
+	for _, f := range repo(t, "_test.go") {
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(f.text, -1) {
+			tests[m[1]] = true
+		}
+	}
+	found := 0
+	for _, f := range repo(t, ".md") {
+		if strings.HasPrefix(f.name, "docs/runbooks/") || strings.Contains(f.name, "testdata/") {
+			continue
+		}
+		for _, m := range block.FindAllStringSubmatch(f.text, -1) {
+			mark, lines := m[2], strings.Split(strings.TrimSpace(m[3]), "\n")
+			name, tested := strings.CutPrefix(mark, "tested by ")
+			reason, illustration := strings.CutPrefix(mark, "illustration: ")
+			switch {
+			case tested && !tests[name]:
+				t.Errorf("%s: there is no %s, which should test %q", f.name, name, lines[0])
+			case illustration && reason == "", mark != "" && !tested && !illustration:
+				t.Errorf("%s: the mark %q of %q is none", f.name, mark, lines[0])
+			case mark != "":
+				found++
+			case !strings.HasPrefix(strings.TrimSpace(lines[0]), "$ ") && slices.ContainsFunc(lines, func(line string) bool { return !command.MatchString(strings.TrimSpace(line)) }):
+				t.Errorf("%s: no mark in front of %q: <!-- tested by TestX --> or <!-- illustration: why -->", f.name, lines[0])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("%d marks, want more", found)
 	}
 }
