@@ -26,6 +26,12 @@ const name = "postgres_queries_exporter"
 //go:embed postgres-queries.yaml
 var dmarcPack []byte
 
+// upstreamSettings says what becomes of the flags and variables of
+// postgres_exporter.
+//
+//go:embed upstream.tsv
+var upstreamSettings string
+
 // flags are the flags of this binary. Names and variables of the environment
 // are those of postgres_exporter where it has them.
 type flags struct {
@@ -77,23 +83,12 @@ func newApp() (*kingpin.Application, *flags) {
 	}
 	app.Flag("collector.stat_statements.limit", "Maximum number of statements of pg_stat_statements to expose.").Default("50").IntVar(&f.statements)
 	app.Flag("collector.stat_user_tables.limit", "Maximum number of tables of a database to expose, the largest ones.").Default("2000").IntVar(&f.tables)
-	for old := range formerCollectors {
-		app.Flag("collector."+old, "Part of another collector here.").Hidden().Bool()
-	}
-	app.Flag("collection-timeout", "The timeout of the scrape is used.").Hidden().Duration()
-
+	f.AddSettings(app, upstreamSettings)
 	app.Command("serve", "Serve metrics.").Default()
 	check := app.Command("check", "Check the configuration and query files. With --connect, also run the queries on the server of the data source, read-only.")
 	check.Arg("file", "Query files: paths or patterns. Without any, those of --extend.query-path.").StringsVar(&f.checkFiles)
 	check.Flag("connect", "Run the queries once on the first data source and print the results.").BoolVar(&f.checkConnect)
 	return app, f
-}
-
-// formerCollectors are collectors of postgres_exporter whose metrics another
-// collector has here. Their flags are accepted and do nothing.
-var formerCollectors = map[string]string{
-	"database_wraparound": "database", "long_running_transactions": "server", "postmaster": "server",
-	"replication": "server", "stat_checkpointer": "stat_bgwriter", "statio_user_tables": "stat_user_tables",
 }
 
 func run(args []string, stdout, stderr io.Writer) int {

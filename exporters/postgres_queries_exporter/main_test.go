@@ -5,8 +5,10 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/alecthomas/kingpin/v2"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -19,6 +21,16 @@ func TestMain(m *testing.M) {
 func TestFlagsDoc(t *testing.T) {
 	app, _ := newApp()
 	exportertest.FlagsDoc(t, app, "../../docs/flags/"+name+".md")
+	exportertest.SettingsDoc(t, upstreamSettings, "postgres_exporter", name, "../../docs/upstream/postgres_exporter.md")
+}
+
+// TestUpstreamSettings holds that no flag or variable of postgres_exporter is
+// ignored in silence.
+func TestUpstreamSettings(t *testing.T) {
+	exportertest.Settings(t, upstreamSettings, func() (*kingpin.Application, *exporter.Flags) {
+		app, f := newApp()
+		return app, f.Flags
+	})
 }
 
 // TestServer runs everything that needs a real PostgreSQL against one.

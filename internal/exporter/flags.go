@@ -26,6 +26,8 @@ type Flags struct {
 	path  string
 	// recent has what the loggers wrote last, from warnings on.
 	recent *recent
+	// ignored are settings of the established exporter that do nothing here.
+	ignored []ignored
 
 	scrapeTimeout time.Duration
 	scrapeOffset  time.Duration

@@ -47,6 +47,7 @@ func Serve(ctx context.Context, f *Flags, o Options) error {
 	defer func() { stop(); <-hup }()
 
 	log.Info("starting", "name", o.Name, "version", buildVersion())
+	f.WarnIgnored(log)
 	servers, served, err := listenAll(context.WithoutCancel(ctx), handler, f, &o, log)
 	if err != nil {
 		return err
