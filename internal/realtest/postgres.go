@@ -2,7 +2,9 @@ package realtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -25,6 +27,8 @@ type PostgresServer struct {
 	Host string
 	Port int
 	Dir  string // of the Unix socket
+
+	user *syscall.Credential // that it runs as, nil for that of the test
 }
 
 // Postgres starts a PostgreSQL that lives as long as the test. The settings are
@@ -32,39 +36,63 @@ type PostgresServer struct {
 // each subtest a database of its own.
 func Postgres(t testing.TB, settings ...string) *PostgresServer {
 	t.Helper()
-	return startPostgres(t, func(string) error { return nil }, settings...)
+	return startPostgres(t, Need(t, "initdb", "postgres"), "", func(string) error { return nil }, settings...)
 }
 
 // PostgresStandby starts a PostgreSQL in recovery that waits for a primary, which
 // it does not have.
 func PostgresStandby(t testing.TB) *PostgresServer {
 	t.Helper()
-	return startPostgres(t, func(data string) error {
-		return os.WriteFile(filepath.Join(data, "standby.signal"), nil, 0o644)
-	})
+	return startPostgres(t, Need(t, "initdb", "postgres"), "", waitForPrimary)
 }
 
-// startPostgres starts a PostgreSQL whose new data directory prepare has changed.
-func startPostgres(t testing.TB, prepare func(data string) error, settings ...string) *PostgresServer {
+// PostgresReplica starts a primary with settings, and a standby that uses its
+// slot "standby". The programs are those of the folder bin, or the installed ones
+// if it is empty.
+func PostgresReplica(t testing.TB, bin string, settings ...string) (primary, standby *PostgresServer) {
 	t.Helper()
-	programs := Need(t, "initdb", "postgres")
+	programs := map[string]string{"initdb": filepath.Join(bin, "initdb"), "postgres": filepath.Join(bin, "postgres")}
+	if bin == "" {
+		programs = Need(t, "initdb", "postgres")
+	}
+	empty := filepath.Join(socketDir(t), "data")
+	primary = startPostgres(t, programs, "", func(data string) error {
+		return os.CopyFS(empty, os.DirFS(data)) // before it has ever run
+	}, settings...)
+	primary.SQL(t, "postgres", "SELECT pg_create_physical_replication_slot('standby', true)")
+	standby = startPostgres(t, programs, empty, waitForPrimary, append(settings, "primary_slot_name=standby", fmt.Sprintf("primary_conninfo=host=%s port=%d user=postgres password=%s application_name=standby", primary.Host, primary.Port, PostgresPassword))...)
+	return primary, standby
+}
+
+// waitForPrimary makes a standby of a data directory.
+func waitForPrimary(data string) error {
+	return os.WriteFile(filepath.Join(data, "standby.signal"), nil, 0o644)
+}
+
+// startPostgres starts a PostgreSQL whose data directory is new, or a copy of from
+// if that is not empty, and was changed by prepare.
+func startPostgres(t testing.TB, programs map[string]string, from string, prepare func(data string) error, settings ...string) *PostgresServer {
+	t.Helper()
 	dir := socketDir(t)
 	s := &PostgresServer{Host: "127.0.0.1", Port: FreePort(t), Dir: dir}
 	data, password := filepath.Join(dir, "data"), filepath.Join(dir, "password")
 	if err := os.WriteFile(password, []byte(PostgresPassword), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	user := Unprivileged(t, dir)
+	s.user = Unprivileged(t, dir)
 	command := func(name string, args ...string) *exec.Cmd {
 		cmd := exec.Command(programs[name], args...)
 		cmd.Dir = dir
 		cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=" + os.Getenv("PATH")}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user}
 		return cmd
 	}
-	initdb := command("initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--no-locale", "-N",
-		"--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile="+password)
-	if out, err := initdb.CombinedOutput(); err != nil {
+	if from != "" {
+		if err := s.copyData(data, from); err != nil {
+			t.Fatal(err)
+		}
+	} else if out, err := command("initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--no-locale", "-N",
+		"--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile="+password).CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	if err := prepare(data); err != nil {
@@ -75,7 +103,7 @@ func startPostgres(t testing.TB, prepare func(data string) error, settings ...st
 		args = append(args, "-c", setting)
 	}
 	s.Process = Start(t, command("postgres", args...))
-	t.Cleanup(s.shutdown)
+	t.Cleanup(s.Shutdown)
 	s.WaitFor(t, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -86,6 +114,26 @@ func startPostgres(t testing.TB, prepare func(data string) error, settings ...st
 		return conn.Close(ctx)
 	})
 	return s
+}
+
+// copyData makes a copy of a data directory that belongs to the user the server
+// runs as.
+func (s *PostgresServer) copyData(data, from string) error {
+	if err := os.CopyFS(data, os.DirFS(from)); err != nil {
+		return err
+	}
+	return filepath.WalkDir(data, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			err = os.Chmod(path, 0o700)
+		}
+		if s.user != nil {
+			err = errors.Join(err, os.Chown(path, int(s.user.Uid), int(s.user.Gid)))
+		}
+		return err
+	})
 }
 
 // socketDir returns a directory for a server: its path is short enough for a
@@ -104,8 +152,9 @@ func socketDir(t testing.TB) string {
 	return dir
 }
 
-// shutdown asks for a fast shutdown, which does not wait for clients.
-func (s *PostgresServer) shutdown() {
+// Shutdown asks for a fast shutdown, which does not wait for clients, and waits
+// for that.
+func (s *PostgresServer) Shutdown() {
 	_ = s.Signal(syscall.SIGCONT) // It may be stopped, or gone.
 	_ = s.Signal(syscall.SIGINT)
 	select {

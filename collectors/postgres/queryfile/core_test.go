@@ -10,6 +10,40 @@ import (
 
 func all(string) bool { return true }
 
+// parts are the collectors of postgres_exporter whose metrics a statement with
+// those of another one reads.
+var parts = map[string]bool{
+	"postmaster": true, "replication": true, "stat_wal_receiver": true, "long_running_transactions": true, "database_wraparound": true,
+	"stat_progress_vacuum": true, "stat_checkpointer": true, "stat_archiver": true, "stat_wal": true, "stat_replication": true, "statio_user_tables": true,
+}
+
+// TestCoreParts turns each part on and off alone.
+func TestCoreParts(t *testing.T) {
+	metrics := func(enabled func(string) bool) (out []string) {
+		for _, q := range queryfile.Core(queryfile.CoreConfig{Enabled: enabled}) {
+			for i := range q.Columns {
+				if c := &q.Columns[i]; c.IsValue() {
+					out = append(out, q.MetricName(c))
+				}
+			}
+		}
+		return out
+	}
+	everything := metrics(all)
+	for part := range parts {
+		on := metrics(func(name string) bool { return name == part })
+		off := metrics(func(name string) bool { return name != part })
+		if len(on) == 0 || len(on)+len(off) != len(everything) {
+			t.Errorf("%s: %d metrics are on, %d off, of %d", part, len(on), len(off), len(everything))
+		}
+		for _, name := range on {
+			if !strings.HasPrefix(name, "pg_"+part) {
+				t.Errorf("%s is a part of %s", name, part)
+			}
+		}
+	}
+}
+
 func TestCoreQueriesNameThePack(t *testing.T) {
 	var names, listed []string
 	for _, q := range queryfile.Core(queryfile.CoreConfig{Enabled: all}) {
@@ -17,10 +51,10 @@ func TestCoreQueriesNameThePack(t *testing.T) {
 	}
 	defaults := 0
 	for _, q := range queryfile.CoreQueries() {
-		if q.Name != "settings" { // settings_all takes its place
+		if q.Name != "settings" && !parts[q.Name] { // settings_all takes its place
 			listed = append(listed, q.Name)
 		}
-		if q.Default {
+		if q.Default && !parts[q.Name] {
 			defaults++
 		}
 	}

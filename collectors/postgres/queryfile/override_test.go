@@ -30,7 +30,7 @@ size: {query: "SELECT 1 AS a, 2 AS b", metrics: [{a: {usage: GAUGE, name: pg_rol
 			t.Error("a query without a value is left")
 		}
 	}
-	if again, _ := queryfile.Override(queryfile.Core(queryfile.CoreConfig{Enabled: all}), nil); len(again) != len(queryfile.CoreQueries())-1 {
+	if again, _ := queryfile.Override(queryfile.Core(queryfile.CoreConfig{Enabled: all}), nil); len(again) != len(queryfile.CoreQueries())-len(parts)-1 {
 		t.Errorf("without custom queries %d are left", len(again))
 	}
 }
