@@ -67,7 +67,7 @@ func (c *Collector) runBackground(ctx context.Context, t *task) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	server, err := c.db.Server(ctx, "")
-	if err == nil && !t.query.Versions.Contains(server.Version) {
+	if err == nil && !t.runsOn(server) {
 		return
 	}
 	ran := outcome{at: time.Now(), err: err}

@@ -44,8 +44,9 @@ type Collector struct {
 	set    atomic.Pointer[querySet]
 	log    *slog.Logger
 
-	background atomic.Bool   // Run is at work
-	reloaded   chan struct{} // wakes Run
+	background atomic.Bool            // Run is at work
+	last       atomic.Pointer[Server] // that answered
+	reloaded   chan struct{}          // wakes Run
 	catalog    catalog
 
 	mu       sync.Mutex

@@ -127,7 +127,17 @@ type metricShape struct{ name, kind, labels string }
 // readNames reads the committed list of the pg_* metrics of postgres_exporter.
 func readNames(t *testing.T) []metricShape {
 	t.Helper()
-	f, err := os.Open(filepath.FromSlash("testdata/postgres_exporter.tsv"))
+	out := readShapes(t, "testdata/postgres_exporter.tsv")
+	if len(out) < 300 {
+		t.Fatalf("only %d names", len(out))
+	}
+	return out
+}
+
+// readShapes reads a committed list of metrics.
+func readShapes(t *testing.T, file string) []metricShape {
+	t.Helper()
+	f, err := os.Open(filepath.FromSlash(file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,9 +150,6 @@ func readNames(t *testing.T) []metricShape {
 		}
 		fields := strings.Split(lines.Text(), "\t")
 		out = append(out, metricShape{fields[0], fields[1], fields[2]})
-	}
-	if len(out) < 300 {
-		t.Fatalf("only %d names", len(out))
 	}
 	return out
 }

@@ -12,7 +12,7 @@ func TestCoreFamilies(t *testing.T) {
 	for _, major := range []int{12, 17, 18} {
 		v := queryfile.Version{major, 1}
 		for _, q := range queryfile.Core(queryfile.CoreConfig{Enabled: func(string) bool { return true }}) {
-			if q.Settings {
+			if q.Settings || q.Console {
 				continue
 			}
 			var fields []Field

@@ -93,7 +93,7 @@ func (k *catalog) has(ctx context.Context, db Querier, name string) (bool, error
 // carry there.
 func (c *Collector) targets(ctx context.Context, q *queryfile.Query, server Server) ([]target, error) {
 	constant := c.labels
-	if !q.PerDatabase() {
+	if !q.PerDatabase() || server.Console {
 		return []target{{constant: constant}}, nil
 	}
 	names, err := c.catalog.list(ctx, c.db)

@@ -18,8 +18,10 @@ type layout struct {
 	fields   []Field
 	sets     []labelSet
 	values   []valueColumn
-	flaws    problems  // what is wrong whatever the rows are
-	settings *settings // instead of values
+	flaws    problems                   // what is wrong whatever the rows are
+	settings *settings                  // instead of values
+	keys     map[string]*collect.Family // the same
+	count    *collect.Family            // the same
 }
 
 // labelSet is a selection of the row's labels, in the order of their names.
@@ -54,6 +56,7 @@ type scope struct {
 	server   string                // value of the server label, "" for none
 	constant []labelColumn         // labels that all series of the query carry
 	uses     func(name string) int // how many queries declare the metric
+	console  bool                  // of a pooler, whose statements cannot name columns
 }
 
 // valueType returns the type of the metric a column becomes.
@@ -75,6 +78,14 @@ func newLayout(q *queryfile.Query, fields []Field, sc scope) (*layout, error) {
 		l.setOf(nil, sc, q.ServerLabel)
 		return l, nil
 	}
+	if q.Keys != nil {
+		l.setOf(nil, sc, false)
+		l.keys = map[string]*collect.Family{}
+		for name, c := range q.Keys {
+			l.keys[name] = l.newFamily(c.Metric, c.Help, prometheus.GaugeValue, 0)
+		}
+		return l, nil
+	}
 	index := func(name string) int {
 		return slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
 	}
@@ -94,11 +105,18 @@ func newLayout(q *queryfile.Query, fields []Field, sc scope) (*layout, error) {
 		}
 		all = append(all, labelColumn{name: c.Name, column: at})
 	}
+	if q.Count.Metric != "" {
+		l.count = l.newFamily(q.Count.Metric, q.Count.Help, prometheus.GaugeValue, l.setOf(all, sc, false))
+	}
 	for i := range q.Columns {
 		c := &q.Columns[i]
 		if c.IsValue() && c.Versions.Contains(sc.version) {
 			l.addDeclared(q, c, all, sc, index, used)
 		}
+	}
+	if q.Console {
+		l.flaws = problems{}
+		return l, nil
 	}
 	for i, f := range fields {
 		if !used[i] {
@@ -151,6 +169,10 @@ func (l *layout) addDeclared(q *queryfile.Query, c *queryfile.Column, all []labe
 // addUndeclared makes an untyped metric of a column the file does not mention,
 // if its name allows it: that is what postgres_exporter does.
 func (l *layout) addUndeclared(q *queryfile.Query, column int, f Field, all []labelColumn, sc scope) {
+	const text = 25 // the OID of that type
+	if sc.console && f.OID == text {
+		return
+	}
 	name := q.Prefix + "_" + f.Name
 	if !queryfile.IsMetricName(name) {
 		l.flaws[ReasonColumn]++

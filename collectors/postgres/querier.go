@@ -19,7 +19,7 @@ type Querier interface {
 }
 
 // Server is who answered: its Address (host:port), the Database of the session,
-// never empty, and the Version.
+// never empty, the Version, and whether it is the admin Console of PgBouncer.
 type Server = session.Server
 
 // Statement is a single command that returns rows: the Database to run in, ""

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	dto "github.com/prometheus/client_model/go"
@@ -47,6 +48,13 @@ func (s *scanner) row(values [][]byte) {
 		s.layout.settings.decode(s, values)
 		return
 	}
+	if s.layout.keys != nil {
+		s.key(values)
+		return
+	}
+	if s.layout.count != nil {
+		s.count(values)
+	}
 	var small [4]rowLabels
 	labels := small[:0]
 	if n := len(s.layout.sets); n > len(small) {
@@ -68,6 +76,41 @@ func (s *scanner) row(values [][]byte) {
 		}
 		one.Labels = set.pairs
 		s.samples = append(s.samples, one)
+	}
+}
+
+// key adds the sample of a row that is a name and a number.
+func (s *scanner) key(values [][]byte) {
+	if len(values) < 2 {
+		s.problems[ReasonColumn]++
+		return
+	}
+	family := s.layout.keys[string(values[0])]
+	if family == nil {
+		return // others that are not shown
+	}
+	value, err := strconv.ParseFloat(string(values[1]), 64)
+	if err != nil {
+		s.problems[ReasonValue]++
+		return
+	}
+	s.samples = append(s.samples, sample{Sample: collect.Sample{Family: family, Value: value, Labels: s.constantLabels()}})
+}
+
+// count adds a row to the sample of its labels.
+func (s *scanner) count(values [][]byte) {
+	var set rowLabels
+	s.label(0, values, &set)
+	if !set.duplicate {
+		s.samples = append(s.samples, sample{Sample: collect.Sample{Family: s.layout.count, Value: 1, Labels: set.pairs}})
+		return
+	}
+	s.problems[ReasonDuplicate]-- // It is what is counted.
+	for i := range s.samples {
+		if slices.EqualFunc(s.samples[i].Labels, set.pairs, func(a, b *dto.LabelPair) bool { return a.GetValue() == b.GetValue() }) {
+			s.samples[i].Value++
+			return
+		}
 	}
 }
 
@@ -156,6 +199,9 @@ func (s *scanner) value(v *valueColumn, values [][]byte, out *sample) bool {
 	if err != nil {
 		s.problems[ReasonValue]++
 		return false
+	}
+	if v.declared.Factor != 0 {
+		out.Value *= v.declared.Factor
 	}
 	return true
 }

@@ -37,7 +37,7 @@ func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric, wa
 	server, err := c.db.Server(ctx, "")
 	var tasks []*task
 	for _, t := range c.set.Load().tasks {
-		if wanted(t.query.Name) && (err != nil || t.query.Versions.Contains(server.Version)) {
+		if wanted(t.query.Name) && (err != nil && !t.query.Console || err == nil && t.runsOn(server)) {
 			tasks = append(tasks, t)
 		}
 	}
@@ -47,7 +47,19 @@ func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric, wa
 		err = s.lost
 	}
 	c.noteServer(ctx, err)
+	if err == nil {
+		c.last.Store(&server)
+	}
 	c.sendOwn(ch, tasks, err != nil, time.Since(began))
+}
+
+// runsOn reports whether a query is for a server: the console of a pooler knows
+// other statements.
+func (t *task) runsOn(server Server) bool {
+	if server.Console {
+		return t.query.OnConsole(server.Version)
+	}
+	return !t.query.Console && t.query.Versions.Contains(server.Version)
 }
 
 // note counts the outcome of a query that ran, and finds out whether any has

@@ -166,7 +166,7 @@ func (t *task) layoutFor(to target, fields []Field, server Server) (*layout, err
 	if last, ok := t.layouts[to.database]; ok && last.server == server && slices.Equal(last.fields, fields) {
 		return last.layout, nil
 	}
-	sc := scope{version: server.Version, server: server.Address, constant: to.constant, uses: func(name string) int { return t.names[name] }}
+	sc := scope{version: server.Version, server: server.Address, constant: to.constant, console: server.Console, uses: func(name string) int { return t.names[name] }}
 	l, err := newLayout(t.query, slices.Clone(fields), sc)
 	if err != nil {
 		return nil, err

@@ -206,6 +206,7 @@ func TestServer(t *testing.T) {
 		{"queries", testQueries},
 		{"pooler", testPooler},
 		{"pooler without server", testPoolerWithoutServer},
+		{"pooler console", testPoolerConsole},
 		{"simple", testSimple},
 		{"latin1", testLatin1},
 		{"schema change", testSchemaChange},

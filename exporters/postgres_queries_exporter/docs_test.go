@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
@@ -51,6 +54,56 @@ func (e everything) Query(_ context.Context, st postgres.Statement, visit func([
 	}
 	visit(fields, row)
 	return postgres.Result{Fields: fields, Rows: 1}, nil
+}
+
+// console is the admin console of a pooler on which every query gives one row
+// with a value in each column, and one for each key.
+type console struct{ everything }
+
+func (c console) Server(context.Context, string) (postgres.Server, error) {
+	return postgres.Server{Address: "db:6432", Database: "pgbouncer", Version: queryfile.Version{1, 24}, Console: true}, nil
+}
+
+func (c console) Query(ctx context.Context, st postgres.Statement, visit func([]postgres.Field, [][]byte)) (postgres.Result, error) {
+	fields := []postgres.Field{{Name: "key"}, {Name: "value"}}
+	for key := range c.queries[st.SQL].Keys {
+		visit(fields, [][]byte{[]byte(key), []byte("1")})
+	}
+	if c.queries[st.SQL].Keys != nil {
+		return postgres.Result{Fields: fields}, nil
+	}
+	return c.everything.Query(ctx, st, visit)
+}
+
+// TestMetricsDocOfPgBouncer keeps the reference of the metrics of PgBouncer equal
+// to its pack.
+func TestMetricsDocOfPgBouncer(t *testing.T) {
+	e := console{everything{map[string]*queryfile.Query{}}}
+	queries := queryfile.Core(queryfile.CoreConfig{Enabled: func(name string) bool { return strings.HasPrefix(name, "pgbouncer.") }})
+	for _, q := range queries {
+		e.queries[q.SQL] = q
+	}
+	metrictest.MetricsDoc(t, "Metrics of PgBouncer", "../../docs/metrics/pgbouncer.md", only{"pgbouncer_", postgres.New(e, queries, postgres.Config{})})
+}
+
+// only is a collector of the metrics whose names begin with a prefix.
+type only struct {
+	prefix string
+	prometheus.Collector
+}
+
+// Collect implements prometheus.Collector.
+func (o only) Collect(ch chan<- prometheus.Metric) {
+	all := make(chan prometheus.Metric)
+	go func() {
+		defer close(all)
+		o.Collector.Collect(all)
+	}()
+	for m := range all {
+		if strings.HasPrefix(m.Desc().String(), `Desc{fqName: "`+o.prefix) {
+			ch <- m
+		}
+	}
 }
 
 // TestMetricsDoc keeps the reference of the built-in metrics equal to the packs.

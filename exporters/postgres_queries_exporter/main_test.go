@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -44,10 +46,16 @@ func TestServer(t *testing.T) {
 
 // testScripts runs the stories of testdata/script. $PG is host:port of a server
 // with a database app, $DSN a connection string for it, $PASSWORD the password
-// in it, $ADDR a free address for the exporter.
+// in it, $CONSOLE one for the admin console of PgBouncer before it, $ADDR a free
+// address for the exporter.
 func testScripts(t *testing.T, server *realtest.PostgresServer) {
 	server.CreateDatabase(t, "app", "CREATE TABLE orders (state text, amount int); INSERT INTO orders VALUES ('new', 3), ('paid', 4)")
+	console := ""
+	if _, err := exec.LookPath("pgbouncer"); err == nil || os.Getenv("REQUIRE_SERVICES") == "1" {
+		console = server.DSNVia(realtest.PgBouncer(t, server, "transaction", "stats_users = postgres"), "pgbouncer")
+	}
 	exportertest.Scripts(t, func(env *testscript.Env) {
+		env.Setenv("CONSOLE", console)
 		env.Setenv("PG", server.Addr())
 		env.Setenv("DSN", server.DSN("app"))
 		env.Setenv("PASSWORD", realtest.PostgresPassword)

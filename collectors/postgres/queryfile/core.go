@@ -49,6 +49,12 @@ var coreQueries = []CoreQuery{
 	{Name: "stat_progress_copy", Help: "Progress of COPY."},
 	{Name: "stat_progress_basebackup", Help: "Progress of base backups."},
 	{Name: "stat_progress_cluster", Help: "Progress of CLUSTER and VACUUM FULL."},
+	{Name: "pgbouncer.stats", Help: "Totals of each database of PgBouncer, on its admin console.", Default: true},
+	{Name: "pgbouncer.pools", Help: "Pools of PgBouncer, on its admin console.", Default: true},
+	{Name: "pgbouncer.databases", Help: "Databases of PgBouncer, on its admin console.", Default: true},
+	{Name: "pgbouncer.lists", Help: "What PgBouncer counts, on its admin console.", Default: true},
+	{Name: "pgbouncer.config", Help: "Limits of PgBouncer, on its admin console.", Default: true},
+	{Name: "pgbouncer.clients", Help: "Clients of PgBouncer by state, on its admin console, which lists each of them for it."},
 
 	{"postmaster", "Start time of the server.", true, "server", "pg_postmaster_"},
 	{"replication", "Recovery, and how far a replica is behind.", true, "server", "pg_replication_"},
@@ -87,7 +93,8 @@ const (
 	tablesLimit       = "2000" // the same
 )
 
-// Core returns queries of the core pack. They belong to the caller.
+// Core returns queries of the core pack, and those for the admin console of
+// PgBouncer, which run nowhere else. They belong to the caller.
 func Core(c CoreConfig) []*Query {
 	files, err := Parse("core.yaml", coreFile)
 	if err != nil {
@@ -118,6 +125,11 @@ func Core(c CoreConfig) []*Query {
 			}
 		}
 		out = append(out, q)
+	}
+	for _, q := range console() {
+		if c.Enabled(q.Name) {
+			out = append(out, q)
+		}
 	}
 	return out
 }
@@ -180,7 +192,7 @@ func Override(core, custom []*Query) (left []*Query, dropped []string) {
 				*c = Column{Name: c.Name, Usage: UsageDiscard, At: c.At}
 			}
 		}
-		if q.Settings || slices.ContainsFunc(kept.Columns, func(c Column) bool { return c.IsValue() }) {
+		if q.Settings || q.Keys != nil || q.Count.Metric != "" || slices.ContainsFunc(kept.Columns, func(c Column) bool { return c.IsValue() }) {
 			left = append(left, &kept)
 		}
 	}

@@ -45,6 +45,9 @@ func TestCoreStatements(t *testing.T) {
 		}
 	}
 	for _, q := range queries {
+		if q.Console {
+			continue // Its columns are those that there are.
+		}
 		for major := 10; major <= 18; major++ {
 			v := Version{major, 1}
 			sql := q.Statement(v)

@@ -83,6 +83,14 @@ type Query struct {
 	// such queries.
 	SkipsLocked bool
 
+	// Console is set where the statement is one for the admin console of PgBouncer.
+	// Only its pack has such queries. Their columns may be missing, and others there.
+	Console bool
+	// Keys are the metrics of a result whose rows are a name and a number, by name.
+	Keys map[string]Column
+	// Count is a metric that counts the rows with the same labels.
+	Count Column
+
 	source sqlSource
 }
 
@@ -119,6 +127,7 @@ type Column struct {
 	Labels   []string           // the label columns, and "server", this metric carries; nil: those of the query
 	Null     NullMode           // "": as the query
 	Mapping  map[string]float64 // of UsageMapped
+	Factor   float64            // that a value is multiplied by; 0: 1
 	Versions Range              // servers on which the column is expected
 	At       Position
 }

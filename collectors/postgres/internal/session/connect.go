@@ -75,6 +75,10 @@ func (s *Pool) connect(ctx context.Context, database string, pooled bool) (*sess
 
 // prepareUse finds out what is special about the server.
 func (s *session) prepareUse(ctx context.Context) error {
+	if strings.HasSuffix(s.conn.ParameterStatus("server_version"), "/bouncer") {
+		s.console, s.pooled = true, true
+		return nil
+	}
 	// Such a database holds bytes of any kind. Asked for UTF-8 the server would
 	// fail over the first text that is none.
 	if s.conn.ParameterStatus("server_encoding") == "SQL_ASCII" {

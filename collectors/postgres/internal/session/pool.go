@@ -56,6 +56,7 @@ type Server struct {
 	Address  string // host:port as configured
 	Database string // the one the session is in
 	Version  queryfile.Version
+	Console  bool // it is the admin console of PgBouncer, and the version is that one's
 }
 
 // Pool is a small pool of read-only sessions to one server. They are
@@ -112,7 +113,7 @@ func (s *Pool) Server(ctx context.Context, database string) (Server, error) {
 	if err != nil {
 		return Server{}, &collect.Error{Reason: collect.Protocol, Err: err}
 	}
-	return Server{Address: one.address, Database: one.name, Version: version}, nil
+	return Server{Address: one.address, Database: one.name, Version: version, Console: one.console}, nil
 }
 
 // Query runs a statement and visits its rows, whose values are valid during the

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
@@ -34,6 +35,7 @@ type session struct {
 
 	simple   bool          // the simple protocol is wanted
 	pooled   bool          // behind a pooler that owns the session: settings go with each transaction
+	console  bool          // the admin console of a pooler: no SQL, no transactions, the simple protocol
 	settings string        // SQL that makes the settings for one transaction, if pooled
 	limit    time.Duration // the statement_timeout in force
 
@@ -71,6 +73,7 @@ type Result struct {
 
 var (
 	errNoColumns = &collect.Error{Reason: ReasonSyntax, Err: errors.New("the statement returns no columns, only SELECT and its like do")}
+	errConsole   = &collect.Error{Reason: ReasonReadOnly, Err: errors.New("the admin console of a pooler is only asked to SHOW")}
 	errLost      = errors.New("the connection was lost")
 )
 
@@ -108,7 +111,10 @@ func (s *session) exchange(st Statement, visit func([]Field, [][]byte)) (Result,
 	if err := s.ensureLimit(st.Timeout); err != nil {
 		return Result{}, err
 	}
-	if s.simple {
+	if s.console && !queryfile.IsShow(st.SQL) {
+		return Result{}, errConsole
+	}
+	if s.simple || s.console {
 		return s.exchangeSimple(st, visit)
 	}
 	if s.pooled {
@@ -215,7 +221,7 @@ func (s *session) exchangeSimple(st Statement, visit func([]Field, [][]byte)) (R
 	if hasSeveralCommands(st.SQL) {
 		return Result{}, &collect.Error{Reason: ReasonSyntax, Err: errors.New("several commands in one statement")}
 	}
-	if s.pooled {
+	if s.pooled && !s.console {
 		for _, sql := range []string{"BEGIN READ ONLY", s.transactionSettings(st.Timeout)} {
 			if err := s.command(sql); err != nil {
 				return Result{}, err
@@ -252,9 +258,12 @@ func (s *session) ping(deadline time.Time) error {
 	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
-	if s.pooled {
+	switch {
+	case s.console:
+		s.front.SendQuery(&pgproto3.Query{String: "SHOW VERSION"})
+	case s.pooled:
 		s.front.SendQuery(&pgproto3.Query{String: "SELECT 1"})
-	} else {
+	default:
 		s.front.SendSync(&pgproto3.Sync{})
 	}
 	if _, err := s.answer(nil, 0, -1, nil); err != nil {
