@@ -20,7 +20,7 @@ type Input struct {
 	File string
 	// Listen is the address of syslog datagrams: udp://127.0.0.1:5514 or unixgram:///run/nginx.sock.
 	Listen string
-	// Format is the text of nginx's log_format; empty means FormatKeyValue.
+	// Format is the text of nginx's log_format, or FormatJSON; empty means FormatKeyValue.
 	Format string
 }
 

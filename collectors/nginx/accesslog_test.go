@@ -152,12 +152,12 @@ func TestNoAllocationPerLine(t *testing.T) {
 	for name, line := range map[string]string{
 		"key value": kv("GET", "200", "0.100", "/api"),
 		"combined":  `192.0.2.1 - - [24/Nov/2026:18:00:00 +0000] "GET /a/b?c HTTP/1.1" 404 153 "-" "curl/8"`,
+		"json":      `{"time":"2026-11-28T17:01:20+00:00","request":"GET /a HTTP/1.1","status":200,"request_time":0.000,"tags":[1]}`,
+		"syslog":    "Nov 24 18:00:00 web1 nginx: " + kv("GET", "200", "0.100", "/api"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, _ := newLog(t, func(c *AccessLogConfig) {
-				if name == "combined" {
-					c.Inputs[0].Format = FormatCombined
-				}
+				c.Inputs[0].Format = map[string]string{"combined": FormatCombined, "json": FormatJSON}[name]
 			})
 			chunk := []byte(line + "\n")
 			a.feed(a.inputs[0], chunk)
@@ -202,7 +202,8 @@ func BenchmarkFeed(b *testing.B) {
 	for _, bm := range []struct{ name, format, line string }{
 		{"key_value", FormatKeyValue, kv("GET", "200", "0.100", "/api")},
 		{"combined", FormatCombined, `192.0.2.1 - - [24/Nov/2026:18:00:00 +0000] "GET /api/reports/17?page=2 HTTP/1.1" 200 5153 "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"`},
-		{"json", FormatJSON, `{"method":"GET","status":"200","request_time":"0.012","upstream_response_time":"0.010","upstream_status":"200","upstream_cache_status":"","bytes_sent":"1","request_length":"2","server_name":"shop.example","route":"/api"}`},
+		{"json", FormatJSON, `{"time":"2026-11-28T17:01:20+00:00","remote_addr":"192.0.2.1","request":"GET /api/reports/17 HTTP/1.1","status":200,"body_bytes_sent":2,"request_time":0.000,"upstream_response_time":"","server_name":"shop.example","http_user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:140.0)"}`},
+		{"json_strict", FormatJSONStrict, `{"method":"GET","status":"200","request_time":"0.012","upstream_response_time":"0.010","upstream_status":"200","upstream_cache_status":"","bytes_sent":"1","request_length":"2","server_name":"shop.example","route":"/api"}`},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			a, err := NewAccessLog(AccessLogConfig{

@@ -21,10 +21,12 @@ import (
 type Target struct {
 	// URL is what is fetched, such as http://127.0.0.1:8080/stub_status.
 	URL string
-	// Client makes the request. Each target has its own, so that TLS settings
-	// and unix sockets never leak from one target to another. It wants no
-	// timeout of its own: the context of the scrape has one.
+	// Client makes the request; NewClient returns one. Each target has its own,
+	// so that TLS settings and unix sockets never leak from one target to another.
+	// It wants no timeout of its own: the context of the scrape has one.
 	Client *http.Client
+	// Host is sent as the header Host; empty means that of URL.
+	Host string
 	// Username and Password are sent as basic authentication when Username is not empty.
 	Username string
 	Password func() (string, error)
@@ -152,6 +154,7 @@ func (t *target) fetch(ctx context.Context) (stubStatus, error) {
 	if err != nil {
 		return stubStatus{}, err
 	}
+	req.Host = t.Host
 	if t.Username != "" {
 		password := ""
 		if t.Password != nil {

@@ -10,7 +10,8 @@ func (t *table) count(f *format, line []byte, servers map[string]bool) (refusal 
 	}
 	v := &t.values
 	*v = [numFields][]byte{}
-	if !f.match(line, v) {
+	line, ok := f.cutSyslog(line)
+	if !ok || !f.match(line, v) {
 		return refusedFormat
 	}
 	code, ok := parseStatus(v[fieldStatus])
@@ -22,19 +23,19 @@ func (t *table) count(f *format, line []byte, servers map[string]bool) (refusal 
 		return refusedNumber
 	}
 	method, path := v[fieldMethod], pathOf(v[fieldURI])
-	if f.has[fieldRequest] && (!f.has[fieldMethod] || !f.has[fieldURI]) {
+	if v[fieldMethod] == nil || v[fieldURI] == nil {
 		requestMethod, requestPath := splitRequest(v[fieldRequest])
-		if !f.has[fieldMethod] {
+		if v[fieldMethod] == nil {
 			method = requestMethod
 		}
-		if !f.has[fieldURI] {
+		if v[fieldURI] == nil {
 			path = requestPath
 		}
 	}
 	key := requestKey{server: t.server(v, servers), route: t.route(v[fieldRoute], path), status: t.status(code), method: methodIndex(method)}
 	key = t.addRequest(key)
 	t.addTiming(timingKey{key.server, key.route}, &m)
-	if f.has[fieldCache] && !absent(v[fieldCache]) {
+	if !absent(v[fieldCache]) {
 		t.addCache(key.server, v[fieldCache])
 	}
 	return ""

@@ -87,7 +87,7 @@ func warnUnixgram(logger *slog.Logger, address string) {
 	}
 }
 
-// run receives until ctx ends. feed gets one log line, without syslog's header.
+// run receives until ctx ends. feed gets one log line with syslog's header.
 func (d *datagrams) run(ctx context.Context, feed func([]byte)) {
 	// A deadline in the past frees the blocked read.
 	stop := context.AfterFunc(ctx, func() { _ = d.conn.SetReadDeadline(time.Now()) })
@@ -108,34 +108,10 @@ func (d *datagrams) run(ctx context.Context, feed func([]byte)) {
 			continue
 		}
 		d.received.Add(1)
-		if line := bytes.TrimRight(cutSyslog(buffer[:n]), "\n\x00"); len(line) > 0 {
+		if line := bytes.TrimRight(buffer[:n], "\n\x00"); len(line) > 0 {
 			feed(line)
 		}
 	}
-}
-
-// cutSyslog removes the header that nginx writes (RFC 3164): <190>Nov 24
-// 18:00:00 host nginx: line. With nohostname the host is missing. A datagram
-// without header is the line itself.
-func cutSyslog(b []byte) []byte {
-	if len(b) == 0 || b[0] != '<' {
-		return b
-	}
-	end := bytes.IndexByte(b[:min(len(b), 5)], '>')
-	if end < 0 {
-		return b
-	}
-	const stamp = len("Nov 24 18:00:00 ")
-	body := b[end+1:]
-	if len(body) < stamp {
-		return b
-	}
-	// The tag ends with the first ": " behind the time stamp; nginx allows no colon in it.
-	at := bytes.Index(body[stamp:], []byte(": "))
-	if at < 0 {
-		return b
-	}
-	return body[stamp+at+2:]
 }
 
 func (d *datagrams) close() { _ = d.conn.Close() }

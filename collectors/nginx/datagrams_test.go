@@ -8,23 +8,6 @@ import (
 	"time"
 )
 
-func TestCutSyslog(t *testing.T) {
-	tests := []struct{ name, in, want string }{
-		{"nginx", "<190>Nov 24 18:00:00 web1 nginx: m=GET s=200", "m=GET s=200"},
-		{"nohostname", "<190>Nov 24 18:00:00 nginx: m=GET", "m=GET"},
-		{"colon in the line", "<190>Nov 24 18:00:00 web1 nginx: a: b", "a: b"},
-		{"bare", "m=GET s=200", "m=GET s=200"},
-		{"short", "<190>x", "<190>x"},
-		{"no tag", "<190>Nov 24 18:00:00 web1 nothing", "<190>Nov 24 18:00:00 web1 nothing"},
-		{"empty", "", ""},
-	}
-	for _, tt := range tests {
-		if got := string(cutSyslog([]byte(tt.in))); got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
-		}
-	}
-}
-
 // send sends n lines to a socket.
 func send(t *testing.T, socket *datagrams, n int) {
 	t.Helper()

@@ -7,12 +7,15 @@ import (
 	"strings"
 )
 
-// The log formats that are known by name. FormatKeyValue and FormatJSON hold
-// nothing that a client chooses but through a map of the configuration.
+// The log formats that are known by name. FormatKeyValue and FormatJSONStrict
+// hold nothing that a client chooses but through a map of the configuration.
+// FormatJSON is no text of a log_format: it stands for lines that are JSON
+// objects, whose keys are nginx's variable names, in any order and among others.
 const (
 	FormatKeyValue = `m=$request_method s=$status rt=$request_time ut=$upstream_response_time us=$upstream_status ` +
 		`c=$upstream_cache_status b=$bytes_sent rl=$request_length h=$server_name r=$route`
-	FormatJSON = `escape=json {"method":"$request_method","status":"$status","request_time":"$request_time",` +
+	FormatJSON       = "json"
+	FormatJSONStrict = `escape=json {"method":"$request_method","status":"$status","request_time":"$request_time",` +
 		`"upstream_response_time":"$upstream_response_time","upstream_status":"$upstream_status",` +
 		`"upstream_cache_status":"$upstream_cache_status","bytes_sent":"$bytes_sent",` +
 		`"request_length":"$request_length","server_name":"$server_name","route":"$route"}`
@@ -60,11 +63,14 @@ var variables = map[string]field{
 }
 
 // format is a compiled log_format: prefix, then values each followed by its literal.
+// One by key has neither.
 type format struct {
 	prefix   []byte
 	parts    []part
 	has      [numFields]bool
+	byKey    bool
 	json     bool
+	timed    bool // lines begin with a time of their own
 	warnings []string
 }
 
@@ -87,8 +93,12 @@ func (e *FormatError) Error() string {
 }
 
 // compileFormat compiles the text of nginx's log_format directive, with its
-// quotes and line joins removed and the escape= parameter, if any, in front.
+// quotes and line joins removed and the escape= parameter, if any, in front, or
+// FormatJSON.
 func compileFormat(text string) (*format, error) {
+	if text == FormatJSON {
+		return &format{byKey: true}, nil
+	}
 	f := &format{}
 	rest, offset := text, 0
 	if after, ok := strings.CutPrefix(rest, "escape="); ok {
@@ -141,6 +151,7 @@ func (f *format) compile(text string) (int, error) {
 		if literal == "" && next < len(text) {
 			return next, &FormatError{1, fmt.Sprintf("nothing separates $%s from the variable behind it", name)}
 		}
+		f.timed = f.timed || dollar == 0 && strings.HasPrefix(name, "time_")
 		known := variables[name]
 		if known != fieldNone && f.has[known] {
 			known = fieldNone // the first variable of a kind wins
@@ -192,8 +203,12 @@ func clientChooses(name string) bool {
 }
 
 // match splits line into the values of the known fields and reports whether
-// the whole line has the form of f. Values are slices of line.
+// the whole line has the form of f. Values are slices of line; those of fields
+// that the line does not have are nil.
 func (f *format) match(line []byte, values *[numFields][]byte) bool {
+	if f.byKey {
+		return matchObject(line, values)
+	}
 	if !bytes.HasPrefix(line, f.prefix) {
 		return false
 	}

@@ -40,6 +40,7 @@ func TestFormatWarnings(t *testing.T) {
 	}{
 		{"key value", FormatKeyValue, 0},
 		{"json", FormatJSON, 0},
+		{"json in the strict form", FormatJSONStrict, 0},
 		{"combined holds remote_user outside of quotes", FormatCombined, 1},
 		{"unquoted uri", `u=$uri s=$status`, 1},
 		{"uri at the end", `s=$status u=$uri`, 0},
@@ -69,7 +70,7 @@ func TestMatch(t *testing.T) {
 			fieldMethod: "GET", fieldStatus: "200", fieldUpstreamTime: "0.010, 0.001 : 0.001", fieldServerName: "example.com", fieldRoute: "-",
 		}},
 		{
-			"json", FormatJSON,
+			"json", FormatJSONStrict,
 			`{"method":"GET","status":"200","request_time":"0.012","upstream_response_time":"","upstream_status":"","upstream_cache_status":"","bytes_sent":"1","request_length":"2","server_name":"a","route":"x\"y"}`,
 			map[field]string{fieldMethod: "GET", fieldRoute: `x\"y`, fieldServerName: "a"},
 		},
@@ -120,7 +121,7 @@ func TestMatch(t *testing.T) {
 func FuzzMatch(f *testing.F) {
 	f.Add(FormatKeyValue, `m=GET s=200 rt=0.012 ut=- us=- c=- b=512 rl=90 h=example.com r=-`)
 	f.Add(FormatCombined, `192.0.2.1 - - [x] "GET / HTTP/1.1" 404 153 "-" "curl/8"`)
-	f.Add(FormatJSON, `{"method":"G\\\"ET"}`)
+	f.Add(FormatJSONStrict, `{"method":"G\\\"ET"}`)
 	f.Fuzz(func(t *testing.T, text, line string) {
 		compiled, err := compileFormat(text)
 		if err != nil {

@@ -17,10 +17,12 @@ type fileConfig struct {
 
 // targetConfig is one stub_status location.
 type targetConfig struct {
-	URI       string            `yaml:"uri"`
-	Labels    map[string]string `yaml:"labels"`
-	BasicAuth basicAuth         `yaml:"basic_auth"`
-	TLS       config.TLS        `yaml:"tls"`
+	URI           string            `yaml:"uri"`
+	Labels        map[string]string `yaml:"labels"`
+	Host          string            `yaml:"host"`
+	ProxyProtocol bool              `yaml:"proxy_protocol"`
+	BasicAuth     basicAuth         `yaml:"basic_auth"`
+	TLS           config.TLS        `yaml:"tls"`
 }
 
 // Check reports what is wrong with the address.
@@ -74,10 +76,11 @@ type probeConfig struct {
 
 // formats are the formats known by name.
 var formats = map[string]string{
-	"":          nginx.FormatKeyValue,
-	"key_value": nginx.FormatKeyValue,
-	"json":      nginx.FormatJSON,
-	"combined":  nginx.FormatCombined,
+	"":            nginx.FormatKeyValue,
+	"key_value":   nginx.FormatKeyValue,
+	"json":        nginx.FormatJSON,
+	"json_strict": nginx.FormatJSONStrict,
+	"combined":    nginx.FormatCombined,
 }
 
 // loadConfig reads a configuration file; an empty path gives an empty one.

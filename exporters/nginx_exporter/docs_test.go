@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/dmarc-suite/dmarc-suite/collectors/nginx"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
+	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
@@ -30,13 +34,31 @@ func blocks(t *testing.T, language string) []string {
 	return all
 }
 
-// TestDocumentedNginx starts nginx on the snippets of the page.
+// TestDocumentedNginx runs nginx with the snippets of the page, and counts what
+// it logs in each of their formats.
 func TestDocumentedNginx(t *testing.T) {
 	snippets := strings.Join(blocks(t, "nginx"), "\n")
 	snippets = strings.NewReplacer("127.0.0.1:8080", "127.0.0.1:%[1]d", "/var/log/nginx", "%[2]s").Replace(snippets)
-	server := realtest.Nginx(t, snippets)
-	if _, err := os.Stat(filepath.Join(server.Dir, "prometheus.log")); err != nil {
-		t.Error(err)
+	// Once the last address listens, which is waited for, those before it do.
+	server := realtest.Nginx(t, "server { listen unix:%[2]s/s; server_name shop.example; return 204; }\n"+snippets)
+	logs := nginx.AccessLogConfig{FromStart: true}
+	for file, format := range map[string]string{"prometheus.log": "", "prometheus.json": "json", "prometheus_strict.json": "json_strict"} {
+		logs.Inputs = append(logs.Inputs, nginx.Input{File: filepath.Join(server.Dir, file), Format: formats[format]})
+	}
+	counted, err := nginx.NewAccessLog(logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = counted.Run(ctx) })
+	defer wg.Wait()
+	defer stop()
+	scrape(t, targetConfig{URI: "unix:" + server.Dir + "/s:/api/reports/1"})
+	realtest.Eventually(t, "a line of each log", func() bool { return counted.Lines() == 3 })
+	const want = `nginx_access_requests_total{method="GET",route="/api/reports",server="shop.example",status="204"} 3`
+	if got := string(metrictest.Exposition(t, counted)); !strings.Contains(got, want) {
+		t.Errorf("no %s in\n%s", want, got)
 	}
 }
 
@@ -46,7 +68,7 @@ func TestDocumentedConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.StubStatus) != 3 || len(c.AccessLog.Inputs) != 3 {
-		t.Errorf("%d targets and %d inputs, want 3 and 3", len(c.StubStatus), len(c.AccessLog.Inputs))
+	if len(c.StubStatus) != 3 || len(c.AccessLog.Inputs) != 4 {
+		t.Errorf("%d targets and %d inputs, want 3 and 4", len(c.StubStatus), len(c.AccessLog.Inputs))
 	}
 }

@@ -30,6 +30,7 @@ type flags struct {
 	certFile    string
 	keyFile     string
 	timeout     time.Duration
+	proxy       bool
 	plus        bool
 	constLabels map[string]string
 	accessLogs  []string
@@ -49,6 +50,7 @@ func newApp() (*kingpin.Application, *flags) {
 	app.Flag("nginx.ssl-client-cert", "Client certificate (PEM) for https targets.").Envar("SSL_CLIENT_CERT").StringVar(&f.certFile)
 	app.Flag("nginx.ssl-client-key", "Key (PEM) of the client certificate.").Envar("SSL_CLIENT_KEY").StringVar(&f.keyFile)
 	app.Flag("nginx.timeout", "Timeout for one target, within the scrape timeout.").Envar("TIMEOUT").Default("5s").DurationVar(&f.timeout)
+	app.Flag("nginx.proxy-protocol", "Begin connections with a header of the PROXY protocol, for listeners that want one.").Envar("PROXY_PROTOCOL").BoolVar(&f.proxy)
 	app.Flag("nginx.plus", "Not supported: NGINX Plus has an API of its own.").Hidden().Envar("NGINX_PLUS").BoolVar(&f.plus)
 	app.Flag("prometheus.const-label", "Constant label of all stub_status metrics, as name=value. Repeatable.").Envar("CONST_LABELS").StringMapVar(&f.constLabels)
 	app.Flag("nginx.access-log", "Access log file in the provided key=value format, if the configuration file has none. Repeatable.").StringsVar(&f.accessLogs)
@@ -75,7 +77,7 @@ func (f *flags) complete(c *fileConfig) {
 	}
 	for _, uri := range uris {
 		c.StubStatus = append(c.StubStatus, targetConfig{
-			URI: uri, Labels: f.constLabels,
+			URI: uri, Labels: f.constLabels, ProxyProtocol: f.proxy,
 			TLS: config.TLS{CAFile: config.Path(f.caFile), CertFile: config.Path(f.certFile), KeyFile: config.Path(f.keyFile), InsecureSkipVerify: !f.verify},
 		})
 	}

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -38,7 +35,7 @@ func parseURI(s string) (uri, error) {
 	return uri{url: s}, nil
 }
 
-// newTarget opens nothing but the files of its configuration. The transport
+// newTarget opens nothing but the files of its configuration. The client
 // belongs to this target alone.
 func newTarget(c targetConfig) (nginx.Target, error) {
 	where, err := parseURI(c.URI)
@@ -49,22 +46,9 @@ func newTarget(c targetConfig) (nginx.Target, error) {
 	if err != nil {
 		return nginx.Target{}, err
 	}
-	transport := &http.Transport{TLSClientConfig: tlsConfig, MaxIdleConnsPerHost: 2, MaxConnsPerHost: 3, DisableCompression: true}
-	if where.socket != "" {
-		var dialer net.Dialer
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", where.socket)
-		}
-	}
 	t := nginx.Target{
-		URL: where.url,
-		Client: &http.Client{
-			Transport: transport,
-			// A redirect would take the scrape, and its credentials, elsewhere.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		Username: c.BasicAuth.Username,
-		Labels:   prometheus.Labels(c.Labels),
+		URL: where.url, Host: c.Host, Username: c.BasicAuth.Username, Labels: prometheus.Labels(c.Labels),
+		Client: nginx.NewClient(nginx.ClientConfig{Socket: where.socket, Host: c.Host, ProxyProtocol: c.ProxyProtocol, TLS: tlsConfig}),
 	}
 	if password := config.SecretFile(c.BasicAuth.PasswordFile); password.IsSet() {
 		t.Password = password.Read

@@ -30,7 +30,7 @@ pid %[1]s/nginx.pid;
 error_log %[1]s/error.log notice;
 events { worker_connections 512; }
 http {
-  access_log off;
+  access_log %[1]s/all.log;
   client_body_temp_path %[1]s/body;
   proxy_temp_path %[1]s/proxy;
   fastcgi_temp_path %[1]s/fastcgi;
