@@ -43,12 +43,16 @@ func newBackground(client redis.UniversalClient, config *Config, t *collect.Fami
 	keys, streams := newKeyReader(&config.Keys, t), newStreamReader(&config.Keys, t)
 	exact := &exactKeys{client, &config.Keys, keys, streams}
 	scan := &scanner{client, &config.Keys, keys, streams, newScanMetrics(t), newGroupMetrics(t)}
+	search := &searchReader{client, config, newSearchMetrics(t)}
 	scripts := &scriptRunner{client, config, newScriptMetrics(t), map[string]Reason{}}
 	if config.Keys.exact() {
 		b.tasks = append(b.tasks, &task{name: "keys", timeout: config.Keys.Timeout, run: exact.run})
 	}
 	if config.Keys.scans() {
 		b.tasks = append(b.tasks, &task{name: "scan", timeout: config.Keys.Timeout, run: scan.run})
+	}
+	if config.SearchIndexes != nil {
+		b.tasks = append(b.tasks, &task{name: "search", timeout: config.Keys.Timeout, run: search.run})
 	}
 	if len(config.Scripts) > 0 {
 		b.tasks = append(b.tasks, &task{name: "scripts", timeout: time.Hour, run: scripts.run})

@@ -20,6 +20,9 @@ func newClientMetrics(t *collect.Families, c *Config) clientMetrics {
 	one := func(name, help string) *collect.Family {
 		return t.Gauge("connected_client_"+name, help, "id", "name")
 	}
+	count := func(name, help string) *collect.Family {
+		return t.Counter("connected_client_"+name, help, "id", "name")
+	}
 	infoLabels := []string{"db", "flags", "host", "id", "name", "resp", "user"}
 	if c.ClientPorts {
 		infoLabels = []string{"db", "flags", "host", "id", "name", "port", "resp", "user"}
@@ -46,6 +49,10 @@ func newClientMetrics(t *collect.Families, c *Config) clientMetrics {
 			"oll":       one("output_list_length", "Replies that wait in the output list of the connection."),
 			"omem":      one("output_buffer_memory_usage_bytes", "Memory of the output buffer of the connection."),
 			"tot-mem":   one("total_memory_consumed_bytes", "Memory of all buffers of the connection."),
+
+			"read-events":          count("read_events_total", "Reads from the connection."),
+			"avg-pipeline-len-sum": count("pipeline_commands_total", "Commands parsed from the input of the connection."),
+			"avg-pipeline-len-cnt": count("pipeline_batches_total", "Times at least one command was parsed from the input of the connection."),
 		},
 	}
 }

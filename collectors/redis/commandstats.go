@@ -10,17 +10,21 @@ import (
 // commandMetrics are about single commands and error replies, as INFO has them.
 type commandMetrics struct {
 	calls, seconds, rejected, failed *collect.Family
+	slow, slowSeconds, slowest       *collect.Family
 	quantiles, errors                *collect.Family
 }
 
 func newCommandMetrics(t *collect.Families) commandMetrics {
 	return commandMetrics{
-		calls:     t.Counter("commands_total", "Calls of a command.", "cmd"),
-		seconds:   t.Counter("commands_duration_seconds_total", "Time spent in a command.", "cmd"),
-		rejected:  t.Counter("commands_rejected_calls_total", "Calls of a command that were rejected before they ran.", "cmd"),
-		failed:    t.Counter("commands_failed_calls_total", "Calls of a command that failed while they ran.", "cmd"),
-		quantiles: t.Gauge("latency_percentiles_usec", "Latencies of a command in microseconds, by percentile.", "cmd"),
-		errors:    t.Counter("errors_total", "Error replies by their first word.", "err"),
+		calls:       t.Counter("commands_total", "Calls of a command.", "cmd"),
+		seconds:     t.Counter("commands_duration_seconds_total", "Time spent in a command.", "cmd"),
+		rejected:    t.Counter("commands_rejected_calls_total", "Calls of a command that were rejected before they ran.", "cmd"),
+		failed:      t.Counter("commands_failed_calls_total", "Calls of a command that failed while they ran.", "cmd"),
+		slow:        t.Counter("commands_slowlog_total", "Calls of a command that were written to the slow log.", "cmd"),
+		slowSeconds: t.Counter("commands_slowlog_duration_seconds_total", "Time spent in a command when it was written to the slow log.", "cmd"),
+		slowest:     t.Gauge("commands_slowlog_duration_seconds_max", "Longest time spent in a command when it was written to the slow log.", "cmd"),
+		quantiles:   t.Gauge("latency_percentiles_usec", "Latencies of a command in microseconds, by percentile.", "cmd"),
+		errors:      t.Counter("errors_total", "Error replies by their first word.", "err"),
 	}
 }
 
@@ -60,6 +64,12 @@ func (m *commandMetrics) one(s *scrape, name, value string) {
 			s.Add(m.rejected, n, name)
 		case k == "failed_calls":
 			s.Add(m.failed, n, name)
+		case k == "slowlog_count": // From Redis 8.8 on, as the next two.
+			s.Add(m.slow, n, name)
+		case k == "slowlog_time_ms_sum":
+			s.Add(m.slowSeconds, n/1e3, name)
+		case k == "slowlog_time_ms_max":
+			s.Add(m.slowest, n/1e3, name)
 		}
 	}
 }

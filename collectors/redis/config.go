@@ -31,6 +31,19 @@ type Config struct {
 	SkipEmptyDatabases bool
 	// Ping measures a PING, in a round trip of its own.
 	Ping bool
+	// ModuleMetrics exports what modules tell in INFO MODULES.
+	ModuleMetrics bool
+	// SearchIndexes are the names of indexes of the search module that Run looks
+	// at; nil means none.
+	SearchIndexes *regexp.Regexp
+	// SentinelPeers exports the other sentinels of each master of a sentinel.
+	SentinelPeers bool
+	// SlotStats exports what a node of a cluster counts by slot: four series for
+	// each of up to 16,384 slots.
+	SlotStats bool
+	// SnapshotSize exports the size of the file of the snapshot, if the collector
+	// runs where the server does.
+	SnapshotSize bool
 
 	// MaxClientList is how many clients there may be for CLIENT LIST to be asked
 	// for; 0 means 1,000, a negative number never.
@@ -40,7 +53,7 @@ type Config struct {
 	// ClientPorts adds the port to what is exported of single clients.
 	ClientPorts bool
 
-	// Keys is what Run finds out about keys.
+	// Keys is what Run finds out about keys, and when it does.
 	Keys KeysConfig
 	// Scripts are what Run runs, each for ScriptTimeout at most; 0 means 5 s.
 	Scripts       []Script

@@ -1,6 +1,11 @@
 package redis
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +20,7 @@ type settingMetrics struct {
 	configNumbers                          map[string]*collect.Family // by parameter
 	configBufferLimit, configBufferSeconds *collect.Family
 	configText, configNumber               *collect.Family
+	snapshotSize                           *collect.Family
 }
 
 func newSettingMetrics(t *collect.Families) settingMetrics {
@@ -29,6 +35,7 @@ func newSettingMetrics(t *collect.Families) settingMetrics {
 		configBufferSeconds: t.Gauge("config_client_output_buffer_limit_overcome_seconds", "Time the output buffer may be above its soft limit.", "class", "limit"),
 		configText:          t.Gauge("config_key_value", "Constant 1, labelled with a parameter of the configuration and its value.", "key", "value"),
 		configNumber:        t.Gauge("config_value", "Value of a parameter of the configuration that is a number.", "key"),
+		snapshotSize:        t.Gauge("rdb_current_size_bytes", "Size of the file of the snapshot, 0 if there is none."),
 	}
 }
 
@@ -38,8 +45,12 @@ func configCommands(c *Config, _ *facts) []command {
 	if c.ConfigValues {
 		return []command{{c.ConfigCommand, "GET", "*"}}
 	}
-	commands := make([]command, len(wanted))
-	for i, name := range wanted {
+	names := wanted
+	if c.SnapshotSize {
+		names = append(slices.Clone(wanted), "dir", "dbfilename")
+	}
+	commands := make([]command, len(names))
+	for i, name := range names {
 		commands[i] = command{c.ConfigCommand, "GET", name}
 	}
 	return commands
@@ -60,7 +71,7 @@ func configDatabases(replies []reply) int {
 
 // write writes the configuration.
 func (m *settingMetrics) write(s *scrape, replies []reply) error {
-	settings := 0
+	settings, dir, file := 0, "", ""
 	for _, r := range replies {
 		for name, value := range fields(r.value) {
 			text := toText(value)
@@ -69,16 +80,41 @@ func (m *settingMetrics) write(s *scrape, replies []reply) error {
 					s.Add(f, v)
 				}
 			}
-			if name == "client-output-buffer-limit" {
+			switch name {
+			case "client-output-buffer-limit":
 				m.bufferLimits(s, text)
+			case "dir":
+				dir = text
+			case "dbfilename":
+				file = text
 			}
 			if s.config.ConfigValues && settings < maxSettings {
 				settings++
-				m.setting(s, name, text)
+				writeSetting(s, m.configText, m.configNumber, name, text)
 			}
 		}
 	}
+	if s.config.SnapshotSize && dir != "" && file != "" {
+		m.snapshot(s, dir, file)
+	}
 	return nil
+}
+
+// snapshot writes the size of the file of the snapshot, if this machine has the
+// directory of the server. Names come from the server: no other file is looked at.
+func (m *settingMetrics) snapshot(s *scrape, dir, file string) {
+	if file != filepath.Base(file) || !filepath.IsAbs(dir) {
+		return
+	}
+	info, err := os.Lstat(filepath.Join(dir, file))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(dir); err == nil {
+			s.Add(m.snapshotSize, 0)
+		}
+	case err == nil && info.Mode().IsRegular():
+		s.Add(m.snapshotSize, float64(info.Size()))
+	}
 }
 
 // bufferLimits writes "normal 0 0 0 slave 268435456 67108864 60".
@@ -97,16 +133,16 @@ func (m *settingMetrics) bufferLimits(s *scrape, text string) {
 	}
 }
 
-// setting writes any parameter, unless its value is secret or long.
-func (m *settingMetrics) setting(s *scrape, name, value string) {
+// writeSetting writes any parameter, unless its value is secret or long.
+func writeSetting(s *scrape, asText, asNumber *collect.Family, name, value string) {
 	if isSecret(name) {
 		return
 	}
 	if len(value) <= maxSetting {
-		s.Add(m.configText, 1, name, value)
+		s.Add(asText, 1, name, value)
 	}
 	if v, err := strconv.ParseFloat(value, 64); err == nil {
-		s.Add(m.configNumber, v, name)
+		s.Add(asNumber, v, name)
 	}
 }
 

@@ -11,6 +11,8 @@ type facts struct {
 	flavour string // redis, valkey, keydb or dragonfly
 	version string // of the flavour
 	major   int    // of the Redis it is compatible with
+	number  int    // of the flavour: 100 * major + minor
+	modules bool   // some are loaded
 	mode    string // standalone, cluster or sentinel
 	runID   string
 	clients int
@@ -31,6 +33,8 @@ func readFacts(in info) *facts {
 	case in.get("mvcc_depth") != "" || strings.Contains(in.get("executable"), "keydb"):
 		f.flavour = "keydb"
 	}
+	f.number = versionNumber(f.version)
+	f.modules = in.get("module") != ""
 	if in.get("cluster_enabled") == "1" && f.flavour != "dragonfly" {
 		f.mode = "cluster"
 	}
@@ -44,6 +48,18 @@ func readFacts(in info) *facts {
 		}
 	}
 	return f
+}
+
+// versionNumber returns 801 for 8.1.4, and 0 for what is no version.
+func versionNumber(version string) int {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, errMajor := strconv.Atoi(major)
+	b, errMinor := strconv.Atoi(minor)
+	if errMajor != nil || errMinor != nil {
+		return 0
+	}
+	return 100*a + b
 }
 
 // modeOf returns the mode of a server, which Valkey does not call Redis's.
@@ -71,6 +87,16 @@ func hasMemory(c *Config, f *facts) bool {
 
 func hasACL(c *Config, f *facts) bool {
 	return isData(c, f) && f.major >= 6
+}
+
+func hasCommandLog(c *Config, f *facts) bool {
+	return isData(c, f) && f.flavour == "valkey" && f.number >= 801
+}
+
+func hasModules(c *Config, f *facts) bool { return isData(c, f) && f.modules && c.ModuleMetrics }
+
+func hasSlotStats(c *Config, f *facts) bool {
+	return c.SlotStats && isCluster(c, f) && (f.flavour == "valkey" || f.number >= 802)
 }
 
 // hasClients spares a server with many clients from listing them all.

@@ -10,12 +10,12 @@ import (
 // only grow and end in _total; they are gauges in the established exporter.
 var gaugeFields = [][]field{
 	serverFields, clientFields, memoryFields, allocatorFields, persistenceFields,
-	statFields, replicationFields, clusterFields, sentinelFields, keyDBFields,
+	statFields, replicationFields, clusterFields, sentinelFields, keyDBFields, valkeyFields,
 }
 
 // counterFields are the lines of INFO that only grow until the server restarts
 // or CONFIG RESETSTAT.
-var counterFields = [][]field{trafficFields, keyFields, cpuFields, denialFields}
+var counterFields = [][]field{trafficFields, eventLoopFields, keyFields, cpuFields, denialFields}
 
 // systemFields are about the host of the server, see Config.SystemMetrics.
 var systemFields = []field{
@@ -56,10 +56,15 @@ func (m fieldMetrics) add(t *collect.Families, kind prometheus.ValueType, set []
 	}
 }
 
-// write writes the lines, each metric once.
+// write writes the lines of INFO.
 func (m fieldMetrics) write(s *scrape) {
+	m.writeOf(s, s.info)
+}
+
+// writeOf writes the lines of some INFO, each metric once.
+func (m fieldMetrics) writeOf(s *scrape, in info) {
 	seen := map[*collect.Family]bool{}
-	for _, line := range s.info {
+	for _, line := range in {
 		f, ok := m[line.key]
 		if !ok || seen[f.Family] {
 			continue

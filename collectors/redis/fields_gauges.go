@@ -10,6 +10,7 @@ var serverFields = []field{
 
 var clientFields = []field{
 	{key: "connected_clients", name: "connected_clients", help: "Clients connected, without replicas."},
+	{key: "active_clients", name: "active_clients", help: "Clients that were active lately."},
 	{key: "blocked_clients", name: "blocked_clients", help: "Clients that wait in a blocking command."},
 	{key: "maxclients", name: "max_clients", help: "Clients that may be connected at the same time."},
 	{key: "tracking_clients", name: "tracking_clients", help: "Clients with tracking of keys for client side caching."},
@@ -31,6 +32,7 @@ var persistenceFields = []field{
 	{key: "async_loading", name: "async_loading", help: "Whether a replica is loading a data set while it serves the old one."},
 	{key: "rdb_changes_since_last_save", name: "rdb_changes_since_last_save", help: "Changes since the last snapshot."},
 	{key: "rdb_bgsave_in_progress", name: "rdb_bgsave_in_progress", help: "Whether a snapshot is being written."},
+	{key: "backup_in_progress", name: "backup_in_progress", help: "Whether a backup is being written."},
 	{key: "rdb_last_save_time", name: "rdb_last_save_timestamp_seconds", help: "Time of the last successful snapshot."},
 	{key: "rdb_last_bgsave_status", name: "rdb_last_bgsave_status", help: "Whether the last snapshot succeeded."},
 	{key: "rdb_last_bgsave_time_sec", name: "rdb_last_bgsave_duration_sec", help: "Duration of the last snapshot in seconds."},
@@ -65,10 +67,17 @@ var statFields = []field{
 	{key: "pubsubshard_channels", name: "pubsubshard_channels", help: "Shard channels with subscribers."},
 	{key: "latest_fork_usec", name: "latest_fork_seconds", help: "Duration of the last fork.", scale: 1e-6},
 	{key: "migrate_cached_sockets", name: "migrate_cached_sockets_total", help: "Sockets kept open for MIGRATE."},
+	{key: "expired_keys_with_volatile_items_stale_perc", name: "expired_keys_with_volatile_items_stale_percentage", help: "Share of keys whose fields have expired and are still there, in percent, estimated."},
 	{key: "expired_stale_perc", name: "expired_stale_percentage", help: "Share of keys that have expired and are still there, in percent, estimated."},
 	{key: "tracking_total_keys", name: "tracking_total_keys", help: "Keys tracked for client side caching."},
 	{key: "tracking_total_items", name: "tracking_total_items", help: "Pairs of key and client tracked for client side caching."},
 	{key: "tracking_total_prefixes", name: "tracking_total_prefixes", help: "Prefixes tracked for client side caching in broadcast mode."},
+	{key: "hash_templates", name: "hash_templates", help: "Templates that hashes share their field names by."},
+	{key: "hash_template_keys", name: "hash_template_keys", help: "Hashes that use a template."},
+	{key: "instantaneous_eventloop_cycles_per_sec", name: "instantaneous_eventloop_cycles_per_sec", help: "Cycles of the event loop in a second, lately."},
+	{key: "instantaneous_eventloop_duration_usec", name: "instantaneous_eventloop_duration_usec", help: "Average duration of a cycle of the event loop in microseconds, lately."},
+	{key: "avg_pipeline_length", name: "client_processing_pipeline_length", help: "Average number of commands that are parsed at once from a client."},
+	{key: "slowlog_commands_time_ms_max", name: "slowlog_commands_duration_seconds_max", help: "Longest duration of a command of the slow log.", scale: 1e-3},
 	{key: "active_defrag_hits", name: "defrag_hits", help: "Values moved by active defragmentation."},
 	{key: "active_defrag_misses", name: "defrag_misses", help: "Values active defragmentation looked at and left."},
 	{key: "active_defrag_key_hits", name: "defrag_key_hits", help: "Keys moved by active defragmentation."},
@@ -87,6 +96,9 @@ var replicationFields = []field{
 	{key: "repl_backlog_size", name: "replication_backlog_bytes", help: "Size of the replication backlog."},
 	{key: "repl_backlog_first_byte_offset", name: "repl_backlog_first_byte_offset", help: "Offset of the replication backlog."},
 	{key: "repl_backlog_histlen", name: "repl_backlog_history_bytes", help: "Data in the replication backlog."},
+	{key: "replicas_waiting_psync", name: "replicas_waiting_psync", help: "Replicas that wait to synchronize from the backlog while a snapshot is sent."},
+	{key: "replicas_repl_buffer_size", name: "replicas_repl_buffer_size_bytes", help: "Data that this replica keeps while it loads a snapshot."},
+	{key: "replicas_repl_buffer_peak", name: "replicas_repl_buffer_peak_bytes", help: "Most data this replica kept while it loaded a snapshot."},
 	{key: "slave_priority", name: "slave_priority", help: "Priority of this replica in a failover."},
 }
 

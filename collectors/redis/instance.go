@@ -10,32 +10,54 @@ import (
 
 // instanceMetrics are about what the server is.
 type instanceMetrics struct {
-	instance, server, startTime, module *collect.Family
+	instance                  [1 << 3]*collect.Family // by the bits of optionalLabels
+	server, startTime, module *collect.Family
 }
 
+// optionalLabels are labels of redis_instance_info that it has if INFO has
+// them.
+var optionalLabels = []string{"valkey_version", "valkey_release_stage", "availability_zone"}
+
 func newInstanceMetrics(t *collect.Families) instanceMetrics {
-	return instanceMetrics{
-		instance: t.Gauge("instance_info", "Constant 1, labelled with what identifies the server.",
-			"master_replid", "maxmemory_policy", "os", "process_id", "redis_build_id", "redis_mode", "redis_version", "role", "run_id", "tcp_port"),
+	m := instanceMetrics{
 		server:    t.Gauge("server_info", "Constant 1, labelled with the product and its version.", "product", "version"),
 		startTime: t.Gauge("start_time_seconds", "Time the server started."),
 		module: t.Gauge("module_info", "Constant 1, labelled with a loaded module.",
 			"api", "filters", "name", "usedby", "using", "ver"),
 	}
+	m.instance[0] = t.Gauge("instance_info", "Constant 1, labelled with what identifies the server.",
+		"master_replid", "maxmemory_policy", "os", "process_id", "redis_build_id", "redis_mode", "redis_version", "role", "run_id", "tcp_port")
+	for bits := 1; bits < len(m.instance); bits++ {
+		var labels []string
+		for i, label := range optionalLabels {
+			if bits&(1<<i) != 0 {
+				labels = append(labels, label)
+			}
+		}
+		m.instance[bits] = t.WithLabels(m.instance[0], labels...)
+	}
+	return m
 }
 
 // write writes what INFO has about the server and its modules.
 func (m *instanceMetrics) write(s *scrape) {
 	m.start(s)
 	s.Add(m.server, 1, s.facts.flavour, s.facts.version)
-	values := make([]string, len(m.instance.Labels))
-	for i, label := range m.instance.Labels {
+	bits := 0
+	for i, label := range optionalLabels {
+		if s.info.get(label) != "" {
+			bits |= 1 << i
+		}
+	}
+	instance := m.instance[bits]
+	values := make([]string, len(instance.Labels))
+	for i, label := range instance.Labels {
 		values[i] = s.info.get(label)
 		if label == "redis_mode" {
 			values[i] = modeOf(s.info)
 		}
 	}
-	s.Add(m.instance, 1, values...)
+	s.Add(instance, 1, values...)
 	for _, line := range s.info {
 		if line.key == "module" {
 			m.loaded(s, line.value)

@@ -28,6 +28,9 @@ type streamMetrics struct {
 
 func newStreamMetrics(t *collect.Families) streamMetrics {
 	stream := func(name, help string) *collect.Family { return t.Gauge("stream_"+name, help, "db", "stream") }
+	count := func(name, help string) *collect.Family {
+		return t.Counter("stream_"+name, help, "db", "stream")
+	}
 	group := func(name, help string) *collect.Family {
 		return t.Gauge("stream_group_"+name, help, "db", "group", "stream")
 	}
@@ -44,7 +47,13 @@ func newStreamMetrics(t *collect.Families) streamMetrics {
 			"max-deleted-entry-id": stream("max_deleted_entry_id", "Highest id of a deleted entry of a stream, its part in milliseconds."),
 			"first-entry":          stream("first_entry_id", "Id of the first entry of a stream, its part in milliseconds."),
 			"last-entry":           stream("last_entry_id", "Id of the last entry of a stream, its part in milliseconds."),
-			"entries-added":        t.Counter("stream_entries_added_total", "Entries ever added to a stream.", "db", "stream"),
+			"entries-added":        count("entries_added_total", "Entries ever added to a stream."),
+			"idmp-duration":        stream("idmp_duration_seconds", "Time for which an id that makes an entry unique is kept."),
+			"idmp-maxsize":         stream("idmp_max_size", "Most ids of a producer that are kept to make entries unique."),
+			"pids-tracked":         stream("idmp_producer_ids_tracked", "Producers of a stream whose entries are made unique."),
+			"iids-tracked":         stream("idmp_idempotent_ids_tracked", "Ids of a stream that are kept to make entries unique."),
+			"iids-added":           count("idmp_entries_added_total", "Entries ever added to a stream with an id that makes them unique."),
+			"iids-duplicates":      count("idmp_duplicates_total", "Entries that were not added to a stream because they were there."),
 		},
 		groupNumbers: map[string]*collect.Family{
 			"consumers":         group("consumers", "Consumers of a group."),
@@ -52,6 +61,7 @@ func newStreamMetrics(t *collect.Families) streamMetrics {
 			"last-delivered-id": group("last_delivered_id", "Id last delivered to a group, its part in milliseconds."),
 			"entries-read":      group("entries_read", "Entries ever delivered to a group."),
 			"lag":               group("lag", "Entries that wait for delivery to a group."),
+			"nacked-count":      group("messages_nacked", "Entries that consumers of a group gave back."),
 		},
 		consumerPending: consumer("messages_pending", "Entries delivered to a consumer and not acknowledged."),
 		consumerIdle:    consumer("idle_seconds", "Time since a consumer last tried to read."),

@@ -5,9 +5,12 @@ const (
 	maxClusterNodes = 1000
 	maxCommands     = 1000
 	maxDatabases    = 1024
+	maxEngines      = 64
 	maxErrors       = 128 // as many as Redis keeps
 	maxEvents       = 64
+	maxIndexes      = 256 // of the search module
 	maxMasters      = 256
+	maxPeers        = 256 // sentinels
 	maxReplicas     = 256
 	maxSettings     = 1000
 

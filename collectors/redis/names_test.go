@@ -68,6 +68,18 @@ func TestContract(t *testing.T) {
 	}
 }
 
+// TestLaterContract compares what may come from other servers than Debian's
+// with the names, types and labels of the established exporter.
+func TestLaterContract(t *testing.T) {
+	got := gathered(t, everyFamily{New(connect(t, redis.Options{}), Config{SystemMetrics: true})})
+	for _, want := range readContract(t, "testdata/contract.later.tsv") {
+		name, _, _ := strings.Cut(want, "\t")
+		if got[name] != want {
+			t.Errorf("want %q, got %q", want, got[name])
+		}
+	}
+}
+
 // gathered returns name, type and labels of the families of c, by name.
 func gathered(t *testing.T, c prometheus.Collector) map[string]string {
 	t.Helper()

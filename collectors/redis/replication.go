@@ -26,9 +26,10 @@ func newReplicationMetrics(t *collect.Families) replicationMetrics {
 	}
 }
 
-// write writes what is labelled in the section replication.
+// write writes what is labelled in the section replication. A replica of several
+// masters (KeyDB) has them one after the other, as master_host, master_1_host.
 func (m *replicationMetrics) write(s *scrape) {
-	host, port := s.info.get("master_host"), s.info.get("master_port")
+	host, port := "", ""
 	role := s.info.get("role")
 	isReplica := role == "slave" || role == "active-replica" // The latter is KeyDB's.
 	own := map[string]*collect.Family{
@@ -38,18 +39,37 @@ func (m *replicationMetrics) write(s *scrape) {
 		"slave_repl_offset":          m.replicaOwnOffset,
 	}
 	replicas := map[string]bool{} // by what becomes labels: some share an address
+	masters := 0
 	for _, line := range s.info {
-		switch f := own[line.key]; {
-		case isReplica && f != nil:
+		key := withoutNumber(line.key)
+		switch f := own[key]; {
+		case isReplica && key == "master_host":
+			host, port = line.value, ""
+			masters++
+		case isReplica && key == "master_port":
+			port = line.value
+		case isReplica && f != nil && masters <= maxReplicas:
 			if v, ok := number(line.value); ok {
 				s.Add(f, v, host, port)
 			}
-		case isReplica && line.key == "slave_read_only":
-			s.Add(m.replica, 1, host, port, line.value)
+		case isReplica && key == "slave_read_only":
+			s.Add(m.replica, 1, s.info.get("master_host"), s.info.get("master_port"), line.value)
 		case line.section == "replication" && isNumbered(line.key, "slave") && len(replicas) < maxReplicas:
 			m.connected(s, line.value, replicas)
 		}
 	}
+}
+
+// withoutNumber returns master_host for master_1_host.
+func withoutNumber(key string) string {
+	rest, ok := strings.CutPrefix(key, "master_")
+	if !ok {
+		return key
+	}
+	if digits, name, ok := strings.Cut(rest, "_"); ok && isNumbered(digits, "") {
+		return "master_" + name
+	}
+	return key
 }
 
 // connected writes ip=10.0.0.2,port=6379,state=online,offset=1751,lag=0.

@@ -18,6 +18,10 @@ type topics struct {
 	clients  clientMetrics
 	cluster  clusterMetrics
 	sentinel sentinelMetrics
+
+	valkey  valkeyMetrics
+	modules moduleMetrics
+	slots   slotMetrics
 }
 
 func newTopics(t *collect.Families, c *Config) *topics {
@@ -36,6 +40,10 @@ func newTopics(t *collect.Families, c *Config) *topics {
 		clients:  newClientMetrics(t, c),
 		cluster:  newClusterMetrics(t),
 		sentinel: newSentinelMetrics(t),
+
+		valkey:  newValkeyMetrics(t),
+		modules: newModuleMetrics(t),
+		slots:   newSlotMetrics(t),
 	}
 }
 
@@ -51,6 +59,9 @@ func (t *topics) parts() []*part {
 		{"clients", hasClients, fixed("CLIENT LIST"), t.clients.write},
 		{"cluster", isCluster, fixed("CLUSTER INFO", "CLUSTER NODES"), t.cluster.write},
 		{"sentinel", isSentinel, sentinelCommands, t.sentinel.write},
+		{"commandlog", hasCommandLog, logCommands, t.valkey.logs},
+		{"modules", hasModules, fixed("INFO MODULES"), t.modules.write},
+		{"slots", hasSlotStats, fixed("CLUSTER SLOT-STATS SLOTSRANGE 0 16383"), t.slots.write},
 	}
 }
 
@@ -63,6 +74,7 @@ func (t *topics) write(s *scrape, snap *snapshot, success *collect.Family) {
 	t.instance.write(s)
 	t.commands.write(s)
 	t.replication.write(s)
+	t.valkey.write(s)
 	databases := 0
 	for _, a := range snap.answers {
 		err := a.err

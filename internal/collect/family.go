@@ -69,6 +69,13 @@ func (f *Families) Add(kind prometheus.ValueType, name, help string, labels ...s
 	return one
 }
 
+// WithLabels returns a metric of the same name, help and type that has more
+// labels, for samples that have something to say there. It is not described: to
+// a registry it is the same metric.
+func (f *Families) WithLabels(of *Family, labels ...string) *Family {
+	return NewFamily(of.Kind, of.Name, of.Help, slices.Concat(of.Labels, labels), f.Constant)
+}
+
 // All returns what has been declared, in that order.
 func (f *Families) All() []*Family { return f.all }
 
