@@ -17,6 +17,10 @@ func (f *flags) collectorConfig() (collector.Config, error) {
 		Namespace: f.namespace, ConfigCommand: f.configCommand, ConfigValues: f.configValues,
 		SystemMetrics: f.system, NoLatencyHistogram: f.noHistograms, SkipEmptyDatabases: !f.emptyDatabases,
 		Ping: f.ping, MaxClientList: f.maxClientList, ClientPorts: f.clientPorts, ScriptTimeout: f.scriptTimeout,
+		ModuleMetrics: f.modules, SentinelPeers: f.peers, SlotStats: f.slots, SnapshotSize: f.snapshot,
+	}
+	if f.search {
+		c.SearchIndexes = f.searchIndexes
 	}
 	if f.clientList {
 		c.MaxClientSeries = f.maxClientSeries

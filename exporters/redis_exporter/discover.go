@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"time"
 
@@ -43,7 +44,11 @@ func (s *service) discover(w http.ResponseWriter, r *http.Request) {
 	}
 	group := targetGroup{Targets: []string{}, Labels: map[string]string{}}
 	for _, n := range nodes {
-		group.Targets = append(group.Targets, scheme+n.Address)
+		address := n.Address
+		if _, port, err := net.SplitHostPort(address); s.flags.hostnames && n.Hostname != "" && err == nil {
+			address = net.JoinHostPort(n.Hostname, port)
+		}
+		group.Targets = append(group.Targets, scheme+address)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode([]targetGroup{group}) // An error is the client's.

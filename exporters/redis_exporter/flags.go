@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -24,7 +25,7 @@ type flags struct {
 type connection struct {
 	addr, user, passwordFile, sentinelPasswordFile string
 	timeout                                        time.Duration
-	cluster, setClientName                         bool
+	cluster, hostnames, setClientName, noProbes    bool
 	tls                                            config.TLS
 }
 
@@ -33,15 +34,17 @@ type metricFlags struct {
 	namespace, configCommand            string
 	ping, configValues, system, modules bool
 	noHistograms, emptyDatabases        bool
-	clientList, clientPorts, goMetrics  bool
+	clientList, clientPorts             bool
 	maxClientList, maxClientSeries      int
+	peers, slots, snapshot, search      bool
+	searchIndexes                       *regexp.Regexp
 }
 
 // keyFlags are for the work in the background.
 type keyFlags struct {
 	keys, singleKeys, counts, streams, singleStreams, queues string
 	groups                                                   string
-	noConsumers, noValues, skipOnMaster, readOnly            bool
+	noConsumers, noValues, skipOnMaster                      bool
 	interval, timeout                                        time.Duration
 	batch, maxScanned, maxKeys, maxGroups                    int
 	scripts                                                  string
@@ -58,7 +61,7 @@ func newApp() (*kingpin.Application, *flags) {
 	f.connection.add(app)
 	f.metricFlags.add(app)
 	f.keyFlags.add(app)
-	addReplaced(app)
+	f.AddSettings(app, upstreamSettings)
 	return app, f
 }
 
@@ -74,6 +77,8 @@ func (c *connection) add(app *kingpin.Application) {
 	app.Flag("connection-timeout", "Timeout for connecting, within the scrape timeout.").
 		Default("5s").DurationVar(&c.timeout)
 	app.Flag("is-cluster", "The server is part of a cluster: search for keys on all of its nodes.").BoolVar(&c.cluster)
+	app.Flag("cluster-discover-hostnames", "List nodes of the cluster by the host names that they announce, where they do.").BoolVar(&c.hostnames)
+	app.Flag("disable-scrape-endpoint", "Do not serve probes: /probe and /scrape.").BoolVar(&c.noProbes)
 	app.Flag("set-client-name", "Set the name of connections to redis_exporter.").Default("true").BoolVar(&c.setClientName)
 	app.Flag("tls-ca-cert-file", "CA certificates (PEM) to verify the server with.").StringVar((*string)(&c.tls.CAFile))
 	app.Flag("tls-client-cert-file", "Client certificate (PEM).").StringVar((*string)(&c.tls.CertFile))
@@ -88,8 +93,12 @@ func (m *metricFlags) add(app *kingpin.Application) {
 	app.Flag("ping-on-connect", "Send a PING at each scrape and expose its duration.").BoolVar(&m.ping)
 	app.Flag("include-config-metrics", "Expose all configuration parameters, except secrets.").BoolVar(&m.configValues)
 	app.Flag("include-system-metrics", "Expose the total memory of the server's host.").BoolVar(&m.system)
-	app.Flag("include-modules-metrics", "Does nothing: modules are always exported.").Hidden().BoolVar(&m.modules)
-	app.Flag("include-go-runtime-metrics", "Does nothing: see --web.disable-exporter-metrics.").Hidden().BoolVar(&m.goMetrics)
+	app.Flag("include-modules-metrics", "Expose what modules tell of themselves: search, and bloom and JSON of Valkey.").BoolVar(&m.modules)
+	app.Flag("include-search-indexes-metrics", "Expose the indexes of the search module.").BoolVar(&m.search)
+	app.Flag("check-search-indexes", "Regular expression for the names of indexes of the search module to expose.").Default(".*").RegexpVar(&m.searchIndexes)
+	app.Flag("include-sentinel-peer-info", "Expose the other sentinels of each master of a sentinel.").BoolVar(&m.peers)
+	app.Flag("include-cluster-slot-stats", "Expose what a node of a cluster counts by slot: four series for each of up to 16384 slots.").BoolVar(&m.slots)
+	app.Flag("include-rdb-file-size-metric", "Expose the size of the file of the snapshot, which must be on this machine.").BoolVar(&m.snapshot)
 	app.Flag("exclude-latency-histogram-metrics", "Exclude the latency histograms of commands.").BoolVar(&m.noHistograms)
 	app.Flag("include-metrics-for-empty-databases", "Expose databases without keys.").Default("true").BoolVar(&m.emptyDatabases)
 	app.Flag("export-client-list", "Expose metrics of each connected client.").BoolVar(&m.clientList)
@@ -117,5 +126,4 @@ func (k *keyFlags) add(app *kingpin.Application) {
 	app.Flag("check-scan-limit", "Maximum number of keys that are scanned per check.").Default("10000000").IntVar(&k.maxScanned)
 	app.Flag("script", "Files with Lua scripts that return names and numbers, comma-separated. They are run read-only.").StringVar(&k.scripts)
 	app.Flag("script-timeout", "Timeout for a script before it is killed.").Default("5s").DurationVar(&k.scriptTimeout)
-	app.Flag("lua-script-read-only", "Does nothing: scripts are always run read-only.").Hidden().BoolVar(&k.readOnly)
 }

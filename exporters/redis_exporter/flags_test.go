@@ -3,11 +3,11 @@ package main
 import (
 	"bytes"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/alecthomas/kingpin/v2"
 	"github.com/google/go-cmp/cmp"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/redis"
@@ -18,6 +18,7 @@ import (
 func TestFlagsDoc(t *testing.T) {
 	app, _ := newApp()
 	exportertest.FlagsDoc(t, app, "../../docs/flags/redis_exporter.md")
+	exportertest.SettingsDoc(t, upstreamSettings, "the established redis_exporter", "redis_exporter", "../../docs/upstream/redis_exporter.md")
 }
 
 // parse returns the flags of args.
@@ -40,36 +41,13 @@ func TestUpstreamArgs(t *testing.T) {
 	}
 }
 
-// TestReplacedFlags holds that each of them fails with what replaces it, on the
-// command line and in the environment.
-func TestReplacedFlags(t *testing.T) {
-	for _, r := range replaced {
-		for name := range strings.FieldsSeq(r.names) {
-			arg := "--" + name
-			if !r.bool {
-				arg += "=value"
-			}
-			if name == "redact-config-metrics" {
-				arg += "=false"
-			}
-			app, _ := newApp()
-			var stderr bytes.Buffer
-			_, code, ok := exporter.Parse(app, upstreamArgs(app, []string{arg}), io.Discard, &stderr)
-			if ok || code != 2 || !strings.Contains(stderr.String(), r.instead) {
-				t.Errorf("%s: exit %d, %q", arg, code, &stderr)
-			}
-		}
-	}
-	t.Setenv("REDIS_EXPORTER_DEBUG", "true")
-	app, _ := newApp()
-	if _, code, ok := exporter.Parse(app, nil, io.Discard, io.Discard); ok || code != 2 {
-		t.Errorf("REDIS_EXPORTER_DEBUG: exit %d", code)
-	}
-	t.Setenv("REDIS_EXPORTER_DEBUG", "")
-	t.Setenv("REDIS_EXPORTER_LOG_LEVEL", "warn") // of the established exporter
-	if parse(t).Logger(io.Discard).Enabled(t.Context(), slog.LevelInfo) {
-		t.Error("REDIS_EXPORTER_LOG_LEVEL does not set --log.level")
-	}
+// TestUpstreamSettings holds that no flag or variable of the established exporter
+// is ignored in silence.
+func TestUpstreamSettings(t *testing.T) {
+	exportertest.Settings(t, upstreamSettings, func() (*kingpin.Application, *exporter.Flags) {
+		app, f := newApp()
+		return app, f.Flags
+	})
 }
 
 func TestEnvironment(t *testing.T) {

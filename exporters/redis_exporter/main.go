@@ -36,7 +36,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, "the configuration is valid")
 		return 0
 	}
-	probe := s.countErrors(s)
+	handlers := map[string]http.Handler{
+		"/discover-cluster-nodes": http.HandlerFunc(s.discover),
+		// As the established exporter has it; /-/healthy is that of all exporters.
+		"/health": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }),
+	}
+	links := []exporter.Link{{Address: "/discover-cluster-nodes", Text: "Cluster nodes", Description: "the nodes of the cluster, for HTTP service discovery"}}
+	if !f.noProbes {
+		probe := s.countErrors(s)
+		handlers["/probe"], handlers["/scrape"] = probe, probe
+		links = append(links, exporter.Link{Address: "/probe", Text: "Probe", Description: "metrics of an allowed target"})
+	}
 	err = exporter.Serve(context.Background(), f.Flags, exporter.Options{
 		Name:        "redis_exporter",
 		Description: "Metrics of Redis, Valkey, KeyDB and Dragonfly.",
@@ -44,15 +54,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		Collectors:  s.collectors,
 		Reload:      s.reload,
 		Background:  s.background,
-		Handlers: map[string]http.Handler{
-			"/probe":                  probe,
-			"/scrape":                 probe,
-			"/discover-cluster-nodes": http.HandlerFunc(s.discover),
-		},
-		Links: []exporter.Link{
-			{Address: "/probe", Text: "Probe", Description: "metrics of an allowed target"},
-			{Address: "/discover-cluster-nodes", Text: "Cluster nodes", Description: "the nodes of the cluster, for HTTP service discovery"},
-		},
+		Handlers:    handlers,
+		Links:       links,
 	})
 	if err != nil {
 		logger.Error("stopped", "err", err)

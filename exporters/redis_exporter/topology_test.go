@@ -199,17 +199,33 @@ func TestCluster(t *testing.T) {
 			t.Errorf("%d of %s, want %d", got, series, want)
 		}
 	}
+	for _, n := range nodes {
+		if found := discovered(t, s); len(found) != 3 || !slices.Contains(found, "redis://"+n.Addr()) {
+			t.Errorf("%s is not in %v, or not the third", n.Addr(), found)
+		}
+	}
+	nodes[0].Do(t, "CONFIG", "SET", "cluster-announce-hostname", "node-0.example")
+	if found := discovered(t, s); !slices.Contains(found, "redis://"+nodes[0].Addr()) {
+		t.Errorf("%v has host names that were not asked for", found)
+	}
+	s.flags.hostnames = true
+	_, port, _ := strings.Cut(nodes[0].Addr(), ":")
+	found := discovered(t, s)
+	if !slices.Contains(found, "redis://node-0.example:"+port) || !slices.Contains(found, "redis://"+nodes[1].Addr()) {
+		t.Errorf("%v has not the name of the one node that announces one", found)
+	}
+}
+
+// discovered returns the targets of /discover-cluster-nodes.
+func discovered(t *testing.T, s *service) []string {
+	t.Helper()
 	w := httptest.NewRecorder()
 	s.discover(w, httptest.NewRequest("GET", "/discover-cluster-nodes", nil))
 	var groups []targetGroup
-	if err := json.Unmarshal(w.Body.Bytes(), &groups); err != nil || len(groups) != 1 || len(groups[0].Targets) != 3 {
+	if err := json.Unmarshal(w.Body.Bytes(), &groups); err != nil || len(groups) != 1 {
 		t.Fatalf("nodes: %v in %s", err, w.Body)
 	}
-	for _, n := range nodes {
-		if !slices.Contains(groups[0].Targets, "redis://"+n.Addr()) {
-			t.Errorf("%s is not in %s", n.Addr(), w.Body)
-		}
-	}
+	return groups[0].Targets
 }
 
 func TestUserWithPasswordFile(t *testing.T) {

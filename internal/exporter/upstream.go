@@ -179,10 +179,14 @@ type replacedValue struct {
 
 // Set implements kingpin.Value.
 func (v *replacedValue) Set(value string) error {
+	what := "--" + v.setting.Flag
+	if variable := v.setting.Variable; variable != "" && value != "" && os.Getenv(variable) == value {
+		what = "variable " + variable
+	}
 	if b, err := strconv.ParseBool(value); err == nil && v.IsBoolFlag() {
 		value = strconv.FormatBool(b)
 	}
-	return v.flags.replaced(v.setting, "--"+v.setting.Flag, value)
+	return v.flags.replaced(v.setting, what, value)
 }
 
 // String implements kingpin.Value.
