@@ -3,7 +3,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	_ "embed"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,6 +18,12 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
+// upstreamSettings says what becomes of the flags and variables of
+// nginx-prometheus-exporter.
+//
+//go:embed upstream.tsv
+var upstreamSettings string
+
 // flags are the flags of this binary. Names and variables of the environment
 // are those of nginx-prometheus-exporter where it has them.
 type flags struct {
@@ -31,7 +37,6 @@ type flags struct {
 	keyFile     string
 	timeout     time.Duration
 	proxy       bool
-	plus        bool
 	constLabels map[string]string
 	accessLogs  []string
 }
@@ -51,9 +56,9 @@ func newApp() (*kingpin.Application, *flags) {
 	app.Flag("nginx.ssl-client-key", "Key (PEM) of the client certificate.").Envar("SSL_CLIENT_KEY").StringVar(&f.keyFile)
 	app.Flag("nginx.timeout", "Timeout for one target, within the scrape timeout.").Envar("TIMEOUT").Default("5s").DurationVar(&f.timeout)
 	app.Flag("nginx.proxy-protocol", "Begin connections with a header of the PROXY protocol, for listeners that want one.").Envar("PROXY_PROTOCOL").BoolVar(&f.proxy)
-	app.Flag("nginx.plus", "Not supported: NGINX Plus has an API of its own.").Hidden().Envar("NGINX_PLUS").BoolVar(&f.plus)
 	app.Flag("prometheus.const-label", "Constant label of all stub_status metrics, as name=value. Repeatable.").Envar("CONST_LABELS").StringMapVar(&f.constLabels)
 	app.Flag("nginx.access-log", "Access log file in the provided key=value format, if the configuration file has none. Repeatable.").StringsVar(&f.accessLogs)
+	f.AddSettings(app, upstreamSettings)
 	return app, f
 }
 
@@ -85,14 +90,10 @@ func (f *flags) complete(c *fileConfig) {
 
 func run(args []string, stdout, stderr io.Writer) int {
 	app, f := newApp()
-	if _, code, ok := exporter.Parse(app, args, stdout, stderr); !ok {
+	if _, code, ok := exporter.Parse(app, exporter.UpstreamArgs(app, args), stdout, stderr); !ok {
 		return code
 	}
 	logger := f.Logger(stderr)
-	if f.plus {
-		logger.Error("cannot start", "err", errors.New("--nginx.plus is not supported: NGINX Plus has an API of its own; nginx-prometheus-exporter reads it"))
-		return 2
-	}
 	if f.configCheck {
 		if _, err := loadConfig(f.configFile); err != nil {
 			fmt.Fprintln(stderr, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,8 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kingpin/v2"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/dmarc-suite/dmarc-suite/collectors/node"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 )
 
@@ -30,6 +34,27 @@ func TestScript(t *testing.T) {
 func TestFlagsDoc(t *testing.T) {
 	app, _ := newApp()
 	exportertest.FlagsDoc(t, app, "../../docs/flags/node_exporter.md")
+	exportertest.SettingsDoc(t, upstreamSettings, "upstream's node_exporter", "node_exporter", "../../docs/upstream/node_exporter.md")
+}
+
+// upstreamSettings are the flags and variables of upstream. All of them work as
+// they are, so that the program itself needs no table.
+//
+//go:embed upstream.tsv
+var upstreamSettings string
+
+// TestUpstreamSettings holds that no flag or variable of upstream is ignored in
+// silence, and that the table has every flag that upstream's collectors declare.
+func TestUpstreamSettings(t *testing.T) {
+	exportertest.Settings(t, upstreamSettings, func() (*kingpin.Application, *exporter.Flags) {
+		app, f := newApp()
+		return app, f.Flags
+	})
+	for _, m := range node.Flags() {
+		if !strings.Contains(upstreamSettings, "\n"+m.Name+"\t") {
+			t.Errorf("--%s of upstream is not in the table", m.Name)
+		}
+	}
 }
 
 // fetch returns the status and body of a scrape whose timeout is in seconds.

@@ -26,7 +26,7 @@ func parse(t *testing.T, args ...string) *flags {
 	t.Helper()
 	app, f := newApp()
 	var stderr bytes.Buffer
-	if _, code, ok := exporter.Parse(app, upstreamArgs(app, args), io.Discard, &stderr); !ok {
+	if _, code, ok := exporter.Parse(app, exporter.UpstreamArgs(app, args), io.Discard, &stderr); !ok {
 		t.Fatalf("%v: exit %d: %s", args, code, &stderr)
 	}
 	return f

@@ -17,7 +17,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	app, f := newApp()
-	if _, code, ok := exporter.Parse(app, upstreamArgs(app, args), stdout, stderr); !ok {
+	if _, code, ok := exporter.Parse(app, exporter.UpstreamArgs(app, args), stdout, stderr); !ok {
 		return code
 	}
 	logging.Disable() // The client says to stderr what it returns as errors, too.

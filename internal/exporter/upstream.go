@@ -199,3 +199,29 @@ func (v *replacedValue) IsBoolFlag() bool {
 
 // IsCumulative lets kingpin accept the flag more than once, as some are given.
 func (v *replacedValue) IsCumulative() bool { return true }
+
+// UpstreamArgs makes arguments as the flag package has them, which established
+// exporters used or use, what kingpin understands: -flag becomes --flag, and
+// --switch=false becomes --no-switch.
+func UpstreamArgs(app *kingpin.Application, args []string) []string {
+	out := make([]string, 0, len(args))
+	for i, arg := range args {
+		if arg == "--" {
+			return append(out, args[i:]...)
+		}
+		if len(arg) > 2 && arg[0] == '-' && arg[1] != '-' {
+			arg = "-" + arg
+		}
+		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		if f := app.GetFlag(name); hasValue && f != nil && f.Model().IsBoolFlag() {
+			switch value {
+			case "true", "1", "t", "TRUE", "True":
+				arg = "--" + name
+			case "false", "0", "f", "FALSE", "False":
+				arg = "--no-" + name
+			}
+		}
+		out = append(out, arg)
+	}
+	return out
+}
