@@ -34,16 +34,41 @@ type cgroup struct {
 	runtime string // "docker", "libpod" and so on, or ""
 }
 
-// hierarchy returns the root of the cgroup v2 hierarchy, which on hybrid
-// machines is one of several.
-func hierarchy(sysfs string) (string, error) {
-	for _, dir := range []string{"fs/cgroup", "fs/cgroup/unified"} {
-		root := filepath.Join(sysfs, dir)
-		if _, err := os.Stat(filepath.Join(root, "cgroup.controllers")); err == nil {
-			return root, nil
+// hierarchy is where the cgroups of a host are.
+type hierarchy struct {
+	root string            // with the folders of containers
+	v1   map[string]string // folders of the controllers of cgroup v1; nil where it is v2
+}
+
+// findHierarchy returns the cgroups below sysfs. On hybrid machines the
+// controllers are those of v1, and v2 counts no more than CPU time.
+func findHierarchy(sysfs string) (hierarchy, error) {
+	isV2 := func(root string) bool {
+		_, err := os.Stat(filepath.Join(root, "cgroup.controllers"))
+		return err == nil
+	}
+	root := filepath.Join(sysfs, "fs/cgroup")
+	if isV2(root) {
+		return hierarchy{root: root}, nil
+	}
+	v1 := controllerRoots(sysfs)
+	for _, name := range controllers {
+		if v1[name] != "" {
+			return hierarchy{root: v1[name], v1: v1}, nil
 		}
 	}
-	return "", fmt.Errorf("%w: no cgroup v2 below %s", errNoData, sysfs)
+	if root = filepath.Join(root, "unified"); isV2(root) {
+		return hierarchy{root: root}, nil
+	}
+	return hierarchy{}, fmt.Errorf("%w: no cgroups below %s", errNoData, sysfs)
+}
+
+// usage reads the files of the cgroup at a path.
+func (h hierarchy) usage(path string) (*usage, error) {
+	if h.v1 != nil {
+		return readUsageV1(h.v1, path)
+	}
+	return readUsage(filepath.Join(h.root, path))
 }
 
 // findContainers returns the cgroups of containers below root, sorted by path.
@@ -76,8 +101,8 @@ func findContainers(root string) ([]cgroup, error) {
 	return found, err
 }
 
-// usage is what the files of a cgroup hold. A file that the kernel does not have
-// leaves a nil map.
+// usage is what the files of a cgroup hold, under the names of cgroup v2. A file
+// that the kernel does not have leaves a nil map.
 type usage struct {
 	cpu    map[string]uint64 // cpu.stat
 	memory map[string]uint64 // memory.stat

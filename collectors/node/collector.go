@@ -41,6 +41,9 @@ type Config struct {
 	// MaxContainers is how many containers get metrics, in the order of their
 	// cgroups' paths; the others are counted. Zero means 500.
 	MaxContainers int
+	// Sockets are paths of sockets of Docker or Podman that are asked for the names
+	// of containers that no file tells. They are only read from.
+	Sockets []string
 	// Certificates are patterns of PEM files, as of path/filepath.Match and below
 	// --path.rootfs. They turn on the collector "certificate".
 	Certificates []string
@@ -74,7 +77,7 @@ func New(args []string, config Config) (*Collector, error) {
 		return nil, err
 	}
 	if config.Containers {
-		updaters["container"] = newContainers(path("path.sysfs"), path("path.rootfs"), config.MaxContainers)
+		updaters["container"] = newContainers(path("path.sysfs"), path("path.rootfs"), config.MaxContainers, config.Sockets...)
 	}
 	if len(config.Certificates) > 0 {
 		c, err := newCertificates(path("path.rootfs"), config.Certificates)

@@ -39,11 +39,15 @@ type container struct {
 
 var containerLabels = []string{"id", "name", "namespace", "pod", "container"}
 
-func newContainers(sysfs, rootfs string, limit int) *containers {
+func newContainers(sysfs, rootfs string, limit int, sockets ...string) *containers {
 	if limit <= 0 {
 		limit = defaultContainers
 	}
-	return &containers{sysfs: sysfs, limit: limit, names: names{rootfs: rootfs}, table: collect.NewTable(containerRows(), nil)}
+	c := &containers{sysfs: sysfs, limit: limit, names: names{rootfs: rootfs}, table: collect.NewTable(containerRows(), nil)}
+	for _, socket := range sockets {
+		c.names.runtimes = append(c.names.runtimes, newRuntimeAPI(socket))
+	}
+	return c
 }
 
 // containerRows are the metrics of containers.
@@ -117,21 +121,20 @@ func perDevice(name, help, key string) collect.Row[*census] {
 }
 
 // Update implements updater.
-func (c *containers) Update(_ context.Context, ch chan<- prometheus.Metric) error {
-	root, err := hierarchy(c.sysfs)
+func (c *containers) Update(ctx context.Context, ch chan<- prometheus.Metric) error {
+	groups, err := findHierarchy(c.sysfs)
 	if err != nil {
 		return err
 	}
-	found, err := findContainers(root)
+	found, err := findContainers(groups.root)
 	if err != nil {
 		return fmt.Errorf("look for containers: %w", err)
 	}
 	all := &census{found: len(found), leftOut: max(0, len(found)-c.limit)}
 	found = found[:min(len(found), c.limit)]
-	c.names.refresh(found)
-	var errs []error
+	errs := []error{c.names.refresh(ctx, found)}
 	for _, g := range found {
-		u, err := readUsage(filepath.Join(root, g.path))
+		u, err := groups.usage(g.path)
 		errs = append(errs, err)
 		for i := range u.io {
 			u.io[i].device = c.device(u.io[i].device)

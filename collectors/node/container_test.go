@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -182,25 +183,33 @@ func TestNoCgroups(t *testing.T) {
 	}
 }
 
-// TestLiveCgroup makes a cgroup as a runtime does, burns CPU in it and finds it.
+// TestLiveCgroup makes a cgroup as a runtime does, burns CPU in it and finds it:
+// in the hierarchy of v2, or in those of the controllers of v1.
 func TestLiveCgroup(t *testing.T) {
-	root, err := hierarchy("/sys")
+	groups, err := findHierarchy("/sys")
 	if err != nil {
 		t.Skip(err)
 	}
-	id := fmt.Sprintf("%064x", os.Getpid())
-	parent := filepath.Join(root, "node-test-"+strconv.Itoa(os.Getpid()))
-	group := filepath.Join(parent, "docker-"+id+".scope")
-	if err := os.MkdirAll(group, 0o755); err != nil {
-		t.Skipf("cgroups cannot be made here: %v", err)
+	roots := []string{groups.root}
+	if groups.v1 != nil {
+		roots = slices.Compact(slices.Sorted(maps.Values(groups.v1)))
 	}
-	cmd := exec.Command("sh", "-c", `echo $$ > "$0/cgroup.procs" && i=0 && while [ $i -lt 20000 ]; do i=$((i+1)); done`, group)
-	out, err := cmd.CombinedOutput()
-	t.Cleanup(func() {
-		if err := errors.Join(os.Remove(group), os.Remove(parent)); err != nil {
-			t.Error(err)
+	id := fmt.Sprintf("%064x", os.Getpid())
+	script := ""
+	for _, root := range roots {
+		parent := filepath.Join(root, "node-test-"+strconv.Itoa(os.Getpid()))
+		group := filepath.Join(parent, "docker-"+id+".scope")
+		if err := os.MkdirAll(group, 0o755); err != nil {
+			t.Skipf("cgroups cannot be made here: %v", err)
 		}
-	})
+		t.Cleanup(func() {
+			if err := errors.Join(os.Remove(group), os.Remove(parent)); err != nil {
+				t.Error(err)
+			}
+		})
+		script += `echo $$ > "` + group + `/cgroup.procs" && `
+	}
+	out, err := exec.Command("sh", "-c", script+"i=0 && while [ $i -lt 20000 ]; do i=$((i+1)); done").CombinedOutput()
 	if err != nil {
 		t.Skipf("no process can be put into a cgroup here: %v: %s", err, out)
 	}
@@ -211,14 +220,17 @@ func TestLiveCgroup(t *testing.T) {
 	if err := errors.Join(failure, err); err != nil {
 		t.Fatal(err)
 	}
+	found := map[string]bool{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			if f.GetName() == "container_cpu_usage_seconds_total" && hasLabel(m, "name", id[:shortID]) && m.GetCounter().GetValue() > 0 {
-				return
+			if hasLabel(m, "name", id[:shortID]) && m.GetCounter().GetValue()+m.GetGauge().GetValue() > 0 {
+				found[f.GetName()] = true
 			}
 		}
 	}
-	t.Errorf("no CPU time of %s in %v", group, families)
+	if !found["container_cpu_usage_seconds_total"] || groups.v1["memory"] != "" && !found["container_memory_max_usage_bytes"] {
+		t.Errorf("no CPU time or memory of %s in %v", id, families)
+	}
 }
 
 func hasLabel(m *dto.Metric, name, value string) bool {

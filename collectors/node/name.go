@@ -1,13 +1,16 @@
 package node
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 const (
@@ -19,14 +22,17 @@ const (
 type name struct{ name, namespace, pod, container string }
 
 // names knows the names of containers by their ids, from the files that
-// runtimes keep. Where these are not readable the start of the id is the name.
+// runtimes keep, or from runtimes that may be asked. Where neither knows one the
+// start of the id is the name.
 type names struct {
-	rootfs string
-	known  map[string]name
+	rootfs   string
+	runtimes []*runtimeAPI
+	known    map[string]name
 }
 
-// refresh learns the names of found and forgets those of others.
-func (n *names) refresh(found []cgroup) {
+// refresh learns the names of found and forgets those of others. An error is that
+// of a runtime that did not tell them.
+func (n *names) refresh(ctx context.Context, found []cgroup) error {
 	old := n.known
 	n.known = make(map[string]name, len(found))
 	missing := map[string]bool{} // by runtime
@@ -43,9 +49,32 @@ func (n *names) refresh(found []cgroup) {
 	if missing["libpod"] {
 		n.podman(found)
 	}
+	if missing["cri-containerd"] || missing[""] {
+		n.nerdctl(found)
+	}
 	if len(missing) > 0 {
 		n.kubernetes(found)
 	}
+	return n.ask(ctx, found)
+}
+
+// ask learns the names that no file told from runtimes.
+func (n *names) ask(ctx context.Context, found []cgroup) error {
+	unknown := func(g cgroup) bool { _, known := n.known[g.id]; return !known }
+	var errs []error
+	for _, r := range n.runtimes {
+		if !slices.ContainsFunc(found, unknown) {
+			break
+		}
+		all, err := r.containers(ctx, time.Now())
+		errs = append(errs, err)
+		for _, c := range all {
+			if called := c.name(c.ID); called.name != "" && isFound(found, c.ID) && unknown(cgroup{id: c.ID}) {
+				n.known[c.ID] = called
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // of returns the name of a container.
@@ -76,6 +105,20 @@ func (n *names) podman(found []cgroup) {
 	for _, c := range all {
 		if len(c.Names) > 0 && isFound(found, c.ID) {
 			n.known[c.ID] = name{name: c.Names[0]}
+		}
+	}
+}
+
+// nerdctl learns the names that nerdctl has written down: files that hold an id.
+func (n *names) nerdctl(found []cgroup) {
+	files, err := filepath.Glob(filepath.Join(n.rootfs, "var/lib/nerdctl/*/names/*/*"))
+	if err != nil || len(files) > maxCgroups {
+		return
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if id := strings.TrimSpace(string(b)); err == nil && isFound(found, id) {
+			n.known[id] = name{name: filepath.Base(file)}
 		}
 	}
 }

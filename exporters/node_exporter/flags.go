@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -17,12 +16,8 @@ import (
 // on to them.
 type flags struct {
 	*exporter.Flags
-	host            []*hostFlag
-	disableDefaults bool
-	timeout         time.Duration
-	containers      bool
-	maxContainers   int
-	certificates    []string
+	host   []*hostFlag
+	config node.Config
 }
 
 func newApp() (*kingpin.Application, *flags) {
@@ -31,14 +26,16 @@ func newApp() (*kingpin.Application, *flags) {
 	for _, m := range node.Flags() {
 		f.host = append(f.host, addHostFlag(app, m))
 	}
-	app.Flag("collector.disable-defaults", "Set all collectors to disabled by default.").BoolVar(&f.disableDefaults)
+	app.Flag("collector.disable-defaults", "Set all collectors to disabled by default.").BoolVar(&f.config.DisableDefaults)
 	app.Flag("collector.timeout", "Timeout for each collector, three quarters of the scrape timeout at most. Use 0 for these three quarters.").
-		Default("0").DurationVar(&f.timeout)
-	app.Flag("collector.container", "Enable the container collector: CPU, memory and block devices of containers by cgroup v2 (default: disabled).").
-		BoolVar(&f.containers)
-	app.Flag("collector.container.limit", "Maximum number of containers with metrics of their own. Further ones are only counted.").Default("500").IntVar(&f.maxContainers)
+		Default("0").DurationVar(&f.config.Timeout)
+	app.Flag("collector.container", "Enable the container collector: CPU, memory and block devices of containers by their cgroups (default: disabled).").
+		BoolVar(&f.config.Containers)
+	app.Flag("collector.container.limit", "Maximum number of containers with metrics of their own. Further ones are only counted.").Default("500").IntVar(&f.config.MaxContainers)
+	app.Flag("collector.container.socket", "Path of the socket of Docker or Podman that is asked for the names of containers, read-only. Whoever holds such a socket is root. Repeatable.").
+		StringsVar(&f.config.Sockets)
 	app.Flag("collector.certificate.files", "PEM or DER certificate whose expiry is exposed, or a glob pattern of such files, below --path.rootfs. Enables the certificate collector. Repeatable.").
-		StringsVar(&f.certificates)
+		StringsVar(&f.config.Certificates)
 	return app, f
 }
 

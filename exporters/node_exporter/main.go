@@ -20,14 +20,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	logger := f.Logger(stderr)
-	collector, err := node.New(f.hostArgs(), node.Config{
-		DisableDefaults: f.disableDefaults,
-		Timeout:         f.timeout,
-		Containers:      f.containers,
-		MaxContainers:   f.maxContainers,
-		Certificates:    f.certificates,
-		Logger:          logger,
-	})
+	f.config.Logger = logger
+	collector, err := node.New(f.hostArgs(), f.config)
 	if err != nil {
 		logger.Error("cannot start", "err", err)
 		return 1
