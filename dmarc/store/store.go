@@ -201,12 +201,15 @@ func (s *Store) Peek(ctx context.Context, e *tally.Entry) (tally.Result, error) 
 	return d.Recognise(e), nil
 }
 
-// SetDomains replaces Config.Counts.Domains: commits that begin from now on are
-// counted by them. With an error nothing has changed.
-func (s *Store) SetDomains(ctx context.Context, domains []string) error {
+// SetDomains replaces Config.Counts.Domains and Tenants: commits that begin from
+// now on are counted by them. With an error nothing has changed.
+func (s *Store) SetDomains(ctx context.Context, domains []string, tenants ...tally.Tenant) error {
 	return s.do(ctx, &request{
-		run:   func(*writing) error { return nil },
-		after: func(context.Context) { s.tally.SetDomains(domains) },
+		run: func(w *writing) error {
+			w.delta.BeginSeries(tenants...)
+			return nil
+		},
+		after: func(context.Context) { s.tally.SetDomains(domains, tenants...) },
 	})
 }
 

@@ -11,14 +11,14 @@ import (
 // that speak for themselves: by an authentic mail, or by coming several times
 // about several days, so that a burst of invented names does not lock out those that come every day.
 // A name with more evidence takes the room of one with less.
-func (d *Delta) admit(p pool, value string, usual int) (label string, ok bool) {
+func (d *Delta) admit(p share, value string, usual int) (label string, ok bool) {
 	fold := foldOf(p, value)
 	today, period := DayOf(d.now), DayOf(d.entry.End)
-	auth := p == poolReporter && d.entry.Authentic && d.t.vouched.vouches(d.entry.AuthDomain, fold.value)
+	auth := p.pool == poolReporter && d.entry.Authentic && d.t.vouches(p, d.entry.AuthDomain, fold.value)
 	if known, found := d.folds.get(fold); found {
 		n := name{p, known}
 		before := d.evidence(n)
-		switch respelled := auth && !before.auth && value != known && d.t.listed[fold] == ""; {
+		switch respelled := auth && !before.auth && value != known && d.t.listedAs(fold) == ""; {
 		case before.gone:
 			value = known
 		case respelled:
@@ -30,21 +30,21 @@ func (d *Delta) admit(p pool, value string, usual int) (label string, ok bool) {
 			return known, true
 		}
 	}
-	listed := d.t.listed[fold]
+	listed := d.t.listedAs(fold)
 	if listed != "" {
 		value = listed
 	}
 	usual = max(usual, d.restored(name{p, value}))
-	e := d.t.candidates[p].came(fold.value, today, period, auth)
+	e := d.t.candidatesOf(p).came(fold.value, today, period, auth)
 	if !d.room(p, usual, e, listed != "") {
-		d.increase(1, Overflow, p.label())
+		d.overflow(p)
 		return "", false
 	}
-	delete(d.t.candidates[p].names, fold.value)
+	delete(d.t.candidatesOf(p).names, fold.value)
 	n := name{p, value}
-	d.used[p] += d.restored(n)
-	if p == poolDomain {
-		d.used[p] += domainCost * d.t.dynamic(value)
+	d.used.spend(p, d.restored(n))
+	if p.pool == poolDomain {
+		d.used.spend(p, domainCost*d.t.dynamic(value))
 	}
 	if known, _ := d.names.get(n); !known {
 		d.names.set(n, true)
@@ -56,8 +56,8 @@ func (d *Delta) admit(p pool, value string, usual int) (label string, ok bool) {
 
 // foldOf returns what a name is known by. Domains are what they are; of reporters
 // people see one where there are several spellings.
-func foldOf(p pool, value string) name {
-	if p == poolReporter {
+func foldOf(p share, value string) name {
+	if p.pool == poolReporter {
 		value = foldName(value)
 	}
 	return name{p, value}
@@ -86,7 +86,7 @@ func (d *Delta) seriesOf(n name) (keys []SeriesKey) {
 }
 
 // room reports whether there is room for a name, and makes some if there can be.
-func (d *Delta) room(p pool, usual int, e evidence, listed bool) bool {
+func (d *Delta) room(p share, usual int, e evidence, listed bool) bool {
 	free := d.t.budget[p] - d.used[p]
 	if listed {
 		return free >= usual || d.evict(p, usual, listedWeight)
@@ -103,10 +103,13 @@ func (d *Delta) room(p pool, usual int, e evidence, listed bool) bool {
 
 // reserve is how much room of a pool is kept for names that are listed, and are
 // not here yet: at most a quarter.
-func (d *Delta) reserve(p pool, usual int) int {
+func (d *Delta) reserve(p share, usual int) int {
 	n := 0
+	if p.pool != poolReporter {
+		return 0
+	}
 	for fold, listed := range d.t.listed {
-		if _, here := d.folds.get(fold); fold.pool == p && listed != "" && !here {
+		if _, here := d.folds.get(name{p, fold}); listed != "" && !here {
 			n += usual
 		}
 	}
@@ -116,8 +119,8 @@ func (d *Delta) reserve(p pool, usual int) int {
 // evict takes the room of names that have less weight or do not come any more,
 // those with the least evidence first, until there is enough. The operator names
 // sources, so these keep theirs.
-func (d *Delta) evict(p pool, usual, weight int) bool {
-	if p == poolSource {
+func (d *Delta) evict(p share, usual, weight int) bool {
+	if p.pool == poolSource {
 		return false
 	}
 	type candidate struct {
@@ -127,7 +130,7 @@ func (d *Delta) evict(p pool, usual, weight int) bool {
 	var all []candidate
 	today := DayOf(d.now)
 	d.names.each(func(n name, _ bool) {
-		if n.pool != p || d.t.listed[foldOf(p, n.value)] != "" {
+		if n.share != p || d.t.listedAs(foldOf(p, n.value)) != "" {
 			return
 		}
 		if e := d.evidence(n); !e.gone && (e.weight() < weight || e.last+idle < today) {
@@ -158,19 +161,23 @@ func (d *Delta) giveUp(n name, e evidence) {
 func (d *Delta) remove(n name) {
 	for _, k := range d.seriesOf(n) {
 		f, labels := k.Split()
-		pool, cost := d.t.cost(f, labels)
-		d.used[pool] -= cost
+		part, cost := d.t.cost(f, labels)
+		d.used.spend(part, -cost)
 		d.sums.find(f, labels...)
 		value := d.sums.value()
 		d.sums.set(0, d.now)
-		if f != reporterEndFamily { // Times do not add up.
+		switch {
+		case f == reporterEndFamily: // Times do not add up.
+		case d.heir(f, labels):
+			d.sums.add(value, d.now)
+		default:
 			d.increase(value, f, fold(f, labels)...)
 		}
 	}
 	if n.pool != poolDomain {
 		return
 	}
-	d.used[poolDomain] -= domainCost * d.t.dynamic(n.value)
+	d.used.spend(n.share, -domainCost*d.t.dynamic(n.value))
 	var days []dayKey
 	d.days.each(func(k dayKey, messages int64) {
 		if k.domain == n.value && messages > 0 && k.day >= oldestDay(d.now) { // older ones are dropped
@@ -188,19 +195,20 @@ func (d *Delta) remove(n name) {
 
 // labels reports whether a series has the name as its label.
 func (n name) labels(f Family, labels []string) bool {
-	p, label, ok := labelOf(f, labels)
-	return ok && n == name{p, label}
+	s, label, ok := labelOf(f, labels)
+	return ok && n == name{s, label}
 }
 
 // labelOf returns the admitted name that a series stands and falls with.
-func labelOf(f Family, labels []string) (p pool, label string, ok bool) {
+func labelOf(f Family, labels []string) (s share, label string, ok bool) {
+	_, tenant := cutTenant(f, labels)
 	switch f {
 	case Messages, ClassMessages, AuthenticMessages, SourceMessages, TLSSessions, TLSFailures, Failures:
-		return poolDomain, labels[0], true
+		return share{"", poolDomain}, labels[0], true
 	case Reports:
-		return poolReporter, labels[1], true
+		return share{tenant, poolReporter}, labels[1], true
 	case ReporterMessages, AuthenticReporterMessages, reporterEndFamily:
-		return poolReporter, labels[0], true
+		return share{tenant, poolReporter}, labels[0], true
 	}
-	return 0, "", false
+	return share{}, "", false
 }

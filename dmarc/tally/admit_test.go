@@ -2,6 +2,7 @@ package tally
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -63,7 +64,7 @@ func (c *town) check(f Family) map[string]int64 {
 	}
 	used := c.state.used
 	again := open(c.T, c.file.copy(), c.config)
-	if again.state.used != used {
+	if !maps.Equal(again.state.used, used) {
 		c.Errorf("after a restart %v of the budget are used, before %v", again.state.used, used)
 	}
 	if got, want := sumsOf(again.Snapshot(), f), sumsOf(s, f); fmt.Sprint(got) != fmt.Sprint(want) {

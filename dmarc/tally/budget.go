@@ -32,19 +32,37 @@ const reserved = 510
 // DefaultBudget is the budget of series when the configuration names none.
 const DefaultBudget = 2000
 
-// budget is how many series may exist because of the labels of each pool.
-type budget [pools]int
+// free returns how many series of a budget names may have.
+func free(budget int) int { return max(budget-reserved, 0) }
 
+// budget is how many series may exist because of the labels of each share.
+type budget map[share]int
+
+// newBudget gives tenants what is theirs, as far as there is enough, and the rest
+// to everybody else.
 func newBudget(c Config) budget {
-	free := max(c.Budget-reserved, 0)
-	b := budget{}
-	if c.Signers {
-		b[poolSigner] = free / 2
-		free -= b[poolSigner]
+	b, left := budget{}, free(c.Budget)
+	for _, t := range c.Tenants {
+		series := min(max(t.Series, 0), left)
+		left -= series
+		series -= b.signers(c, t.Name, series)
+		// The domains of tenants are configured and need no room.
+		b[share{t.Name, poolReporter}] = series / 2
+		b[share{t.Name, poolSource}] = series - series/2
 	}
-	b[poolReporter], b[poolSource] = free/4, free/5
-	b[poolDomain] = free - b[poolReporter] - b[poolSource]
+	left -= b.signers(c, "", left)
+	b[share{"", poolReporter}], b[share{"", poolSource}] = left/4, left/5
+	b[share{"", poolDomain}] = left - left/4 - left/5
 	return b
+}
+
+// signers gives half of some series to signers, if they are counted.
+func (b budget) signers(c Config, tenant string, series int) int {
+	if !c.Signers {
+		return 0
+	}
+	b[share{tenant, poolSigner}] = series / 2
+	return series / 2
 }
 
 // What an admitted label value costs at once, and what it usually comes to.
@@ -57,35 +75,36 @@ const (
 	windowSeries  = 3
 )
 
-// cost returns the pool of a series and how many series it brings; nothing for
+// cost returns the share of a series and how many series it brings; nothing for
 // a series without a label that untrusted input chose.
-func (t *Tally) cost(f Family, labels []string) (p pool, n int) {
+func (t *Tally) cost(f Family, labels []string) (s share, n int) {
+	_, tenant := cutTenant(f, labels)
 	switch f {
 	case Messages, AuthenticMessages, TLSSessions, TLSFailures, Failures:
-		return poolDomain, t.dynamic(labels[0])
+		return share{"", poolDomain}, t.dynamic(labels[0])
 	case ClassMessages:
-		return poolDomain, (1 + windowSeries) * t.dynamic(labels[0])
+		return share{"", poolDomain}, (1 + windowSeries) * t.dynamic(labels[0])
 	case SourceMessages:
 		if !stands(labels[1]) {
-			return poolSource, 1
+			return share{t.mine[labels[0]], poolSource}, 1
 		}
-		return poolDomain, t.dynamic(labels[0])
+		return share{"", poolDomain}, t.dynamic(labels[0])
 	case Reports:
-		return poolReporter, t.dynamic(labels[1])
+		return share{tenant, poolReporter}, t.dynamic(labels[1])
 	case ReporterMessages, AuthenticReporterMessages, reporterEndFamily:
-		return poolReporter, t.dynamic(labels[0])
+		return share{tenant, poolReporter}, t.dynamic(labels[0])
 	case SignerMessages:
 		if !allOther(labels[:4]) {
-			return poolSigner, 1
+			return share{t.mine[labels[1]], poolSigner}, 1
 		}
 	}
-	return 0, 0
+	return share{}, 0
 }
 
 // dynamic returns 1 for a label value that counts towards the budget. The
 // domains of the configuration do not: their number is the operator's choice.
 func (t *Tally) dynamic(label string) int {
-	if stands(label) || t.mine[label] {
+	if _, mine := t.mine[label]; mine || stands(label) {
 		return 0
 	}
 	return 1
@@ -97,11 +116,11 @@ func (d *Delta) add(n int64, f Family, labels ...string) {
 	if !d.sums.find(f, labels...) {
 		p, cost := d.t.cost(f, labels)
 		if cost > 0 && d.used[p]+cost > d.t.budget[p] {
-			d.increase(1, Overflow, p.label())
+			d.overflow(p)
 			d.add(n, f, fold(f, labels)...)
 			return
 		}
-		d.used[p] += cost
+		d.used.spend(p, cost)
 	}
 	d.sums.add(n, d.now)
 }
@@ -110,8 +129,9 @@ func allOther(labels []string) bool {
 	return !slices.ContainsFunc(labels, func(label string) bool { return label != Other })
 }
 
-// fold replaces the label that untrusted input chose.
+// fold replaces the label that untrusted input chose. What it comes to is nobody's.
 func fold(f Family, labels []string) []string {
+	labels, _ = cutTenant(f, labels)
 	folded := slices.Clone(labels)
 	switch {
 	case f == SignerMessages:

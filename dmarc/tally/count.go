@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,10 +17,10 @@ const futureSlack = 48 * time.Hour
 // Count adds an entry and returns what became of it. The Delta must know the
 // identities that it may be recognised by.
 func (d *Delta) Count(e *Entry) Result {
-	d.entry = e
+	d.entry, d.tenant = e, d.t.tenantOf(e.Domain)
 	result, confirmed := d.decide(e)
 	reporter := d.reporterLabel(e.Org, e.Email)
-	d.add(1, Reports, string(e.Kind), reporter, string(result.Outcome))
+	d.add(1, Reports, d.ofReporter(reporter, string(e.Kind), reporter, string(result.Outcome))...)
 	if confirmed && e.Kind == unpack.KindAggregate {
 		d.confirm(e, reporter)
 	}
@@ -36,10 +37,10 @@ func (d *Delta) Count(e *Entry) Result {
 	case unpack.KindFailure:
 		d.add(e.Messages, Failures, d.domainLabel(e.Domain, e.Domain), oneOf(e.AuthFailure, failure.AuthFailures()))
 	default:
-		d.add(e.Messages, ReporterMessages, reporter)
+		d.add(e.Messages, ReporterMessages, d.ofReporter(reporter, reporter)...)
 		d.reporterEnd(e.End, reporter)
 		if e.Authentic {
-			d.add(e.Messages, AuthenticReporterMessages, reporter)
+			d.add(e.Messages, AuthenticReporterMessages, d.ofReporter(reporter, reporter)...)
 		}
 		d.messages(e)
 		d.signers(e, reporter)
@@ -61,12 +62,14 @@ func (d *Delta) Authenticate(auth string) { d.add(1, Authenticated, oneOf(auth, 
 // Deliver notes that a delivery of a source is committed.
 func (d *Delta) Deliver(source string) { d.sources.set(source, d.now.Truncate(time.Millisecond)) }
 
-// BeginSeries begins the series that exist from the start, as far as they do not.
-func (d *Delta) BeginSeries() {
+// BeginSeries begins the series that exist from the start, as far as they do not,
+// and those of tenants that SetDomains is about to be given.
+func (d *Delta) BeginSeries(more ...Tenant) {
 	for n := range d.names.base { // those that an earlier version admitted
 		d.know(n, d.evidence(n))
 	}
-	for _, k := range fixedSeries() {
+	d.dropTenants()
+	for _, k := range fixedSeries(append(slices.Clone(d.t.config.Tenants), more...)) {
 		if _, ok := d.sums.base[k]; !ok {
 			f, labels := k.Split()
 			d.increase(0, f, labels...)
@@ -106,16 +109,19 @@ func (d *Delta) messages(e *Entry) {
 // source makes both sides of a source begin together, so that a ratio never
 // misses one, and returns the source that they are counted under.
 func (d *Delta) source(domain, source string) string {
-	label := d.sourceLabel(source)
+	sides := [...]string{"true", "false"}
+	if known := clean(source); d.t.mine[domain] != "" && d.sums.find(SourceMessages, domain, known, sides[0]) {
+		return known // maybe of a time when the domain was another tenant's
+	}
+	label := d.sourceLabel(domain, source)
 	if stands(label) {
 		return label
 	}
-	sides := [...]string{"true", "false"}
 	if d.sums.find(SourceMessages, domain, label, sides[0]) {
 		return label
 	}
-	if d.used[poolSource]+len(sides) > d.t.budget[poolSource] {
-		d.increase(1, Overflow, poolSource.label())
+	if part := (share{d.t.mine[domain], poolSource}); d.used[part]+len(sides) > d.t.budget[part] {
+		d.overflow(part)
 		return Other
 	}
 	for _, side := range sides {
@@ -131,8 +137,8 @@ func (d *Delta) classes(domain string) string {
 	if d.sums.find(ClassMessages, domain, string(all[0])) {
 		return domain
 	}
-	if d.t.dynamic(domain) > 0 && d.used[poolDomain]+classCost > d.t.budget[poolDomain] {
-		d.increase(1, Overflow, poolDomain.label())
+	if part := (share{"", poolDomain}); d.t.dynamic(domain) > 0 && d.used[part]+classCost > d.t.budget[part] {
+		d.overflow(part)
 		return d.classes(Other)
 	}
 	for _, class := range all {
@@ -151,7 +157,7 @@ func (d *Delta) vouch(e *Entry, domain string, class Class, n int64) {
 // confirm makes a report authentic that somebody else has sent before it came
 // from its reporter. Its messages are counted already.
 func (d *Delta) confirm(e *Entry, reporter string) {
-	d.add(e.Messages, AuthenticReporterMessages, reporter)
+	d.add(e.Messages, AuthenticReporterMessages, d.ofReporter(reporter, reporter)...)
 	for g, n := range e.Groups {
 		d.vouch(e, d.classes(d.domainLabel(g.Domain, e.Domain)), g.Class, n)
 	}
@@ -165,8 +171,8 @@ func (d *Delta) authentic(domain string) string {
 	if d.sums.find(AuthenticMessages, domain, string(all[0])) {
 		return domain
 	}
-	if d.t.dynamic(domain) > 0 && d.used[poolDomain]+len(all) > d.t.budget[poolDomain] {
-		d.increase(1, Overflow, poolDomain.label())
+	if part := (share{"", poolDomain}); d.t.dynamic(domain) > 0 && d.used[part]+len(all) > d.t.budget[part] {
+		d.overflow(part)
 		return d.authentic(Other)
 	}
 	for _, class := range all {
@@ -242,13 +248,14 @@ func (d *Delta) reporterEnd(end time.Time, reporter string) {
 	if end.After(d.now) {
 		end = d.now // as for domains
 	}
-	if !d.sums.find(reporterEndFamily, reporter) {
-		p, cost := d.t.cost(reporterEndFamily, []string{reporter})
+	labels := d.ofReporter(reporter, reporter)
+	if !d.sums.find(reporterEndFamily, labels...) {
+		p, cost := d.t.cost(reporterEndFamily, labels)
 		if d.used[p]+cost > d.t.budget[p] {
-			d.increase(1, Overflow, p.label())
+			d.overflow(p)
 			return
 		}
-		d.used[p] += cost
+		d.used.spend(p, cost)
 	}
 	if last := time.Unix(d.sums.value(), 0); end.After(last) || !credible(last, d.now) {
 		d.sums.set(end.Unix(), d.now)

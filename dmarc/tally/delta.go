@@ -20,8 +20,9 @@ type Delta struct {
 	folds      overlay[name, string]
 	sources    overlay[string, time.Time]
 	identities identities
-	used       [pools]int
+	used       usage
 	entry      *Entry // that is counted
+	tenant     string // of the entry
 	expired    int64
 	oldest     Day // days before it are dropped
 }
@@ -30,7 +31,7 @@ func newDelta(t *Tally, now time.Time) *Delta {
 	base := t.state
 	return &Delta{
 		t: t, now: now, sums: sums{base: base.sums, changed: map[SeriesKey]*change{}}, days: over(base.days), domains: over(base.domains),
-		names: over(base.names), folds: over(base.folds), sources: over(base.sources), used: base.used, expired: base.expired,
+		names: over(base.names), folds: over(base.folds), sources: over(base.sources), used: maps.Clone(base.used), expired: base.expired,
 	}
 }
 

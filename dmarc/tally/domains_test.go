@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,7 +31,7 @@ func TestSetDomains(t *testing.T) {
 			commit(t, tally, about("shop.example", "1"))
 			commit(t, tally, about("new.example", "2"))
 			tally.SetDomains(tt.after)
-			if got, want := tally.state.used, open(t, file, Config{Domains: tt.after}).state.used; got != want {
+			if got, want := tally.state.used, open(t, file, Config{Domains: tt.after}).state.used; !maps.Equal(got, want) {
 				t.Errorf("%v of the budget are used, after a restart %v", got, want)
 			}
 			commit(t, tally, about("shop.example", "3"))

@@ -84,7 +84,7 @@ func (e evidence) came(day, period Day, auth bool) evidence {
 // evidence returns what is known of a name; of one that an earlier version has
 // admitted that it came often until today.
 func (d *Delta) evidence(n name) evidence {
-	if !d.sums.find(evidenceFamily, n.pool.label(), n.value) {
+	if !d.sums.find(evidenceFamily, n.evidenceLabels()...) {
 		return evidence{last: DayOf(d.now), days: regular, periods: regular}
 	}
 	return evidenceOf(d.sums.value())
@@ -92,8 +92,16 @@ func (d *Delta) evidence(n name) evidence {
 
 // know notes what is known of a name.
 func (d *Delta) know(n name, e evidence) {
-	d.sums.find(evidenceFamily, n.pool.label(), n.value)
+	d.sums.find(evidenceFamily, n.evidenceLabels()...)
 	d.sums.set(e.bits(), d.now)
+}
+
+// evidenceLabels returns what the evidence of a name is kept under.
+func (n name) evidenceLabels() []string {
+	if n.tenant == "" {
+		return []string{n.pool.label(), n.value}
+	}
+	return []string{n.pool.label(), n.value, n.tenant}
 }
 
 // vouched are the names that authentic mails of a domain speak for. They are few
@@ -105,22 +113,49 @@ const (
 	maxVouchers = 5000
 )
 
-// vouches reports whether an authentic mail of a domain is evidence for a name.
-func (v vouched) vouches(domain, name string) bool {
+func (v vouched) vouches(domain, name string, most int) bool {
 	names, known := v[domain]
 	if slices.Contains(names, name) {
 		return true
 	}
-	if len(names) >= maxVouched || !known && len(v) >= maxVouchers {
+	if len(names) >= maxVouched || !known && len(v) >= most {
 		return false
 	}
 	v[domain] = append(names, name)
 	return true
 }
 
+// remembers bounds what is remembered of names for a share that are not admitted:
+// for tenants it follows from their room, because they may be many.
+func (t *Tally) remembers(s share, most int) int {
+	const least, each = 100, 4
+	if s.tenant == "" {
+		return most
+	}
+	return min(most, max(least, each*t.budget[s]))
+}
+
+// candidatesOf returns those of a share.
+func (t *Tally) candidatesOf(s share) *candidates {
+	if t.candidates[s] == nil {
+		t.candidates[s] = &candidates{}
+	}
+	t.candidates[s].most = t.remembers(s, maxCandidates)
+	return t.candidates[s]
+}
+
+// vouches reports whether an authentic mail of a domain is evidence for a name.
+func (t *Tally) vouches(s share, domain, name string) bool {
+	if t.vouched[s] == nil {
+		t.vouched[s] = vouched{}
+	}
+	return t.vouched[s].vouches(domain, name, t.remembers(s, maxVouchers))
+}
+
 // candidates remembers names that are not admitted, in bounded memory and for
 // some days. They are not saved: after a restart a name has to come again.
 type candidates struct {
+	most  int
 	names map[string]evidence
 	swept Day
 }
@@ -137,7 +172,7 @@ func (c *candidates) came(value string, day, period Day, auth bool) evidence {
 		c.names = map[string]evidence{}
 	}
 	e, known := c.names[value]
-	if !known && len(c.names) >= maxCandidates && !c.drop(day) {
+	if !known && len(c.names) >= c.most && !c.drop(day) {
 		return evidence{}.came(day, period, auth)
 	}
 	e = e.came(day, period, auth)
@@ -153,12 +188,12 @@ func (c *candidates) drop(today Day) bool {
 		maps.DeleteFunc(c.names, func(_ string, e evidence) bool { return e.last+remembered < today })
 	}
 	for value, e := range c.names {
-		if len(c.names) < maxCandidates {
+		if len(c.names) < c.most {
 			break
 		}
 		if e.last >= today && e.days == 1 {
 			delete(c.names, value)
 		}
 	}
-	return len(c.names) < maxCandidates
+	return len(c.names) < c.most
 }

@@ -35,15 +35,19 @@ const (
 	Failures       Family = "failures"        // domain, auth failure: incidents
 	Authenticated  Family = "authenticated"   // auth: see Auths
 	Overflow       Family = "overflow"        // label (domain, reporter, source or signer)
+	TenantOverflow Family = "tenant_overflow" // tenant, label
 	SignerMessages Family = "signer_messages" // reporter, domain, DKIM domain, SPF domain, what: see Config.Signers
 
 	delayFamily Family = "delay" // upper bound in seconds, or sum: see Snapshot.Delay
 	// Families that are never shown.
-	evidenceFamily  Family = "evidence"  // pool, name: see evidence
+	evidenceFamily  Family = "evidence"  // pool, name and, if there is one, tenant: see evidence
 	authenticFamily Family = "authentic" // domain: the day of its last authentic report
 	// reporterEndFamily is shown as Snapshot.Reporters.
 	reporterEndFamily Family = "reporter_end" // reporter: the end of its latest aggregate report, in Unix seconds
 )
+
+// Families with a reporter have the tenant as one more label, which is not shown:
+// a series is the sum of those of all tenants.
 
 // Series is one committed sum.
 type Series struct {
@@ -76,7 +80,7 @@ func (k SeriesKey) Split() (Family, []string) {
 
 // fixedSeries are the series that exist from the start, so that their first
 // increase is seen: closed sets of labels only.
-func fixedSeries() []SeriesKey {
+func fixedSeries(tenants []Tenant) []SeriesKey {
 	var all []SeriesKey
 	for _, reason := range dmarc.Reasons() {
 		all = append(all, KeyOf(Refusals, string(reason)))
@@ -86,6 +90,11 @@ func fixedSeries() []SeriesKey {
 	}
 	for p := range pools {
 		all = append(all, KeyOf(Overflow, p.label()))
+		for _, tenant := range tenants {
+			if p != poolDomain {
+				all = append(all, KeyOf(TenantOverflow, tenant.Name, p.label()))
+			}
+		}
 	}
 	for _, outcome := range Outcomes() {
 		if outcome == OutcomeInvalid {

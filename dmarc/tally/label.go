@@ -20,7 +20,7 @@ func (d *Delta) domainLabel(from, policy string) string {
 		return d.t.ownDomain(from, policy)
 	}
 	if isDomain(policy) {
-		if label, ok := d.admit(poolDomain, policy, usualDomain); ok {
+		if label, ok := d.admit(share{"", poolDomain}, policy, usualDomain); ok {
 			return label
 		}
 	}
@@ -34,7 +34,7 @@ func (t *Tally) ownDomain(from, policy string) string {
 		from = policy
 	}
 	for from != "" {
-		if t.mine[from] {
+		if _, mine := t.mine[from]; mine {
 			return from
 		}
 		_, from, _ = strings.Cut(from, ".")
@@ -62,7 +62,7 @@ func (d *Delta) reporterLabel(org, address string) string {
 		return Unknown
 	}
 	if !stands(foldName(org)) {
-		if label, ok := d.admit(poolReporter, org, usualReporter); ok {
+		if label, ok := d.admit(share{d.tenant, poolReporter}, org, usualReporter); ok {
 			return label
 		}
 	}
@@ -75,14 +75,15 @@ func garbled(name string) bool {
 	return strings.ContainsFunc(name, func(r rune) bool { return r == utf8.RuneError || r >= 0x80 && r < 0xA0 })
 }
 
-// sourceLabel returns the label of a source that Reader.Source named.
-func (d *Delta) sourceLabel(source string) string {
+// sourceLabel returns the label of a source of messages of a domain that
+// Reader.Source named.
+func (d *Delta) sourceLabel(domain, source string) string {
 	source = clean(source)
 	if source == "" {
 		return Unknown
 	}
 	if !stands(source) {
-		if label, ok := d.admit(poolSource, source, usualName); ok {
+		if label, ok := d.admit(share{d.t.mine[domain], poolSource}, source, usualName); ok {
 			return label
 		}
 	}

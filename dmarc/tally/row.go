@@ -53,6 +53,7 @@ type DomainRow struct {
 
 // NameRow is a label value that was admitted to a part of the budget.
 type NameRow struct {
+	// Pool is the kind of label, and after a space the tenant, if there is one.
 	Pool, Name string
 }
 
@@ -85,7 +86,7 @@ func stateOf(rows *Rows) (*state, error) {
 		s.domains[r.Domain] = domainInfo{r.LastEnd, r.Policy}
 	}
 	for _, r := range rows.Names {
-		p, ok := poolOf(r.Pool)
+		p, ok := shareOf(r.Pool)
 		if !ok {
 			return nil, fmt.Errorf("a name of the unknown part %q", r.Pool)
 		}
@@ -117,7 +118,7 @@ func (d *Delta) Changes() *Rows {
 		rows.Domains = append(rows.Domains, DomainRow{k, v.lastEnd, v.policy, !known})
 	}
 	for k := range d.names.changed {
-		rows.Names = append(rows.Names, NameRow{k.pool.label(), k.value})
+		rows.Names = append(rows.Names, NameRow{k.label(), k.value})
 	}
 	for k, v := range d.sources.changed {
 		_, known := d.sources.base[k]

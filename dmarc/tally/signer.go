@@ -63,8 +63,9 @@ func (d *Delta) signers(e *Entry, reporter string) {
 	kinds := SignerKinds()
 	for s, sums := range e.Signers {
 		labels := []string{reporter, d.domainLabel(s.From, e.Domain), signerLabel(s.DKIM), signerLabel(s.SPF), kinds[0]}
-		if free := d.t.budget[poolSigner] - d.used[poolSigner]; free < len(kinds) && !d.sums.find(SignerMessages, labels...) {
-			d.increase(1, Overflow, poolSigner.label())
+		part := share{d.t.mine[labels[1]], poolSigner}
+		if free := d.t.budget[part] - d.used[part]; free < len(kinds) && !d.sums.find(SignerMessages, labels...) {
+			d.overflow(part)
 			labels = fold(SignerMessages, labels)
 		}
 		for i, kind := range kinds {

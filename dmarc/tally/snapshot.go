@@ -54,6 +54,8 @@ type Snapshot struct {
 	// Reporters are those with a label of their own that have sent aggregate
 	// reports, sorted by name.
 	Reporters []Reporter
+	// Tenants are those of the configuration, sorted by name.
+	Tenants []TenantSeries
 	// LastDelivery is when a delivery of a source was last committed.
 	LastDelivery map[string]time.Time
 	Delay        Delay
@@ -78,19 +80,25 @@ func (t *Tally) Snapshot() *Snapshot {
 	s := &Snapshot{Series: map[Family][]Series{}, Delay: Delay{Buckets: map[float64]uint64{}}}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	gone := t.state.gone()
+	gone, parts, ends := t.state.gone(), t.state.parts(), map[string]time.Time{}
 	for k, v := range t.state.sums {
 		family, labels := k.Split()
 		if family == delayFamily {
 			s.Delay.add(labels[0], v.value)
 		}
 		if family == reporterEndFamily && v.value > 0 && !gone.has(family, labels) {
-			s.reporter(labels[0], time.Unix(v.value, 0).UTC(), now)
+			if end := time.Unix(v.value, 0).UTC(); credible(end, now) && end.After(ends[labels[0]]) {
+				ends[labels[0]] = end
+			}
 		}
-		if family == delayFamily || family == evidenceFamily || family == authenticFamily || family == reporterEndFamily || gone.has(family, labels) {
+		if family == delayFamily || family == evidenceFamily || family == authenticFamily || family == reporterEndFamily || gone.has(family, labels) ||
+			family == TenantOverflow && !t.isTenant(labels[0]) {
 			continue
 		}
-		s.Series[family] = append(s.Series[family], Series{labels, v.value, time.UnixMilli(v.created).UTC()})
+		parts.add(s, family, Series{labels, v.value, time.UnixMilli(v.created).UTC()})
+	}
+	for name, end := range ends {
+		s.Reporters = append(s.Reporters, Reporter{name, end})
 	}
 	for _, series := range s.Series {
 		slices.SortFunc(series, func(a, b Series) int { return slices.Compare(a.Labels, b.Labels) })
@@ -100,16 +108,9 @@ func (t *Tally) Snapshot() *Snapshot {
 		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Class, b.Class))
 	})
 	slices.SortFunc(s.Reporters, func(a, b Reporter) int { return strings.Compare(a.Name, b.Name) })
-	s.Domains = t.domains(now, gone)
+	s.Domains, s.Tenants = t.domains(now, gone), t.tenants()
 	s.LastDelivery = maps.Clone(t.state.sources)
 	return s
-}
-
-// reporter adds a reporter whose last end was noted by this clock.
-func (s *Snapshot) reporter(name string, end, now time.Time) {
-	if credible(end, now) {
-		s.Reporters = append(s.Reporters, Reporter{name, end})
-	}
 }
 
 // domains returns our domains.

@@ -2,6 +2,7 @@ package tally
 
 import (
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -17,7 +18,7 @@ type domainInfo struct {
 
 // name is an admitted label value.
 type name struct {
-	pool  pool
+	share
 	value string
 }
 
@@ -29,7 +30,7 @@ type state struct {
 	names   map[name]bool
 	folds   map[name]string      // admitted names by what they are known by
 	sources map[string]time.Time // last delivery
-	used    [pools]int           // dynamic series that exist
+	used    usage                // dynamic series that exist
 	// expired is the last day whose identities were dropped, wholly or in part;
 	// -1 when none was. Reports that ended on it or before cannot be
 	// recognised and are too old, whatever the clock says.
@@ -39,22 +40,31 @@ type state struct {
 func newState() *state {
 	return &state{
 		sums: map[SeriesKey]sum{}, days: map[dayKey]int64{}, domains: map[string]domainInfo{},
-		names: map[name]bool{}, folds: map[name]string{}, sources: map[string]time.Time{}, expired: -1,
+		names: map[name]bool{}, folds: map[name]string{}, sources: map[string]time.Time{}, used: usage{}, expired: -1,
+	}
+}
+
+// usage is how much of each share of the budget is used.
+type usage map[share]int
+
+// spend uses n more, or less.
+func (u usage) spend(s share, n int) {
+	if u[s] += n; u[s] == 0 {
+		delete(u, s)
 	}
 }
 
 // usage returns how much of the budget a state uses.
-func (t *Tally) usage(s *state) (used [pools]int) {
-	gone := s.gone()
+func (t *Tally) usage(s *state) usage {
+	gone, used := s.gone(), usage{}
 	for k := range s.sums {
 		if f, labels := k.Split(); !gone.has(f, labels) {
-			pool, n := t.cost(f, labels)
-			used[pool] += n
+			used.spend(t.cost(f, labels))
 		}
 	}
 	for n := range s.names {
 		if n.pool == poolDomain && !gone[n] {
-			used[poolDomain] += domainCost * t.dynamic(n.value)
+			used.spend(n.share, domainCost*t.dynamic(n.value))
 		}
 	}
 	return used
@@ -72,7 +82,7 @@ func (s *state) gone() names {
 			continue
 		}
 		if p, ok := poolOf(labels[0]); ok {
-			all[name{p, labels[1]}] = true
+			all[name{share{strings.Join(labels[2:], ""), p}, labels[1]}] = true
 		}
 	}
 	return all
@@ -80,8 +90,8 @@ func (s *state) gone() names {
 
 // has reports whether a series has one of the names as a label.
 func (all names) has(f Family, labels []string) bool {
-	p, label, ok := labelOf(f, labels)
-	return ok && all[name{p, label}]
+	s, label, ok := labelOf(f, labels)
+	return ok && all[name{s, label}]
 }
 
 // overlay is a map with changes that are not committed. Reads see them.

@@ -16,6 +16,8 @@ type Config struct {
 	// Domains are ours; messages of others are counted under Foreign. Empty
 	// learns domains from the policies in reports, within Budget.
 	Domains []string
+	// Tenants have parts of the budget of their own; CheckTenants finds mistakes in them.
+	Tenants []Tenant
 	// Budget is how many series may exist in all, those of configured domains
 	// and of sources aside; 0 means DefaultBudget.
 	Budget int
@@ -54,12 +56,12 @@ func (c Config) withDefaults() Config {
 // writes the store.
 type Tally struct {
 	config     Config
-	mine       map[string]bool
+	mine       map[string]string // domains and whose they are
 	budget     budget
 	vocabulary vocabulary
-	candidates [pools]candidates
-	vouched    vouched
-	listed     map[name]string // reporters that have a place, as they are spelled
+	candidates map[share]*candidates
+	vouched    map[share]vouched
+	listed     map[string]string // reporters that have a place, as they are spelled
 
 	mu    sync.RWMutex // guards state against Snapshot
 	state *state
@@ -69,15 +71,23 @@ type Tally struct {
 func New(config Config) *Tally {
 	config = config.withDefaults()
 	t := &Tally{
-		config: config, budget: newBudget(config), vocabulary: newVocabulary(), state: newState(),
+		config: config, vocabulary: newVocabulary(), state: newState(), candidates: map[share]*candidates{},
+		listed: map[string]string{}, vouched: map[share]vouched{},
 	}
-	t.listed, t.vouched = map[name]string{}, vouched{}
 	for _, reporter := range append(slices.Clone(wellKnown), config.Reporters...) {
 		reporter = clean(reporter)
-		t.listed[foldOf(poolReporter, oneCase(reporter))] = reporter
+		t.listed[foldName(oneCase(reporter))] = reporter
 	}
-	t.mine = ownDomains(config.Domains)
+	t.setOwners(config.Domains, config.Tenants)
 	return t
+}
+
+// listedAs returns how a name that is listed is spelled, nothing for others.
+func (t *Tally) listedAs(fold name) string {
+	if fold.pool != poolReporter {
+		return ""
+	}
+	return t.listed[fold.value]
 }
 
 // ownDomains returns the set of some domains, as reports spell them.
@@ -89,13 +99,13 @@ func ownDomains(domains []string) map[string]bool {
 	return mine
 }
 
-// SetDomains replaces Config.Domains, as if the Tally were made anew: what is
-// counted from now on is counted by them, and what was counted stays where it is.
-// No Delta may be under way.
-func (t *Tally) SetDomains(domains []string) {
+// SetDomains replaces Config.Domains and Config.Tenants, as if the Tally were made
+// anew: what is counted from now on is counted by them, and what was counted stays
+// where it is. No Delta may be under way.
+func (t *Tally) SetDomains(domains []string, tenants ...Tenant) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mine = ownDomains(domains)
+	t.setOwners(domains, tenants)
 	t.state.used = t.usage(t.state)
 }
 

@@ -60,6 +60,7 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"peek", testPeek},
 		{"names", testNames},
 		{"domains", testDomains},
+		{"tenants", testTenants},
 		{"clock", testClock},
 		{"clock heals", testClockHeals},
 		{"locked", testLocked},
