@@ -336,3 +336,30 @@ func ExampleNew() {
 	}
 	// Output: dmarc_up 1
 }
+
+// TestTenants exposes what tenants use of the budget; without tenants nothing of it.
+func TestTenants(t *testing.T) {
+	const family = "dmarc_tenant_series"
+	if text := exposition(t, filled(t), collector.Config{}); strings.Contains(text, family) {
+		t.Errorf("tenants without a configuration:\n%s", text)
+	}
+	state := open(t, tally.Config{Tenants: []tally.Tenant{{Name: "acme", Domains: []string{"shop.example"}, Series: 40}, {Name: "bakery", Domains: []string{"news.example"}, Series: 60}}})
+	d := &store.Delivery{}
+	for i := range 30 {
+		d.Entries = append(d.Entries, report(fmt.Sprintf("r%d.example", i), "shop.example", "1"))
+	}
+	commit(t, state, d)
+	text := exposition(t, state, collector.Config{})
+	for line, want := range map[string]float64{
+		`_limit{tenant="acme"}`: 40, `_limit{tenant="bakery"}`: 60,
+		// Three of each of two reporters, and both sides of one sender.
+		`{tenant="acme"}`: 8, `{tenant="bakery"}`: 0,
+		`_overflow_total{label="reporter",tenant="acme"}`: 28, `_overflow_total{label="source",tenant="acme"}`: 0,
+		`_overflow_total{label="signer",tenant="bakery"}`: 0, `_overflow_total{label="reporter",tenant="bakery"}`: 0,
+	} {
+		name, _, _ := strings.Cut(family+line, "{")
+		if got, ok := samples(t, text, name)[family+line]; !ok || got != want {
+			t.Errorf("%s%s is %g (there: %t), want %g", family, line, got, ok, want)
+		}
+	}
+}

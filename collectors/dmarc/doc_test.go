@@ -5,6 +5,7 @@ import (
 	"time"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
 )
 
@@ -16,7 +17,11 @@ func TestMetricsDoc(t *testing.T) {
 			Listener: &collector.Listener{Rejections: map[string]uint64{"idle": 1}},
 		}}
 	}
-	c := collector.New(filled(t), collector.Config{Leads: func() bool { return true }, Sources: sources})
+	state := filled(t)
+	if err := state.SetDomains(t.Context(), nil, tally.Tenant{Name: "acme", Domains: []string{"shop.example"}, Series: 100}); err != nil {
+		t.Fatal(err)
+	}
+	c := collector.New(state, collector.Config{Leads: func() bool { return true }, Sources: sources})
 	d := collector.NewDNS(zone{"_dmarc.example.com.": {"v=DMARC1; p=none"}}, []string{"example.com"}, collector.DNSConfig{})
 	d.Lookup(t.Context())
 	metrictest.MetricsDoc(t, "Metrics of dmarc_exporter", "../../docs/metrics/dmarc.md", c, d)

@@ -166,6 +166,29 @@ func stateRows() []row {
 			"Times a name was counted as other because the budget of series is spent.",
 			family(tally.Overflow), "label",
 		),
+		collect.Counter(
+			"dmarc_tenant_series_overflow_total",
+			"Times a name in a report to a tenant was counted as other because the tenant's part of the budget of series is spent.",
+			family(tally.TenantOverflow), "tenant", "label",
+		),
+		collect.Gauge(
+			"dmarc_tenant_series",
+			"Series that exist because of reports to a tenant: those that the tenant's part of the budget bounds.",
+			func(in *input, to collect.Series) {
+				for _, t := range in.Tenants {
+					to.Value(float64(t.Used), t.Name)
+				}
+			}, "tenant",
+		),
+		collect.Gauge(
+			"dmarc_tenant_series_limit",
+			"Series that may exist because of reports to a tenant.",
+			func(in *input, to collect.Series) {
+				for _, t := range in.Tenants {
+					to.Value(float64(t.Budget), t.Name)
+				}
+			}, "tenant",
+		),
 		collect.Gauge(
 			"dmarc_state_created_timestamp_seconds",
 			"When the state file was created: counters began no earlier.",
