@@ -22,11 +22,13 @@ type checkConfigOptions struct {
 	stateOptions
 	file    string
 	connect bool
+	series  int
 }
 
 func (o *checkConfigOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("connect", "Also try what the configuration depends on: log in to each mailbox, look for its folders, read and write directories, listen for mail, ask the DNS, open the state. Nothing is read of mails and nothing is moved. Exits with 1 if anything does not work.").BoolVar(&o.connect)
 	o.stateOptions.addFlags(c, " Only used with --connect.")
+	c.Flag("budget.series", "Maximum number of series that serve is given. The tenants may have no more.").Default("2000").IntVar(&o.series)
 	shareVariables(c)
 	c.Arg("file", "Configuration file.").Required().StringVar(&o.file)
 }
@@ -35,7 +37,7 @@ func (o *checkConfigOptions) addFlags(c *kingpin.CmdClause) {
 func (o *checkConfigOptions) run(ctx context.Context, stdout, stderr io.Writer) int {
 	c, err := dmarcconfig.Load(o.file)
 	if err == nil {
-		err = c.Validate()
+		err = errors.Join(c.Validate(), c.CheckBudget(o.series))
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -86,9 +87,8 @@ func (o *countOptions) addCounting(c *kingpin.CmdClause) {
 }
 
 // open opens the store, and returns what makes this process lead those that share
-// it; nil without --state.shared. The domains are those of the configuration file
-// and of the flags.
-func (o *countOptions) open(ctx context.Context, domains config.Domains) (s *store.Store, lead state.Lead, err error) {
+// it; nil without --state.shared.
+func (o *countOptions) open(ctx context.Context, c *dmarcconfig.File) (s *store.Store, lead state.Lead, err error) {
 	engine, err := o.engine(int64(o.maxBytes))
 	if err != nil {
 		return nil, nil, err
@@ -100,7 +100,7 @@ func (o *countOptions) open(ctx context.Context, domains config.Domains) (s *sto
 	}
 	s, err = store.Open(ctx, engine, store.Config{
 		Counts: tally.Config{
-			Horizon: time.Duration(o.horizon), Domains: domains.Strings(), Reporters: o.reporters, Budget: o.series,
+			Horizon: time.Duration(o.horizon), Domains: c.Domains.Strings(), Tenants: c.Tenants.Counts(), Reporters: o.reporters, Budget: o.series,
 			CountConflicts: o.conflicts == "count", SkipTwins: o.twins == "skip", Signers: o.compat,
 		},
 		Records: store.Records(o.records), Retention: time.Duration(o.retention), Clock: store.Clock{Built: exporter.Built()},
@@ -166,7 +166,7 @@ func (o *serveOptions) load() (*dmarcconfig.File, error) {
 	if c.Sources.Empty() {
 		return nil, dmarcconfig.ErrNoSources
 	}
-	return c, o.archive.check(&c.Sources)
+	return c, errors.Join(c.CheckBudget(o.series), o.archive.check(&c.Sources))
 }
 
 // flagSources makes a configuration of the --source flags.

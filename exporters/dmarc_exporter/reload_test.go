@@ -26,6 +26,7 @@ var inForce = map[string]func(*service) string{
 		}
 		return names
 	},
+	"tenants": func(s *service) string { return fmt.Sprint(s.store.Snapshot().Tenants) },
 	"senders": func(s *service) string {
 		return s.labelSender(&dmarc.Record{SourceIP: netip.MustParseAddr("192.0.2.1")})
 	},
@@ -40,10 +41,11 @@ func TestReload(t *testing.T) {
 	t.Parallel()
 	resolver := startDNS(t, "127.0.0.1:0", nil)
 	before := map[string]string{
-		"domains": "[a.example]", "senders": "[{name: office, networks: [192.0.2.1]}]", "addresses": "{}", "dns": "{}", "trust": "{mode: off}", "sources": "{directories: [{path: in}]}",
+		"domains": "[a.example]", "tenants": "[{name: acme, domains: [a.example], series: 10}]", "senders": "[{name: office, networks: [192.0.2.1]}]", "addresses": "{}", "dns": "{}", "trust": "{mode: off}", "sources": "{directories: [{path: in}]}",
 	}
 	for key, tt := range map[string]struct{ after, want string }{
 		"domains":   {"[b.example, a.example]", "a.example b.example "},
+		"tenants":   {"[{name: acme, domains: [a.example], series: 20}]", "acme 0 20"},
 		"senders":   {"[{name: branch, networks: [192.0.2.1]}]", "branch"},
 		"dns":       {`{watch: 1h, resolver: "` + resolver + `"}`, "true"},
 		"addresses": {"{reverse_dns: {}}", "true"},
@@ -102,6 +104,7 @@ func TestReloadRefused(t *testing.T) {
 	s, stop := runService(t, dir, map[string]string{"config.yml": "domains: [a.example]\nsources: {directories: [{path: in}]}\n", "in/keep": "", "token": "x"})
 	defer stop()
 	s.options.archive.file, s.options.archive.maxBytes, s.options.archive.files = filepath.Join(dir, "archive", "records.jsonl"), 1<<20, 1
+	s.options.series = 2000
 	realtest.Eventually(t, "the source at work", func() bool { return len(s.supervisor.Sources()) == 1 })
 	got := map[string]string{}
 	for name, show := range inForce {
@@ -111,6 +114,7 @@ func TestReloadRefused(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"no sources", changed, "there is no source of reports"},
 		{"the archive", changed + "sources: {directories: [{path: archive}]}\n", "--archive.file: "},
+		{"tenants beyond the budget", changed + "tenants: [{name: acme, domains: [b.example], series: 1491}]\nsources: {directories: [{path: in}]}\n", "tenants[0].series: tenants have 1491 series together"},
 		{"a source twice", changed + "sources: {directories: [{path: in}, {path: in}]}\n", "sources.directories[1]: source dir:"},
 		{"dns of nobody", "dns: {watch: 1h}\nsources: {directories: [{path: other}]}\n", "dns: watch needs domains"},
 		{"a secret that is gone", changed + "sources: {http: {token: {file: gone}}}\n", "sources.http.token: read the secret"},

@@ -46,7 +46,7 @@ type service struct {
 	hosts      *sender.Hosts
 	initial    map[string]ingest.Source
 	readiness  ingest.Readiness
-	domains    []string // in force; for reload alone
+	owners     string // whose domains are in force; for reload alone
 }
 
 // runServe is the command serve.
@@ -106,12 +106,12 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	s := &service{options: o, logger: logger, domains: c.Domains.Strings(), supervisor: ingest.Supervisor{Logger: logger}}
+	s := &service{options: o, logger: logger, owners: c.Owners(), supervisor: ingest.Supervisor{Logger: logger}}
 	s.readiness.Supervisor, s.readiness.Logger = &s.supervisor, logger
 	if s.dns, err = c.DNS.Collector(c.Domains.Strings()); err != nil {
 		return nil, &usageError{err}
 	}
-	if s.store, s.replica.Lead, err = o.open(ctx, c.Domains); err != nil {
+	if s.store, s.replica.Lead, err = o.open(ctx, c); err != nil {
 		return nil, err
 	}
 	s.replica.Supervisor, s.replica.Logger = &s.supervisor, logger
@@ -265,11 +265,11 @@ func (s *service) reload(ctx context.Context) error {
 	}
 	// What may fail comes first. The database must answer for other domains alone:
 	// while it is away, all else can be put right.
-	if domains := c.Domains.Strings(); !slices.Equal(domains, s.domains) {
-		if err := s.store.SetDomains(ctx, domains); err != nil {
+	if owners := c.Owners(); owners != s.owners {
+		if err := s.store.SetDomains(ctx, c.Domains.Strings(), c.Tenants.Counts()...); err != nil {
 			return fmt.Errorf("domains: %w", err)
 		}
-		s.domains = domains
+		s.owners = owners
 	}
 	s.dns.Change(dns)
 	return s.replica.Exchange(ctx, s.use(parts))

@@ -112,7 +112,8 @@ func (o *storeOptions) fill(ctx context.Context, streams reportfiles.Streams, lo
 	if err != nil {
 		return stateCode(streams, err)
 	}
-	s, _, err := o.imports.open(ctx, append(c.Domains, o.imports.domains...))
+	c.Domains = append(c.Domains, o.imports.domains...)
+	s, _, err := o.imports.open(ctx, c)
 	if err != nil {
 		return stateCode(streams, err)
 	}

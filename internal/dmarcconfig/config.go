@@ -17,7 +17,8 @@ import (
 
 // File is the content of the configuration file.
 type File struct {
-	Domains   config.Domains `yaml:"domains"`
+	Domains   config.Domains `yaml:"domains"` // those of tenants among them
+	Tenants   Tenants        `yaml:"tenants"`
 	Senders   Senders        `yaml:"senders"`
 	DNS       DNS            `yaml:"dns"`
 	Addresses Addresses      `yaml:"addresses"`
@@ -268,6 +269,7 @@ func Load(path string) (*File, error) {
 	c := &File{}
 	file, err := config.Load(path, c)
 	c.Sources.file = file
+	c.own()
 	return c, err
 }
 

@@ -1,6 +1,7 @@
 package dmarcconfig
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -31,7 +32,7 @@ func TestInvalidConfig(t *testing.T) {
 			want := strings.TrimPrefix(first, "# want: ")
 			c, err := Load(file)
 			if err == nil {
-				err = c.Validate()
+				err = errors.Join(c.Validate(), c.CheckBudget(2000))
 			}
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("message %v, want %q", err, want)

@@ -94,10 +94,10 @@ func (d *decoder) check(n *yaml.Node, key string, err error) {
 	d.note(n.Line, key, err)
 }
 
-// join appends a name to a key.
+// join appends a name, or the index of an item, to a key.
 func join(key, name string) string {
-	if key == "" {
-		return name
+	if key == "" || name[0] == '[' {
+		return key + name
 	}
 	return key + "." + name
 }
