@@ -182,7 +182,7 @@ func (s *Store) transact(ctx context.Context, batch []*request) error {
 	}
 	err := s.db.Update(ctx, func(tx Tx) error {
 		if tx.Behind() {
-			if err := s.catchUp(ctx); err != nil {
+			if err := s.catchUp(ctx, tx); err != nil {
 				return err
 			}
 			if err := begin(); err != nil {
@@ -266,20 +266,6 @@ func (s *Store) measure(ctx context.Context) {
 	if size >= 0 {
 		s.size = size
 	}
-}
-
-// catchUp loads what other processes have written, within a transaction. Identities
-// that they have added need not be checked, but are in no filter.
-func (s *Store) catchUp(ctx context.Context) error {
-	verified := s.verified
-	s.verified = map[tally.Day]bool{}
-	if err := s.load(ctx); err != nil {
-		return err
-	}
-	s.verified = verified
-	// They may have dropped addresses that no record has any more.
-	clear(s.known.senders)
-	return nil
 }
 
 // reload replaces what is in memory by what is in the database.

@@ -100,6 +100,22 @@ type Tx interface {
 	DropMarks(source string, keys []string) error
 }
 
+// SharedTx is the Tx of a Database that is Shared. What others have written since
+// the last transaction of this Database need not be read anew with all else.
+type SharedTx interface {
+	Tx
+	// Traced reports whether Changed and News know all of it. While it is not
+	// known, or too long ago, they do not.
+	Traced() bool
+	// Changed calls visit with each row of a table that others have written, the
+	// guard last, but not with those that they have dropped.
+	Changed(table *Table, visit func(row []any) error) error
+	// PutNews tells others something, at most once in a transaction. News calls
+	// visit with what they have told, in any order.
+	PutNews(data []byte) error
+	News(visit func(data []byte) error) error
+}
+
 // KeptReport is a report that is kept.
 type KeptReport struct {
 	ID                  int64

@@ -42,6 +42,14 @@ type ledgerDelta struct {
 	totals map[string]int64
 }
 
+// identities returns how many identities all days have.
+func (l *ledger) identities() (n int64) {
+	for _, day := range l.days {
+		n += day.identities
+	}
+	return n
+}
+
 func (l *ledger) begin() *ledgerDelta {
 	return &ledgerDelta{l, map[tally.Day]identityDay{}, maps.Clone(l.totals)}
 }

@@ -39,10 +39,7 @@ type counts interface {
 func readCounts(ctx context.Context, db counts) (*tally.Rows, *ledger, error) {
 	rows := &tally.Rows{Expired: -1}
 	l := &ledger{map[tally.Day]identityDay{}, map[string]int64{}}
-	if err := readTable(ctx, db, tableTotals, func(r []any) error {
-		l.totals[r[0].(string)] = r[1].(int64)
-		return nil
-	}, nil); err != nil {
+	if err := readTotals(ctx, db, l); err != nil {
 		return nil, nil, err
 	}
 	if len(l.totals) == 0 { // before the first transaction
@@ -54,6 +51,26 @@ func readCounts(ctx context.Context, db counts) (*tally.Rows, *ledger, error) {
 		}
 	}
 	rows.Expired = l.totals[totalExpired]
+	if err := readRows(ctx, db, rows, l, l); err != nil {
+		return nil, nil, err
+	}
+	if n := l.identities(); n != l.totals[totalIdentities] {
+		return nil, nil, Damaged(db.Name(), "%d identities of %d", n, l.totals[totalIdentities])
+	}
+	return rows, l, nil
+}
+
+// readTotals reads what tables come to.
+func readTotals(ctx context.Context, db counts, l *ledger) error {
+	return readTable(ctx, db, tableTotals, func(r []any) error {
+		l.totals[r[0].(string)] = r[1].(int64)
+		return nil
+	}, nil)
+}
+
+// readRows reads the rows of all other tables, and holds their number to those
+// of a ledger, if there is one.
+func readRows(ctx context.Context, db counts, rows *tally.Rows, l, number *ledger) error {
 	for _, one := range []struct {
 		table *Table
 		read  func(r []any) error
@@ -77,18 +94,11 @@ func readCounts(ctx context.Context, db counts) (*tally.Rows, *ledger, error) {
 			return nil
 		}},
 	} {
-		if err := readTable(ctx, db, one.table, one.read, l); err != nil {
-			return nil, nil, err
+		if err := readTable(ctx, db, one.table, one.read, number); err != nil {
+			return err
 		}
 	}
-	identities := int64(0)
-	for _, day := range l.days {
-		identities += day.identities
-	}
-	if identities != l.totals[totalIdentities] {
-		return nil, nil, Damaged(db.Name(), "%d identities of %d", identities, l.totals[totalIdentities])
-	}
-	return rows, l, nil
+	return nil
 }
 
 // readTable reads a table and checks its guards, and with a ledger its number of rows.

@@ -81,7 +81,7 @@ func (w *writing) prune() (more bool, err error) {
 	if !w.store.pruned {
 		return false, nil
 	}
-	w.store.pruned = false
+	w.store.pruned, w.unused = false, true
 	// What was known to be kept may be dropped.
 	clear(w.store.known.months)
 	clear(w.store.known.senders)

@@ -20,6 +20,7 @@ type writing struct {
 	keeps   map[version]bool // of keep.reports, as far as they are indexed
 	indexed int
 	dropped bool // reports were dropped
+	unused  bool // what no report uses was dropped
 	doubt   bool // the clock is not believed
 }
 
@@ -150,6 +151,9 @@ func (w *writing) save() error {
 		if err := w.tx.PutMarks(w.marks); err != nil {
 			return err
 		}
+	}
+	if err := w.putNews(); err != nil {
+		return err
 	}
 	return saveRows(w.tx, w.ledger, rows)
 }

@@ -72,9 +72,16 @@ type IdentityRow struct {
 	Before []byte
 }
 
-// stateOf makes the state of all rows.
-func stateOf(rows *Rows) (*state, error) {
-	s := newState()
+// Held is how many rows of each kind a Tally holds.
+type Held struct{ Sums, Days, Domains, Names, Sources int }
+
+// held counts the rows of a state.
+func (s *state) held() Held {
+	return Held{len(s.sums), len(s.days), len(s.domains), len(s.names), len(s.sources)}
+}
+
+// set sets what rows are of.
+func (s *state) set(rows *Rows) error {
 	s.expired = rows.Expired
 	for _, r := range rows.Sums {
 		s.sums[r.Key] = sum{counted(r.Value), r.Created.UnixMilli()}
@@ -88,7 +95,7 @@ func stateOf(rows *Rows) (*state, error) {
 	for _, r := range rows.Names {
 		p, ok := shareOf(r.Pool)
 		if !ok {
-			return nil, fmt.Errorf("a name of the unknown part %q", r.Pool)
+			return fmt.Errorf("a name of the unknown part %q", r.Pool)
 		}
 		s.names[name{p, r.Name}] = true
 		// Earlier versions admitted several spellings.
@@ -99,7 +106,7 @@ func stateOf(rows *Rows) (*state, error) {
 	for _, r := range rows.Sources {
 		s.sources[r.Source] = r.Last
 	}
-	return s, nil
+	return nil
 }
 
 // Changes returns the rows that the Delta changes.

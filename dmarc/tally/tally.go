@@ -111,8 +111,8 @@ func (t *Tally) SetDomains(domains []string, tenants ...Tenant) {
 
 // Load replaces what was counted by what a store holds.
 func (t *Tally) Load(rows *Rows) error {
-	s, err := stateOf(rows)
-	if err != nil {
+	s := newState()
+	if err := s.set(rows); err != nil {
 		return fmt.Errorf("load counts: %w", err)
 	}
 	s.used = t.usage(s)
@@ -120,6 +120,20 @@ func (t *Tally) Load(rows *Rows) error {
 	t.state = s
 	t.mu.Unlock()
 	return nil
+}
+
+// Update replaces what was counted in some rows, and Rows.Expired, by what another writer
+// of the store has made of them. It returns how many rows there are then.
+func (t *Tally) Update(rows *Rows) (Held, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.state.set(rows); err != nil {
+		return Held{}, fmt.Errorf("update counts: %w", err)
+	}
+	if len(rows.Sums)+len(rows.Names) > 0 {
+		t.state.used = t.usage(t.state)
+	}
+	return t.state.held(), nil
 }
 
 // Begin returns an empty Delta, dated now. It may be called while another one is

@@ -52,6 +52,8 @@ type database struct {
 	// commits is how many transactions had written the database after the last
 	// one of this writer, when it is shared.
 	commits int64
+	// horizon is the first id of transactions that this writer knows nothing of.
+	horizon int64
 }
 
 // unknown is a number of commits that no database has.
@@ -127,7 +129,11 @@ func (d *database) connect(ctx context.Context) error {
 		return d.explain("open", err)
 	}
 	if !d.shared {
-		if err := d.lock(ctx, conn); err != nil {
+		err := d.lock(ctx, conn)
+		if err == nil {
+			err = d.alone(ctx, conn)
+		}
+		if err != nil {
 			_ = conn.Close(ctx) // It holds nothing.
 			return d.explain("open", err)
 		}
@@ -196,7 +202,7 @@ func (d *database) Update(ctx context.Context, f func(store.Tx) error) error {
 		}
 		return t.inTurn(f)
 	})
-	if d.commits = t.commits; err != nil {
+	if d.commits, d.horizon = t.commits, t.horizon; err != nil {
 		d.forget() // Whether it is in the database is not known.
 	}
 	if err = d.explain("write", err); errors.Is(err, store.ErrReadOnly) {

@@ -52,7 +52,7 @@ func TestPostgres(t *testing.T) {
 	t.Run("conforms", func(t *testing.T) { storetest.Run(t, worlds(server)) })
 	for name, test := range map[string]func(*testing.T, *realtest.PostgresServer){
 		"kill": testKill, "kill controls": testKillControls, "away": testAway, "read-only": testReadOnly,
-		"start at once": testStartAtOnce, "access": testAccess, "check": testCheck, "shared": testShared, "shared alone": testSharedAlone,
+		"start at once": testStartAtOnce, "access": testAccess, "check": testCheck, "shared": testShared, "shared alone": testSharedAlone, "others": testOthers,
 		"copy": testCopy, "copy kill": testCopyKill,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })

@@ -20,6 +20,11 @@ func (d *database) Rows(ctx context.Context, table *store.Table, visit func(row 
 	if err != nil {
 		return d.explain("read", err)
 	}
+	return d.explain("read", visitRows(rows, visit))
+}
+
+// visitRows calls visit with the values of each row.
+func visitRows(rows pgx.Rows, visit func(row []any) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		values, err := rows.Values()
@@ -27,10 +32,10 @@ func (d *database) Rows(ctx context.Context, table *store.Table, visit func(row 
 			err = visit(values)
 		}
 		if err != nil {
-			return d.explain("read", err)
+			return err
 		}
 	}
-	return d.explain("read", rows.Err())
+	return rows.Err()
 }
 
 // querier is a pool or a transaction.

@@ -68,8 +68,10 @@ func (d *database) countCommits(ctx context.Context, tx pgx.Tx) error {
 	if !d.shared {
 		return nil
 	}
-	_, err := tx.Exec(ctx, "INSERT INTO meta (name, value) VALUES ('commits', '0') ON CONFLICT (name) DO NOTHING")
-	return err
+	if _, err := tx.Exec(ctx, "INSERT INTO meta (name, value) VALUES ('commits', '0') ON CONFLICT (name) DO NOTHING"); err != nil {
+		return err
+	}
+	return makeNews(ctx, tx)
 }
 
 // version returns the version of the schema; 0 when it is empty.

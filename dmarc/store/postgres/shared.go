@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -33,10 +32,10 @@ func (d *database) wait(batch *pgx.Batch) {
 // inTurn runs f while no other transaction writes the database, and counts it
 // among those that have written.
 func (t *tx) inTurn(f func(store.Tx) error) error {
-	const counted = "SELECT value FROM meta WHERE name = 'commits'"
+	const counted = "SELECT value::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM meta WHERE name = 'commits'"
 	batch := &pgx.Batch{}
 	t.d.wait(batch)
-	batch.Queue(counted).QueryRow(func(row pgx.Row) error { return t.scan(row) })
+	batch.Queue(counted).QueryRow(func(row pgx.Row) error { return row.Scan(&t.commits, &t.horizon) })
 	if err := t.tx.SendBatch(t.ctx, batch).Close(); err != nil {
 		return err
 	}
@@ -48,15 +47,6 @@ func (t *tx) inTurn(f func(store.Tx) error) error {
 	}
 	batch = &pgx.Batch{}
 	batch.Queue("UPDATE meta SET value = (value::bigint + 1)::text WHERE name = 'commits' AND txid_current_if_assigned() IS NOT NULL")
-	batch.Queue(counted).QueryRow(func(row pgx.Row) error { return t.scan(row) })
+	batch.Queue(counted).QueryRow(func(row pgx.Row) error { return row.Scan(&t.commits, &t.horizon) })
 	return t.tx.SendBatch(t.ctx, batch).Close()
-}
-
-func (t *tx) scan(row pgx.Row) error {
-	var text string
-	err := row.Scan(&text)
-	if err == nil {
-		t.commits, err = strconv.ParseInt(text, 10, 64)
-	}
-	return err
 }

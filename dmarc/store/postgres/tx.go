@@ -15,11 +15,12 @@ import (
 // tx is a transaction. It is over when the Update that made it returns, and so
 // it may hold the context of that.
 type tx struct {
-	ctx     context.Context
-	tx      pgx.Tx
-	d       *database
-	behind  bool
-	commits int64 // of a shared database, with this one
+	ctx    context.Context
+	tx     pgx.Tx
+	d      *database
+	behind bool
+	// Of a shared database: how many have committed, with this one, and the next id.
+	commits, horizon int64
 }
 
 // Behind reports whether others have written a shared database.
