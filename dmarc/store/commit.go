@@ -158,7 +158,9 @@ func (s *Store) commit(ctx context.Context, batch []*request) error {
 		s.damage = err
 	}
 	s.mu.Lock()
-	s.failure = err
+	if s.failure = err; err == nil {
+		s.reached = time.Now()
+	}
 	s.mu.Unlock()
 	return err
 }

@@ -26,6 +26,10 @@ func (s *Store) load(ctx context.Context) error {
 	}
 	clear(s.verified)
 	s.filters = filters{}
+	// Another server may have taken over, which lacks what was committed last, and
+	// other processes drop what no report uses.
+	clear(s.known.months)
+	clear(s.known.senders)
 	return nil
 }
 

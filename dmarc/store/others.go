@@ -30,8 +30,6 @@ func (s *Store) catchUp(ctx context.Context, tx Tx) error {
 		return err
 	}
 	s.verified = verified
-	// They may have dropped addresses that no record has any more.
-	clear(s.known.senders)
 	return nil
 }
 

@@ -63,6 +63,7 @@ type Store struct {
 	mu         sync.RWMutex // guards what follows
 	failure    error        // of the last transaction
 	unread     error        // why what sources asked for last could not be read
+	reached    time.Time    // when a transaction succeeded last
 	last       time.Time    // when a delivery was committed last
 	identities int64
 	size       int64
@@ -211,6 +212,14 @@ func (s *Store) SetDomains(ctx context.Context, domains []string, tenants ...tal
 		},
 		after: func(context.Context) { s.tally.SetDomains(domains, tenants...) },
 	})
+}
+
+// Reached returns when the last transaction succeeded. Where other processes write
+// the database, too, there is one at least every Config.Refresh.
+func (s *Store) Reached() time.Time {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.reached
 }
 
 // read notes whether the database could be read: a source that cannot ask for its

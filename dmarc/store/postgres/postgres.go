@@ -110,7 +110,12 @@ func (d *database) open(ctx context.Context, readers *pgxpool.Config, fresh stor
 		return err
 	}
 	prepare(readers.ConnConfig, d.schema)
-	readers.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	// Not by a parameter of the connection, which would not be to a server that
+	// target_session_attrs=read-write takes.
+	readers.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET default_transaction_read_only = on")
+		return err
+	}
 	var err error
 	if d.pool, err = pgxpool.NewWithConfig(ctx, readers); err != nil {
 		return d.explain("open", err)
