@@ -47,9 +47,11 @@ type Config struct {
 	// It may be called by several goroutines at once.
 	Sources func() []Source
 	// Leads reports whether this process is the one, of those that share the
-	// counts, that exposes them; nil means that there is but one. The others expose
-	// only what is about themselves.
+	// counts, that leads; nil means that there is but one.
 	Leads func() bool
+	// Exposes reports whether this one of several exposes the counts; nil means
+	// that it does when it leads. The others expose only what is about themselves.
+	Exposes func() bool
 }
 
 // Counts are what a Collector exposes: a *store.Store, or a *tally.Tally that
@@ -82,7 +84,12 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if c.config.Leads != nil {
 		in.replica = true
-		if in.leads = c.config.Leads(); !in.leads {
+		in.leads = c.config.Leads()
+		exposes := in.leads
+		if c.config.Exposes != nil {
+			exposes = c.config.Exposes()
+		}
+		if !exposes {
 			c.own.Collect(&in, ch)
 			return
 		}

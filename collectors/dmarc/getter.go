@@ -12,7 +12,7 @@ type input struct {
 	*tally.Snapshot
 	sources []Source
 	replica bool // one of several processes
-	leads   bool // the one of them that exposes the counts
+	leads   bool
 }
 
 // family sends every series of a family as it is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // Acceptor is a source that reports are brought to. Any number of processes may
@@ -22,6 +23,8 @@ type Replica struct {
 	// Lead runs lead while the process leads, again and again until ctx ends, and
 	// cancels its context when another one may lead. Nil means that there are no others.
 	Lead func(ctx context.Context, lead func(ctx context.Context))
+	// Reached returns when the store was last reached; nil means always.
+	Reached func() time.Time
 	// Logger may be nil.
 	Logger *slog.Logger
 
@@ -29,8 +32,9 @@ type Replica struct {
 	begun   chan struct{} // is closed when Run knows its sources
 	mu      sync.Mutex    // held while sources are exchanged
 	sources map[string]Source
-	state   sync.Mutex // guards leading
+	state   sync.Mutex // guards what follows
 	leading bool
+	lost    time.Time // when the process led last
 }
 
 func (r *Replica) setup() {
@@ -42,6 +46,18 @@ func (r *Replica) Leads() bool {
 	r.state.Lock()
 	defer r.state.Unlock()
 	return r.Lead == nil || r.leading
+}
+
+// Exposes reports whether the process exposes what is counted: the one that leads,
+// and while the store cannot be reached the one that led last. Nobody else can
+// lead then, but where a part of the network is cut off.
+func (r *Replica) Exposes() bool {
+	if r.Leads() {
+		return true
+	}
+	r.state.Lock()
+	defer r.state.Unlock()
+	return r.Reached != nil && r.Reached().Before(r.lost)
 }
 
 // Run runs the sources until ctx ends, and beside them what only the leader does:
@@ -80,7 +96,9 @@ func (r *Replica) lead(ctx, led context.Context, lead func(ctx context.Context))
 // set begins to lead, or ends it. An error means that all sources end.
 func (r *Replica) set(ctx context.Context, leading bool) {
 	r.state.Lock()
-	r.leading = leading
+	if r.leading = leading; !leading {
+		r.lost = time.Now()
+	}
 	r.state.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()

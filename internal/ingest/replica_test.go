@@ -4,7 +4,9 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -51,6 +53,13 @@ func TestReplica(t *testing.T) {
 	sources := func(mailbox string) map[string]ingest.Source {
 		return map[string]ingest.Source{mailbox: &idle{mailbox}, "smtp": &accepting{idle{"smtp"}}}
 	}
+	var reached atomic.Pointer[time.Time]
+	reach := func() {
+		now := time.Now()
+		reached.Store(&now)
+	}
+	reach()
+	r.Reached = func() time.Time { return *reached.Load() }
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -68,6 +77,9 @@ func TestReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs("smtp")
+	if r.Exposes() {
+		t.Error("it exposes the counts, and has never led")
+	}
 	for range 2 {
 		led, lose := context.WithCancel(ctx)
 		turns <- led
@@ -79,6 +91,12 @@ func TestReplica(t *testing.T) {
 		runs("smtp")
 		if r.Leads() {
 			t.Error("it says that it leads")
+		}
+		if !r.Exposes() {
+			t.Error("it does not expose the counts any more, and nobody else can lead")
+		}
+		if reach(); r.Exposes() {
+			t.Error("it exposes the counts, and another one may lead")
 		}
 	}
 	if err := r.Exchange(ctx, sources("c")); err != nil {
