@@ -96,6 +96,12 @@ versions-lab: go ## Run PostgreSQL 12 to 18, compare their metrics with the docu
 	done
 	VERSIONS_LAB=$(CURDIR)/.build/postgres $(GO) test -count=1 -v -timeout=20m -run='^TestVersions' ./collectors/postgres $(if $(UPDATE),-update)
 
+.PHONY: scale-lab
+scale-lab: go ## Kill replicas 300 times, crash their database 20 times, take it away for a minute and fail over ten times; half an hour.
+	GOBIN=$(CURDIR)/.build/lab $(GO) install $(S3_SERVER)
+	S3_LAB=$(CURDIR)/.build/lab/versitygw REQUIRE_SERVICES=1 REPLICA_KILLS=300 REPLICA_RESTARTS=20 REPLICA_AWAY_SECONDS=60 REPLICA_FAILOVERS=5 \
+		$(GO) test -count=1 -v -timeout=2h -run='^TestReplicas' ./exporters/dmarc_exporter
+
 .PHONY: test-mixin
 test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.
 	$(MAKE) --no-print-directory -C mixin test

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,33 +19,57 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
-// replicas are exporters that share a database and a directory.
+// replicas are exporters that share a database, and the sources that they read.
 type replicas struct {
+	*sources
 	binary    string
 	args      []string
 	addresses []string
-	running   []*exec.Cmd
+	running   []*realtest.Process
+}
+
+// newReplicas starts some that share the database of k.
+func newReplicas(t *testing.T, k ingesttest.Kill, size int, s *sources) *replicas {
+	r := &replicas{sources: s, binary: realtest.Linked(t, "dmarc_exporter"), running: make([]*realtest.Process, size), args: []string{
+		k.StateFlag(), "--state.shared", "--source.dir=" + s.dir, "--source.after=" + s.after, "--source.rescan=100ms", "--log.level=error",
+	}}
+	for i := range size {
+		r.addresses = append(r.addresses, fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
+		r.start(t, i)
+	}
+	r.peers = newPeers(t, func(ctx context.Context, n int, report []byte) error {
+		if i := rand.IntN(size); n%2 == 0 {
+			return sendHTTP(ctx, "http://"+r.addresses[i]+"/v1/reports", report)
+		} else {
+			return sendLMTP(s.socket(i), report)
+		}
+	})
+	return r
 }
 
 // start starts one of them.
 func (r *replicas) start(t *testing.T, i int) {
 	t.Helper()
-	cmd := exec.Command(r.binary, append([]string{"serve", "--web.listen-address=" + r.addresses[i]}, r.args...)...)
-	cmd.Stderr = t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r.running[i] = cmd
+	r.running[i] = realtest.Start(t, exec.Command(r.binary, append([]string{"serve", "--config.file=" + r.config(t, i), "--web.listen-address=" + r.addresses[i]}, r.args...)...))
 }
 
-// kill kills one of them.
-func (r *replicas) kill(t *testing.T, i int) {
+// ready waits until all serve. One that starts while the database is away ends, as
+// it should, and is started again.
+func (r *replicas) ready(t *testing.T) {
 	t.Helper()
-	if err := r.running[i].Process.Kill(); err != nil {
-		t.Errorf("the exporter ended by itself: %v", err)
-	}
-	_ = r.running[i].Wait() // It was killed.
-	r.running[i] = nil
+	eventually(t, "all started", func() bool {
+		for i, p := range r.running {
+			select {
+			case <-p.Done():
+				r.start(t, i)
+			default:
+			}
+			if r.metrics(i) == "" {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // metrics returns what one of them exposes, nothing while it does not answer.
@@ -59,118 +84,162 @@ func (r *replicas) metrics(i int) string {
 	return string(text)
 }
 
-// leader returns which of them leads, -1 while not exactly one does.
-func (r *replicas) leader(t *testing.T) int {
+// only waits until exactly one of them exposes a line, and returns which.
+func (r *replicas) only(t *testing.T, line string) int {
 	t.Helper()
 	found := -1
-	for i, cmd := range r.running {
-		if cmd == nil || !strings.Contains(r.metrics(i), "\ndmarc_replica_leading 1\n") {
-			continue
+	eventually(t, "one of them exposes "+line, func() bool {
+		found = -1
+		n := 0
+		for i := range r.running {
+			if strings.Contains(r.metrics(i), "\n"+line) {
+				found = i
+				n++
+			}
 		}
-		if found >= 0 {
-			return -1 // One has not noticed yet that it does not lead any more.
-		}
-		found = i
-	}
+		return n == 1
+	})
 	return found
 }
 
-// TestReplicas kills replicas, the leading one in every other round, and the
-// connections of all, while reports come to all of them and files to their
-// directory. Nothing is lost or counted twice, another one takes over, and one of
-// them exposes the counts.
+// leader waits until one of them leads, and returns which.
+func (r *replicas) leader(t *testing.T) int {
+	t.Helper()
+	return r.only(t, "dmarc_replica_leading 1\n")
+}
+
+// counts returns the lines about messages that all of them expose.
+func (r *replicas) counts() (lines string) {
+	for i := range r.running {
+		for line := range strings.Lines(r.metrics(i)) {
+			if strings.HasPrefix(line, "dmarc_messages_total{") {
+				lines += line
+			}
+		}
+	}
+	return lines
+}
+
+// hold ends all of them, and holds the state to what was offered.
+func (r *replicas) hold(t *testing.T, k ingesttest.Kill) {
+	t.Helper()
+	r.drain(t)
+	r.only(t, "dmarc_messages_total{")
+	for i := range r.running {
+		eventually(t, "all reach the database", func() bool { return strings.Contains(r.metrics(i), "\ndmarc_up 1\n") })
+		r.running[i].Kill()
+	}
+	got, want := r.counted(t, k), r.offered()
+	if got != want {
+		t.Errorf("%+v counted, want %+v", got, want)
+	}
+}
+
+// sums are messages and reports.
+type sums struct{ messages, reports int64 }
+
+// counted returns what the state has.
+func (r *replicas) counted(t *testing.T, k ingesttest.Kill) sums {
+	t.Helper()
+	store := k.Open(t)
+	defer store.Close()
+	return sums{ingesttest.Sum(store, tally.Messages), ingesttest.Sum(store, tally.Reports, string(tally.OutcomeCounted))}
+}
+
+// TestReplicas kills replicas, the leading one in every other round, ends their
+// connections, crashes the database and takes it away, while reports come to all of them by
+// HTTP and LMTP, and to their directory, mailbox and bucket. Nothing is lost or
+// counted twice, another one takes over, and one of them exposes the counts. make
+// scale-lab makes it longer.
 func TestReplicas(t *testing.T) {
-	// Not parallel: the ports must stay free while replicas are dead.
+	t.Parallel()
+	server := realtest.Postgres(t)
+	server.CreateDatabase(t, "replicas", "")
+	// By its socket the server lets everybody in, without a password.
+	proxy := realtest.NewFaultProxy(t, "unix", server.Socket())
+	k := ingesttest.Kill{Database: "postgres://postgres@" + proxy.Addr() + "/replicas?sslmode=disable"}
+	r := newReplicas(t, k, 3, newSources(t, "move"))
+	kills, restarts := realtest.Count(t, "REPLICA_KILLS", 2), realtest.Count(t, "REPLICA_RESTARTS", 1)
+	away := time.Duration(realtest.Count(t, "REPLICA_AWAY_SECONDS", 1)) * time.Second
+	random := rand.New(rand.NewPCG(21, uint64(kills)))
+	longest := time.Duration(0)
+	events := map[string]func(){
+		"kill": func() {
+			victim := r.leader(t)
+			if random.IntN(2) == 1 {
+				victim = random.IntN(len(r.running))
+			}
+			time.Sleep(time.Duration(random.Int64N(int64(200 * time.Millisecond))))
+			began := time.Now()
+			r.running[victim].Kill()
+			r.leader(t)
+			longest = max(longest, time.Since(began))
+			r.start(t, victim)
+		},
+		"connections end": func() {
+			server.SQL(t, "replicas", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dmarc-suite'")
+		},
+		"crash": func() { server.Restart(t) },
+		"away": func() {
+			eventually(t, "everything confirmed", r.peers.idle)
+			r.drain(t)
+			before := r.counts()
+			proxy.SetMode(t, realtest.Refuse)
+			open := r.peers.waitingFor()
+			r.offer(t)
+			for i := range r.running {
+				eventually(t, "dmarc_up is 0", func() bool { return strings.Contains(r.metrics(i), "\ndmarc_up 0\n") })
+			}
+			time.Sleep(away)
+			if got := r.counts(); got != before {
+				t.Errorf("while the database is away they expose\n%swant\n%s", got, before)
+			}
+			if got := r.peers.waitingFor(); got < open+batch {
+				t.Errorf("%d reports were acknowledged while the database was away", open+batch-got)
+			}
+			if got := r.waiting(t); got < 3*batch/2 {
+				t.Errorf("%d inputs wait while the database is away, want %d", got, 3*batch/2)
+			}
+			proxy.SetMode(t, realtest.Pass)
+		},
+	}
+	order := slices.Concat(slices.Repeat([]string{"kill"}, kills), slices.Repeat([]string{"crash"}, restarts),
+		slices.Repeat([]string{"connections end"}, 1+kills/10), []string{"away"})
+	random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	for _, name := range order {
+		r.ready(t)
+		r.leader(t)
+		r.offer(t)
+		events[name]()
+	}
+	r.ready(t)
+	r.hold(t, k)
+	t.Logf("%d events, %d of them kills, %+v offered, the longest time without a leader %s", len(order), kills, r.offered(), longest.Round(time.Millisecond))
+}
+
+// TestReplicasControl lets two exporters read one directory without recognising
+// what the other one has counted: the test notices.
+func TestReplicasControl(t *testing.T) {
+	t.Parallel()
 	server := realtest.Postgres(t)
 	server.CreateDatabase(t, "replicas", "")
 	k := ingesttest.Kill{Database: fmt.Sprintf("postgres:///replicas?host=%s&port=%d&user=postgres", server.Dir, server.Port)}
-	const size = 3
-	dir, kills := t.TempDir(), realtest.Count(t, "REPLICA_KILLS", 4)
-	config := filepath.Join(t.TempDir(), "config.yml")
-	if err := os.WriteFile(config, []byte("sources:\n  http: {}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r := &replicas{binary: realtest.Linked(t, "dmarc_exporter"), running: make([]*exec.Cmd, size), args: []string{
-		"--config.file=" + config, k.StateFlag(), "--state.shared", "--source.dir=" + dir, "--source.after=move", "--source.rescan=100ms", "--log.level=error",
-	}}
-	for i := range size {
-		r.addresses = append(r.addresses, fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
-		r.start(t, i)
-	}
-	t.Cleanup(func() {
-		for i, cmd := range r.running {
-			if cmd != nil {
-				r.kill(t, i)
-			}
+	dir := t.TempDir()
+	const files = 5
+	for i := range files {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.xml", i)), ingesttest.Report(fmt.Sprint("f", i), 1), 0o600); err != nil {
+			t.Fatal(err)
 		}
+	}
+	binary := realtest.Linked(t, noDedupe)
+	for range 2 {
+		realtest.Start(t, exec.Command(binary, "serve", k.StateFlag(), "--state.shared", "--source.dir="+dir, "--source.after=keep", "--log.level=error"))
+	}
+	eventually(t, "all counted twice", func() bool {
+		rows := server.SQL(t, "replicas", "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'dmarc' AND table_name = 'reports'")
+		if rows[0][0] != "1" {
+			return false
+		}
+		return server.SQL(t, "replicas", "SELECT count(*) FROM dmarc.reports")[0][0] == fmt.Sprint(2*files)
 	})
-	peers := newPeers(t, func(ctx context.Context, _ int, report []byte) error {
-		return sendHTTP(ctx, "http://"+r.addresses[rand.IntN(size)]+"/v1/reports", report)
-	})
-	random := rand.New(rand.NewPCG(21, uint64(kills)))
-	files, longest := 0, time.Duration(0)
-	var leader int
-	lead := func() bool { leader = r.leader(t); return leader >= 0 }
-	for round := range kills {
-		// One that starts while the database is away ends, as it should.
-		eventually(t, "all started", func() bool {
-			for i := range size {
-				if r.metrics(i) == "" {
-					return false
-				}
-			}
-			return true
-		})
-		eventually(t, "a leader", lead)
-		peers.offer(20)
-		for range 10 {
-			path := filepath.Join(dir, fmt.Sprintf("%d.xml", files))
-			if err := os.WriteFile(path, ingesttest.Report(fmt.Sprint("f", files), 1), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			files++
-		}
-		victim := leader
-		if round%2 == 1 {
-			victim = random.IntN(size)
-		}
-		time.Sleep(time.Duration(random.Int64N(int64(200 * time.Millisecond))))
-		killed := time.Now()
-		if round%4 == 3 { // the server lets go of everybody
-			server.SQL(t, "replicas", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dmarc-suite'")
-			continue
-		}
-		r.kill(t, victim)
-		eventually(t, "a leader", lead)
-		longest = max(longest, time.Since(killed))
-		r.start(t, victim)
-	}
-	eventually(t, "everything confirmed", peers.idle)
-	eventually(t, "all files read", func() bool {
-		left, err := filepath.Glob(filepath.Join(dir, "*.xml"))
-		return err == nil && len(left) == 0
-	})
-	eventually(t, "one of them exposes the counts", func() bool {
-		exposed := 0
-		for i := range size {
-			text := r.metrics(i)
-			if !strings.Contains(text, "\ndmarc_up 1\n") {
-				return false
-			}
-			if strings.Contains(text, "\ndmarc_messages_total{") {
-				exposed++
-			}
-		}
-		return exposed == 1
-	})
-	for i := range size {
-		r.kill(t, i)
-	}
-	store := k.Open(t)
-	defer store.Close()
-	messages, counted := ingesttest.Sum(store, tally.Messages), ingesttest.Sum(store, tally.Reports, string(tally.OutcomeCounted))
-	t.Logf("%d kills, %d reports, the longest time without a leader %s", kills, counted, longest.Round(time.Millisecond))
-	if messages != peers.messages+int64(files) || counted != int64(peers.offered+files) {
-		t.Errorf("%d messages in %d reports, want %d in %d", messages, counted, peers.messages+int64(files), peers.offered+files)
-	}
 }

@@ -61,7 +61,7 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 		}
 		return exitRefused
 	}
-	metrics := collector.New(s.store, collector.Config{Sources: s.sourceMetrics, Leads: s.leads()})
+	metrics := collector.New(s.store, collector.Config{Sources: s.sourceMetrics, Leads: s.leads(), Exposes: s.replica.Exposes})
 	collectors := []exporter.ContextCollector{exporter.Named("dmarc", metrics)}
 	if f.serve.compat {
 		collectors = append(collectors, exporter.Named("compat", collector.NewCompat(s.store)))
@@ -71,7 +71,7 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 		Name: "dmarc_exporter", Description: "DMARC aggregate, SMTP TLS and failure reports as metrics.", Logger: logger, PrivateLog: true,
 		Collectors: func(url.Values) ([]exporter.ContextCollector, error) {
 			switch {
-			case !s.replica.Leads():
+			case !s.replica.Exposes():
 				return collectors[:1], nil
 			case s.dns.Watches():
 				return dns, nil
@@ -114,7 +114,7 @@ func newService(ctx context.Context, o *serveOptions, logger *slog.Logger) (*ser
 	if s.store, s.replica.Lead, err = o.open(ctx, c); err != nil {
 		return nil, err
 	}
-	s.replica.Supervisor, s.replica.Logger = &s.supervisor, logger
+	s.replica.Supervisor, s.replica.Logger, s.replica.Reached = &s.supervisor, logger, s.store.Reached
 	if o.compat {
 		reportfiles.WarnCompat(logger, s.store.Snapshot())
 	}

@@ -28,7 +28,7 @@ type PostgresServer struct {
 	Port int
 	Dir  string // of the Unix socket
 
-	user *syscall.Credential // that it runs as, nil for that of the test
+	command func() *exec.Cmd
 }
 
 // Postgres starts a PostgreSQL that lives as long as the test. The settings are
@@ -74,36 +74,83 @@ func waitForPrimary(data string) error {
 func startPostgres(t testing.TB, programs map[string]string, from string, prepare func(data string) error, settings ...string) *PostgresServer {
 	t.Helper()
 	dir := socketDir(t)
-	s := &PostgresServer{Host: "127.0.0.1", Port: FreePort(t), Dir: dir}
 	data, password := filepath.Join(dir, "data"), filepath.Join(dir, "password")
 	if err := os.WriteFile(password, []byte(PostgresPassword), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s.user = Unprivileged(t, dir)
-	command := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(programs[name], args...)
-		cmd.Dir = dir
-		cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=" + os.Getenv("PATH")}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user}
-		return cmd
-	}
+	owner, command := serverCommand(t, dir)
 	if from != "" {
-		if err := s.copyData(data, from); err != nil {
+		if err := copyData(data, from, owner); err != nil {
 			t.Fatal(err)
 		}
-	} else if out, err := command("initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--no-locale", "-N",
+	} else if out, err := command(programs["initdb"], "-D", data, "-U", "postgres", "-E", "UTF8", "--no-locale", "-N",
 		"--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile="+password).CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	if err := prepare(data); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"-D", data, "-p", strconv.Itoa(s.Port), "-k", dir, "-h", s.Host, "-F"}
+	return runPostgres(t, programs["postgres"], dir, command, settings)
+}
+
+// serverCommand returns the user whom a server accepts and a directory is given
+// to, nil for that of the test, and what makes commands of this user.
+func serverCommand(t testing.TB, dir string) (owner *syscall.Credential, command func(program string, args ...string) *exec.Cmd) {
+	owner = Unprivileged(t, dir)
+	return owner, func(program string, args ...string) *exec.Cmd {
+		cmd := exec.Command(program, args...)
+		cmd.Dir = dir
+		cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=" + os.Getenv("PATH")}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
+		return cmd
+	}
+}
+
+// runPostgres starts a server on the data in a directory.
+func runPostgres(t testing.TB, program, dir string, command func(program string, args ...string) *exec.Cmd, settings []string) *PostgresServer {
+	t.Helper()
+	s := &PostgresServer{Host: "127.0.0.1", Port: FreePort(t), Dir: dir}
+	args := []string{"-D", filepath.Join(dir, "data"), "-p", strconv.Itoa(s.Port), "-k", dir, "-h", s.Host, "-F"}
 	for _, setting := range append([]string{"shared_preload_libraries=pg_stat_statements", "autovacuum=off"}, settings...) {
 		args = append(args, "-c", setting)
 	}
-	s.Process = Start(t, command("postgres", args...))
-	t.Cleanup(s.Shutdown)
+	s.command = func() *exec.Cmd { return command(program, args...) }
+	t.Cleanup(func() { s.Shutdown() })
+	s.run(t)
+	return s
+}
+
+// Standby starts a server that follows this one through an address, such as that
+// of a FaultProxy. It has what was there when it began.
+func (s *PostgresServer) Standby(t testing.TB, address string) *PostgresServer {
+	t.Helper()
+	programs := Need(t, "pg_basebackup", "postgres")
+	dir := socketDir(t)
+	_, command := serverCommand(t, dir)
+	backup := command(programs["pg_basebackup"], "-D", filepath.Join(dir, "data"), "-d", s.DSNVia(address, "postgres"), "-R", "-c", "fast")
+	if out, err := backup.CombinedOutput(); err != nil {
+		t.Fatalf("pg_basebackup: %v\n%s", err, out)
+	}
+	return runPostgres(t, programs["postgres"], dir, command, nil)
+}
+
+// Crash ends the server at once, without a checkpoint, and all its connections.
+func (s *PostgresServer) Crash() {
+	_ = s.Signal(syscall.SIGQUIT) // It may be gone.
+	<-s.Done()
+}
+
+// Restart ends the server as Crash does, and starts it again.
+func (s *PostgresServer) Restart(t testing.TB) {
+	t.Helper()
+	s.Crash()
+	s.run(t)
+}
+
+// run starts the server and waits until it answers.
+func (s *PostgresServer) run(t testing.TB) {
+	t.Helper()
+	s.Process = Start(t, s.command())
 	s.WaitFor(t, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -113,12 +160,10 @@ func startPostgres(t testing.TB, programs map[string]string, from string, prepar
 		}
 		return conn.Close(ctx)
 	})
-	return s
 }
 
-// copyData makes a copy of a data directory that belongs to the user the server
-// runs as.
-func (s *PostgresServer) copyData(data, from string) error {
+// copyData makes a copy of a data directory that belongs to a user.
+func copyData(data, from string, owner *syscall.Credential) error {
 	if err := os.CopyFS(data, os.DirFS(from)); err != nil {
 		return err
 	}
@@ -129,8 +174,8 @@ func (s *PostgresServer) copyData(data, from string) error {
 		if entry.IsDir() {
 			err = os.Chmod(path, 0o700)
 		}
-		if s.user != nil {
-			err = errors.Join(err, os.Chown(path, int(s.user.Uid), int(s.user.Gid)))
+		if owner != nil {
+			err = errors.Join(err, os.Chown(path, int(owner.Uid), int(owner.Gid)))
 		}
 		return err
 	})
@@ -165,6 +210,11 @@ func (s *PostgresServer) Shutdown() {
 
 // Addr returns host:port.
 func (s *PostgresServer) Addr() string { return fmt.Sprintf("%s:%d", s.Host, s.Port) }
+
+// Socket returns the path of the Unix socket.
+func (s *PostgresServer) Socket() string {
+	return filepath.Join(s.Dir, fmt.Sprint(".s.PGSQL.", s.Port))
+}
 
 // DSN returns a connection string for the superuser in a database.
 func (s *PostgresServer) DSN(database string) string { return s.DSNVia(s.Addr(), database) }
