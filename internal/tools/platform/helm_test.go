@@ -144,6 +144,7 @@ func TestHelmEqualsKustomize(t *testing.T) {
 		{"mtls", "serviceMonitors: {enabled: true}\nmtls: {enabled: true}", with(t, "prometheus-operator", "mtls")},
 		{"digest", "weeklyDigest: {enabled: true}", with(t, "digest")},
 		{"replicas", "dmarcExporter: {replicas: {enabled: true}}", with(t, "replicas")},
+		{"replicas-autoscaled", "dmarcExporter: {replicas: {enabled: true, autoscaling: {enabled: true}}}", with(t, "replicas-autoscaled")},
 		{"external-secrets-vault", vaultStore, with(t, "external-secrets-vault")},
 		{"external-secrets-gcp", gcpStore, with(t, "external-secrets-gcp")},
 	}

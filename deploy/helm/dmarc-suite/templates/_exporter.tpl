@@ -1,7 +1,7 @@
 {{/*
 One exporter: account, service, deployment and policy. It takes a dict of root,
 name, binary, port, values and, where they differ, args, env, volumes, mounts,
-recreate and, for several of one, replicas.
+recreate and, for several of one, replicas and autoscaled.
 */}}
 {{- define "dmarc-suite.exporter" -}}
 {{- $args := .args }}
@@ -33,7 +33,9 @@ metadata:
   labels:
     app.kubernetes.io/name: {{ .name }}
 spec:
+  {{- if not (and .replicas .autoscaled) }}
   replicas: {{ .replicas | default 1 }}
+  {{- end }}
   revisionHistoryLimit: 5
   strategy:
     {{- if .replicas }}
