@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/internal/storetest"
@@ -163,8 +164,9 @@ func BenchmarkShared(b *testing.B) {
 				defer storetest.Close(b, s)
 				stores = append(stores, s)
 			}
+			waits := watchWaits(b, server)
 			b.ResetTimer()
-			used := storetest.ProcessorTime()
+			used, serverUsed := storetest.ProcessorTime(), server.CPUWithChildren(b)
 			var wg sync.WaitGroup
 			for _, s := range stores {
 				wg.Go(func() {
@@ -176,8 +178,42 @@ func BenchmarkShared(b *testing.B) {
 				})
 			}
 			wg.Wait()
+			waits(writers)
 			b.ReportMetric(float64((storetest.ProcessorTime()-used).Nanoseconds())/1000/float64(b.N), "cpu-µs/report")
+			b.ReportMetric(float64((server.CPUWithChildren(b)-serverUsed).Nanoseconds())/1000/float64(b.N), "server-µs/report")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reports/s")
 		})
+	}
+}
+
+// watchWaits looks at what the connections of writers wait for until the returned
+// function is called, which reports it as shares of the time of all writers: for
+// their turn, and for locks of rows and tables.
+func watchWaits(b *testing.B, server *realtest.PostgresServer) (report func(writers int)) {
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	samples, turn, locks := 0, 0, 0
+	conn, err := pgx.Connect(ctx, server.DSN("postgres"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	go func() {
+		defer close(done)
+		for ; ctx.Err() == nil; pause(ctx, 10*time.Millisecond) {
+			var t, l int
+			err := conn.QueryRow(ctx, `SELECT count(*) FILTER (WHERE wait_event = 'advisory'), count(*) FILTER (WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory')
+				FROM pg_stat_activity WHERE application_name = 'dmarc-suite'`).Scan(&t, &l)
+			if err == nil {
+				samples, turn, locks = samples+1, turn+t, locks+l
+			}
+		}
+	}()
+	return func(writers int) {
+		cancel()
+		<-done
+		_ = conn.Close(context.WithoutCancel(ctx)) // It only read.
+		all := float64(max(samples, 1)*writers) / 100
+		b.ReportMetric(float64(turn)/all, "turn-%")
+		b.ReportMetric(float64(locks)/all, "lock-%")
 	}
 }
