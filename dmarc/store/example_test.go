@@ -114,3 +114,33 @@ func ExampleCopy() {
 	// 0 reports are kept in the copy
 	// true
 }
+
+// Somebody is shown reports about one of the domains, and nothing of the others.
+func ExampleView_Only() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx, file := context.Background(), sqlite.File{Path: filepath.Join(dir, "dmarc.db")}
+	s, err := store.Open(ctx, file, store.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	view, err := file.View(ctx)
+	if err != nil {
+		panic(err)
+	}
+	defer view.Close()
+	only, err := view.Only(ctx, []string{"shop.example"})
+	if err != nil {
+		panic(err)
+	}
+	_, found, err := store.AskReports(ctx, only, store.ReportQuestion{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(found, "reports about shop.example")
+	// Output: 0 reports about shop.example
+}

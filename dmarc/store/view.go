@@ -14,6 +14,7 @@ import (
 // the database keeps what is deleted.
 type View struct {
 	config ViewConfig
+	only   string // JSON of the domains that Only left; empty: all
 }
 
 // ViewConfig is what an engine makes a View of.
@@ -21,6 +22,9 @@ type ViewConfig struct {
 	Name string
 	// Tx is a transaction that reads one snapshot. Parameters are $1, $2 and so on.
 	Tx *sql.Tx
+	// Schema is what the names of tables begin with when something else has the
+	// same name, and Texts a query for the texts in a JSON list, the parameter %s.
+	Schema, Texts string
 	// Integrity is the engine's own check: what it finds wrong, and what it could not look at.
 	Integrity func(ctx context.Context) (problems, notes []string, err error)
 	// Explain adds to an error of the driver what an operator can do.
@@ -30,7 +34,7 @@ type ViewConfig struct {
 }
 
 // NewView makes a View of what an engine opened.
-func NewView(c ViewConfig) *View { return &View{c} }
+func NewView(c ViewConfig) *View { return &View{config: c} }
 
 // Name names the database in errors.
 func (v *View) Name() string { return v.config.Name }
@@ -43,6 +47,10 @@ func (v *View) Close() error {
 // Query calls visit with the values of each row of a query: strings, int64s,
 // byte slices or nil. They are valid until visit returns.
 func (v *View) Query(ctx context.Context, visit func(row []any) error, query string, args ...any) error {
+	if v.only != "" {
+		args = append(slices.Clone(args), v.only)
+		query = v.narrow(len(args)) + query
+	}
 	if trace, ok := ctx.Value(traceKey{}).(func(string, []any)); ok {
 		trace(query, args)
 	}

@@ -31,6 +31,7 @@ func (d Database) View(ctx context.Context) (*store.View, error) {
 	}
 	return store.NewView(store.ViewConfig{
 		Name: db.Name(), Tx: tx, Explain: db.explain, Close: pool.Close,
+		Texts: "SELECT jsonb_array_elements_text(CAST(%s AS jsonb))",
 		Integrity: func(ctx context.Context) (problems, notes []string, err error) {
 			problems, notes, err = integrity(ctx, tx, d.Schema)
 			return problems, notes, db.explain("read", err)

@@ -37,6 +37,7 @@ func (f File) View(ctx context.Context) (*store.View, error) {
 func (d *database) newView(db *sql.DB, tx *sql.Tx) *store.View {
 	return store.NewView(store.ViewConfig{
 		Name: d.Name(), Tx: tx, Explain: d.explain, Close: db.Close,
+		Schema: "main.", Texts: "SELECT value FROM json_each(%s)",
 		Integrity: func(ctx context.Context) (problems, notes []string, err error) {
 			problems, err = integrity(ctx, tx)
 			return problems, nil, d.readError(ctx, err)

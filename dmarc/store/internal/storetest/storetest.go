@@ -85,6 +85,7 @@ func Run(t *testing.T, world func(t testing.TB) World) {
 		{"plans", testPlans},
 		{"lists", testLists},
 		{"other lists", testOtherLists},
+		{"only some domains", testOnly},
 		{"warnings", testWarnings},
 		{"readiness", testReadiness},
 		{"readiness ends", testReadinessEnds},
