@@ -54,6 +54,9 @@ type Options struct {
 	// listener, or on one of their own when PagesAddress is set.
 	Pages        map[string]http.Handler
 	PagesAddress string
+	// PagesOnly reports whether a request comes from a user who may see Pages and
+	// nothing else: everything but /-/healthy is then answered with 403. Nil means that there is no such user.
+	PagesOnly func(*http.Request) bool
 	// Background runs beside the server from the moment it listens. Its context
 	// is cancelled at shutdown, and it is waited for. An error it returns before
 	// that stops the process; nil does not.

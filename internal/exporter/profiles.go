@@ -13,9 +13,9 @@ const maxProfile = 5 * time.Minute
 
 // addProfiles serves the profiles that `go tool pprof` asks for. net/http/pprof
 // has a page and differences, too, which would be 3 % of a small binary.
-func addProfiles(r *routes) {
-	r.handle("GET /debug/pprof/profile", http.HandlerFunc(processorProfile))
-	r.handle("GET /debug/pprof/{name}", http.HandlerFunc(profile))
+func addProfiles(r *routes, guard func(http.Handler) http.Handler) {
+	r.handle("GET /debug/pprof/profile", guard(http.HandlerFunc(processorProfile)))
+	r.handle("GET /debug/pprof/{name}", guard(http.HandlerFunc(profile)))
 }
 
 // profile writes one of runtime/pprof's profiles, as text with debug=1.

@@ -22,19 +22,19 @@ const HomePattern = "GET /{$}"
 func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 	r := routes{mux: http.NewServeMux()}
 	first := newLanding(f, o)
-	r.handle(f.path, newMetricsHandler(f, o, reload, first))
-	more := maps.Clone(o.Handlers)
+	r.handle(f.path, o.guard(newMetricsHandler(f, o, reload, first)))
+	more := map[string]http.Handler{}
+	for pattern, h := range o.Handlers {
+		more[pattern] = o.guard(h)
+	}
 	if o.PagesAddress == "" {
-		if more == nil {
-			more = map[string]http.Handler{}
-		}
 		maps.Copy(more, o.Pages)
 	}
 	if f.path != "/" && more[HomePattern] == nil {
-		r.handle(HomePattern, quick(first.ServeHTTP))
+		r.handle(HomePattern, o.guard(quick(first.ServeHTTP)))
 	}
 	r.handle("/-/healthy", quick(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "OK") }))
-	r.handle("/-/ready", quick(func(w http.ResponseWriter, _ *http.Request) {
+	r.handle("/-/ready", o.guard(quick(func(w http.ResponseWriter, _ *http.Request) {
 		if o.Ready != nil {
 			if err := o.Ready(); err != nil {
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -42,10 +42,10 @@ func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 			}
 		}
 		fmt.Fprintln(w, "OK")
-	}))
-	r.handle("POST /-/reload", lifecycle(f, reload))
+	})))
+	r.handle("POST /-/reload", o.guard(lifecycle(f, reload)))
 	if f.pprof {
-		addProfiles(&r)
+		addProfiles(&r, o.guard)
 	}
 	for pattern, h := range more {
 		switch _, path, _ := strings.Cut(pattern, " "); {
@@ -57,6 +57,21 @@ func newHandler(f *Flags, o *Options, reload *reloader) (http.Handler, error) {
 		}
 	}
 	return r.mux, r.err
+}
+
+// guard is a handler for all but those who may see Options.Pages alone.
+func (o *Options) guard(h http.Handler) http.Handler {
+	if o.PagesOnly == nil {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !o.PagesOnly(r) {
+			h.ServeHTTP(w, r)
+			return
+		}
+		limitClient(w, time.Now().Add(clientGrace))
+		http.Error(w, "This user may see some of the pages, and nothing else.", http.StatusForbidden)
+	})
 }
 
 // newPagesHandler returns the handler of pages that have a listener of their own.

@@ -12,6 +12,9 @@ import (
 // (xn--…), as reports have it.
 type Domain string
 
+// AllDomains stands for all domains, where they can be named as a whole.
+const AllDomains = "*"
+
 // ParseDomain reads a domain. U-labels are converted. Its errors name what is
 // no domain and say what was probably meant.
 func ParseDomain(text string) (Domain, error) {
