@@ -14,6 +14,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 )
 
@@ -23,6 +24,7 @@ type checkConfigOptions struct {
 	file    string
 	connect bool
 	series  int
+	users   exporter.Users
 }
 
 func (o *checkConfigOptions) addFlags(c *kingpin.CmdClause) {
@@ -38,6 +40,9 @@ func (o *checkConfigOptions) run(ctx context.Context, stdout, stderr io.Writer) 
 	c, err := dmarcconfig.Load(o.file)
 	if err == nil {
 		err = errors.Join(c.Validate(), c.CheckBudget(o.series))
+	}
+	if err == nil && (o.connect || o.users.Given()) {
+		_, err = c.Viewers(o.users.Check)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)

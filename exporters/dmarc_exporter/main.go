@@ -47,6 +47,7 @@ func newApp() (*kingpin.Application, *flags) {
 	app := kingpin.New("dmarc_exporter", "DMARC aggregate, SMTP TLS and failure reports as metrics.")
 	f := &flags{Flags: exporter.AddFlags(app, ":9797")}
 	app.GetFlag("runtime.gomaxprocs").Default("0") // reports are read side by side
+	f.serve.users, f.checkConfig.users = f.Users(), f.Users()
 	serve := app.Command("serve", "Read reports from the sources and serve metrics.").Default()
 	f.serve.addFlags(serve)
 	check := app.Command("check", "Read reports and print a summary of each. Exits with 1 if anything is refused.")

@@ -129,6 +129,7 @@ type serveOptions struct {
 	pages        bool
 	pagesAddress string
 	archive      archiveOptions
+	users        exporter.Users
 }
 
 // addFlags declares the flags.

@@ -33,6 +33,7 @@ var inForce = map[string]func(*service) string{
 	"addresses": func(s *service) string { return fmt.Sprint(s.hosts.Active()) },
 	"dns":       func(s *service) string { return fmt.Sprint(s.dns.Watches()) },
 	"trust":     func(s *service) string { return fmt.Sprint(*s.auth.Load() != nil) },
+	"access":    func(s *service) string { return fmt.Sprint(*s.access.Load()) },
 	"sources":   func(s *service) string { return describe(s.supervisor.Sources()) },
 }
 
@@ -50,6 +51,7 @@ func TestReload(t *testing.T) {
 		"dns":       {`{watch: 1h, resolver: "` + resolver + `"}`, "true"},
 		"addresses": {"{reverse_dns: {}}", "true"},
 		"trust":     {"{mode: label, auth_serv_ids: [mx.example], no_dkim: true}", "true"},
+		"access":    {"[{user: customer-a, domains: [a.example]}]", "customer-a:[a.example]"},
 		"sources":   {"{directories: [{path: other}]}", "dir:"},
 	} {
 		t.Run(key, func(t *testing.T) {
@@ -58,15 +60,22 @@ func TestReload(t *testing.T) {
 			file := func(changed string) string {
 				text := ""
 				for name, value := range before {
-					if name == key {
-						value = changed
+					if name != key {
+						text += name + ": " + value + "\n"
 					}
-					text += name + ": " + value + "\n"
+				}
+				if changed != "" {
+					text += key + ": " + changed + "\n"
 				}
 				return text
 			}
-			s, stop := runService(t, dir, map[string]string{"config.yml": file(before[key]), "in/keep": "", "other/keep": ""})
+			s, stop := runService(t, dir, map[string]string{"config.yml": file(before[key]), "in/keep": "", "other/keep": "", "web.yml": "basic_auth_users: {customer-a: hash}"})
 			defer stop()
+			app, f := newApp()
+			if _, err := app.Parse([]string{"serve", "--web.config.file=" + filepath.Join(dir, "web.yml")}); err != nil {
+				t.Fatal(err)
+			}
+			s.options.users = f.serve.users
 			realtest.Eventually(t, "the source at work", func() bool { return len(s.supervisor.Sources()) == 1 })
 			got := map[string]string{}
 			for name, show := range inForce {

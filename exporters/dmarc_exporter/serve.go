@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -40,9 +39,10 @@ type service struct {
 	journal    *ingest.Journal
 	supervisor ingest.Supervisor
 	replica    ingest.Replica
-	uploads    uploads
+	uploads    dmarcconfig.UploadRoutes
 	auth       atomic.Pointer[ingest.Authenticator]
 	senders    atomic.Pointer[sender.Names]
+	access     atomic.Pointer[web.Access]
 	hosts      *sender.Hosts
 	initial    map[string]ingest.Source
 	readiness  ingest.Readiness
@@ -66,6 +66,7 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 	if f.serve.compat {
 		collectors = append(collectors, exporter.Named("compat", collector.NewCompat(s.store)))
 	}
+	pages := s.pages(f.MetricsPath())
 	dns := append(slices.Clone(collectors), exporter.Named("dns", s.dns))
 	err = exporter.Serve(ctx, f.Flags, exporter.Options{
 		Name: "dmarc_exporter", Description: "DMARC aggregate, SMTP TLS and failure reports as metrics.", Logger: logger, PrivateLog: true,
@@ -80,8 +81,8 @@ func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
 		},
 		Ready:    s.ready,
 		Reload:   s.reload,
-		Handlers: s.uploads.handlers(),
-		Pages:    s.pages(f.MetricsPath()), PagesAddress: f.serve.pagesAddress,
+		Handlers: s.uploads.Handlers(),
+		Pages:    pages.Handlers(), PagesAddress: f.serve.pagesAddress, PagesOnly: pages.Only,
 		Background: s.run,
 	})
 	if err = errors.Join(err, s.close()); err != nil {
@@ -171,6 +172,7 @@ type parts struct {
 	senders *sender.Names
 	lookups *sender.Lookups
 	auth    ingest.Authenticator
+	access  web.Access
 }
 
 // build makes the parts of a configuration. It changes nothing.
@@ -191,29 +193,32 @@ func (s *service) build(c *dmarcconfig.File) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parts{sources, uploads, senders, lookups, c.Authenticator()}, nil
+	access, err := c.Viewers(s.options.users.Check)
+	if err != nil {
+		return nil, err
+	}
+	return &parts{sources, uploads, senders, lookups, c.Authenticator(), access}, nil
 }
 
 // use makes parts those in force, but for the sources, which it returns with the
 // uploads among them.
 func (s *service) use(p *parts) map[string]ingest.Source {
-	s.uploads.set(p.uploads, p.sources)
+	s.uploads.Set(p.uploads, p.sources)
 	s.senders.Store(p.senders)
 	s.hosts.Use(p.lookups)
 	s.auth.Store(&p.auth)
+	s.access.Store(&p.access)
 	return p.sources
 }
 
 // pages are the routes for people.
-func (s *service) pages(metrics string) map[string]http.Handler {
-	engine, err := s.options.engine(0)
-	if err != nil || !s.options.pages {
-		return nil
-	}
+func (s *service) pages(metrics string) *web.Pages {
+	engine, _ := s.options.engine(0) // It is the one of newService.
 	return web.New(web.Config{
-		Engine: engine, Records: store.Records(s.options.records), Counts: s.store.Snapshot, Sources: s.supervisor.Sources, Stats: s.pipeline.Stats,
+		Off: !s.options.pages, Engine: engine, Records: store.Records(s.options.records), Counts: s.store.Snapshot, Sources: s.supervisor.Sources, Stats: s.pipeline.Stats,
 		MetricsPath: metrics, Apart: s.options.pagesAddress != "", Version: exporter.Release(), Logger: s.logger,
-	}).Handlers()
+		Access: func() web.Access { return *s.access.Load() }, Users: s.options.users.Of,
+	})
 }
 
 // authenticate checks a mail by the current configuration.
@@ -296,38 +301,6 @@ func (s *service) sourceMetrics() []collector.Source {
 		})
 	}
 	return out
-}
-
-// uploads are the sources that clients send reports to. Which of them are
-// open may change with the configuration, so each has a route all the time.
-type uploads struct {
-	reports, tlsReports atomic.Pointer[ingest.Upload]
-}
-
-// set opens and closes uploads and adds the open ones to the sources. An
-// upload has nothing to lose by a restart, so that each gets a new key.
-func (u *uploads) set(open dmarcconfig.Uploads, sources map[string]ingest.Source) {
-	u.reports.Store(open.Reports)
-	u.tlsReports.Store(open.TLSReports)
-	for _, one := range []*ingest.Upload{open.Reports, open.TLSReports} {
-		if one != nil {
-			sources[fmt.Sprintf("%p", one)] = one
-		}
-	}
-}
-
-// handlers are the routes of the uploads.
-func (u *uploads) handlers() map[string]http.Handler {
-	route := func(p *atomic.Pointer[ingest.Upload]) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if upload := p.Load(); upload != nil {
-				upload.ServeHTTP(w, r)
-				return
-			}
-			http.NotFound(w, r)
-		})
-	}
-	return map[string]http.Handler{"/v1/reports": route(&u.reports), "/v1/tlsrpt": route(&u.tlsReports)}
 }
 
 // runLogin is the command login.

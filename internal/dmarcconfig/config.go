@@ -23,6 +23,7 @@ type File struct {
 	DNS       DNS            `yaml:"dns"`
 	Addresses Addresses      `yaml:"addresses"`
 	Trust     Trust          `yaml:"trust"`
+	Access    Access         `yaml:"access"`
 	Sources   Sources        `yaml:"sources"`
 }
 
@@ -36,7 +37,7 @@ func (c *File) Check() error {
 	case !h.Token.IsSet():
 		return config.At("sources.http.token", errors.New("is missing: without one everybody may upload reports, which trust.mode require forbids"))
 	}
-	return nil
+	return c.Access.check(c.Domains)
 }
 
 // Sources lists where reports come from.

@@ -45,7 +45,7 @@ func TestDocumentedKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"config.go", "oauth2.go", "s3.go", "trust.go", "senders.go", "tenants.go", "addresses.go", "dns.go", "../ingest/options.go", "../ingest/action.go", "../exporter/config/tls.go"} {
+	for _, file := range []string{"access.go", "config.go", "oauth2.go", "s3.go", "trust.go", "senders.go", "tenants.go", "addresses.go", "dns.go", "../ingest/options.go", "../ingest/action.go", "../exporter/config/tls.go"} {
 		code, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

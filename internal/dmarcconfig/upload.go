@@ -1,7 +1,10 @@
 package dmarcconfig
 
 import (
+	"fmt"
 	"log/slog"
+	"net/http"
+	"sync/atomic"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
@@ -35,4 +38,36 @@ func (c *HTTP) Uploads(logger *slog.Logger) (Uploads, error) {
 		open.TLSReports = ingest.NewUpload(upload)
 	}
 	return open, nil
+}
+
+// UploadRoutes are the routes of uploads. Which of them are open may change with
+// the configuration, so each has a route all the time. Its zero value has none open.
+type UploadRoutes struct {
+	reports, tlsReports atomic.Pointer[ingest.Upload]
+}
+
+// Set opens and closes uploads and adds the open ones to the sources. An
+// upload has nothing to lose by a restart, so that each gets a new key.
+func (u *UploadRoutes) Set(open Uploads, sources map[string]ingest.Source) {
+	u.reports.Store(open.Reports)
+	u.tlsReports.Store(open.TLSReports)
+	for _, one := range []*ingest.Upload{open.Reports, open.TLSReports} {
+		if one != nil {
+			sources[fmt.Sprintf("%p", one)] = one
+		}
+	}
+}
+
+// Handlers returns the routes by their patterns.
+func (u *UploadRoutes) Handlers() map[string]http.Handler {
+	route := func(p *atomic.Pointer[ingest.Upload]) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if upload := p.Load(); upload != nil {
+				upload.ServeHTTP(w, r)
+				return
+			}
+			http.NotFound(w, r)
+		})
+	}
+	return map[string]http.Handler{"/v1/reports": route(&u.reports), "/v1/tlsrpt": route(&u.tlsReports)}
 }

@@ -16,6 +16,12 @@ import (
 // crawl visits the pages that links lead to, most of a kind, and calls visit with each.
 func crawl(t *testing.T, w *world, most int, visit func(path string, r *httptest.ResponseRecorder, links []string)) {
 	t.Helper()
+	crawlAs(t, w, "", most, visit)
+}
+
+// crawlAs is crawl as a user.
+func crawlAs(t *testing.T, w *world, user string, most int, visit func(path string, r *httptest.ResponseRecorder, links []string)) {
+	t.Helper()
 	seen, queue, visited := map[string]bool{"/": true}, []string{"/"}, map[string]int{}
 	for len(queue) > 0 {
 		path := queue[0]
@@ -24,7 +30,7 @@ func crawl(t *testing.T, w *world, most int, visit func(path string, r *httptest
 		if visited[kind]++; visited[kind] > most {
 			continue
 		}
-		r := w.get(t, path)
+		r := w.as(user, path)
 		var links []string
 		if strings.HasPrefix(r.Header().Get("Content-Type"), "text/html") {
 			links = linksOf(t, path, r.Body.Bytes())

@@ -30,7 +30,7 @@ func (p *Pages) domain(ctx context.Context, v *store.View, q *query) (*page, err
 	}
 	out := &page{Title: name, Active: "overview", Trail: []link{{"Overview", "./"}}}
 	if period.Until.IsZero() {
-		out.Notes = p.noneAbout(name)
+		out.Notes = p.noneAbout(q, name)
 	} else {
 		out.Filter = &filter{Action: "domain", Fields: q.periodFields(), Hidden: []fact{{Name: "name", Text: name}}}
 		for _, add := range []func(context.Context, *store.View, *query, store.Period, *page) error{p.domainDays, p.domainReadiness, p.domainSenders} {

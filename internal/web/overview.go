@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,13 +35,21 @@ func (p *Pages) overview(ctx context.Context, v *store.View, q *query) (*page, e
 		return nil, err
 	}
 	out := &page{Title: "Overview", Active: "overview"}
-	out.Facts = []fact{{Name: "What this is", Text: "dmarc_exporter: it reads DMARC, SMTP TLS and failure reports and counts them for Prometheus."}, {Name: "Metrics", Text: p.config.MetricsPath, Link: p.metrics()}}
-	if p.config.Apart {
-		out.Facts[1].Text += " of --web.listen-address"
+	out.Facts = []fact{{Name: "What this is", Text: "dmarc_exporter: it reads DMARC, SMTP TLS and failure reports and counts them for Prometheus."}}
+	if q.sight.all {
+		metrics := fact{Name: "Metrics", Text: p.config.MetricsPath, Link: p.metrics()}
+		if p.config.Apart {
+			metrics.Text += " of --web.listen-address"
+		}
+		out.Facts = append(out.Facts, metrics)
 	}
-	sources := p.sourcesTable(q)
+	if q.table == "sources" {
+		if err := q.sight.hides("Sources"); err != nil {
+			return nil, err
+		}
+	}
 	if period.Until.IsZero() {
-		out.Notes = p.noReports()
+		out.Notes = p.noReports(q)
 	} else {
 		if old := int(q.now.Sub(lastDay(period)) / (24 * time.Hour)); old > lateDays && q.to.IsZero() {
 			out.Notes = append(out.Notes, note{Class: "warn", Text: fmt.Sprintf("The last report is about %s, %s ago. Days are counted back from there.", wording.Day(lastDay(period)), wording.Plural(int64(old), "day"))})
@@ -53,8 +62,10 @@ func (p *Pages) overview(ctx context.Context, v *store.View, q *query) (*page, e
 			out.add(one)
 		}
 	}
-	out.Notes = append(out.Notes, p.unreported()...)
-	out.add(&part{ID: "sources", Heading: "Where reports come from", Table: sources})
+	out.Notes = append(out.Notes, p.unreported(q)...)
+	if q.sight.all {
+		out.add(&part{ID: "sources", Heading: "Where reports come from", Table: p.sourcesTable(q)})
+	}
 	return out, nil
 }
 
@@ -70,9 +81,12 @@ func (p *Pages) metrics() string {
 }
 
 // noReports says what to do when there are none.
-func (p *Pages) noReports() []note {
+func (p *Pages) noReports(q *query) []note {
 	if p.config.Records == store.RecordsOff {
 		return []note{{Text: "Reports are not kept, because of --records=off: pages can show the sources and nothing else. The metrics count all the same."}}
+	}
+	if !q.sight.all {
+		return []note{{Text: "There is no report about these domains yet: " + strings.Join(q.sight.domains, ", ") + "."}}
 	}
 	n := note{Text: "There is no report yet. What helps:", Items: []string{
 		"Look below whether every source works. A source that does not says why.",
@@ -104,14 +118,14 @@ func order(first bool) int {
 }
 
 // unreported names configured domains that no report was ever counted about.
-func (p *Pages) unreported() []note {
+func (p *Pages) unreported(q *query) []note {
 	if p.config.Counts == nil {
 		return nil
 	}
 	const mostNamed = 20
 	n := note{Text: "No report about these configured domains was ever counted. Is rua= in their DMARC record, and is the name spelt right?"}
 	for _, d := range p.config.Counts().Domains {
-		if d.Configured && d.LastEnd.IsZero() && len(n.Items) < mostNamed {
+		if d.Configured && d.LastEnd.IsZero() && q.sight.sees(d.Name) && len(n.Items) < mostNamed {
 			n.Items = append(n.Items, d.Name)
 		}
 	}

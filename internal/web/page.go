@@ -2,12 +2,14 @@ package web
 
 import (
 	"net/url"
+	"slices"
 )
 
 // page is what a page shows, from top to bottom.
 type page struct {
 	Title   string
 	Active  string // the route, in the navigation
+	Nav     []place
 	Trail   []link // where it belongs
 	Facts   []fact
 	Notes   []note
@@ -111,8 +113,9 @@ func toSource(source, domain string) string { return to("source", "address", sou
 type place struct{ Route, To, Text string }
 
 // nav returns the navigation of every page.
-func nav() []place {
-	return []place{
+func nav(s *sight) []place {
+	all := []place{
 		{"overview", "./", "Overview"}, {"sources", "sources", "Sources"}, {"reports", "reports", "Reports"}, {"refused", "refused", "Refused"}, {"tls", "tls", "TLS"}, {"failures", "failures", "Failure reports"},
 	}
+	return slices.DeleteFunc(all, func(one place) bool { return one.Route == "refused" && !s.all })
 }

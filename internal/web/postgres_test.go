@@ -43,6 +43,9 @@ func TestPostgres(t *testing.T) {
 		}
 		w.read(t, path)
 	}
+	t.Run("access", func(t *testing.T) {
+		testAccess(t, postgres.Database{Config: config, Schema: "everything"}, postgres.Database{Config: config, Schema: "own"}, 1)
+	})
 	t.Run("away", func(t *testing.T) { testAway(t, server) })
 }
 

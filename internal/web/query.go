@@ -23,6 +23,7 @@ type query struct {
 	table  string // of a program
 	tables []string
 	values url.Values
+	sight  sight
 	now    time.Time
 	page   int // from 1
 	days   int

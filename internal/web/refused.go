@@ -10,6 +10,9 @@ import (
 
 // refused is what was refused.
 func (p *Pages) refused(ctx context.Context, v *store.View, q *query) (*page, error) {
+	if err := q.sight.hides("What was refused"); err != nil {
+		return nil, err
+	}
 	reasons, err := store.AskReasons(ctx, v)
 	if err != nil {
 		return nil, err
@@ -28,7 +31,7 @@ func (p *Pages) refused(ctx context.Context, v *store.View, q *query) (*page, er
 	}
 	out.Filter = &filter{Action: "refused", Fields: []field{q.choice("reason", "Reason", choices...), q.input("source", "Source")}}
 	if p.config.Records == store.RecordsOff {
-		out.Notes = p.noReports()
+		out.Notes = p.noReports(q)
 	}
 	if reason := dmarc.Reason(q.get("reason")); wording.Refusal(reason) != "" {
 		out.Notes = append(out.Notes, note{Text: wording.Refusal(reason)})

@@ -26,7 +26,7 @@ func (p *Pages) reports(ctx context.Context, v *store.View, q *query) (*page, er
 	out.Filter.Fields = append(out.Filter.Fields, q.periodFields()...)
 	out.Filter.Fields = append(out.Filter.Fields, q.choice("failing", "Messages", option{Text: "all"}, option{Value: "1", Text: "some fail DMARC"}))
 	if period.Until.IsZero() {
-		out.Notes = p.noneAbout(q.get("domain"))
+		out.Notes = p.noneAbout(q, q.get("domain"))
 	}
 	skip, top := q.rows(rowsPerPage)
 	list, found, err := store.AskReports(ctx, v, store.ReportQuestion{

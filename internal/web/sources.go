@@ -31,7 +31,7 @@ func (p *Pages) sources(ctx context.Context, v *store.View, q *query) (*page, er
 	order := store.Order(q.get("sort"))
 	out.Filter.Hidden = []fact{{Name: "sort", Text: string(order)}}
 	if period.Until.IsZero() {
-		out.Notes = p.noneAbout(domain)
+		out.Notes = p.noneAbout(q, domain)
 	}
 	skip, top := q.rows(rowsPerPage)
 	a, err := p.ask(ctx, v, store.Question{
@@ -69,9 +69,9 @@ func (p *Pages) ask(ctx context.Context, v *store.View, q store.Question) (*stor
 }
 
 // noneAbout says that there is no report.
-func (p *Pages) noneAbout(domain string) []note {
+func (p *Pages) noneAbout(q *query, domain string) []note {
 	if domain == "" {
-		return p.noReports()
+		return p.noReports(q)
 	}
 	return []note{{Text: fmt.Sprintf("There is no report about %s. Is the name right, and does rua= of its DMARC record lead to a mailbox that is read here?", domain), Links: []link{{"All domains", "./"}}}}
 }
@@ -132,6 +132,9 @@ func (p *Pages) source(ctx context.Context, v *store.View, q *query) (*page, err
 	}
 	out := &page{Title: name, Active: "sources", Trail: []link{{"Sources", to("sources", "domain", domain)}}}
 	out.Filter = &filter{Action: "source", Fields: append([]field{q.input("domain", "Domain")}, q.periodFields()...), Hidden: []fact{{Name: "address", Text: name}}}
+	if len(a.Records) == 0 && !q.sight.all {
+		a = &store.SourceAnswer{} // Who sends to others is theirs.
+	}
 	network := strings.TrimSpace(a.ASName + " " + a.Country)
 	if a.ASN != 0 {
 		network = strings.TrimSpace(fmt.Sprintf("AS%d %s", a.ASN, network))

@@ -28,6 +28,8 @@ var files embed.FS
 type Config struct {
 	// Engine is the database, which is opened for each page.
 	Engine store.Engine
+	// Off takes all routes away.
+	Off bool
 	// Records says which records are kept.
 	Records store.Records
 	// Counts returns the committed counts, which tell the configured domains.
@@ -35,6 +37,10 @@ type Config struct {
 	// Sources returns the sources, and Stats what deliveries of one came to.
 	Sources func() []ingest.Source
 	Stats   func(source string) ingest.SourceStats
+	// Access returns who sees which domains, and Users the names that a request was
+	// authenticated by. Without Access everybody sees all.
+	Access func() Access
+	Users  func(*http.Request) []string
 	// MetricsPath is where the metrics are; empty means /metrics. Apart says that
 	// they are on another listener.
 	MetricsPath string
@@ -76,7 +82,7 @@ func New(c Config) *Pages {
 	c.MetricsPath = cmp.Or(c.MetricsPath, "/metrics")
 	p := &Pages{config: c, turns: make(chan struct{}, atOnce), clientFor: time.Minute}
 	// The files are part of the program: a mistake in them shows in every test.
-	p.layout = template.Must(template.New("").Funcs(template.FuncMap{"nav": nav}).ParseFS(files, "files/*.html"))
+	p.layout = template.Must(template.New("").ParseFS(files, "files/*.html"))
 	return p
 }
 
@@ -103,6 +109,9 @@ func routes() []route {
 
 // Handlers returns the routes, by http.ServeMux pattern. The overview is at the root.
 func (p *Pages) Handlers() map[string]http.Handler {
+	if p.config.Off {
+		return nil
+	}
 	all := map[string]http.Handler{
 		"GET /pages.css":   p.file("files/pages.css", "text/css; charset=utf-8"),
 		"GET /favicon.svg": p.file("files/favicon.svg", "image/svg+xml"),
@@ -185,7 +194,7 @@ func (p *Pages) route(r route, as form) http.Handler {
 		ctx, cancel := context.WithTimeout(req.Context(), p.config.Deadline)
 		defer cancel()
 		if !p.turn(ctx) {
-			p.send(w, p.problem(as, http.StatusServiceUnavailable, "Busy", "Other pages are being computed. Try again in a moment."))
+			p.send(w, p.problem(as, req, http.StatusServiceUnavailable, "Busy", "Other pages are being computed. Try again in a moment."))
 			return
 		}
 		done := make(chan *answer, 1)
@@ -221,14 +230,15 @@ func (p *Pages) answer(ctx context.Context, r route, as form, req *http.Request)
 	defer func() {
 		if v := recover(); v != nil {
 			p.config.Logger.Error("page panicked", "path", req.URL.Path, "panic", v, "stack", string(debug.Stack()))
-			a = p.problem(as, http.StatusInternalServerError, "This page has a fault", "The log of the exporter has the details. Please report them.")
+			a = p.problem(as, req, http.StatusInternalServerError, "This page has a fault", "The log of the exporter has the details. Please report them.")
 		}
 	}()
 	q, err := newQuery(req.URL, r, as, p.config.Now())
 	if err != nil {
 		return p.failed(as, req, err)
 	}
-	v, err := p.config.Engine.View(ctx)
+	q.sight = p.sight(req)
+	v, err := q.sight.view(ctx, p.config.Engine)
 	if err != nil {
 		return p.failed(as, req, err)
 	}
@@ -258,21 +268,24 @@ func (p *Pages) failed(as form, req *http.Request, err error) *answer {
 	var missing notFound
 	var bad badQuery
 	var large tooLarge
+	var hidden forbidden
 	switch {
+	case errors.As(err, &hidden):
+		return p.problem(as, req, http.StatusForbidden, "Nothing to see here", string(hidden))
 	case errors.As(err, &missing):
-		return p.problem(as, http.StatusNotFound, "Not found", string(missing))
+		return p.problem(as, req, http.StatusNotFound, "Not found", string(missing))
 	case errors.As(err, &bad):
-		return p.problem(as, http.StatusBadRequest, "The address is not understood", string(bad))
+		return p.problem(as, req, http.StatusBadRequest, "The address is not understood", string(bad))
 	case errors.As(err, &large):
-		return p.problem(as, http.StatusUnprocessableEntity, "Too large", string(large))
+		return p.problem(as, req, http.StatusUnprocessableEntity, "Too large", string(large))
 	case errors.Is(err, context.DeadlineExceeded):
 		p.config.Logger.Warn("page took too long", "path", req.URL.Path, "deadline", p.config.Deadline)
-		return p.problem(as, http.StatusServiceUnavailable, "Too slow", fmt.Sprintf("The database did not answer within %v. Try again, or ask about fewer days or one domain.", p.config.Deadline))
+		return p.problem(as, req, http.StatusServiceUnavailable, "Too slow", fmt.Sprintf("The database did not answer within %v. Try again, or ask about fewer days or one domain.", p.config.Deadline))
 	case errors.Is(err, context.Canceled): // The client is gone.
-		return p.problem(as, http.StatusServiceUnavailable, "Cancelled", "The page was cancelled.")
+		return p.problem(as, req, http.StatusServiceUnavailable, "Cancelled", "The page was cancelled.")
 	}
 	p.config.Logger.Warn("page failed", "path", req.URL.Path, "err", err)
-	return p.problem(as, http.StatusServiceUnavailable, "The database cannot be read", sentence(err.Error()))
+	return p.problem(as, req, http.StatusServiceUnavailable, "The database cannot be read", sentence(err.Error()))
 }
 
 // sentence makes a sentence of an error.
@@ -281,11 +294,12 @@ func sentence(text string) string {
 }
 
 // problem is an answer that says what is wrong.
-func (p *Pages) problem(as form, status int, title, text string) *answer {
+func (p *Pages) problem(as form, req *http.Request, status int, title, text string) *answer {
 	a := &answer{status: status, contentType: "text/plain; charset=utf-8", body: []byte(title + ": " + text + "\n")}
 	if as == formHTML {
 		a.contentType = contentHTML
-		a.body = p.html(&page{Title: title, Notes: []note{{Class: "warn", Text: text}}})
+		s := p.sight(req)
+		a.body = p.html(&page{Title: title, Notes: []note{{Class: "warn", Text: text}}}, &s)
 	}
 	return a
 }
@@ -293,8 +307,11 @@ func (p *Pages) problem(as form, status int, title, text string) *answer {
 const contentHTML = "text/html; charset=utf-8"
 
 // html renders a page.
-func (p *Pages) html(content *page) []byte {
-	content.Version, content.Metrics = p.config.Version, p.metrics()
+func (p *Pages) html(content *page, s *sight) []byte {
+	content.Version, content.Nav = p.config.Version, nav(s)
+	if s.all {
+		content.Metrics = p.metrics()
+	}
 	var b bytes.Buffer
 	if err := p.layout.ExecuteTemplate(&b, "layout.html", content); err != nil {
 		panic(err) // answer recovers. Writing to memory does not fail.
@@ -307,7 +324,7 @@ func (p *Pages) render(content *page, q *query) *answer {
 	a := &answer{status: http.StatusOK, next: content.next}
 	switch q.form {
 	case formHTML:
-		a.contentType, a.body = contentHTML, p.html(content)
+		a.contentType, a.body = contentHTML, p.html(content, &q.sight)
 	case formXML:
 		a.contentType, a.attachment, a.body = "application/xml; charset=utf-8", content.file, content.raw
 	case formCSV:

@@ -55,7 +55,7 @@ func newWorld(t testing.TB, engine store.Engine, records store.Records, inputs .
 		}
 	})
 	w := &world{engine: engine, store: s, mux: http.NewServeMux()}
-	w.pipe = ingest.NewPipeline(s, ingest.PipelineConfig{Now: now, Keep: store.DraftConfig{Records: records}})
+	w.pipe = ingest.NewPipeline(s, ingest.PipelineConfig{Now: now, Keep: store.DraftConfig{Records: records, Sender: guess}})
 	var all []*ingest.Delivery
 	for i, input := range inputs {
 		all = append(all, &ingest.Delivery{Source: "dir:in", Name: fmt.Sprintf("in/%d", i), Body: strings.NewReader(input)})
@@ -69,6 +69,14 @@ func newWorld(t testing.TB, engine store.Engine, records store.Records, inputs .
 		return []ingest.Source{fakeSource{Name: "dir:in", Up: true}, fakeSource{Name: "imap:" + evil, Backlog: 3, Err: errors.New("login: " + evil)}}
 	}})
 	return w
+}
+
+// guess knows who has one network.
+func guess(rec *dmarc.Record) (s store.Sender) {
+	if strings.HasPrefix(rec.Source, "203.0.113.") {
+		s.Guess = "Known Network"
+	}
+	return s
 }
 
 // stats are those of the pipeline, by the clock of these tests.
