@@ -102,6 +102,14 @@ scale-lab: go ## Kill replicas 300 times, crash their database 20 times, take it
 	S3_LAB=$(CURDIR)/.build/lab/versitygw REQUIRE_SERVICES=1 REPLICA_KILLS=300 REPLICA_RESTARTS=20 REPLICA_AWAY_SECONDS=60 REPLICA_FAILOVERS=5 \
 		$(GO) test -count=1 -v -timeout=2h -run='^TestReplicas' ./exporters/dmarc_exporter
 
+# What finds barriers in pages is not ours either.
+AXE_CORE = axe-core@4.14.1
+.PHONY: pages-lab
+pages-lab: go ## Look at every page in Chromium with axe-core, which npm brings; a minute.
+	mkdir -p .build/lab
+	cd .build/lab && tar -xzf "$$(npm pack --silent $(AXE_CORE))" package/axe.min.js
+	AXE_CORE=$(CURDIR)/.build/lab/package/axe.min.js $(GO) test -count=1 -v -run='^(TestBrowser|TestAccessibility)$$' ./internal/web
+
 .PHONY: test-mixin
 test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.
 	$(MAKE) --no-print-directory -C mixin test

@@ -153,14 +153,14 @@ func (b *browser) open(address string, act func()) {
 	}
 }
 
-// evaluate returns what an expression comes to.
+// evaluate returns what an expression, or its promise, comes to.
 func (b *browser) evaluate(expression string, to any) {
 	b.t.Helper()
 	var answer struct {
 		Result           struct{ Value json.RawMessage }
 		ExceptionDetails json.RawMessage
 	}
-	b.call("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true}, &answer)
+	b.call("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true}, &answer)
 	if answer.ExceptionDetails != nil {
 		b.t.Fatalf("%s: %s", expression, answer.ExceptionDetails)
 	}

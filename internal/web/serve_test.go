@@ -122,6 +122,9 @@ func TestErrors(t *testing.T) {
 // what a browser would run.
 func FuzzQuery(f *testing.F) {
 	w := newWorld(f, sqliteFile(f), store.RecordsAll, inputs()...)
+	without := &world{engine: w.engine}
+	without.use(w.pages.config)
+	without.restrict(access)
 	for i, query := range []string{"", "name=" + url.QueryEscape(evil), "address=%00", "days=7&to=2026-11-20&page=2", "day=2026-11-04&id=7", "sort=%27&failing=1", "domain=' OR 1=1 --", "table=days&page=1000000", "reason=x;y"} {
 		f.Add(i, "/"+query, query)
 	}
@@ -138,6 +141,11 @@ func FuzzQuery(f *testing.F) {
 			}
 			if strings.HasPrefix(r.Header().Get("Content-Type"), "text/html") && (strings.Contains(r.Body.String(), "<script") || strings.Contains(r.Body.String(), "<img")) {
 				t.Errorf("%s?%s:\n%s", req.URL.Path, query, r.Body)
+			}
+			denied := httptest.NewRecorder()
+			without.mux.ServeHTTP(denied, req)
+			if denied.Code == http.StatusOK && path != "/pages.css" && path != "/favicon.svg" {
+				t.Errorf("%s?%s, by a user without rights:\n%s", req.URL.Path, query, denied.Body)
 			}
 		}
 	})
