@@ -181,31 +181,10 @@ const adviceColumn = "WHAT TO DO"
 func refusedSection(refused []store.RefusedInputs) pageSection {
 	t := pageTable{columns: []column{{name: "REASON"}, {name: "INPUTS", right: true}, {name: "LAST"}, {name: adviceColumn}}}
 	for _, r := range refused {
-		t.rows = append(t.rows, []string{cut(string(r.Reason), mostText), wording.Grouped(r.Inputs), dayText(r.Last), refusedAdvice(r.Reason)})
+		t.rows = append(t.rows, []string{cut(string(r.Reason), mostText), wording.Grouped(r.Inputs), dayText(r.Last), wording.Refusal(r.Reason)})
 	}
 	return pageSection{
 		title: "Refused inputs", tables: []pageTable{t},
 		notes: []string{"The view dmarc_refusals of the database has each of them, and the mail that it came in."},
 	}
-}
-
-// refusedAdvice says what to do about inputs that were refused.
-func refusedAdvice(reason dmarc.Reason) string {
-	switch reason {
-	case dmarc.ReasonNotAReport, dmarc.ReasonEmpty, dmarc.ReasonNotDMARC:
-		return "Nothing, unless they are many: other mail goes to the address of the reports."
-	case dmarc.ReasonSyntax, dmarc.ReasonTruncated, dmarc.ReasonCorrupt, dmarc.ReasonNoDates, dmarc.ReasonNoDomain, dmarc.ReasonAbsurd:
-		return "If they are of one reporter, tell it that its reports are damaged."
-	case dmarc.ReasonEncoding, dmarc.ReasonUnsupported:
-		return "Unpack one by hand and run check on it; ask its reporter for gzip or zip."
-	case dmarc.ReasonEncrypted:
-		return "Ask its reporter for reports without a password."
-	case dmarc.ReasonTooLarge, dmarc.ReasonTooDeep, dmarc.ReasonTooMany, dmarc.ReasonRatio, dmarc.ReasonTooCostly:
-		return "Look who sent it: no honest report is like this, or a limit is too low."
-	case dmarc.ReasonUntrusted:
-		return "Look whether a forwarder breaks signatures, or somebody sends reports in the name of others."
-	case dmarc.ReasonIO:
-		return "Look at the permissions of the files, and at the log."
-	}
-	return "Run check on one of them."
 }
