@@ -18,8 +18,8 @@
 //		delta.Add(&rec)
 //	}
 //
-// Both read the XML alone. Package unpack finds it in mails and archives, and
-// finds the reports that packages tlsrpt and failure read.
+// Both read the XML alone. Package reports reads it, and the reports of packages
+// tlsrpt and failure, in whatever they came: package unpack opens that.
 //
 // # Tolerance
 //

@@ -8,8 +8,12 @@ import (
 // Parse reads the whole report in r with all its records. The report is nil
 // when the error, a *Error, is not. A Decoder reads reports of any size in
 // constant memory, and several of them without allocating.
-func Parse(r io.Reader) (*Report, error) {
-	d := NewDecoder(r)
+func Parse(r io.Reader) (*Report, error) { return NewDecoder(r).Parse() }
+
+// Parse reads the report to its end and holds the records that Next has not
+// returned yet. Limits.Records and Limits.Bytes bound how much memory they take.
+// The report is nil when the error, a *Error, is not.
+func (d *Decoder) Parse() (*Report, error) {
 	var c collector
 	for rec, err := range d.Records() {
 		if err != nil {

@@ -2,8 +2,14 @@
 // own, for each record of an aggregate report, each policy of a TLS report and
 // each failure report.
 //
-//	rec := reportjson.NewRecord(reportjson.Header{Path: "report.xml"}, report, record)
-//	err := reportjson.Write(os.Stdout, rec)
+//	err := reports.Read(r, func(report *reports.Report) error {
+//		for line := range reportjson.Lines("report.xml", report) {
+//			if err := reportjson.Write(os.Stdout, line); err != nil {
+//				return err
+//			}
+//		}
+//		return nil
+//	})
 //
 // `dmarc_exporter parse` prints these lines, its archive holds them, and
 // `dmarc_exporter store export` writes them, so that whoever reads one reads

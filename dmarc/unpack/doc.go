@@ -14,6 +14,8 @@
 //		…
 //	})
 //
+// Package reports reads the documents too, in one call.
+//
 // Content decides what a thing is. Names, media types and subjects are never
 // trusted; they only make [Document].Name readable.
 //

@@ -18,6 +18,7 @@ import (
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
@@ -141,7 +142,7 @@ func (p *pastFiles) entries(ctx context.Context, d tally.Day, visit func(*tally.
 type dated struct {
 	path    string
 	entry   *tally.Entry
-	refused *refusal
+	refused *reportjson.Refusal
 }
 
 // readEntries reads the reports in files.
@@ -149,7 +150,7 @@ func readEntries(ctx context.Context, stdin io.Reader, paths []string, sender fu
 	newWorker := func(w *unpack.Walker) func(file, func(dated)) {
 		c := newChecker(w, stdin, sender)
 		return func(f file, emit func(dated)) {
-			c.entries(f, func(e *tally.Entry, refused *refusal) { emit(dated{f.path, e, refused}) })
+			c.entries(f, func(e *tally.Entry, refused *reportjson.Refusal) { emit(dated{f.path, e, refused}) })
 		}
 	}
 	return readAll(ctx, paths, newWorker, visit)

@@ -46,7 +46,7 @@ type deviation struct {
 // finding is what check says about a report or a refusal; one of the two is set.
 type finding struct {
 	report  *checked
-	refused *refusal
+	refused *reportjson.Refusal
 }
 
 // newChecked makes the line of a report. Each warning code is listed once.
@@ -100,7 +100,7 @@ func newStrictChecker(w *unpack.Walker, stdin io.Reader, config CheckConfig) *ch
 
 // read checks one file.
 func (c *checker) read(f file, emit func(finding)) {
-	c.entries(f, func(e *tally.Entry, refused *refusal) {
+	c.entries(f, func(e *tally.Entry, refused *reportjson.Refusal) {
 		if refused != nil {
 			emit(finding{refused: refused})
 			return
@@ -110,24 +110,24 @@ func (c *checker) read(f file, emit func(finding)) {
 }
 
 // entries reads the reports in one file; one of the arguments of visit is nil.
-func (c *checker) entries(f file, visit func(*tally.Entry, *refusal)) {
+func (c *checker) entries(f file, visit func(*tally.Entry, *reportjson.Refusal)) {
 	r, err := f.open(c.stdin)
 	if err != nil {
-		visit(nil, refuse(f.path, err))
+		visit(nil, reportjson.NewRefusal(f.path, err))
 		return
 	}
 	defer r.Close()
 	err = c.walk(r, func(doc *unpack.Document) error {
 		entry, err := c.reader.Read(doc)
 		if err != nil {
-			visit(nil, refuse(f.path, err))
+			visit(nil, reportjson.NewRefusal(f.path, err))
 			return nil
 		}
 		visit(entry, nil)
 		return nil
 	})
 	if err != nil {
-		visit(nil, refuse(f.path, err))
+		visit(nil, reportjson.NewRefusal(f.path, err))
 	}
 }
 

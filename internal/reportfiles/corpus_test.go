@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 )
 
 // corpus is a collection of sample reports beside the repository, with what
@@ -52,7 +54,7 @@ func readIndex(t *testing.T) []row {
 // answer is a line of check --json.
 type answer struct {
 	checked
-	Error *problem `json:"error"`
+	Error *reportjson.Problem `json:"error"`
 }
 
 // runCheck checks files and returns the answers by path.

@@ -1,14 +1,8 @@
 package reportfiles
 
 import (
-	"errors"
-	"io"
-
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/failure"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
-	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
 )
 
 // heldRecords is how many records wait for a header that comes late.
@@ -38,43 +32,3 @@ func (l *recordLines) flush(header reportjson.Header, report *dmarc.Report, emit
 
 // drop forgets the records that waited.
 func (l *recordLines) drop() { l.held = nil }
-
-// parseAggregate prints the records of an aggregate report as they are read.
-func parseAggregate(d *dmarc.Decoder, r io.Reader, header reportjson.Header, emit func(reportjson.Line)) error {
-	d.Reset(r)
-	var record dmarc.Record
-	var lines recordLines
-	for {
-		err := d.Next(&record)
-		if err != nil {
-			lines.flush(header, d.Report(), emit)
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-		lines.add(header, d.Report(), &record, emit)
-	}
-}
-
-// parseTLS prints the policies of a TLS report.
-func parseTLS(r io.Reader, header reportjson.Header, emit func(reportjson.Line)) error {
-	report, err := tlsrpt.Parser{Text: i18n.Text()}.Parse(r)
-	if err != nil {
-		return err
-	}
-	for i := range report.Policies {
-		emit(reportjson.NewPolicy(header, report, &report.Policies[i]))
-	}
-	return nil
-}
-
-// parseFailure prints a failure report.
-func parseFailure(r io.Reader, header reportjson.Header, emit func(reportjson.Line)) error {
-	report, err := failure.Parser{Text: i18n.Text()}.Parse(r)
-	if err != nil {
-		return err
-	}
-	emit(reportjson.NewFailure(header, report))
-	return nil
-}

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reports"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
@@ -19,28 +19,7 @@ type output struct {
 	text []byte
 	rows []tableRow // in place of text, in a table
 	// refused is a complaint about an input.
-	refused *refusal
-}
-
-// refusal is an input, or a part of one, that is no good report.
-type refusal struct {
-	Path  string  `json:"path"`
-	Error problem `json:"error"`
-}
-
-// problem is the error of a refusal.
-type problem struct {
-	Reason  dmarc.Reason `json:"reason"`
-	Message string       `json:"message"`
-}
-
-// refuse makes the refusal for an error of any kind.
-func refuse(path string, err error) *refusal {
-	var e *dmarc.Error
-	if !errors.As(err, &e) {
-		e = &dmarc.Error{Reason: dmarc.ReasonIO, Offset: -1, Err: err}
-	}
-	return &refusal{Path: path, Error: problem{Reason: e.Reason, Message: e.Error()}}
+	refused *reportjson.Refusal
 }
 
 // outputSize is how much text is collected before it is handed on, and outputRows
@@ -61,69 +40,76 @@ const (
 type parser struct {
 	format string
 	stdin  io.Reader
-	walker *unpack.Walker
-	dmarc  *dmarc.Decoder
+	reader reports.Reader
+
+	path   string
+	emit   func(output)
+	report *dmarc.Report // whose records are read
+	lines  recordLines
 	buf    bytes.Buffer
 	rows   []tableRow
 }
 
 func newParser(w *unpack.Walker, format string, stdin io.Reader) *parser {
-	d := dmarc.NewDecoder(nil)
-	d.Text = i18n.Text()
-	return &parser{format: format, stdin: stdin, walker: w, dmarc: d}
+	p := &parser{format: format, stdin: stdin, reader: reports.Reader{Walker: w, Text: i18n.Text()}}
+	p.reader.Record = p.record
+	return p
 }
 
 // read prints everything in one file.
 func (p *parser) read(f file, emit func(output)) {
-	flush := func() {
-		if p.buf.Len() > 0 || len(p.rows) > 0 {
-			emit(output{text: bytes.Clone(p.buf.Bytes()), rows: p.rows})
-			p.buf.Reset()
-			p.rows = nil
-		}
-	}
-	complain := func(err error) {
-		flush()
-		emit(output{refused: refuse(f.path, err)})
-	}
+	p.path, p.emit = f.path, emit
 	r, err := f.open(p.stdin)
 	if err != nil {
-		complain(err)
+		p.complain(err)
 		return
 	}
 	defer r.Close()
-	err = p.walker.Walk(r, func(doc *unpack.Document) error {
-		if doc.Err != nil {
-			complain(doc.Err)
-			return nil
-		}
-		err := p.document(doc, f.path, func(l reportjson.Line) {
-			p.print(l)
-			if p.buf.Len() >= outputSize || len(p.rows) >= outputRows {
-				flush()
-			}
-		})
-		if err != nil {
-			complain(err)
-		}
-		return nil
-	})
-	flush()
+	err = p.reader.Read(r, p.whole)
+	p.flush()
 	if err != nil {
-		complain(err)
+		p.complain(err)
 	}
 }
 
-// document prints one report.
-func (p *parser) document(doc *unpack.Document, path string, emit func(reportjson.Line)) error {
-	header := reportjson.Header{Path: path, Document: doc.Name}
-	switch doc.Kind {
-	case unpack.KindTLS:
-		return parseTLS(doc.Reader, header, emit)
-	case unpack.KindFailure:
-		return parseFailure(doc.Reader, header, emit)
-	default:
-		return parseAggregate(p.dmarc, doc.Reader, header, emit)
+// record prints a record of a report that may still turn out not to be whole.
+func (p *parser) record(r *reports.Report, rec *dmarc.Record) error {
+	p.report = r.Aggregate
+	p.lines.add(p.header(r), r.Aggregate, rec, p.print)
+	return nil
+}
+
+// whole prints what is not printed yet of a report.
+func (p *parser) whole(r *reports.Report) error {
+	if p.report != nil {
+		p.lines.flush(p.header(r), p.report, p.print)
+		p.report = nil
+	}
+	if r.Err != nil {
+		p.complain(r.Err)
+	}
+	for l := range reportjson.Lines(p.path, r) {
+		p.print(l)
+	}
+	return nil
+}
+
+func (p *parser) header(r *reports.Report) reportjson.Header {
+	return reportjson.Header{Path: p.path, Document: r.Document}
+}
+
+// complain prints a refusal.
+func (p *parser) complain(err error) {
+	p.flush()
+	p.emit(output{refused: reportjson.NewRefusal(p.path, err)})
+}
+
+// flush hands on what was printed.
+func (p *parser) flush() {
+	if p.buf.Len() > 0 || len(p.rows) > 0 {
+		p.emit(output{text: bytes.Clone(p.buf.Bytes()), rows: p.rows})
+		p.buf.Reset()
+		p.rows = nil
 	}
 }
 
@@ -136,6 +122,9 @@ func (p *parser) print(l reportjson.Line) {
 		p.rows = append(p.rows, rowOf(l))
 	default:
 		_ = reportjson.Write(&p.buf, l)
+	}
+	if p.buf.Len() >= outputSize || len(p.rows) >= outputRows {
+		p.flush()
 	}
 }
 

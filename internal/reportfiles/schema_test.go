@@ -75,7 +75,7 @@ func TestSchemaIsComplete(t *testing.T) {
 	t.Parallel()
 	schema := compileSchema(t)
 	for name, line := range map[string]any{
-		"record": &reportjson.Record{}, "policy": &reportjson.Policy{}, "failure": &reportjson.Failure{}, "refusal": &refusal{},
+		"record": &reportjson.Record{}, "policy": &reportjson.Policy{}, "failure": &reportjson.Failure{}, "refusal": &reportjson.Refusal{},
 	} {
 		fill(reflect.ValueOf(line).Elem())
 		switch l := line.(type) {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
@@ -19,7 +20,7 @@ func made(n int) finding {
 		end = end.Add(6 * 24 * time.Hour)
 	}
 	if n%10 == 9 {
-		return finding{refused: &refusal{Path: fmt.Sprintf("/var/spool/reports/%06d.xml", n), Error: problem{
+		return finding{refused: &reportjson.Refusal{Path: fmt.Sprintf("/var/spool/reports/%06d.xml", n), Error: reportjson.Problem{
 			Reason: dmarc.ReasonSyntax, Message: "syntax: " + strings.Repeat("a long story ", n%30),
 		}}}
 	}
