@@ -1,6 +1,7 @@
 package compose_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/mail"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/compose"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/failure"
 )
 
 // records is a Resolver that knows one domain; programs use net.DefaultResolver.
@@ -65,4 +67,46 @@ func Example() {
 	// Output:
 	// Report Domain: garden.example Submitter: mail.example Report-ID: <20261127.garden.example>
 	// mail.example!garden.example!1795737600!1795823999.xml.gz
+}
+
+// A failure report of a message that failed, when its policy asks for one.
+func ExampleFailure() {
+	resolver := records{"_dmarc.garden.example": {"v=DMARC1; p=reject; ruf=mailto:ruf@garden.example"}}
+	m := &dmarc.Message{From: "garden.example", SPF: []dmarc.SPFAuth{{Domain: "garden.example", Result: dmarc.AuthResultFail}}}
+	v, err := (&dmarc.Evaluator{Resolver: resolver}).Evaluate(context.Background(), m)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r := compose.Wanted(m, v)
+	if r == nil {
+		return
+	}
+	r.SourceIP, r.Arrival = netip.MustParseAddr("192.0.2.66"), time.Date(2026, 11, 27, 8, 14, 0, 0, time.UTC)
+	r.OriginalMailFrom, r.DeliveryResult = "alice@garden.example", failure.DeliveryReject
+	report := compose.Failure{
+		Report: r, Submitter: "mail.example", Date: r.Arrival,
+		From: mail.Address{Address: "dmarc@mail.example"}, To: []mail.Address{{Address: v.Discovery.Record.RUF[0].Address}},
+	}
+	written, err := report.Mail()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(written.Subject)
+
+	// What the domain owner reads.
+	var b bytes.Buffer
+	if _, err := written.WriteTo(&b); err != nil {
+		fmt.Println(err)
+	}
+	read, err := failure.Parse(&b)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(read.SourceIP, read.OriginalMailFrom, read.IdentityAlignment, read.DeliveryResult)
+	// Output:
+	// DMARC failure report of mail.example for garden.example
+	// 192.0.2.66 redacted@garden.example [dkim spf] reject
 }

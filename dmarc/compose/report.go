@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"mime"
 	"net/mail"
 	"strings"
 	"time"
@@ -174,4 +176,28 @@ func (c *composer) send(send func(*Mail) error) error {
 		return fmt.Errorf("compose report: %w", err)
 	}
 	return send(newMail(c.report, &c.head, c.part, c.document.Bytes()))
+}
+
+// newMail makes the mail of a report whose document is compressed.
+func newMail(r *Report, head *dmarc.Report, number int, document []byte) *Mail {
+	m := &head.Metadata
+	name := fmt.Sprintf("%s!%s!%d!%d", r.Submitter, head.Policy.Domain, m.Begin.Unix(), m.End.Unix())
+	if number > 1 {
+		name += fmt.Sprintf("!%d", number)
+	}
+	name += ".xml.gz"
+	text := fmt.Sprintf("This is a DMARC aggregate report of %s about %s,\r\nfrom %s until %s.\r\n",
+		r.Submitter, head.Policy.Domain, m.Begin.UTC().Format(time.RFC3339), m.End.UTC().Format(time.RFC3339))
+	sum := sha256.Sum256(document)
+	return &Mail{
+		From: r.From, To: r.To, ReportID: m.ReportID, Filename: name,
+		Subject:   fmt.Sprintf("Report Domain: %s Submitter: %s Report-ID: <%s>", head.Policy.Domain, r.Submitter, strings.Trim(m.ReportID, "<>")),
+		MessageID: fmt.Sprintf("%x@%s", sum[:16], r.Submitter),
+		date:      r.Date, multipart: "multipart/mixed",
+		parts: []part{
+			{header: "Content-Type: text/plain; charset=us-ascii\r\n", body: []byte(text)},
+			{header: "Content-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: " +
+				mime.FormatMediaType("attachment", map[string]string{"filename": name}) + "\r\n", body: document, packed: true},
+		},
+	}
 }
