@@ -110,6 +110,10 @@ pages-lab: go ## Look at every page in Chromium with axe-core, which npm brings;
 	cd .build/lab && tar -xzf "$$(npm pack --silent $(AXE_CORE))" package/axe.min.js
 	AXE_CORE=$(CURDIR)/.build/lab/package/axe.min.js $(GO) test -count=1 -v -run='^(TestBrowser|TestAccessibility)$$' ./internal/web
 
+.PHONY: opendmarc-lab
+opendmarc-lab: go ## Compare the evaluation of 20,000 messages with OpenDMARC, from Debian's libopendmarc-dev and a C compiler; a second.
+	OPENDMARC_CASES=20000 $(GO) test -count=1 -v -run=TestOpenDMARC ./dmarc
+
 .PHONY: test-mixin
 test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.
 	$(MAKE) --no-print-directory -C mixin test
