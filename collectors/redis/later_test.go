@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func TestSnapshotElsewhere(t *testing.T) {
 
 // TestClusterInfo holds that no number of CLUSTER INFO is left out.
 func TestClusterInfo(t *testing.T) {
-	s := realtest.Redis(t, "--cluster-enabled", "yes")
+	s := realtest.Redis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(realtest.FreePort(t)))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	client := connect(t, redis.Options{Addr: s.Addr()})
