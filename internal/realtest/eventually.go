@@ -16,7 +16,7 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for limit := time.Now().Add(Patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(limit) {
-			buf := make([]byte, 64<<10)
+			buf := make([]byte, 4<<20)
 			t.Fatalf("not after %s: %s\n%s", Patience, what, buf[:runtime.Stack(buf, true)])
 		}
 	}
