@@ -1,13 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"math/bits"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -37,6 +34,8 @@ type Question struct {
 	// Sender leaves out what was sent by others, by the name of the sender; it is
 	// for questions by source.
 	Sender string
+	// Classes tells the classes of the messages of days, which only records have.
+	Classes bool
 	// Order is the order of the groups; empty means OrderMessages.
 	Order Order
 	// Skip leaves out that many groups at the start, and Top bounds those that
@@ -95,40 +94,77 @@ type Group struct {
 
 // Ask answers a question.
 func Ask(ctx context.Context, v *View, q Question) (*Answer, error) {
-	a := &Answer{}
-	err := a.cover(ctx, v, &q.Period)
+	answers, err := AskEach(ctx, v, q)
 	if err != nil {
 		return nil, err
 	}
-	var groups []Group
-	switch q.By {
-	case ByDay, ByReporter, ByDomain:
-		groups, err = askReports(ctx, v, &q)
-	case BySource, BySender, BySelector, ByDisposition:
-		groups, err = askRecords(ctx, v, &q)
-	default:
-		err = fmt.Errorf("no question is by %q", q.By)
-	}
-	if err != nil {
+	return answers[0], nil
+}
+
+// AskEach answers several questions about one period, which is that of the first.
+// Records are read once for all of them.
+func AskEach(ctx context.Context, v *View, questions ...Question) (answers []*Answer, err error) {
+	var covered Covered
+	period := &questions[0].Period
+	if err := covered.cover(ctx, v, period); err != nil {
 		return nil, err
 	}
+	groups := make([][]Group, len(questions))
+	g := gathering{}
+	for i := range questions {
+		q := &questions[i]
+		q.Period = *period
+		switch q.By {
+		case ByDay, ByReporter, ByDomain:
+			groups[i], err = askReports(ctx, v, q)
+		case BySource, BySender, BySelector, ByDisposition:
+		default:
+			err = fmt.Errorf("no question is by %q", q.By)
+		}
+		if err != nil {
+			return nil, err
+		}
+		g.add(q)
+	}
+	if err := g.read(ctx, v, period); err != nil {
+		return nil, err
+	}
+	for i := range questions {
+		a := &Answer{Covered: covered}
+		one := g.of[i]
+		if one != nil && questions[i].By != ByDay {
+			if groups[i], err = one.finish(ctx, v, &g.parts.sources); err != nil {
+				return nil, err
+			}
+		} else if one != nil {
+			one.classify(groups[i])
+		}
+		if err := a.finish(ctx, v, &questions[i], groups[i]); err != nil {
+			return nil, err
+		}
+		answers = append(answers, a)
+	}
+	return answers, nil
+}
+
+// finish chooses the groups that were asked for, and describes them.
+func (a *Answer) finish(ctx context.Context, v *View, q *Question, groups []Group) error {
 	if q.Failing {
 		groups = slices.DeleteFunc(groups, func(g Group) bool { return g.Messages == 0 })
 	}
 	described := q.By != BySource
 	if q.Sender != "" && !described {
 		if err := describe(ctx, v, groups); err != nil {
-			return nil, err
+			return err
 		}
 		described = true
 		groups = slices.DeleteFunc(groups, func(g Group) bool { return g.Sender != q.Sender })
 	}
-	groups = a.choose(&q, groups)
-	a.Groups = groups
+	a.Groups = a.choose(q, groups)
 	if !described {
-		return a, describe(ctx, v, a.Groups)
+		return describe(ctx, v, a.Groups)
 	}
-	return a, nil
+	return nil
 }
 
 // cover finds out what reports there are.
@@ -170,153 +206,6 @@ func askReports(ctx context.Context, v *View, q *Question) (groups []Group, err 
 	}, "SELECT "+by+", count(*), count(DISTINCT r.org_name), "+totalSQL("r.messages")+", "+totalSQL("r.pass_messages")+
 		", min("+sentSQL+"), max("+sentSQL+") FROM reports r WHERE "+where+" GROUP BY 1", args...)
 	return groups, err
-}
-
-// gathered is a group as it grows.
-type gathered struct {
-	Group
-	orgs        orgSet
-	first, last tally.Day
-	passed      map[string]int64
-	senders     map[string]int64 // of an address
-}
-
-// add adds a part; valid says that the signature which the group is about is valid.
-func (g *gathered) add(p *part, valid bool) {
-	if g.Messages == 0 && g.first == 0 {
-		g.first, g.last = p.day, p.day
-	}
-	g.first, g.last = min(g.first, p.day), max(g.last, p.day)
-	g.Messages = tally.Add(g.Messages, p.messages)
-	addIf := func(to *int64, counts bool) {
-		if counts {
-			*to = tally.Add(*to, p.messages)
-		}
-	}
-	addIf(&g.PassMessages, p.facts.pass())
-	addIf(&g.DKIMMessages, p.facts.dkim)
-	addIf(&g.SPFMessages, p.facts.spf)
-	addIf(&g.ValidMessages, valid)
-	g.orgs.add(p.orgs)
-	addTo(&g.Classes, p.facts.class, p.messages)
-	for _, domain := range p.facts.passed {
-		const mostPassed = 50 // reports name as many as they like
-		if _, ok := g.passed[domain]; ok || len(g.passed) < mostPassed {
-			addTo(&g.passed, domain, p.messages)
-		}
-	}
-}
-
-// addTo adds messages to one of the sums of a map, which is made when it is nil.
-func addTo[K comparable](sums *map[K]int64, key K, messages int64) {
-	if *sums == nil {
-		*sums = map[K]int64{}
-	}
-	(*sums)[key] = tally.Add((*sums)[key], messages)
-}
-
-// group finishes a group.
-func (g *gathered) group(name string) Group {
-	const mostPassed = 3
-	g.Name, g.Reporters = name, g.orgs.size()
-	g.First, g.Last = timeOfDay(g.first), timeOfDay(g.last)
-	g.Passed = most(g.passed, mostPassed)
-	for _, sender := range most(g.senders, 1) {
-		g.Sender = sender
-	}
-	return g.Group
-}
-
-// most returns the names with the largest numbers.
-func most(numbers map[string]int64, n int) []string {
-	names := slices.SortedFunc(maps.Keys(numbers), func(a, b string) int {
-		return cmp.Or(cmp.Compare(numbers[b], numbers[a]), strings.Compare(a, b))
-	})
-	return names[:min(len(names), n)]
-}
-
-// askRecords answers what only records can tell.
-func askRecords(ctx context.Context, v *View, q *Question) ([]Group, error) {
-	groups := map[string]*gathered{}
-	bySource := map[sentBy]*gathered{}
-	add := func(name string, p *part, valid bool) {
-		g := groups[name]
-		if g == nil {
-			g = &gathered{}
-			groups[name] = g
-		}
-		g.add(p, valid)
-	}
-	p := newParts(v, &q.Period, nil)
-	if q.Failing {
-		p.wants = func(f *facts) bool { return !f.pass() }
-	}
-	p.visit = func(one *part) {
-		switch q.By {
-		case ByDisposition:
-			add(one.facts.disposition, one, false)
-		case BySelector:
-			one.facts.selectors(func(name string, valid bool) { add(name, one, valid) })
-		default:
-			key := sentBy{one.source, one.facts.sentBy()}
-			g := bySource[key]
-			if g == nil {
-				g = &gathered{}
-				bySource[key] = g
-			}
-			g.add(one, false)
-		}
-	}
-	if err := p.read(ctx); err != nil {
-		return nil, err
-	}
-	known := map[string]address{}
-	if q.By == BySender {
-		var err error
-		if known, err = addressesOf(ctx, v, p.sources.list); err != nil {
-			return nil, err
-		}
-	}
-	for key, g := range bySource {
-		name := p.sources.list[key.source]
-		g.senders = map[string]int64{key.sender: g.Messages}
-		if q.By == BySender {
-			name = known[name].name(key.sender)
-		}
-		if groups[name] == nil {
-			groups[name] = g
-		} else {
-			groups[name].join(g)
-		}
-	}
-	all := make([]Group, 0, len(groups))
-	for name, g := range groups {
-		all = append(all, g.group(name))
-	}
-	return all, nil
-}
-
-// sentBy is an address, and who its messages were authenticated for.
-type sentBy struct {
-	source int
-	sender string
-}
-
-// join adds what another group has.
-func (g *gathered) join(more *gathered) {
-	g.first, g.last = min(g.first, more.first), max(g.last, more.last)
-	g.Messages, g.PassMessages = tally.Add(g.Messages, more.Messages), tally.Add(g.PassMessages, more.PassMessages)
-	g.DKIMMessages, g.SPFMessages = tally.Add(g.DKIMMessages, more.DKIMMessages), tally.Add(g.SPFMessages, more.SPFMessages)
-	g.orgs.join(more.orgs)
-	for sender, n := range more.senders {
-		addTo(&g.senders, sender, n)
-	}
-	for class, n := range more.Classes {
-		addTo(&g.Classes, class, n)
-	}
-	for domain, n := range more.passed {
-		addTo(&g.passed, domain, n)
-	}
 }
 
 // selectors calls visit with each signature, as the name of its key in DNS.

@@ -122,7 +122,7 @@ type TLSFailure struct {
 // AskTLS returns what the TLS reports of a period come to.
 func AskTLS(ctx context.Context, v *View, p Period) (*TLSAnswer, error) {
 	var c conditions
-	c.add("r.kind = %s", string(unpack.KindTLS))
+	c.kind(unpack.KindTLS)
 	first, last := p.days()
 	if p.Domain != "" {
 		c.add("p.domain = %s", p.domain())

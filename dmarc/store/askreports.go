@@ -66,6 +66,15 @@ func (c *conditions) add(condition string, values ...any) {
 	c.text += fmt.Sprintf(condition, places...)
 }
 
+// kind adds that reports r are of a kind. Those of other kinds than aggregate have
+// an index, for which a planner must see that they are.
+func (c *conditions) kind(kind unpack.Kind) {
+	c.add("r.kind = %s", string(kind))
+	if kind != unpack.KindAggregate {
+		c.text += " AND r.kind <> '" + string(unpack.KindAggregate) + "'"
+	}
+}
+
 // ends bounds the day that a report ends on.
 func (c *conditions) ends(since, until time.Time) {
 	if !since.IsZero() {
@@ -121,7 +130,7 @@ func (c *cells) info() ReportInfo {
 // conditions are those of the reports that are asked for, r.
 func (q *ReportQuestion) conditions() (c conditions) {
 	if q.Kind != "" {
-		c.add("r.kind = %s", string(q.Kind))
+		c.kind(q.Kind)
 	}
 	if q.Domain != "" {
 		c.add("r.domain = %s", folded(q.Domain))

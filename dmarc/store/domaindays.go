@@ -1,7 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
@@ -20,21 +23,26 @@ type DomainDay struct {
 // aggregate reports about, by domain and by day.
 func AskDomainDays(ctx context.Context, v *View, p Period) (days []DomainDay, err error) {
 	where, args := p.where()
+	// Few groups are sorted here: PostgreSQL would sort all reports.
 	err = v.Query(ctx, func(row []any) error {
 		c := cells{row: row}
 		days = append(days, DomainDay{c.text(), timeOfDay(tally.Day(c.number())), c.number(), c.number(), c.number()})
 		return nil
 	}, "SELECT r.domain, "+sentSQL+" / 86400, count(*), "+totalSQL("r.messages")+", "+totalSQL("r.pass_messages")+
-		" FROM reports r WHERE "+where+" GROUP BY 1, 2 ORDER BY 1, 2", args...)
+		" FROM reports r WHERE "+where+" GROUP BY 1, 2", args...)
+	slices.SortFunc(days, func(a, b DomainDay) int {
+		return cmp.Or(strings.Compare(a.Domain, b.Domain), a.Day.Compare(b.Day))
+	})
 	return days, err
 }
 
 // AskLastDay returns the last day that there is a report of a kind about, about
 // a domain if it is not empty; the zero time without any.
 func AskLastDay(ctx context.Context, v *View, kind unpack.Kind, domain string) (last time.Time, err error) {
-	condition, args := "r.kind = $1", []any{string(kind)}
+	var of conditions
+	of.kind(kind)
 	if domain != "" {
-		condition, args = condition+" AND r.domain = $2", append(args, folded(domain))
+		of.add("r.domain = %s", folded(domain))
 	}
 	// Reports are found by the end of their period. Few are longer than a day.
 	const some = "100"
@@ -44,6 +52,6 @@ func AskLastDay(ctx context.Context, v *View, kind unpack.Kind, domain string) (
 			last = timeOfDay(sentDay(seconds))
 		}
 		return nil
-	}, "SELECT max(s.sent) FROM (SELECT "+sentSQL+" AS sent FROM reports r WHERE "+condition+" ORDER BY r.day DESC, r.id DESC LIMIT "+some+") s", args...)
+	}, "SELECT max(s.sent) FROM (SELECT "+sentSQL+" AS sent FROM reports r"+of.where()+" ORDER BY r.day DESC, r.id DESC LIMIT "+some+") s", of.args...)
 	return last, err
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -216,7 +217,7 @@ func (s *service) pages(metrics string) *web.Pages {
 	engine, _ := s.options.engine(0) // It is the one of newService.
 	return web.New(web.Config{
 		Off: !s.options.pages, Engine: engine, Records: store.Records(s.options.records), Counts: s.store.Snapshot, Sources: s.supervisor.Sources, Stats: s.pipeline.Stats,
-		MetricsPath: metrics, Apart: s.options.pagesAddress != "", Version: exporter.Release(), Logger: s.logger,
+		MetricsPath: metrics, Apart: s.options.pagesAddress != "", Readiness: 100 * time.Millisecond, Version: exporter.Release(), Logger: s.logger,
 		Access: func() web.Access { return *s.access.Load() }, Users: s.options.users.Of,
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
@@ -33,11 +34,15 @@ func (p *Pages) domain(ctx context.Context, v *store.View, q *query) (*page, err
 		out.Notes = p.noneAbout(q, name)
 	} else {
 		out.Filter = &filter{Action: "domain", Fields: q.periodFields(), Hidden: []fact{{Name: "name", Text: name}}}
-		for _, add := range []func(context.Context, *store.View, *query, store.Period, *page) error{p.domainDays, p.domainReadiness, p.domainSenders} {
-			if err := add(ctx, v, q, period, out); err != nil {
-				return nil, err
-			}
+		a, err := askDomain(ctx, v, q, period)
+		if err != nil {
+			return nil, err
 		}
+		domainDays(q, a, period, out)
+		if err := p.domainReadiness(ctx, v, q, period, out); err != nil {
+			return nil, err
+		}
+		domainSenders(q, a, period, out)
 	}
 	if q.wants("tls") {
 		tlsPeriod, err := q.tlsPeriod(ctx, v, name)
@@ -59,14 +64,40 @@ func (p *Pages) domain(ctx context.Context, v *store.View, q *query) (*page, err
 	return out, nil
 }
 
-// domainDays adds what happened by day.
-func (p *Pages) domainDays(ctx context.Context, v *store.View, q *query, period store.Period, out *page) error {
-	if !q.wants("days") {
-		return nil
+// domainAnswers are the answers that a page about a domain is made of, nil for the
+// tables that are not wanted.
+type domainAnswers struct{ days, senders, sources, reporters *store.Answer }
+
+// askDomain asks about a domain; its records are read once.
+func askDomain(ctx context.Context, v *store.View, q *query, period store.Period) (*domainAnswers, error) {
+	_, top := q.rows(topSenders)
+	a := &domainAnswers{}
+	var questions []store.Question
+	var to []**store.Answer
+	for _, one := range []struct {
+		table string
+		by    store.By
+		to    **store.Answer
+	}{{"days", store.ByDay, &a.days}, {"senders", store.BySender, &a.senders}, {"sources", store.BySource, &a.sources}, {"reporters", store.ByReporter, &a.reporters}} {
+		if q.wants(one.table) {
+			questions, to = append(questions, store.Question{Period: period, By: one.by, Classes: one.by == store.ByDay, Top: top}), append(to, one.to)
+		}
 	}
-	a, err := store.Ask(ctx, v, store.Question{Period: period, By: store.ByDay})
-	if err != nil {
-		return err
+	if len(questions) == 0 {
+		return a, nil
+	}
+	answers, err := store.AskEach(ctx, v, questions...)
+	for i := range answers {
+		*to[i] = answers[i]
+	}
+	return a, err
+}
+
+// domainDays adds what happened by day.
+func domainDays(q *query, answers *domainAnswers, period store.Period, out *page) {
+	a := answers.days
+	if a == nil {
+		return
 	}
 	out.Facts = []fact{
 		{Name: "Days", Text: days(period)},
@@ -77,16 +108,27 @@ func (p *Pages) domainDays(ctx context.Context, v *store.View, q *query, period 
 		Name: "days", Caption: "Days with reports, the last first", Empty: "No report is about these days.",
 		Columns: []column{when("day", "Day"), number("reports", "Reports"), number("reporters", "Reporters"), number("messages", "Messages"), number("pass_messages", "Passed"), number("pass", "Pass")},
 	}
-	sums := map[time.Time]amount{}
+	for _, class := range tally.Classes() {
+		t.Columns = append(t.Columns, column{Key: string(class) + "_messages", Title: capital(wording.Class(class)), Class: "num wide"})
+	}
+	sums, classes := map[time.Time]amount{}, map[time.Time]map[tally.Class]int64{}
 	for i := range a.Groups {
 		g := &a.Groups[len(a.Groups)-1-i]
 		sums[g.First] = amount{g.PassMessages, g.Messages - g.PassMessages}
-		t.Rows = append(t.Rows, []cell{word(g.Name), count(g.Reports), count(g.Reporters), count(g.Messages), count(g.PassMessages), share(g.PassMessages, g.Messages)})
+		classes[g.First] = g.Classes
+		row := []cell{word(g.Name), count(g.Reports), count(g.Reporters), count(g.Messages), count(g.PassMessages), share(g.PassMessages, g.Messages)}
+		for _, class := range tally.Classes() {
+			row = append(row, count(g.Classes[class]))
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	// The days in numbers are long, and stand at the end.
-	out.add(&part{ID: "chart", Heading: "Pass and fail by day", Bars: newBars(period, sums, true)})
-	out.last = &part{ID: "days", Heading: "Days", Notes: q.short(t, mostDays), Table: q.programs(t)}
-	return nil
+	chart := &part{ID: "chart", Heading: "Messages by day", Bars: newClassBars(period, classes)}
+	if a.Kept < a.Records { // Of the others the reports know what passed.
+		chart.Bars = newBars(period, sums, true)
+	}
+	out.add(chart)
+	out.last = &part{ID: "days", Heading: "Days", Notes: append(notKept(&a.Covered), q.short(t, mostDays)...), Table: q.programs(t)}
 }
 
 // domainReadiness adds whether a stricter policy can be published.
@@ -147,16 +189,8 @@ func (p *Pages) domainReadiness(ctx context.Context, v *store.View, q *query, pe
 }
 
 // domainSenders adds who sends and who reports.
-func (p *Pages) domainSenders(ctx context.Context, v *store.View, q *query, period store.Period, out *page) error {
-	_, top := q.rows(topSenders)
-	ask := func(by store.By) (*store.Answer, error) {
-		return store.Ask(ctx, v, store.Question{Period: period, By: by, Top: top})
-	}
-	if q.wants("senders") {
-		a, err := ask(store.BySender)
-		if err != nil {
-			return err
-		}
+func domainSenders(q *query, answers *domainAnswers, period store.Period, out *page) {
+	if a := answers.senders; a != nil {
 		t := &table{
 			Name: "senders", Caption: "Who sent messages, by name", Empty: "No record of these days is kept.",
 			Columns: []column{text("sender", "Sender"), number("messages", "Messages"), number("pass", "Pass"), wideNumber("dkim", "DKIM aligned"), wideNumber("spf", "SPF aligned"), wideNumber("reporters", "Reporters"), wideWhen("first", "First seen"), when("last", "Last seen")},
@@ -170,18 +204,10 @@ func (p *Pages) domainSenders(ctx context.Context, v *store.View, q *query, peri
 		}
 		out.add(&part{ID: "senders", Heading: "Senders", Notes: append(notKept(&a.Covered), more(a, "sender", "")...), Table: q.programs(t)})
 	}
-	if q.wants("sources") {
-		a, err := ask(store.BySource)
-		if err != nil {
-			return err
-		}
+	if a := answers.sources; a != nil {
 		out.add(&part{ID: "sources", Heading: "Sources", Notes: more(a, "source", to("sources", "domain", period.Domain)), Table: q.programs(sourcesTable(a.Groups, period.Domain, false))})
 	}
-	if q.wants("reporters") {
-		a, err := ask(store.ByReporter)
-		if err != nil {
-			return err
-		}
+	if a := answers.reporters; a != nil {
 		t := &table{
 			Name: "reporters", Caption: "Who sent reports", Empty: "No report is about these days.",
 			Columns: []column{text("reporter", "Reporter"), number("reports", "Reports"), number("messages", "Messages"), number("pass", "Pass"), wideWhen("first", "First day"), when("last", "Last day")},
@@ -198,7 +224,6 @@ func (p *Pages) domainSenders(ctx context.Context, v *store.View, q *query, peri
 		}
 		out.add(&part{ID: "reporters", Heading: "Reporters", Notes: more(a, "reporter", ""), Table: q.programs(t)})
 	}
-	return nil
 }
 
 // more says that groups were left out.

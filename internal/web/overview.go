@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
@@ -63,6 +62,13 @@ func (p *Pages) overview(ctx context.Context, v *store.View, q *query) (*page, e
 		}
 	}
 	out.Notes = append(out.Notes, p.unreported(q)...)
+	if q.to.IsZero() && q.wants("arrived") && p.config.Records != store.RecordsOff {
+		one, err := p.arrived(ctx, v, q)
+		if err != nil {
+			return nil, err
+		}
+		out.add(one)
+	}
 	if q.sight.all {
 		out.add(&part{ID: "sources", Heading: "Where reports come from", Table: p.sourcesTable(q)})
 	}
@@ -208,75 +214,6 @@ func sumDomains(days []store.DomainDay, last time.Time) (all []*domainSum) {
 	}
 	slices.SortStableFunc(all, func(a, b *domainSum) int { return cmp.Compare(b.day30.all(), a.day30.all()) })
 	return all
-}
-
-// verdicts remembers what domains are ready for: to find out reads all records
-// of a month.
-type verdicts struct {
-	mu    sync.Mutex
-	known map[string]verdictOf
-}
-
-type verdictOf struct {
-	reports           int64
-	days              amount
-	last              time.Time
-	at                time.Time
-	ready, publishing string
-}
-
-const (
-	mostVerdicts = 1000
-	verdictAge   = 10 * time.Minute
-)
-
-// decide finds out what domains are ready for, as many as a part of the deadline
-// allows. The others follow when the page is asked for again.
-func (p *Pages) decide(ctx context.Context, v *store.View, domains []*domainSum) error {
-	p.verdicts.mu.Lock()
-	known := p.verdicts.known
-	p.verdicts.mu.Unlock()
-	fresh := map[string]verdictOf{}
-	const share = 3
-	started, now := time.Now(), p.config.Now()
-	for _, d := range domains {
-		one, ok := known[d.name]
-		if !ok || one.reports != d.reports || one.days != d.day30 || !one.last.Equal(d.last) || now.Sub(one.at) > verdictAge {
-			if time.Since(started) > p.config.Deadline/share {
-				continue
-			}
-			r, err := store.AskReadiness(ctx, v, d.name, time.Time{})
-			if err != nil {
-				return err
-			}
-			one = verdictOf{d.reports, d.day30, d.last, now, readyFor(r), cmp.Or(wording.Policy(&r.Published), "none seen")}
-		}
-		fresh[d.name] = one
-		d.verdict, d.published = one.ready, one.publishing
-	}
-	// The map is replaced: others may read the one before.
-	p.verdicts.mu.Lock()
-	defer p.verdicts.mu.Unlock()
-	for name, one := range p.verdicts.known {
-		if _, ok := fresh[name]; !ok && len(fresh) < mostVerdicts {
-			fresh[name] = one
-		}
-	}
-	p.verdicts.known = fresh
-	return nil
-}
-
-// readyFor is a verdict in a word.
-func readyFor(r *store.Readiness) string {
-	switch {
-	case r.Reject == store.VerdictYes:
-		return "reject"
-	case r.Quarantine == store.VerdictYes:
-		return "quarantine"
-	case r.Quarantine == store.VerdictNo:
-		return "none"
-	}
-	return "unknown"
 }
 
 // sourcesTable is how the sources are doing.

@@ -78,8 +78,9 @@ func (p *Pages) tls(ctx context.Context, v *store.View, q *query) (*page, error)
 		sums[d.Day] = amount{d.Successful, d.Failed}
 		byDay.Rows = append(byDay.Rows, []cell{day(d.Day), count(d.Successful), count(d.Failed)})
 	}
-	chart := newBars(period, sums, true)
-	chart.name("Sessions per day", "successful", "failed")
+	chart := draw(period, "Sessions per day", []*layer{{Class: "good", Word: "successful"}, {Class: "bad", Word: "failed"}}, true, func(day time.Time) []int64 {
+		return []int64{sums[day].good, sums[day].bad}
+	})
 	out.add(&part{ID: "days", Heading: "Days", Bars: chart, Notes: q.short(byDay, mostDays), Table: q.programs(byDay)})
 	return out, nil
 }

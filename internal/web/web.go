@@ -51,6 +51,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Readiness is how long the overview may find out what domains are ready for,
+	// before it is shown with what is known; 0 means a third of Deadline.
+	Readiness time.Duration
 	// Deadline is how long a page may take; 0 means 10 seconds. A page waits a
 	// fifth of it for its turn.
 	Deadline time.Duration
@@ -79,6 +82,8 @@ func New(c Config) *Pages {
 	if c.Deadline <= 0 {
 		c.Deadline = 10 * time.Second
 	}
+	const share = 3
+	c.Readiness = cmp.Or(c.Readiness, c.Deadline/share)
 	c.MetricsPath = cmp.Or(c.MetricsPath, "/metrics")
 	p := &Pages{config: c, turns: make(chan struct{}, atOnce), clientFor: time.Minute}
 	// The files are part of the program: a mistake in them shows in every test.
@@ -95,7 +100,7 @@ type route struct {
 
 func routes() []route {
 	return []route{
-		{"overview", []string{"domains", "sources"}, (*Pages).overview},
+		{"overview", []string{"domains", "arrived", "sources"}, (*Pages).overview},
 		{"domain", []string{"days", "senders", "sources", "reporters", "readiness", "tls"}, (*Pages).domain},
 		{"sources", []string{"sources"}, (*Pages).sources},
 		{"source", []string{"records", "days", "selectors"}, (*Pages).source},
@@ -289,8 +294,11 @@ func (p *Pages) failed(as form, req *http.Request, err error) *answer {
 }
 
 // sentence makes a sentence of an error.
-func sentence(text string) string {
-	return strings.ToUpper(text[:min(len(text), 1)]) + text[min(len(text), 1):] + "."
+func sentence(text string) string { return capital(text) + "." }
+
+// capital begins a text with a capital letter.
+func capital(text string) string {
+	return strings.ToUpper(text[:min(len(text), 1)]) + text[min(len(text), 1):]
 }
 
 // problem is an answer that says what is wrong.

@@ -325,3 +325,71 @@ func TestReady(t *testing.T) {
 		t.Errorf("ready for %q after another report, want reject", got)
 	}
 }
+
+// TestClasses shows how the messages of each day authenticated, where all records
+// are kept, and otherwise what passed.
+func TestClasses(t *testing.T) {
+	w := newWorld(t, sqliteFile(t), store.RecordsAll, inputs()...)
+	for _, row := range w.rows(t, "/domain.csv?name=shop.example") {
+		all := 0
+		for _, text := range row[6:] {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += n
+		}
+		if len(row) != 6+len(tally.Classes()) || strconv.Itoa(all) != row[3] {
+			t.Errorf("%q: the classes come to %d messages, want %s", row, all, row[3])
+		}
+	}
+	page := w.read(t, "/domain?name=shop.example")
+	if strings.Count(page, `path class="of-aligned_both"`) != 1 || !strings.Contains(page, `path class="of-unauthenticated"`) || strings.Contains(page, "of-good") || strings.Contains(page, "of-forwarded") {
+		t.Errorf("the chart has no classes, or such without messages:\n%s", page)
+	}
+	some := newWorld(t, sqliteFile(t), store.RecordsFailing, inputs()...)
+	if page := some.read(t, "/domain?name=shop.example"); !strings.Contains(page, `path class="of-good"`) || strings.Contains(page, "of-aligned_both") {
+		t.Errorf("a chart of some of the records:\n%s", page)
+	}
+}
+
+// TestHeights gives all that is there a place in a bar, and no bar more than its room.
+func TestHeights(t *testing.T) {
+	for _, test := range []struct{ amounts, want []int64 }{
+		{[]int64{100, 0}, []int64{120, 0}}, {[]int64{0, 100}, []int64{0, 120}}, {[]int64{1_000_000, 1}, []int64{119, 1}}, {[]int64{50, 50}, []int64{60, 60}},
+		{[]int64{1, 1, 1, 1, 1, 1, 1_000_000}, []int64{1, 1, 1, 1, 1, 1, 114}}, {[]int64{0, 0}, []int64{0, 0}},
+	} {
+		var got []int64
+		for _, n := range heights(test.amounts, max(sum(test.amounts), 1), highBars) {
+			got = append(got, int64(n))
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%v: heights %v, want %v", test.amounts, got, test.want)
+		}
+	}
+}
+
+// TestArrived tells what came in the last hours, by when it was kept.
+func TestArrived(t *testing.T) {
+	w := newWorld(t, sqliteFile(t), store.RecordsAll, inputs()...)
+	now := "2026-11-24T12:00:00Z"
+	want := [][]string{{"DMARC reports", "41", "41", "41", "3235", now}, {"Failure reports", "1", "1", "1", "1", now}, {"TLS reports", "1", "1", "1", "97", now}, {"Refused inputs", "1", "1", "1", "", now}}
+	if got := w.rows(t, "/overview.csv?table=arrived"); !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("arrived %q, want %q", got, want)
+	}
+	c := w.pages.config
+	for after, want := range map[time.Duration]string{2 * time.Hour: "0 41 41", 7 * time.Hour: "0 0 41", 25 * time.Hour: ""} {
+		c.Now = func() time.Time { return testNow.Add(after) }
+		w.use(c)
+		got := ""
+		if rows := w.rows(t, "/overview.csv?table=arrived"); len(rows) > 0 {
+			got = strings.Join(rows[0][1:4], " ")
+		}
+		if got != want {
+			t.Errorf("%v later: %q, want %q", after, got, want)
+		}
+	}
+	if page := w.read(t, "/"); !strings.Contains(page, "Nothing arrived in the last 24 hours.") {
+		t.Errorf("a day later:\n%s", page)
+	}
+}

@@ -112,7 +112,13 @@ func WhyFailing(g *store.Group) string {
 			best = class
 		}
 	}
-	return map[tally.Class]string{
-		tally.ClassForwarded: "forwarded", tally.ClassLocalOverride: "local policy", tally.ClassUnaligned: "not aligned", tally.ClassUnauthenticated: "not authenticated",
-	}[best]
+	return Class(best)
+}
+
+// Class names a class of messages; it is empty for what is none.
+func Class(class tally.Class) string { return classes[class] }
+
+var classes = map[tally.Class]string{
+	tally.ClassAlignedBoth: "both aligned", tally.ClassDKIMOnly: "DKIM alone", tally.ClassSPFOnly: "SPF alone", tally.ClassForwarded: "forwarded",
+	tally.ClassLocalOverride: "local policy", tally.ClassUnaligned: "not aligned", tally.ClassUnauthenticated: "not authenticated",
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/failure"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
@@ -22,6 +23,11 @@ func TestComplete(t *testing.T) {
 			if Warning(code) == "" {
 				t.Errorf("no words for %s", code)
 			}
+		}
+	}
+	for _, class := range tally.Classes() {
+		if Class(class) == "" {
+			t.Errorf("no words for %s", class)
 		}
 	}
 	if Refusal("none such") != "" {

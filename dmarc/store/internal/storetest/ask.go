@@ -138,8 +138,50 @@ func holdAnswers(t *testing.T, w World) {
 				holdAnswer(t, q, a, expected(lines, q))
 			}
 		}
-		return nil
+		return holdEach(t, v)
 	})
+}
+
+// holdEach asks several questions at once, which come to what each does alone, and
+// the classes of days to all their messages.
+func holdEach(t *testing.T, v *store.View) error {
+	t.Helper()
+	period := store.Period{Domain: "b.example", Since: time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)}
+	questions := []store.Question{
+		{By: store.ByDay, Classes: true}, {By: store.BySource, Failing: true, Top: 5}, {By: store.BySender}, {By: store.ByReporter}, {By: store.BySelector}, {By: store.ByDisposition, Failing: true},
+	}
+	questions[0].Period = period
+	got, err := store.AskEach(t.Context(), v, questions...)
+	if err != nil {
+		return err
+	}
+	for i, q := range questions {
+		q.Period, q.Classes = period, false
+		want, err := store.Ask(t.Context(), v, q)
+		if err != nil {
+			return err
+		}
+		for j := range got[i].Groups {
+			g := &got[i].Groups[j]
+			if q.By != store.ByDay {
+				continue
+			}
+			all := int64(0)
+			for class, n := range g.Classes {
+				if all += n; class.Aligned() && n > g.PassMessages {
+					t.Errorf("%d messages of %s on %s, where %d pass", n, class, g.Name, g.PassMessages)
+				}
+			}
+			if all != g.Messages || len(g.Classes) < 2 {
+				t.Errorf("%s: classes %v, want %d messages", g.Name, g.Classes, g.Messages)
+			}
+			g.Classes = nil
+		}
+		if diff := gocmp.Diff(want, got[i]); diff != "" {
+			t.Errorf("%+v (-alone +with others):\n%s", q, diff)
+		}
+	}
+	return nil
 }
 
 func holdAnswer(t *testing.T, q store.Question, a *store.Answer, want map[string]store.Group) {

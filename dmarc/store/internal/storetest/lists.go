@@ -215,6 +215,7 @@ func testOtherLists(t *testing.T, w World) {
 		if reasons, err := store.AskReasons(ctx, v); err != nil || reasons[dmarc.ReasonEmpty] < 1 {
 			t.Errorf("reasons %v, %v", reasons, err)
 		}
+		holdArrived(t, v)
 		failures, found, err := store.AskFailures(ctx, v, store.ReportQuestion{Domain: "shop.example", Top: 5})
 		if err != nil || found != 1 || len(failures) != 1 || failures[0].ReportID != "f1@mail.example" || failures[0].Day.IsZero() {
 			t.Errorf("%d failures: %+v, %v", found, failures, err)
@@ -244,6 +245,36 @@ func testOtherLists(t *testing.T, w World) {
 		}
 		return nil
 	})
+}
+
+// holdArrived tells what came when: all of it now.
+func holdArrived(t *testing.T, v *store.View) {
+	t.Helper()
+	got, err := store.AskArrived(t.Context(), v, Now.Add(-time.Hour), Now, Now.Add(time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[unpack.Kind]int64{}
+	for _, kind := range []unpack.Kind{unpack.KindAggregate, unpack.KindTLS, unpack.KindFailure} {
+		list, _, err := store.AskReports(t.Context(), v, store.ReportQuestion{Kind: kind})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range list {
+			want[kind] += list[i].Messages
+		}
+	}
+	for _, a := range got {
+		if messages, ok := want[a.Kind]; (a.Kind != "") != ok || messages != a.Messages || a.Count[0] == 0 || a.Count[1] != a.Count[0] || a.Count[2] != 0 || !a.Last.Equal(Now) {
+			t.Errorf("%+v, want %d messages now", a, messages)
+		}
+	}
+	if len(got) != 4 {
+		t.Errorf("%d kinds: %+v", len(got), got)
+	}
+	if got, err := store.AskArrived(t.Context(), v, Now.Add(time.Second)); err != nil || len(got) != 0 {
+		t.Errorf("later there are %+v, error %v", got, err)
+	}
 }
 
 // testReadinessEnds looks at the days up to the last one that a report is about,
