@@ -64,7 +64,8 @@ type result struct {
 }
 
 // parseResults reads the value of an Authentication-Results field (RFC 8601,
-// section 2.2), in which senders may have got quoted strings and comments.
+// section 2.2), in which senders may have got quoted strings and comments. That of
+// go-msgauth is fooled by both: docs/decisions/authentication-results.md.
 func parseResults(text string) (id string, results []result) {
 	statements := [][]string{nil}
 	for rest := text; rest != ""; {
