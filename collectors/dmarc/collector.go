@@ -68,9 +68,23 @@ type Collector struct {
 	own    *collect.Table[*input] // what is about this process
 }
 
-// New returns a collector of counts, which stay the caller's to close.
+// New returns a collector of counts, which stay the caller's to close. Nil counts
+// are empty.
 func New(counts Counts, config Config) *Collector {
-	return &Collector{counts: counts, config: config, table: collect.NewTable(table(), nil), own: collect.NewTable(ownRows(), nil)}
+	return &Collector{counts: orEmpty(counts), config: config, table: collect.NewTable(table(), nil), own: collect.NewTable(ownRows(), nil)}
+}
+
+// empty are counts of nothing.
+type empty struct{}
+
+// Snapshot returns one without anything in it.
+func (empty) Snapshot() *tally.Snapshot { return &tally.Snapshot{} }
+
+func orEmpty(counts Counts) Counts {
+	if counts == nil {
+		return empty{}
+	}
+	return counts
 }
 
 // Describe sends the descriptors of every metric.

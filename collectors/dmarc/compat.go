@@ -25,10 +25,11 @@ type Compat struct {
 	bad      *collect.Family
 }
 
-// NewCompat returns a Compat of counts, which stay the caller's to close.
+// NewCompat returns a Compat of counts, which stay the caller's to close. Nil counts
+// are empty.
 func NewCompat(counts Counts) *Compat {
 	labels := []string{"reporter", "from_domain", "dkim_domain", "spf_domain"}
-	c := &Compat{counts: counts, messages: map[string]*collect.Family{}}
+	c := &Compat{counts: orEmpty(counts), messages: map[string]*collect.Family{}}
 	for _, m := range []struct{ kind, name, help string }{
 		{"total", "dmarc_total", "Total number of reported messages."},
 		{"compliant", "dmarc_compliant_total", "Total number of DMARC compliant messages."},

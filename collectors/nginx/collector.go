@@ -21,7 +21,7 @@ import (
 type Target struct {
 	// URL is what is fetched, such as http://127.0.0.1:8080/stub_status.
 	URL string
-	// Client makes the request; NewClient returns one. Each target has its own,
+	// Client makes the request; nil means one of NewClient. Each target has its own,
 	// so that TLS settings and unix sockets never leak from one target to another.
 	// It wants no timeout of its own: the context of the scrape has one.
 	Client *http.Client
@@ -74,6 +74,9 @@ func New(targets []Target, config Config) *StubStatus {
 	}
 	s := &StubStatus{config: config}
 	for _, t := range targets {
+		if t.Client == nil {
+			t.Client = NewClient(ClientConfig{})
+		}
 		n := &target{
 			Target: t, name: redacted(t.URL), table: collect.NewTable(stubStatusRows(config.Lines), t.Labels),
 			failures: map[collect.Reason]*atomic.Uint64{},

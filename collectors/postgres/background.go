@@ -66,7 +66,7 @@ func (c *Collector) runBackground(ctx context.Context, t *task) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	server, err := c.db.Server(ctx, "")
+	server, err := c.server(ctx)
 	if err == nil && !t.runsOn(server) {
 		return
 	}

@@ -34,7 +34,7 @@ const helpAfter = 200 * time.Millisecond
 
 func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric, wanted func(name string) bool) {
 	began := time.Now()
-	server, err := c.db.Server(ctx, "")
+	server, err := c.server(ctx)
 	var tasks []*task
 	for _, t := range c.set.Load().tasks {
 		if wanted(t.query.Name) && (err != nil && !t.query.Console || err == nil && t.runsOn(server)) {
@@ -51,6 +51,15 @@ func (c *Collector) collect(ctx context.Context, ch chan<- prometheus.Metric, wa
 		c.last.Store(&server)
 	}
 	c.sendOwn(ch, tasks, err != nil, time.Since(began))
+}
+
+// server returns who answers. A Querier that panics, such as a nil one, does not.
+func (c *Collector) server(ctx context.Context) (server Server, err error) {
+	err = collect.Guard(func() (err error) {
+		server, err = c.db.Server(ctx, "")
+		return err
+	})
+	return server, err
 }
 
 // runsOn reports whether a query is for a server: the console of a pooler knows

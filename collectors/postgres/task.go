@@ -42,6 +42,7 @@ type boundLayout struct {
 // not change is kept: a reload must not reset counters.
 func newQuerySet(queries []*queryfile.Query, defaultMaxRows int, previous *querySet) *querySet {
 	set := &querySet{names: map[string]int{}}
+	queries = slices.DeleteFunc(slices.Clone(queries), func(q *queryfile.Query) bool { return q == nil })
 	for _, q := range queries {
 		for i := range q.Columns {
 			if c := &q.Columns[i]; c.IsValue() {

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,8 +25,13 @@ type Collector struct {
 
 // New returns a collector for the server behind client, which stays the
 // caller's to close. Of a cluster's client, the node that owns the first slot is
-// shown; a collector for each node shows them all.
+// shown; a collector for each node shows them all. A nil client is as good as one
+// that is closed: the server is down.
 func New(client redis.UniversalClient, config Config) *Collector {
+	if v := reflect.ValueOf(client); client == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+		client = redis.NewClient(&redis.Options{})
+		client.Close() // It was never open.
+	}
 	all := config.withDefaults()
 	families := &collect.Families{Namespace: all.Namespace}
 	c := &Collector{

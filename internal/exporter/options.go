@@ -7,19 +7,11 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/dmarc-suite/dmarc-suite/collectors"
 )
 
-// ContextCollector is a prometheus.Collector that honours a deadline.
-//
-// CollectContext sends metrics to ch and returns once ctx is done, having sent
-// what it knows by then (an "up" metric of 0, for example). The trunk gives it a
-// deadline a little before the answer leaves, so that these last metrics arrive.
-// It may be called concurrently with itself.
-type ContextCollector interface {
-	prometheus.Collector
-	CollectContext(ctx context.Context, ch chan<- prometheus.Metric)
-}
+// ContextCollector is what a collector is for the programs that embed it.
+type ContextCollector = collectors.ContextCollector
 
 // Options says what one exporter adds to the trunk.
 type Options struct {

@@ -101,6 +101,7 @@ func libraries() map[string][]string {
 		"dmarc/store/postgres": {"github.com/jackc/pgx/v5"},
 		"dmarc/store/sqlite":   {"modernc.org/sqlite"},
 		"internal/collect":     with("google.golang.org/protobuf/types/known/timestamppb"),
+		"collectors":           with(),
 		"collectors/dmarc":     with(),
 		"collectors/kitlog":    {"github.com/go-kit/log"},
 		"collectors/nginx":     with("golang.org/x/sys/unix", "go.yaml.in/yaml/"),
