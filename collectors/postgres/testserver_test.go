@@ -207,6 +207,7 @@ func TestServer(t *testing.T) {
 		{"pooler", testPooler},
 		{"pooler without server", testPoolerWithoutServer},
 		{"pooler console", testPoolerConsole},
+		{"converted", testConverted},
 		{"simple", testSimple},
 		{"latin1", testLatin1},
 		{"schema change", testSchemaChange},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
@@ -42,6 +43,25 @@ func check(f *flags, logger *slog.Logger, stdout, stderr io.Writer) int {
 	if !ok {
 		return 1
 	}
+	return 0
+}
+
+// convert is the command of that name. It returns 1 if there is nothing to print.
+func convert(file string, stdout, stderr io.Writer) int {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	text, notes, err := queryfile.Convert(file, text)
+	for _, note := range notes {
+		fmt.Fprintln(stderr, note)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	fmt.Fprintf(stdout, "%s", text)
 	return 0
 }
 

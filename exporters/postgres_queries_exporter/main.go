@@ -52,6 +52,7 @@ type flags struct {
 
 	checkFiles   []string
 	checkConnect bool
+	convertFile  string
 }
 
 func newApp() (*kingpin.Application, *flags) {
@@ -88,6 +89,8 @@ func newApp() (*kingpin.Application, *flags) {
 	check := app.Command("check", "Check the configuration and query files. With --connect, also run the queries on the server of the data source, read-only.")
 	check.Arg("file", "Query files: paths or patterns. Without any, those of --extend.query-path.").StringsVar(&f.checkFiles)
 	check.Flag("connect", "Run the queries once on the first data source and print the results.").BoolVar(&f.checkConnect)
+	convert := app.Command("convert", "Turn a file of sql_exporter into a query file, which is printed, with notes of what cannot be turned. Files of postgres_exporter stay as they are.")
+	convert.Arg("file", "File to turn.").Required().StringVar(&f.convertFile)
 	return app, f
 }
 
@@ -98,8 +101,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	logger := f.Logger(stderr)
-	if command == "check" {
+	switch command {
+	case "check":
 		return check(f, logger, stdout, stderr)
+	case "convert":
+		return convert(f.convertFile, stdout, stderr)
 	}
 	s := newService(f, logger)
 	if err := s.reload(context.Background()); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -119,28 +118,8 @@ func (l *loads) note(files *queryfile.Files, err error) {
 		l.files = files.Sums
 		return
 	}
-	for e := range fileErrors(err) {
+	for e := range queryfile.Mistakes(err) {
 		l.failed[e.At.File] = true
-	}
-}
-
-// fileErrors yields the mistakes in files that err consists of.
-func fileErrors(err error) func(yield func(*queryfile.FileError) bool) {
-	return func(yield func(*queryfile.FileError) bool) {
-		joined, ok := err.(interface{ Unwrap() []error })
-		if !ok {
-			if e, ok := errors.AsType[*queryfile.FileError](err); ok {
-				yield(e)
-			}
-			return
-		}
-		for _, one := range joined.Unwrap() {
-			for e := range fileErrors(one) {
-				if !yield(e) {
-					return
-				}
-			}
-		}
 	}
 }
 

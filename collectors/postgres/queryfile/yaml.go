@@ -3,6 +3,7 @@ package queryfile
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -22,6 +23,26 @@ func (e *FileError) Error() string { return e.At.String() + ": " + e.Err.Error()
 
 // Unwrap returns the mistake without its place.
 func (e *FileError) Unwrap() error { return e.Err }
+
+// Mistakes yields the mistakes in files that an error of Load or Parse consists of.
+func Mistakes(err error) iter.Seq[*FileError] {
+	return func(yield func(*FileError) bool) { mistakes(err, yield) }
+}
+
+// mistakes yields them until yield returns false, and then does so, too.
+func mistakes(err error, yield func(*FileError) bool) bool {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		e, ok := errors.AsType[*FileError](err)
+		return !ok || yield(e)
+	}
+	for _, one := range joined.Unwrap() {
+		if !mistakes(one, yield) {
+			return false
+		}
+	}
+	return true
+}
 
 // reader walks the YAML nodes of one file and collects every mistake, so that
 // one run of check shows all of them.
