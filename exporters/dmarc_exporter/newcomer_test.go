@@ -284,9 +284,9 @@ func (p *newcomer) check(t *testing.T) {
 			shown[panel.title]++
 		}
 	}
-	// No failure report came, nothing was repaired, no conflict, SPF never passed,
+	// No alert fires, no failure report came, nothing was repaired, no conflict, SPF never passed,
 	// and without trust nothing is authenticated.
-	want := map[string]int{"Failure reports": 1, "Tolerated deviations": 1, "Duplicates and conflicts": 1, "Alignment": 1, "Authentication of report mails": 1}
+	want := map[string]int{"Firing now": 1, "Failure reports": 1, "Tolerated deviations": 1, "Duplicates and conflicts": 1, "Alignment": 1, "Authentication of report mails": 1}
 	if diff := cmp.Diff(want, empty); diff != "" || len(shown) < 19 {
 		t.Errorf("panels with expressions that show nothing (-want +got):\n%s%d others show something", diff, len(shown))
 	}
@@ -330,19 +330,25 @@ func panels(t *testing.T, path string) (all []panel) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	type drawn struct {
+		Title   string
+		Targets []struct{ Expr string }
+	}
 	var d struct {
 		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
+			drawn
+			Panels []drawn // of a collapsed row
 		}
 	}
 	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
 	}
 	values := strings.NewReplacer("$cluster", ".*", "$job", "dmarc", "$instance", ".+", "$domain", ".+", "$__rate_interval", "2m", "$__interval", "30s", "$__range", "6h")
-	for _, p := range d.Panels {
-		for _, target := range p.Targets {
-			all = append(all, panel{p.Title, values.Replace(target.Expr)})
+	for _, row := range d.Panels {
+		for _, p := range append(row.Panels, row.drawn) {
+			for _, target := range p.Targets {
+				all = append(all, panel{p.Title, values.Replace(target.Expr)})
+			}
 		}
 	}
 	return all

@@ -64,7 +64,7 @@ func TestExpressions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(all) < 300 {
-		t.Errorf("%d expressions, want all of ten dashboards", len(all))
+		t.Errorf("%d expressions, want all of eleven dashboards", len(all))
 	}
 	variable := regexp.MustCompile(`\$\{?[a-z_]`) // A $ alone is the end of a regular expression.
 	used := map[string]bool{}

@@ -7,7 +7,7 @@ import "strings"
 var exceptions = []struct{ where, reason string }{
 	{"dmarc-exporters / Failed queries, by reason", "no query fails"},
 	{"dmarc-exporters / Failed scrapes of nginx, by reason", "no scrape fails"},
-	{"dmarc-slos / Firing", "no objective is in danger"},
+	{"dmarc-slos / Burn-down", "nobody has waited for an hour"},
 }
 
 // silent returns why an expression may have no data, or "".

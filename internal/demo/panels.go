@@ -41,11 +41,15 @@ func expressions(dir string) ([]expression, error) {
 var labelValues = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
 
 func ofDashboard(text []byte) ([]expression, error) {
+	type panel struct {
+		Title   string
+		Targets []struct{ RefID, Expr string }
+	}
 	var d struct {
 		UID    string
 		Panels []struct {
-			Title   string
-			Targets []struct{ RefID, Expr string }
+			panel
+			Panels []panel // of a collapsed row
 		}
 		Templating struct {
 			List []struct{ Name, Type, Definition string }
@@ -55,9 +59,14 @@ func ofDashboard(text []byte) ([]expression, error) {
 		return nil, err
 	}
 	var out []expression
-	for _, p := range d.Panels {
-		for _, t := range p.Targets {
-			out = append(out, expression{d.UID + " / " + p.Title + " " + t.RefID, substitute(t.Expr)})
+	for _, row := range d.Panels {
+		for _, p := range append(row.Panels, row.panel) {
+			if p.Title == "Firing now" {
+				continue // Steps about alerts look at what fires.
+			}
+			for _, t := range p.Targets {
+				out = append(out, expression{d.UID + " / " + p.Title + " " + t.RefID, substitute(t.Expr)})
+			}
 		}
 	}
 	for _, v := range d.Templating.List {
@@ -81,6 +90,6 @@ func substitute(expr string) string {
 	return strings.NewReplacer(
 		"$cluster", ".*",
 		"$job", suite, "$instance", ".+", "$domain", ".+", "$slo", ".+",
-		"$__rate_interval", "30s", "$__interval", "30s", "$__range", "1m",
+		"$__rate_interval", "30s", "$__interval", "30s", "$__range_s", "60", "$__range", "1m", "${__from:date:seconds}", "0",
 	).Replace(expr)
 }

@@ -1,24 +1,19 @@
 // The SLO dashboard: one row for each objective, and the detail of those chosen.
 local d = import '../lib/dashboard.libsonnet';
-local s = (import '../lib/panel.libsonnet').signal;
+local panel = import '../lib/panel.libsonnet';
+local s = panel.signal;
 
-function(c, slos)
+function(c, slos, alerts)
   local chosen = '%s=~"$cluster", slo=~"$slo"' % c.clusterLabel;
   local period = c.slo.period;
-  local gauge(good) = [
-    { id: 'unit', value: 'percentunit' },
-    { id: 'decimals', value: 1 },
-    { id: 'min', value: 0 },
-    { id: 'max', value: 1 },
-    { id: 'custom.cellOptions', value: { type: 'gauge', mode: 'basic', valueDisplayMode: 'text' } },
-    { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'red' }] + [{ value: good[i], color: ['orange', 'yellow', 'green'][i] } for i in [0, 1, 2]] } },
-  ];
+  local left = [[null, 'red'], [0.1, 'orange'], [0.25, 'yellow'], [0.5, 'green']];
   local burn = [
     { id: 'unit', value: 'short' },
     { id: 'decimals', value: 2 },
     { id: 'custom.cellOptions', value: { type: 'color-text' } },
     { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'green' }, { value: 1, color: 'orange' }, { value: 6, color: 'red' }] } },
   ];
+  local minutes = (import '../lib/alert.libsonnet').minutes;
   local rate(window) = 'slo:error_ratio:rate%s{%s} / (1 - slo:objective:ratio{%s})' % [window, chosen, chosen];
   // The windows shown: two that page, and the longest.
   local all = c.slo.windows;
@@ -27,7 +22,7 @@ function(c, slos)
   local percent = [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 2 }];
   local wide = { span: 12, height: 9 };
 
-  d.new(c, 'dmarc-slos', 'DMARC / SLOs', 'Objectives over the last %s, what is left of their error budgets, and how fast these are spent.' % period, c.parts, [
+  d.new(c, 'dmarc-slos', 'DMARC / SLOs', 'Objectives over the last %s, what is left of their error budgets, and how fast these are spent.' % period, c.parts, alerts, [
     d.row('Objectives over the last ' + period + ', rolling', [
       s('Objectives', 'short', 'Each objective: target, what was measured, budget left, burn rates, and days until the budget is spent at the rate of the last ' + longest + '. docs/slos.md explains them.', [
         ['max by (slo) (slo:objective:ratio{%s})' % chosen, 'Objective'],
@@ -47,26 +42,36 @@ function(c, slos)
         columns: {
           Objective: percent,
           Measured: percent,
-          'Budget left': gauge([0.1, 0.25, 0.5]),
+          'Budget left': panel.share(left),
           'Days left': [{ id: 'unit', value: 'none' }, { id: 'decimals', value: 1 }],
         } + { ['Burn ' + w.long]: burn for w in shown },
-        overrides: [{
-          matcher: { id: 'byName', options: 'slo' },
-          properties: [{ id: 'links', value: [{ title: 'Show ${__value.text} below', url: '/d/dmarc-slos?var-slo=${__value.text}&${datasource:queryparam}' }] }],
-        }],
+        overrides: [panel.to('slo', 'dmarc-slos', 'Show ${__value.text} below', more='${cluster:queryparam}&')],
       }),
     ]),
+    d.row('Burn-down', [
+      s('Burn-down', 'percentunit', 'What bad events left of a budget that began with the range shown, beside the ideal that spends all of it evenly. Choose one objective. A line below the ideal will not last.', [
+        ['1 - sum by (slo) (sum_over_time((slo:errors:rate5m{%s} * (time() >= bool ${__from:date:seconds}))[$__range:1h])) / sum by (slo) ((1 - slo:objective:ratio{%s}) * sum_over_time(slo:events:rate5m{%s}[$__range:1h] @ end()))' % [chosen, chosen, chosen], '{{slo}}'],
+        ['vector(1 - (time() - ${__from:date:seconds}) / $__range_s)', 'ideal'],
+      ], { span: 16, height: 9, every: '6h', coloured: false, overrides: [{ matcher: { id: 'byName', options: 'ideal' }, properties: [
+        { id: 'color', value: { mode: 'fixed', fixedColor: 'text' } },
+        { id: 'custom.lineStyle', value: { fill: 'dash', dash: [10, 10] } },
+      ] }] }),
+      s('Bad events left', 'short', 'How many more events may be bad until the budget is spent, at the mean rate of events of the last %s.' % period, [
+        ['floor(min by (slo) (slo:error_budget:remaining_ratio{%s} * (1 - slo:objective:ratio{%s}) * avg_over_time(slo:events:rate5m{%s}[%s])) * %d)' % [chosen, chosen, chosen, period, minutes(period) * 60], 'Left'],
+        ['ceil(sum by (slo) (avg_over_time(slo:errors:rate5m{%s}[1d])) * 86400)' % chosen, 'Bad, 1 day'],
+      ], { kind: 'table', by: 'slo', span: 8, height: 9, sortBy: { displayName: 'Left', desc: false }, columns: { Left: [
+        { id: 'custom.cellOptions', value: { type: 'color-text' } },
+        { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'red' }, { value: 1, color: 'text' }] } },
+      ] } }),
+    ]),
     d.row('Budgets', [
-      s('Budget left', 'percentunit', 'What is left of each error budget. Below 50 % be cautious, below 25 % freeze what is not critical, below 10 % freeze.', [['slo:error_budget:remaining_ratio{%s}' % chosen, '{{slo}}']], wide { max: 1, thresholds: [[null, 'red'], [0.1, 'orange'], [0.25, 'yellow'], [0.5, 'green']] }),
+      s('Budget left', 'percentunit', 'What is left of each error budget. Below 50 % be cautious, below 25 % freeze what is not critical, below 10 % freeze.', [['slo:error_budget:remaining_ratio{%s}' % chosen, '{{slo}}']], wide { max: 1, thresholds: left, coloured: false }),
     ] + [
-      s('Burn rate, ' + w.long, 'short', 'How many times too fast the budget is spent. At %g, %s spend %s of the budget of %s, and a %s is sent.' % [w.factor, w.long, w.spent, period, if w.severity == 'critical' then 'page' else 'ticket'], [[rate(w.long), '{{slo}}']], wide { min: 0, thresholds: [[null, 'green'], [w.factor, 'red']] })
+      s('Burn rate, ' + w.long, 'short', 'How many times too fast the budget is spent. At %g, %s spend %s of the budget of %s, and a %s is sent.' % [w.factor, w.long, w.spent, period, if w.severity == 'critical' then 'page' else 'ticket'], [[rate(w.long), '{{slo}}']], wide { min: 0, coloured: false, thresholds: [[null, 'green'], [w.factor, 'red']] })
       for w in shown
     ]),
-    d.row('Events', [
-      s('Events', 'cps', 'Events a second that an objective measures.', [['slo:events:rate5m{%s}' % chosen, '{{slo}}']], wide { min: 0 }),
-      s('Bad events', 'percentunit', 'Share of the events of the last 5 minutes that were bad.', [['slo:error_ratio:rate5m{%s}' % chosen, '{{slo}}']], wide { min: 0 }),
+    d.detail('Events', [
+      s('Events', 'cps', 'Events a second that an objective measures.', [['slo:events:rate5m{%s}' % chosen, '{{slo}}']], wide { min: 0, coloured: false }),
+      s('Bad events', 'percentunit', 'Share of the events of the last 5 minutes that were bad.', [['slo:error_ratio:rate5m{%s}' % chosen, '{{slo}}']], wide { min: 0, coloured: false }),
     ]),
-    d.row('Alerts', [
-      s('Firing', 'short', 'Alerts of objectives that fire or are pending.', [['count by (slo, alertname, alertstate, severity) (ALERTS{%s, suite="%s"})' % [chosen, c.suite], 'Alerts']], { kind: 'table', by: 'slo', span: 24, height: 6, noValue: 'none' }),
-    ]),
-  ], variables=[d.variable('slo', 'Objective', 'label_values(slo:objective:ratio, slo)')], from='now-30d')
+  ], variables=[d.variable('slo', 'Objective', 'label_values(slo:objective:ratio{%s=~"$cluster"}, slo)' % c.clusterLabel)], from='now-' + period, scoped=false)

@@ -2,6 +2,16 @@
 // expressions and legends; a dashboard says only where and how large it is.
 local datasource = { type: 'prometheus', uid: '${datasource}' };
 
+// colours are those of values that are good, bad or between, whatever panel shows
+// them: legends that match a regular expression.
+local colours = [
+  ['red', '/fail|error|refused|invalid|reject|unauthenticated|critical|evicted|dropped|missing|misses|conflict|deadlock|rollback|^bad|^5[0-9x]{2}$/i'],
+  ['orange', '/warning|quarantine|retry|pending|blocked|throttled|softfail|temp|unsigned|^4[0-9x]{2}$/i'],
+  ['yellow', '/^(dkim_only|spf_only|duplicate|processing|STARTED|twin)$/i'],
+  ['blue', '/^3[0-9x]{2}$|^info$|cached|waiting/i'],
+  ['green', '/^(success|successful|succeeded|pass|passed|counted|aligned_both|aligned|authentic|completed|committed|commit|hits?|archived|none|stored|2[0-9x]{2})$/i'],
+];
+
 {
   // signal describes what is shown. Targets are pairs of expression and legend;
   // %(s)s in an expression stands for the matchers of the dashboard's variables.
@@ -18,6 +28,7 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
     thresholds: [],  // pairs of value and colour; the first has null
     mappings: [],
     stack: false,
+    coloured: true,  // legends are values that are good or bad, and have their colours
     every: '30s',  // the least time between points; what counts by the hour or day has bars
     span: 8,
     height: 8,
@@ -28,6 +39,31 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
     '0': { text: 'DOWN', color: 'red', index: 0 },
     '1': { text: 'UP', color: 'green', index: 1 },
   } }],
+
+  // to makes the values of a column lead to a page where a variable has that value.
+  to(column, uid, title, variable=column, more='${cluster:queryparam}&${job:queryparam}&'):: {
+    matcher: { id: 'byName', options: column },
+    properties: [{ id: 'links', value: [{
+      title: title,
+      url: '/d/%s?${datasource:queryparam}&%s${__url_time_range}&var-%s=${__value.text}' % [uid, more, variable],
+    }] }],
+  },
+
+  // page is a link of a panel to a page.
+  page(title, uid):: { title: title, url: '/d/%s?${datasource:queryparam}&${cluster:queryparam}&${__url_time_range}' % uid, targetBlank: false },
+
+  // share is how tables show a share: a bar, with colours from the threshold on.
+  share(steps):: [
+    { id: 'unit', value: 'percentunit' },
+    { id: 'decimals', value: 1 },
+    { id: 'min', value: 0 },
+    { id: 'max', value: 1 },
+    { id: 'custom.cellOptions', value: { type: 'gauge', mode: 'basic', valueDisplayMode: 'text' } },
+    { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: p[0], color: p[1] } for p in steps] } },
+  ],
+
+  // state is how tables show what is up or down.
+  state(mappings):: [{ id: 'mappings', value: mappings }, { id: 'custom.cellOptions', value: { type: 'color-background', mode: 'basic' } }],
 
   local steps(pairs, default) = [
     { value: p[0], color: p[1] }
@@ -89,13 +125,27 @@ local datasource = { type: 'prometheus', uid: '${datasource}' };
       spanNulls: false,
       lineInterpolation: 'linear',
       axisPlacement: 'auto',
-      // A line at zero would have an axis up to 100, or 10,000 %.
-      [if s.max == null then 'axisSoftMax']: std.get({ percentunit: 0.01, s: 0.001, Bps: 1000, bytes: 1000 }, s.unit, 1),
+      // The line of the threshold is on the axis, however small the values are;
+      // a line at zero would have an axis up to 100, or 10,000 %.
+      [if s.max == null then 'axisSoftMax']: std.foldl(
+        function(most, p) if p[0] == null then most else std.max(most, p[0] * 1.1),
+        s.thresholds,
+        std.get({ percentunit: 0.01, s: 0.001, Bps: 1000, bytes: 1000 }, s.unit, 1)
+      ),
       stacking: { mode: if s.stack then 'normal' else 'none', group: 'A' },
       thresholdsStyle: { mode: if s.thresholds == [] then 'off' else 'dashed' },
-    }, mode='palette-classic'),
+    }, mode='palette-classic') + {
+      overrides: [
+        { matcher: { id: 'byRegexp', options: c[1] }, properties: [{ id: 'color', value: { mode: 'fixed', fixedColor: c[0] } }] }
+        for c in colours
+        if s.coloured
+      ] + std.get(s, 'overrides', []),
+    },
     options: {
-      legend: { displayMode: 'table', placement: 'bottom', showLegend: true, calcs: ['lastNotNull', 'max'] },
+      // Wide panels have room for the numbers beside the lines.
+      legend: { showLegend: true } + (
+        if s.span >= 12 then { displayMode: 'table', placement: 'right', calcs: ['lastNotNull', 'max'] } else { displayMode: 'list', placement: 'bottom', calcs: [] }
+      ),
       tooltip: { mode: 'multi', sort: 'desc' },
     },
   },

@@ -1,22 +1,20 @@
-// Signals of dmarc_exporter. Matchers end with the domain where there is one.
-local s = (import '../lib/panel.libsonnet').signal;
+// Signals of dmarc_exporter.
+local panel = import '../lib/panel.libsonnet';
+local s = panel.signal;
 local messages = import '../lib/messages.libsonnet';
 local pass = 'class=~"aligned_both|dkim_only|spf_only"';
-local d = '%(s)s, domain=~"$domain"';
 // seen are the messages of the last days: those in authentic reports where these
 // come, of all others where not, and where nothing was recorded, as of the past.
 local seen(matchers) = '(sum by (domain, class) (%s{%s}) or sum by (domain, class) (dmarc_window_messages{%s}))' % [messages.window, matchers, matchers];
 local wide = { span: 12, height: 8 };
 // How tables show the share that passes.
-local passed = [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 1 }, { id: 'min', value: 0 }, { id: 'max', value: 1 }, { id: 'custom.cellOptions', value: { type: 'gauge', mode: 'basic' } }, { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'red' }, { value: 0.9, color: 'orange' }, { value: 0.98, color: 'green' }] } }];
+local passed = panel.share([[null, 'red'], [0.9, 'orange'], [0.98, 'green']]);
 // toDomain makes the name of a domain lead to its reports.
-local toDomain = [{ matcher: { id: 'byName', options: 'domain' }, properties: [{ id: 'links', value: [{
-  title: 'Reports about ${__value.text}',
-  url: '/d/dmarc-reports?${datasource:queryparam}&${cluster:queryparam}&${job:queryparam}&${__url_time_range}&var-domain=${__value.text}',
-}] }] }];
+local toDomain = [panel.to('domain', 'dmarc-reports', 'Reports about ${__value.text}')];
 local small = { kind: 'stat', span: 4, height: 4 };
 
-function(c) {
+// d are the matchers of pages, which end with the domain where they know it.
+function(c, d='%(s)s, domain=~"$domain"') {
   // grown is how much sums grew in a time, by a label. A series begins with its
   // first value, which increase() leaves out: of what did not exist before, all
   // counts, unless nobody looked before and the state is older.
@@ -41,6 +39,8 @@ function(c) {
   local known = '%s, source!="other"' % d,
   local month = seen(d + ', window="30d"'),
   local share = 'sum by (domain) (%s) / (sum by (domain) (%s) > 0)' % [seen(d + ', window="30d", ' + pass), month],
+
+  local week = 'sum by (domain) (%s) / (sum by (domain) (%s) > 0)' % [seen(d + ', window="7d", ' + pass), seen(d + ', window="7d"')],
 
   passRate: s('DMARC pass rate', 'percentunit', 'Share of the messages of the last 7 complete days that pass DMARC: DKIM or SPF is aligned.', [
     ['sum(%s) / sum(%s)' % [seen(d + ', window="7d", ' + pass), seen(d + ', window="7d"')], 'passed'],
@@ -68,11 +68,27 @@ function(c) {
       recent,
     ], '{{class}}'],
   ], wide { every: '1d', stack: true, min: 0 }),
+  attention: s('Domains that need attention', 'short', 'The ten domains that passed least in the last 7 days. The name leads to its reports.', [
+    ['bottomk(10, %s)' % week, 'Passed, 7 days'],
+    ['sum by (domain) (%s)' % seen(d + ', window="7d", class="unauthenticated"'), 'Unauthenticated, 7 days'],
+    ['time() - max by (domain) (dmarc_report_last_end_timestamp_seconds{%s})' % d, 'Latest report'],
+  ], { kind: 'table', by: 'domain', span: 12, noValue: 'no reports in 7 days', sortBy: { displayName: 'Passed, 7 days', desc: false }, columns: {
+    'Passed, 7 days': passed,
+    'Latest report': [{ id: 'unit', value: 's' }],
+  }, overrides: toDomain }),
+  passed: s('Mail that passes', 'percentunit', 'Share of the messages of the last complete days that pass DMARC.', [
+    ['sum(%s) / (sum(%s) > 0)' % [seen('%s, window="%dd", %s' % [d, days, pass]), seen('%s, window="%dd"' % [d, days])], if days == 1 then '1 day' else '%d days' % days]
+    for days in [1, 7, 30]
+  ], { kind: 'stat', span: 8, height: 4, decimals: 1, min: 0, max: 1, noValue: 'no reports', thresholds: [[null, 'red'], [0.9, 'orange'], [0.98, 'green']], links: [panel.page('Reports', 'dmarc-reports')] }),
+  daily: s('Messages by day', 'short', 'Messages that passed and failed DMARC, on the day that reports told of them.', [
+    [grown('dmarc_compliant_messages_total', d, ''), 'passed'],
+    ['%s - %s' % [grown('dmarc_messages_total', d, ''), grown('dmarc_compliant_messages_total', d, '')], 'failed'],
+  ], wide { every: '1d', stack: true, min: 0, timeFrom: '30d' }),
   byDisposition: s('Messages by disposition and day', 'short', 'Messages by what receivers did with them, on the day that reports told of them.', [
     [grown('dmarc_messages_total', d, 'disposition'), '{{disposition}}'],
   ], wide { every: '1d', stack: true, min: 0 }),
   passRateByDomain: s('Pass rate of the worst domains', 'percentunit', 'Share of messages that pass DMARC, of the last 7 days, of the ten domains where it is lowest.', [
-    ['bottomk(10, sum by (domain) (%s) / (sum by (domain) (%s) > 0))' % [seen(d + ', window="7d", ' + pass), seen(d + ', window="7d"')], '{{domain}}'],
+    ['bottomk(10, %s)' % week, '{{domain}}'],
   ], wide { min: 0, max: 1 }),
   alignment: s('Alignment', 'percentunit', 'Share of messages whose DKIM or SPF result is aligned, by verdict, of those in the reports of each bar.', [
     ['%s / (%s > 0)' % [grown('dmarc_messages_total', d + ', dkim="pass"', ''), grown('dmarc_messages_total', d, '')], 'DKIM aligned'],
@@ -173,18 +189,18 @@ function(c) {
     [grown('dmarc_series_overflow_total', '%(s)s', 'label'), '{{label}}'],
   ], { every: '1h', min: 0 }),
   sources: s('Sources', 'short', 'Whether each source of reports can be read.', [
-    ['dmarc_source_up{%(s)s}', '{{source}}'],
-  ], { kind: 'stat', mappings: (import '../lib/panel.libsonnet').up }),
+    ['min by (source) (dmarc_source_up{%(s)s})', '{{source}}'],
+  ], { kind: 'stat', mappings: panel.up }),
   inputs: s('Inputs by outcome', 'cps', 'Inputs a second by outcome, of all sources.', [
     ['sum by (outcome) (rate(dmarc_source_inputs_total{%(s)s}[$__rate_interval]))', '{{outcome}}'],
   ], { min: 0, stack: true }),
   backlog: s('Backlog', 'short', 'Inputs that wait to be read, by source.', [
-    ['dmarc_source_backlog{%(s)s}', '{{source}}'],
+    ['sum by (source) (dmarc_source_backlog{%(s)s})', '{{source}}'],
   ], { min: 0, thresholds: [[null, 'green'], [c.thresholds.backlogInputs, 'red']] }),
   ingestTime: s('Time spent on ingestion', 'percentunit', 'Share of the time that a source spends on reading, decoding and committing.', [
-    ['rate(dmarc_source_ingest_seconds_total{%(s)s}[$__rate_interval])', '{{source}}'],
+    ['max by (source) (rate(dmarc_source_ingest_seconds_total{%(s)s}[$__rate_interval]))', '{{source}}'],
   ], { min: 0 }),
   lastInput: s('Last input', 's', 'Time since each source last delivered an input.', [
-    ['time() - dmarc_source_last_success_timestamp_seconds{%(s)s}', '{{source}}'],
+    ['time() - max by (source) (dmarc_source_last_success_timestamp_seconds{%(s)s})', '{{source}}'],
   ], { kind: 'stat', noValue: 'no input since the start', thresholds: [[null, 'green'], [c.thresholds.ingestionSilenceDays * 86400, 'red']] }),
 }

@@ -24,12 +24,23 @@ function(c) {
   latencyByRoute: s('P95 by route', 's', 'Time within which 95 % of the requests of a route are answered.', [
     ['topk(10, histogram_quantile(0.95, sum by (le, route) (rate(nginx_access_request_duration_seconds_bucket{%(s)s}[$__rate_interval]))))', '{{route}}'],
   ], { min: 0 }),
+  routes: s('Routes, most errors first', 'short', 'Each route in the last 5 minutes: requests a second, share that was answered with 5xx and with 4xx, and the time within which 95 % were answered.', [
+    ['sum by (route) (rate(nginx_access_requests_total{%(s)s}[5m])) > 0', 'Requests'],
+    ['(sum by (route) (rate(nginx_access_requests_total{%(s)s, status=~"5.."}[5m]))) / (sum by (route) (rate(nginx_access_requests_total{%(s)s}[5m])) > 0)', '5xx'],
+    ['(sum by (route) (rate(nginx_access_requests_total{%(s)s, status=~"4.."}[5m]))) / (sum by (route) (rate(nginx_access_requests_total{%(s)s}[5m])) > 0)', '4xx'],
+    ['histogram_quantile(0.95, sum by (le, route) (rate(nginx_access_request_duration_seconds_bucket{%(s)s}[5m]))) >= 0', 'P95'],
+  ], { kind: 'table', by: 'route', span: 24, sortBy: { displayName: '5xx', desc: true }, noValue: 'no requests', columns: {
+    Requests: [{ id: 'unit', value: 'reqps' }],
+    '5xx': panel.share([[null, 'green'], [c.thresholds.http5xxRatio, 'red']]),
+    '4xx': panel.share([[null, 'green'], [c.thresholds.http4xxRatio, 'orange']]),
+    P95: [{ id: 'unit', value: 's' }],
+  } }),
   upstream: s('Upstream latency', 's', 'Time that the application took.', quantiles('nginx_access_upstream_duration_seconds')[:3], { min: 0, noValue: 'no request went upstream' }),
   clientErrors: s('4xx and 5xx', 'percentunit', 'Share of the requests that are answered with 4xx and 5xx.', [
     ['(sum(rate(nginx_access_requests_total{%(s)s, status=~"4.."}[$__rate_interval])) or vector(0)) / (sum(rate(nginx_access_requests_total{%(s)s}[$__rate_interval])) > 0)', '4xx'],
     ['(sum(rate(nginx_access_requests_total{%(s)s, status=~"5.."}[$__rate_interval])) or vector(0)) / (sum(rate(nginx_access_requests_total{%(s)s}[$__rate_interval])) > 0)', '5xx'],
   ], { min: 0, thresholds: [[null, 'green'], [c.thresholds.http5xxRatio, 'red']] }),
-  connections: s('Connections', 'short', 'Client connections by what nginx does with them.', [['nginx_connections_%s{%%(s)s}' % k, k] for k in ['reading', 'writing', 'waiting']], { min: 0, stack: true }),
+  connections: s('Connections', 'short', 'Client connections by what nginx does with them.', [['sum(nginx_connections_%s{%%(s)s})' % k, k] for k in ['reading', 'writing', 'waiting']], { min: 0, stack: true }),
   accepted: s('Accepted and dropped connections', 'cps', 'Connections a second that were accepted, and that were dropped.', [
     ['sum(rate(nginx_connections_accepted{%(s)s}[$__rate_interval]))', 'accepted'],
     ['sum(rate(nginx_connections_accepted{%(s)s}[$__rate_interval])) - sum(rate(nginx_connections_handled{%(s)s}[$__rate_interval]))', 'dropped'],
@@ -44,6 +55,6 @@ function(c) {
     ['sum(rate(nginx_access_log_lines_total{%(s)s}[$__rate_interval]))', 'lines'],
     ['sum(rate(nginx_access_log_lines_refused_total{%(s)s}[$__rate_interval]))', 'refused'],
   ], { min: 0 }),
-  logLag: s('Access log lag', 'bytes', 'Bytes of the access log that are not counted yet.', [['nginx_access_log_lag_bytes{%(s)s}', '{{input}}']], { min: 0, noValue: 'no access log file' }),
+  logLag: s('Access log lag', 'bytes', 'Bytes of the access log that are not counted yet.', [['nginx_access_log_lag_bytes{%(s)s}', '{{instance}} {{input}}']], { min: 0, noValue: 'no access log file' }),
   missing: s('Requests without a line', 'short', 'Requests that nginx counted and whose lines did not arrive.', [['nginx_access_log_missing_requests{%(s)s}', '{{instance}}']], { noValue: 'no access log' }),
 }

@@ -7,7 +7,49 @@ function(c)
   local fs = '%(s)s, ' + c.filesystems;
   local disk = '%(s)s, ' + c.blockDevices;
   local net = '%(s)s, ' + c.netDevices;
+  local cpuUsed = '1 - avg by (instance) (rate(node_cpu_seconds_total{%(s)s, mode="idle"}[5m]))';
+  local memoryUsed = '1 - sum by (instance) (node_memory_MemAvailable_bytes{%(s)s}) / sum by (instance) (node_memory_MemTotal_bytes{%(s)s})';
+  local diskUsed = 'max by (instance) (1 - node_filesystem_avail_bytes{' + fs + '} / node_filesystem_size_bytes{' + fs + '})';
+  local top(expr) = [['topk(10, %s)' % expr, '{{instance}}']];
+  local both(metrics, matchers) = std.join(' + ', ['sum by (instance) (rate(%s{%s}[$__rate_interval]))' % [m, matchers] for m in metrics]);
+  local used(limit) = panel.share([[null, 'green'], [limit * 0.9, 'orange'], [limit, 'red']]);
   {
+    hosts: s('Hosts, worst first', 'short', 'Each host by the fullest of its CPU, memory and file systems. The name leads to its page.', [
+      ['max by (instance) (%s)' % std.join(' or ', [
+        'label_replace(%s, "of", "%s", "", "")' % [expr, of]
+        for of in ['cpu', 'memory', 'disk']
+        for expr in [{ cpu: cpuUsed, memory: memoryUsed, disk: diskUsed }[of]]
+      ]), 'Fullest'],
+      [cpuUsed, 'CPU'],
+      [memoryUsed, 'Memory'],
+      [diskUsed, 'Disk'],
+      ['sum by (instance) (node_load5{%(s)s}) / count by (instance) (count by (instance, cpu) (node_cpu_seconds_total{%(s)s}))', 'Load per CPU'],
+      ['time() - max by (instance) (node_boot_time_seconds{%(s)s})', 'Uptime'],
+    ], {
+      kind: 'table',
+      by: 'instance',
+      span: 24,
+      height: 9,
+      sortBy: { displayName: 'Fullest', desc: true },
+      columns: {
+        Fullest: used(c.thresholds.nodeFilesystem),
+        CPU: used(c.thresholds.nodeCPU),
+        Memory: used(c.thresholds.nodeMemory),
+        Disk: used(c.thresholds.nodeFilesystem),
+        'Load per CPU': [{ id: 'decimals', value: 2 }],
+        Uptime: [{ id: 'unit', value: 's' }],
+      },
+      overrides: [panel.to('instance', 'dmarc-node', 'Show ${__value.text}')],
+    }),
+    hostCPU: s('CPU of hosts', 'percentunit', 'Share of CPU time that is used, of the ten hosts where it is most.', top('1 - avg by (instance) (rate(node_cpu_seconds_total{%(s)s, mode="idle"}[$__rate_interval]))'), { min: 0, max: 1, thresholds: [[null, 'green'], [c.thresholds.nodeCPU, 'red']] }),
+    hostMemory: s('Memory of hosts', 'percentunit', 'Share of memory that is used, of the ten hosts where it is most.', top(memoryUsed), { min: 0, max: 1, thresholds: [[null, 'green'], [c.thresholds.nodeMemory, 'red']] }),
+    hostPressure: s('Pressure on hosts', 'percentunit', 'Share of the time in which processes waited for CPU, memory or disk, whichever is most, of the ten hosts where it is most.', top('max by (instance) (rate({__name__=~"node_pressure_(cpu|memory|io)_waiting_seconds_total", %(s)s}[$__rate_interval]))'), { min: 0, noValue: 'the kernel tells no pressure' }),
+    hostDisk: s('Disk use of hosts', 'percentunit', 'Share of the fullest file system that is used, of the ten hosts where it is most.', top(diskUsed), { min: 0, max: 1, noValue: 'no file system', thresholds: [[null, 'green'], [c.thresholds.nodeFilesystem, 'red']] }),
+    hostBytes: s('Disk throughput of hosts', 'Bps', 'Bytes a second that were read and written, of the ten busiest hosts.', top(both(['node_disk_read_bytes_total', 'node_disk_written_bytes_total'], disk)), { min: 0 }),
+    hostIOPS: s('IOPS of hosts', 'iops', 'Reads and writes a second, of the ten busiest hosts.', top(both(['node_disk_reads_completed_total', 'node_disk_writes_completed_total'], disk)), { min: 0 }),
+    hostBusy: s('Disks of hosts busy', 'percentunit', 'Share of the time in which the busiest disk had something to do, of the ten busiest hosts.', top('max by (instance) (rate(node_disk_io_time_seconds_total{%s}[$__rate_interval]))' % disk), { min: 0, max: 1 }),
+    hostNetwork: s('Network traffic of hosts', 'Bps', 'Bytes a second that were received and sent, of the ten busiest hosts.', top(both(['node_network_receive_bytes_total', 'node_network_transmit_bytes_total'], net)), { min: 0 }),
+    hostNetworkErrors: s('Network errors of hosts', 'pps', 'Packets a second with errors and dropped ones, of the ten hosts with most.', top(both(['node_network_%s_total' % k for k in ['receive_errs', 'transmit_errs', 'receive_drop', 'transmit_drop']], net)), { min: 0 }),
     cpuNow: s('CPU', 'percentunit', 'Share of CPU time that is used, over the last 5 minutes.', [['1 - avg(rate(node_cpu_seconds_total{%(s)s, mode="idle"}[5m]))', 'used']], small { decimals: 1, min: 0, max: 1, thresholds: [[null, 'green'], [c.thresholds.nodeCPU, 'red']] }),
     memoryNow: s('Memory', 'percentunit', 'Share of memory that is used.', [['1 - sum(node_memory_MemAvailable_bytes{%(s)s}) / sum(node_memory_MemTotal_bytes{%(s)s})', 'used']], small { decimals: 1, min: 0, max: 1, thresholds: [[null, 'green'], [c.thresholds.nodeMemory, 'red']] }),
     diskNow: s('Fullest disk', 'percentunit', 'Share of the fullest file system that is used.', [['max(1 - node_filesystem_avail_bytes{%s} / node_filesystem_size_bytes{%s})' % [fs, fs], 'used']], small { decimals: 1, min: 0, max: 1, noValue: 'no file system', thresholds: [[null, 'green'], [c.thresholds.nodeFilesystem, 'red']] }),
@@ -43,25 +85,19 @@ function(c)
       ['sum by (device) (rate(node_network_receive_errs_total{%s}[$__rate_interval]) + rate(node_network_transmit_errs_total{%s}[$__rate_interval]))' % [net, net], '{{device}} errors'],
       ['sum by (device) (rate(node_network_receive_drop_total{%s}[$__rate_interval]) + rate(node_network_transmit_drop_total{%s}[$__rate_interval]))' % [net, net], '{{device}} dropped'],
     ], { min: 0 }),
-    inodes: s('Inodes', 'percentunit', 'Share of the inodes of each file system that is used.', [['1 - node_filesystem_files_free{%s} / (node_filesystem_files{%s} > 0)' % [fs, fs], '{{mountpoint}}']], { min: 0, max: 1, noValue: 'no inodes' }),
-    processes: s('Processes', 'short', 'Processes that run, or are blocked by a disk.', [['node_procs_running{%(s)s}', 'running'], ['node_procs_blocked{%(s)s}', 'blocked']], { min: 0 }),
+    inodes: s('Inodes', 'percentunit', 'Share of the inodes of each file system that is used.', [['1 - node_filesystem_files_free{%s} / (node_filesystem_files{%s} > 0)' % [fs, fs], '{{instance}} {{mountpoint}}']], { min: 0, max: 1, noValue: 'no inodes' }),
+    processes: s('Processes', 'short', 'Processes that run, or are blocked by a disk.', [['node_procs_running{%(s)s}', '{{instance}} running'], ['node_procs_blocked{%(s)s}', '{{instance}} blocked']], { min: 0 }),
     clock: s('Clock offset', 's', 'How far the clock is off.', [['node_timex_offset_seconds{%(s)s}', '{{instance}}']]),
     descriptors: s('File descriptors', 'short', 'File descriptors that are open.', [['node_filefd_allocated{%(s)s}', '{{instance}}']], { min: 0 }),
-    sockets: s('TCP connections', 'short', 'TCP connections that are established, and sockets in time wait.', [['node_netstat_Tcp_CurrEstab{%(s)s}', 'established'], ['node_sockstat_TCP_tw{%(s)s}', 'time wait']], { min: 0 }),
+    sockets: s('TCP connections', 'short', 'TCP connections that are established, and sockets in time wait.', [['node_netstat_Tcp_CurrEstab{%(s)s}', '{{instance}} established'], ['node_sockstat_TCP_tw{%(s)s}', '{{instance}} time wait']], { min: 0 }),
     contextSwitches: s('Context switches', 'ops', 'Context switches a second.', [['rate(node_context_switches_total{%(s)s}[$__rate_interval])', '{{instance}}']], { min: 0 }),
-    containerCPU: s('Container CPU', 'percentunit', 'CPU time of containers, of one core; the ten largest.', [['topk(10, sum by (name, pod, container) (rate(container_cpu_usage_seconds_total{%(s)s}[$__rate_interval])))', '{{pod}}{{name}} {{container}}']], { min: 0, noValue: 'no containers' }),
-    containerMemory: s('Container memory', 'bytes', 'Working set of containers; the ten largest.', [['topk(10, sum by (name, pod, container) (container_memory_working_set_bytes{%(s)s}))', '{{pod}}{{name}} {{container}}']], { min: 0, noValue: 'no containers' }),
+    containerCPU: s('Container CPU', 'percentunit', 'CPU time of containers, of one core; the ten largest.', [['topk(10, sum by (instance, name, pod, container) (rate(container_cpu_usage_seconds_total{%(s)s}[$__rate_interval])))', '{{instance}} {{pod}}{{name}} {{container}}']], { min: 0, noValue: 'no containers' }),
+    containerMemory: s('Container memory', 'bytes', 'Working set of containers; the ten largest.', [['topk(10, sum by (instance, name, pod, container) (container_memory_working_set_bytes{%(s)s}))', '{{instance}} {{pod}}{{name}} {{container}}']], { min: 0, noValue: 'no containers' }),
     containerThrottled: s('Throttled periods', 'percentunit', 'Share of the periods in which a container was held back by its CPU limit.', [
-      ['topk(10, sum by (name, pod, container) (rate(container_cpu_cfs_throttled_periods_total{%(s)s}[$__rate_interval])) / (sum by (name, pod, container) (rate(container_cpu_cfs_periods_total{%(s)s}[$__rate_interval])) > 0))', '{{pod}}{{name}} {{container}}'],
+      ['topk(10, sum by (instance, name, pod, container) (rate(container_cpu_cfs_throttled_periods_total{%(s)s}[$__rate_interval])) / (sum by (instance, name, pod, container) (rate(container_cpu_cfs_periods_total{%(s)s}[$__rate_interval])) > 0))', '{{instance}} {{pod}}{{name}} {{container}}'],
     ], { min: 0, noValue: 'no container has a CPU limit' }),
     containerDisk: s('Container disk', 'Bps', 'Bytes a second that containers read and wrote; the ten largest.', [
-      ['topk(10, sum by (name, pod, container) (rate(container_fs_reads_bytes_total{%(s)s}[$__rate_interval]) + rate(container_fs_writes_bytes_total{%(s)s}[$__rate_interval])))', '{{pod}}{{name}} {{container}}'],
+      ['topk(10, sum by (instance, name, pod, container) (rate(container_fs_reads_bytes_total{%(s)s}[$__rate_interval]) + rate(container_fs_writes_bytes_total{%(s)s}[$__rate_interval])))', '{{instance}} {{pod}}{{name}} {{container}}'],
     ], { min: 0, noValue: 'no container used a disk' }),
-    certificates: s('Certificates', 's', 'Time until certificates expire, soonest first.', [['sort(node_certificate_not_after_timestamp_seconds{%(s)s} - time())', '{{path}}']], { kind: 'bargauge', noValue: 'no certificate is watched', thresholds: [[null, 'red'], [c.thresholds.certificateDays * 86400, 'green']] }),
-    backupAge: s('Age of the last backup', 's', 'Time since the last good backup.', [['time() - dr_backup_last_success_timestamp_seconds{%(s)s}', '{{stanza}} {{repo}} {{type}}']], { kind: 'stat', span: 8, height: 5, noValue: 'no backup was made', thresholds: [[null, 'green'], [c.thresholds.backupHours * 3600, 'red']] }),
-    restoreTest: s('Last test of a restore', 's', 'Measured in the last test: how long it took (RTO) and what it lost (RPO).', [
-      ['max(dr_restore_test_duration_seconds{%(s)s})', 'took'],
-      ['max(dr_restore_test_recovered_lag_seconds{%(s)s})', 'lost'],
-    ], { kind: 'stat', span: 8, height: 5, noValue: 'no test was made' }),
-    verify: s('Repository verified', 's', 'Time since a backup repository was verified without a finding.', [['time() - dr_repo_verify_last_success_timestamp_seconds{%(s)s}', 'repository {{repo}}']], { kind: 'stat', span: 8, height: 5, noValue: 'never verified', thresholds: [[null, 'green'], [c.thresholds.verifyDays * 86400, 'red']] }),
+    certificates: s('Certificates', 's', 'Time until certificates expire, soonest first.', [['sort(bottomk(20, node_certificate_not_after_timestamp_seconds{%(s)s} - time()))', '{{instance}} {{path}}']], { kind: 'bargauge', noValue: 'no certificate is watched', thresholds: [[null, 'red'], [c.thresholds.certificateDays * 86400, 'green']] }),
   }

@@ -16,7 +16,7 @@ function(c) {
     ['sum(rate(pg_stat_database_blks_hit{%(s)s}[1h])) / (sum(rate(pg_stat_database_blks_hit{%(s)s}[1h])) + sum(rate(pg_stat_database_blks_read{%(s)s}[1h])))', 'hits'],
   ], small { decimals: 1, min: 0, max: 1, thresholds: [[null, 'orange'], [c.thresholds.pgCacheHitRatio, 'green']] }),
   connections: s('Connections by state', 'short', 'Connections by state; idle in transaction holds locks.', [['sum by (state) (pg_stat_activity_count{%(s)s, state!=""})', '{{state}}']], { stack: true, min: 0 }),
-  sizes: s('Database size', 'bytes', 'Disk space of each database.', [['pg_database_size_bytes{%(s)s}', '{{datname}}']], { min: 0 }),
+  sizes: s('Database size', 'bytes', 'Disk space of each database.', [['topk(10, pg_database_size_bytes{%(s)s})', '{{instance}} {{datname}}']], { min: 0 }),
   transactions: s('Transactions', 'ops', 'Transactions a second, committed and rolled back.', [
     ['sum(rate(pg_stat_database_xact_commit{%(s)s}[$__rate_interval]))', 'commit'],
     ['sum(rate(pg_stat_database_xact_rollback{%(s)s}[$__rate_interval]))', 'rollback'],
@@ -29,6 +29,17 @@ function(c) {
     ['quantile(0.5, pg_scrape_collector_duration_seconds{%(s)s, collector!~"dmarc_.*"})', 'median'],
     ['max(pg_scrape_collector_duration_seconds{%(s)s, collector!~"dmarc_.*"})', 'slowest'],
   ], { min: 0, thresholds: [[null, 'green'], [0.1, 'red']] }),
+  databases: s('Databases, largest first', 'short', 'Each database: size, connections, transactions a second, share of blocks from the cache in the last hour, and deadlocks since the statistics began.', [
+    ['sum by (datname) (pg_database_size_bytes{%(s)s})', 'Size'],
+    ['sum by (datname) (pg_stat_activity_count{%(s)s})', 'Connections'],
+    ['sum by (datname) (rate(pg_stat_database_xact_commit{%(s)s}[5m]) + rate(pg_stat_database_xact_rollback{%(s)s}[5m]))', 'Transactions'],
+    ['sum by (datname) (rate(pg_stat_database_blks_hit{%(s)s}[1h])) / (sum by (datname) (rate(pg_stat_database_blks_hit{%(s)s}[1h])) + sum by (datname) (rate(pg_stat_database_blks_read{%(s)s}[1h])) > 0)', 'Cache hits'],
+    ['sum by (datname) (pg_stat_database_deadlocks{%(s)s})', 'Deadlocks'],
+  ], { kind: 'table', by: 'datname', span: 24, sortBy: { displayName: 'Size', desc: true }, columns: {
+    Size: [{ id: 'unit', value: 'bytes' }],
+    Transactions: [{ id: 'unit', value: 'ops' }],
+    'Cache hits': panel.share([[null, 'orange'], [c.thresholds.pgCacheHitRatio, 'green']]),
+  } }),
   blocks: s('Blocks', 'ops', 'Blocks a second from the cache and from disk.', [
     ['sum(rate(pg_stat_database_blks_hit{%(s)s}[$__rate_interval]))', 'cache'],
     ['sum(rate(pg_stat_database_blks_read{%(s)s}[$__rate_interval]))', 'disk'],
@@ -54,6 +65,6 @@ function(c) {
     ['sum by (relname) (pg_stat_user_tables_n_dead_tup{%(s)s})', 'Dead rows'],
     ['sum by (relname) (pg_stat_user_tables_table_size_bytes{%(s)s})', 'Size'],
     ['sum by (relname) (pg_stat_user_tables_seq_scan{%(s)s})', 'Sequential scans'],
-  ], { kind: 'table', by: 'relname', span: 16, height: 9, columns: { Size: [{ id: 'unit', value: 'bytes' }] } }),
-  age: s('Transaction ID age', 'short', 'Age of the oldest unfrozen transaction ID; at 2.1 billion the server stops.', [['pg_database_wraparound_age_datfrozenxid_seconds{%(s)s}', '{{datname}}']], { min: 0, height: 9 }),
+  ], { kind: 'table', by: 'relname', span: 16, height: 9, sortBy: { displayName: 'Live rows', desc: true }, columns: { Size: [{ id: 'unit', value: 'bytes' }] } }),
+  age: s('Transaction ID age', 'short', 'Age of the oldest unfrozen transaction ID; at 2.1 billion the server stops.', [['pg_database_wraparound_age_datfrozenxid_seconds{%(s)s}', '{{instance}} {{datname}}']], { min: 0, height: 9 }),
 }

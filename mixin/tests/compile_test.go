@@ -3,6 +3,7 @@ package tests
 import (
 	"encoding/json"
 	"flag"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -103,15 +104,46 @@ type dashboard struct {
 	}
 }
 
+// all are the panels of a dashboard, those of collapsed rows too.
+func (d dashboard) all() []panel {
+	var out []panel
+	for _, p := range d.Panels {
+		if p.Type != "row" {
+			out = append(out, p)
+		}
+		out = append(out, p.Panels...)
+	}
+	return out
+}
+
+// rows are the rows of a dashboard.
+func (d dashboard) rows() []panel {
+	return slices.DeleteFunc(slices.Clone(d.Panels), func(p panel) bool { return p.Type != "row" })
+}
+
 type panel struct {
 	ID          int
 	Type        string
 	Title       string
 	Description string
+	Collapsed   bool
+	Panels      []panel // of a collapsed row
 	Datasource  struct{ UID string }
 	GridPos     struct{ X, Y, W, H int }
-	FieldConfig struct{ Defaults struct{ Unit string } }
-	Targets     []struct {
+	FieldConfig struct {
+		Defaults  struct{ Unit string }
+		Overrides []struct {
+			Matcher struct {
+				ID      string
+				Options any
+			}
+			Properties []struct {
+				ID    string
+				Value any
+			}
+		}
+	}
+	Targets []struct {
 		Expr, RefID, LegendFormat string
 		Datasource                struct{ UID string }
 	}

@@ -212,7 +212,7 @@ func lines(t *testing.T, file string) []string {
 func expressions(s *source) map[string]string {
 	out := map[string]string{}
 	for file, d := range s.Dashboards {
-		for _, p := range d.Panels {
+		for _, p := range d.all() {
 			for _, target := range p.Targets {
 				out[file+": "+p.Title+" "+target.RefID] = target.Expr
 			}
@@ -254,9 +254,8 @@ func testExpressions(t *testing.T, s *source) {
 	t.Helper()
 	metrics := exposed(t)
 	p := parser.NewParser(parser.Options{})
-	variables := strings.NewReplacer("$__rate_interval", "5m", "$__interval", "5m", "$__range", "1h")
 	for where, text := range expressions(s) {
-		expr, err := p.ParseExpr(variables.Replace(text))
+		expr, err := p.ParseExpr(dashboardVariables.Replace(text))
 		if err != nil {
 			t.Errorf("%s: %v: %s", where, err, text)
 			continue
@@ -264,6 +263,9 @@ func testExpressions(t *testing.T, s *source) {
 		checkExpr(t, where, expr, metrics)
 	}
 }
+
+// dashboardVariables gives variables of Grafana that are no texts a value.
+var dashboardVariables = strings.NewReplacer("$__rate_interval", "5m", "$__interval", "5m", "$__range_s", "3600", "$__range", "1h", "${__from:date:seconds}", "0")
 
 // checkExpr holds that the metrics, labels and values in an expression exist.
 func checkExpr(t *testing.T, where string, expr parser.Expr, metrics map[string]family) {

@@ -11,7 +11,7 @@ import (
 func TestReadiness(t *testing.T) {
 	s := mixin(t)
 	expr := ""
-	for _, p := range s.Dashboards["dmarc-reports.json"].Panels {
+	for _, p := range s.Dashboards["dmarc-reports.json"].all() {
 		if p.Title == "Ready for a stricter policy?" {
 			expr = regexp.MustCompile(`=~"\$\w+"`).ReplaceAllString(p.Targets[0].Expr, `=~".*"`)
 		}
