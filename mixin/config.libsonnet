@@ -47,6 +47,9 @@
     clusterLabel: 'cluster',
     showMultiCluster: false,
 
+    // The schema where dmarc_exporter keeps its state in PostgreSQL.
+    recordsSchema: 'dmarc',
+
     // Where alerts point to.
     runbookURL: 'https://github.com/dmarc-suite/dmarc-suite/blob/main/docs/runbooks/%s.md',
     // The address of Grafana, as https://grafana.example.com; links of alerts
@@ -70,6 +73,17 @@
     blockDevices: 'device!~"loop.*|ram.*|dm-.*|sr.*"',
     netDevices: 'device!~"lo|veth.*|docker.*|br-.*|cni.*|cali.*"',
 
+    // Classes of endpoints, each with the time within which 95 % are answered: that
+    // of nginx, whose routes the map of its log names, and that of the application,
+    // whose histogram has no boundary at 0.3.
+    endpointClasses: [
+      { name: 'health', title: 'health checks', nginx: ['0.05', 'route=~"(.*[/_-])?(health|healthz|ready|live|ping)([/_-].*)?"'], application: ['0.05', 'endpoint=~".*(health|ready|live|ping).*"'] },
+      { name: 'reads', title: 'reads', nginx: ['0.3', 'route=~"(.*[/_-])?reads?([/_-].*)?"'], application: ['0.25', 'method=~"GET|HEAD", endpoint!~".*(health|ready|live|ping|search|statistics|analytics|export).*"'] },
+      { name: 'writes', title: 'writes', nginx: ['0.5', 'route=~"(.*[/_-])?writes?([/_-].*)?"'], application: ['0.5', 'method=~"POST|PUT|PATCH|DELETE", endpoint!~".*(upload|import|process).*"'] },
+      { name: 'complex', title: 'complex questions', nginx: ['1', 'route=~"(.*[/_-])?complex([/_-].*)?"'], application: ['1', 'endpoint=~".*(search|statistics|analytics|export).*"'] },
+      { name: 'processing', title: 'processing of reports', nginx: ['5', 'route=~"(.*[/_-])?process(ing)?([/_-].*)?"'], application: ['5', 'method=~"POST|PUT", endpoint=~".*(upload|import|process).*"'] },
+    ],
+
     // Thresholds, each used by the alert and by the line in the panel.
     thresholds: {
       spoofingMessages: 100,  // unauthenticated messages a day
@@ -91,11 +105,13 @@
       queueLength: 1000,
       http5xxRatio: 0.005,
       http4xxRatio: 0.1,
+      httpP95Seconds: 0.5,
       pgConnections: 0.7,
       pgLongTransactionSeconds: 1800,
       pgLongTransactions: 5,
       pgReplicationLagSeconds: 30,
       pgCacheHitRatio: 0.9,
+      pgQuerySeconds: 0.1,  // of 95 % of the queries
       pgDeadTupleRatio: 0.2,
       redisMemory: 0.9,
       redisConnections: 0.8,

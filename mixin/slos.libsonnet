@@ -28,6 +28,7 @@ local slo = import 'lib/slo.libsonnet';
       part: by(src.latency, 'nginx'),
       title: 'Latency',
       objective: 0.95,
+      scale: 1000,  // in tests, it counts those of classes too
       text: 'Requests that are answered within 500 ms, of all requests.',
       events: {
         nginx: slo.bucket(s.nginx, 'nginx_access_request_duration_seconds', '0.5', { route: '/api', server: 'a' }),
@@ -74,6 +75,28 @@ local slo = import 'lib/slo.libsonnet';
       }[src.database],
       shown: 'Connections (below 70 %) and long transactions (below 5).',
     },
+  ] + [
+    {
+      local seconds = class[src.latency][0],
+      local example = {
+        nginx: { route: class.name, server: 'a' },
+        application: { method: if std.member(['writes', 'processing'], class.name) then 'POST' else 'GET', endpoint: '/' + std.get({ complex: 'search', processing: 'upload' }, class.name, class.name), status_code: '200' },
+      }[src.latency],
+      name: 'latency-' + class.name,
+      class: class.name,
+      part: by(src.latency, 'nginx'),
+      title: 'Latency: ' + class.title,
+      objective: 0.95,
+      text: 'Requests of this class that are answered within %s, of all of them.' % (if std.parseJson(seconds) < 1 then '%g ms' % (std.parseJson(seconds) * 1000) else seconds + ' s'),
+      events: slo.bucket(
+        std.join(', ', [m for m in [s[src.latency], class[src.latency][1]] if m != '']),
+        { nginx: 'nginx_access_request_duration_seconds', application: 'http_request_duration_seconds' }[src.latency],
+        seconds,
+        example,
+      ),
+      shown: 'P95 by class on the system health dashboard.',
+    }
+    for class in c.endpointClasses
   ] + [
     {
       part: by(src.tasks, 'postgres'),

@@ -28,6 +28,9 @@ func expressions(dir string) ([]expression, error) {
 		if err != nil {
 			return nil, err
 		}
+		if strings.Contains(string(text), `"rawSql"`) {
+			continue // It asks PostgreSQL; a test of dmarc/store/postgres has its questions.
+		}
 		found, err := ofDashboard(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
@@ -90,6 +93,6 @@ func substitute(expr string) string {
 	return strings.NewReplacer(
 		"$cluster", ".*",
 		"$job", suite, "$instance", ".+", "$domain", ".+", "$slo", ".+",
-		"$__rate_interval", "30s", "$__interval", "30s", "$__range_s", "60", "$__range", "1m", "${__from:date:seconds}", "0",
+		"$__rate_interval", "30s", "$__interval", "30s", "$__range_s", "60", "$__range", "1m", "$__from", "0",
 	).Replace(expr)
 }

@@ -60,12 +60,18 @@ func startWeb(h *host, a *application) *web {
 // broken has the application fail, or work again.
 func (w *web) broken(yes bool) { w.application.broken.Store(yes) }
 
-// logFormat is what docs/nginx.md tells people to put into their configuration.
+// logFormat is what docs/nginx.md tells people to put into their configuration,
+// with the names of routes that docs/mixin.md has for classes of endpoints.
 func logFormat(h *host) string {
 	text := regexp.MustCompile(`(?s)map \$uri \$route \{.*?r=\$route';`).FindString(read(h, "docs/nginx.md"))
 	if text == "" {
 		h.Fatal("docs/nginx.md has no log format")
 	}
+	classes := regexp.MustCompile(`(?s)map "\$request_method \$uri" \$route \{.*?\n\}`).FindString(read(h, "docs/mixin.md"))
+	if classes == "" {
+		h.Fatal("docs/mixin.md has no classes of routes")
+	}
+	text = regexp.MustCompile(`(?s)map \$uri \$route \{.*?\n\}`).ReplaceAllLiteralString(text, classes)
 	return strings.ReplaceAll(text, "%", "%%")
 }
 

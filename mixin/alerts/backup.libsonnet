@@ -6,7 +6,7 @@ function(c)
   local j = 'job="node-exporter", instance="a"';
   local alert(name, expr, summary, description, fires, silent, severity='critical', wait='15m', at=40, interval='1m') =
     local test(series) = { at: at, interval: interval, series: { [std.strReplace(k, '@', j)]: series[k] for k in std.objectFields(series) } };
-    a.new(c, name, expr, summary, description, 'dmarc-infrastructure', test(fires), test(silent), severity, wait);
+    a.new(c, name, expr, summary, description, 'dmarc-backup', test(fires), test(silent), severity, wait);
   local objective(kind) = 'dr_objective_seconds{@, objective="%s"}' % kind;
   [a.group('backup', [
     alert(

@@ -7,6 +7,14 @@ function(c)
     local test(series) = { at: at, series: { [std.strReplace(k, '@', j)]: series[k] for k in std.objectFields(series) } };
     a.new(c, name, expr, summary, description, dashboard, test(fires), test(silent), severity, wait);
   local request(status) = 'nginx_access_requests_total{@, method="GET", route="/api", server="shop.example", status="%s"}' % status;
+  local timed(part) = 'nginx_access_request_duration_seconds_%s@, route="/api", server="shop.example"' % part;
+  // latency are a hundred requests a minute, some of them within half a second.
+  local latency(fast) = {
+    [timed('count{') + '}']: '0+100x50',
+    [timed('bucket{') + ', le="0.5"}']: fast,
+    [timed('bucket{') + ', le="1"}']: '0+100x50',
+    [timed('bucket{') + ', le="+Inf"}']: '0+100x50',
+  };
   [a.group('nginx', [
     alert(
       'NginxDown',
@@ -77,6 +85,19 @@ function(c)
       '{{ $value | humanizePercentage }} of the requests to {{ $labels.server }} are answered with 5xx.',
       { [request('200')]: '0+900x50', [request('502')]: '0+100x50' },
       { [request('200')]: '0+900x50', [request('502')]: '0+1x50' },
+      dashboard='dmarc-system-health',
+      wait='10m'
+    ),
+    alert(
+      'HTTPLatencyHigh',
+      |||
+        histogram_quantile(0.95, sum by (%(group)s, instance, server, le) (rate(nginx_access_request_duration_seconds_bucket{%(nginx)s}[15m]))) > %(httpP95Seconds)s
+        and sum by (%(group)s, instance, server) (increase(nginx_access_request_duration_seconds_count{%(nginx)s}[15m])) >= 100
+      |||,
+      'Requests are answered slowly.',
+      '95 % of the requests to {{ $labels.server }} are answered within {{ $value | humanizeDuration }} only.',
+      latency('0+50x50'),
+      latency('0+99x50'),
       dashboard='dmarc-system-health',
       wait='10m'
     ),

@@ -169,6 +169,17 @@ function(c)
       45
     ),
     simple(
+      'PostgresQueriesSlow',
+      'pg_scrape_collector_duration_seconds',
+      ', collector="database"',
+      '0.4x50',
+      '0.02x50',
+      'quantile by (%(group)s, instance) (0.95, avg_over_time(pg_scrape_collector_duration_seconds{%(postgres)s, collector!~"dmarc_.*"}[15m])) > %(pgQuerySeconds)s',
+      'PostgreSQL answers slowly.',
+      '95 % of the queries that the exporter runs on the catalogs of {{ $labels.instance }} took less than {{ $value | humanizeDuration }} only, as means of 15 minutes.',
+      at=45
+    ),
+    simple(
       'PostgresQueryFailing',
       'pg_scrape_collector_success',
       ', collector="dmarc_ingestion"',

@@ -34,11 +34,11 @@ local row = d.row;
       row('Service health', [exporters.up, exporters.backends, overview.budget, overview.available] + only('redis', [redis.queued]) + only('postgres', [app.unresolved]) + only('dmarc', [mail.passed])),
       row('Mail', only('dmarc', [mail.daily, mail.attention])),
       row('Requests and resources', only('nginx', [nginx.requestsByStatus { span: 12 }]) + [overview.fullest]),
-      row('The application', only('postgres', [app.stored, app.organizations, app.newest, app.recordsPass, app.users { span: 8 }, app.processed, app.ingestion, app.oldest, app.triggered])),
+      row('The application', only('postgres', [app.stored, app.organizations, app.newest, app.recordsPass, app.users { span: 8 }] + [p { span: 6 } for p in [app.processed, app.ingestion, app.oldest, app.triggered]])),
     ]),
 
     'dmarc-system-health.json': d.new(c, 'dmarc-system-health', 'DMARC / System health', 'The API, its database, its cache and its tasks.', c.parts, alerts(['nginx', 'postgres', 'redis', 'slo-']), [
-      row('API', only('nginx', [nginx.requestsByRoute, nginx.latency, nginx.clientErrors])),
+      row('API', only('nginx', [p { span: 6 } for p in [nginx.requestsByRoute, nginx.latency, nginx.classes, nginx.clientErrors]])),
       row('Database', only('postgres', [pg.connections, pg.transactions, pg.canary, pg.sizes { span: 12 }, app.freshness { span: 12 }])),
       row('Redis', only('redis', [redis.memory, redis.clients, redis.commands])),
       row('Background tasks', only('postgres', [app.tasks { span: 12 }, app.taskFailures { span: 12 }])),
@@ -60,13 +60,15 @@ local row = d.row;
 
     [if has('dmarc') then 'dmarc-reports.json']: d.new(c, 'dmarc-reports', 'DMARC / Reports', 'What aggregate, TLS and failure reports say about the domains.', ['dmarc'], alerts(['dmarc']), [
       row('Domains', [dmarc.passRate, dmarc.messages, dmarc.unauthenticated, dmarc.reports, dmarc.domains, dmarc.latest, dmarc.byClass { span: 24 }, dmarc.domainTable]),
-      row('Policy', [dmarc.readiness, dmarc.policy { height: 9 }]),
+      row('Policy', [dmarc.readiness, dmarc.policy]),
       row('Senders', [dmarc.senders { height: 9 }, dmarc.senderTable]),
       row('Alignment', [dmarc.alignment, dmarc.byDisposition, dmarc.passRateByDomain { span: 24 }]),
       row('Reporters', [dmarc.reporters, dmarc.reporterTable, dmarc.failureReports { span: 24, height: 8 }]),
       row('TLS', [dmarc.tlsSessions, dmarc.tlsFailures]),
       detail('Reading', [dmarc.reportKinds, dmarc.reportResults, dmarc.refused, dmarc.warnings, dmarc.duplicates, dmarc.auth]),
     ], variables=[domain], from='now-30d', loose=true),
+
+    [if has('dmarc') then 'dmarc-records.json']: (import 'records.libsonnet')(c),
 
     'dmarc-exporters.json': d.new(c, 'dmarc-exporters', 'DMARC / Exporters', 'The suite watches itself.', c.parts, alerts(['exporters', 'monitoring']), [
       row('Targets', [exporters.targets]),

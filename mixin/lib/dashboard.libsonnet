@@ -1,7 +1,7 @@
 // Dashboards from rows of signals.
 local panel = import 'panel.libsonnet';
 local exporters = import 'parts.libsonnet';
-local datasource = { type: 'prometheus', uid: '${datasource}' };
+local datasource = panel.sources.prometheus;
 
 local variable(name, label, query, more={}) = {
   type: 'query',
@@ -61,7 +61,7 @@ local firing(c, alerts, matchers) =
     'suite="%s"' % c.suite,
     'alertstate="firing"',
     'severity="%s"' % severity,
-    if alerts == [] then 'alertname!="%s"' % watchdog else 'alertname=~"%s"' % std.join('|', alerts),
+    if alerts == [] then 'alertname!="%s"' % watchdog else 'alertname=~"%s"' % std.join('|', [name for name in alerts if name != watchdog]),
   ]);
   local levels = ['info', 'warning', 'critical'];
   panel.signal('Firing now', 'short', 'Alerts of this page that fire now, the worst first. The name leads to the runbook.', [
@@ -91,17 +91,8 @@ local firing(c, alerts, matchers) =
   row(title, signals):: { title: title, signals: signals, collapsed: false },
   detail(title, signals):: { title: title, signals: signals, collapsed: true },
 
-  // parts are the exporters that the variables offer, known by what they expose:
-  // their jobs may have any name. loose shows series without a job too, as those
-  // of dmarc_exporter backfill. single is for pages about one instance, of many;
-  // scoped ones know jobs and instances. alerts are the names of those that the
-  // page shows when they fire.
-  new(c, uid, title, description, parts, alerts, rows, variables=[], from=null, loose=false, single=false, scoped=true):: {
-    local targets(more) = '{' + std.join(', ', [m for m in ['__name__=~"%s"' % exporters.names(parts)] + (if std.length(parts) == 1 then [c.selectors[parts[0]]] else [c.selectors.suite]) + more if m != '']) + '}',
-    local cluster = '%s=~"$cluster"' % c.clusterLabel,
-    local selector = std.join(', ', [cluster, 'job=~"$job"', 'instance=~"$instance"']),
-    local now = d.row('Now', [firing(c, alerts, if scoped then cluster + ', job=~"$job|", instance=~"$instance|"' else cluster + ', slo=~"$slo"')]),
-
+  // page is what all dashboards have.
+  page(c, uid, title, description, from, plugin):: {
     assert std.length(uid) <= 40 : uid + ' is longer than 40 characters',
     uid: uid,
     title: title,
@@ -117,7 +108,7 @@ local firing(c, alerts, matchers) =
     fiscalYearStartMonth: 0,
     liveNow: false,
     refresh: c.dashboardRefresh,
-    time: { from: if from != null then from else c.dashboardFrom, to: 'now' },
+    time: { from: from, to: 'now' },
     timepicker: {},
     links: [{
       type: 'dashboards',
@@ -131,6 +122,41 @@ local firing(c, alerts, matchers) =
       tooltip: '',
       url: '',
     }],
+    source:: {
+      type: 'datasource',
+      name: 'datasource',
+      label: 'Data source',
+      query: plugin,
+      current: { text: 'default', value: 'default', selected: true },
+      hide: 0,
+      includeAll: false,
+      multi: false,
+      options: [],
+      refresh: 1,
+      regex: '',
+      skipUrlSync: false,
+    },
+  },
+
+  // panels are those of rows, in their places.
+  panels(rows, selector):: stack([
+    { title: r.title, collapsed: r.collapsed, panels: [panel.panel(s, selector) + { gridPos: { w: s.span, h: s.height } } for s in r.signals] }
+    for r in rows
+    if r.signals != []
+  ]),
+
+  // parts are the exporters that the variables offer, known by what they expose:
+  // their jobs may have any name. loose shows series without a job too, as those
+  // of dmarc_exporter backfill. single is for pages about one instance, of many;
+  // scoped ones know jobs and instances. alerts are the names of those that the
+  // page shows when they fire.
+  new(c, uid, title, description, parts, alerts, rows, variables=[], from=null, loose=false, single=false, scoped=true):: d.page(c, uid, title, description, if from != null then from else c.dashboardFrom, 'prometheus') + {
+    local page = self,
+    local targets(more) = '{' + std.join(', ', [m for m in ['__name__=~"%s"' % exporters.names(parts)] + (if std.length(parts) == 1 then [c.selectors[parts[0]]] else [c.selectors.suite]) + more if m != '']) + '}',
+    local cluster = '%s=~"$cluster"' % c.clusterLabel,
+    local selector = std.join(', ', [cluster, 'job=~"$job"', 'instance=~"$instance"']),
+    local now = d.row('Now', [firing(c, alerts, if scoped then cluster + ', job=~"$job|", instance=~"$instance|"' else cluster + ', slo=~"$slo"')]),
+
     annotations: {
       list: [
         {
@@ -159,20 +185,7 @@ local firing(c, alerts, matchers) =
     },
     templating: {
       list: [
-        {
-          type: 'datasource',
-          name: 'datasource',
-          label: 'Data source',
-          query: 'prometheus',
-          current: { text: 'default', value: 'default', selected: true },
-          hide: 0,
-          includeAll: false,
-          multi: false,
-          options: [],
-          refresh: 1,
-          regex: '',
-          skipUrlSync: false,
-        },
+        page.source,
         variable('cluster', 'Cluster', 'label_values(%s, %s)' % [targets([]), c.clusterLabel], {
           allValue: '.*',
           hide: if c.showMultiCluster then 0 else 2,
@@ -183,10 +196,20 @@ local firing(c, alerts, matchers) =
              variable('instance', 'Instance', 'label_values(%s, instance)' % targets([cluster, 'job=~"$job"']), if single then { multi: false, includeAll: false, allValue: null, current: {} } else { allValue: '.*' }),
            ]) + variables,
     },
-    panels: stack([
-      { title: r.title, collapsed: r.collapsed, panels: [panel.panel(s, selector) + { gridPos: { w: s.span, h: s.height } } for s in r.signals] }
-      for r in [now] + rows
-      if r.signals != []
-    ]),
+    panels: d.panels([now] + rows, selector),
+  },
+
+  // ofSQL is a dashboard of questions to PostgreSQL. Variables have a name, a label
+  // and a question.
+  ofSQL(c, uid, title, description, rows, variables):: d.page(c, uid, title, description, 'now-30d', panel.sources.sql.type) + {
+    local page = self,
+    annotations: { list: [] },
+    templating: {
+      list: [page.source] + [
+        variable(v[0], v[1], v[2], { datasource: panel.sources.sql, query: v[2], allValue: null })
+        for v in variables
+      ],
+    },
+    panels: d.panels(rows, ''),
   },
 }

@@ -1,6 +1,10 @@
 // Signals become panels. A signal is a metric once: title, unit, description,
 // expressions and legends; a dashboard says only where and how large it is.
-local datasource = { type: 'prometheus', uid: '${datasource}' };
+local sources = {
+  prometheus: { type: 'prometheus', uid: '${datasource}' },
+  sql: { type: 'grafana-postgresql-datasource', uid: '${datasource}' },
+};
+local datasource(s) = if s.sql then sources.sql else sources.prometheus;
 
 // colours are those of values that are good, bad or between, whatever panel shows
 // them: legends that match a regular expression.
@@ -13,8 +17,11 @@ local colours = [
 ];
 
 {
+  sources:: sources,
+
   // signal describes what is shown. Targets are pairs of expression and legend;
   // %(s)s in an expression stands for the matchers of the dashboard's variables.
+  // Where sql is set, they are questions to PostgreSQL.
   signal(title, unit, description, targets, more={}):: {
     title: title,
     unit: unit,
@@ -28,8 +35,11 @@ local colours = [
     thresholds: [],  // pairs of value and colour; the first has null
     mappings: [],
     stack: false,
+    sql: false,
+    bad: false,  // whatever is shown is bad, and red
     coloured: true,  // legends are values that are good or bad, and have their colours
     every: '30s',  // the least time between points; what counts by the hour or day has bars
+    line: false,  // and yet it has lines
     span: 8,
     height: 8,
     links: [],
@@ -63,14 +73,14 @@ local colours = [
   ],
 
   // state is how tables show what is up or down.
-  state(mappings):: [{ id: 'mappings', value: mappings }, { id: 'custom.cellOptions', value: { type: 'color-background', mode: 'basic' } }],
+  state(mappings):: [{ id: 'mappings', value: mappings }, { id: 'custom.cellOptions', value: { type: 'color-text' } }],
 
   local steps(pairs, default) = [
     { value: p[0], color: p[1] }
     for p in (if pairs == [] then [[null, default]] else pairs)
   ],
 
-  local fieldConfig(s, custom, default='green', mode=null) = {
+  local fieldConfig(s, custom, default='green', mode=null, fixed=null) = {
     defaults: std.prune({
       unit: s.unit,
       min: s.min,
@@ -80,20 +90,19 @@ local colours = [
       noValue: s.noValue,
       mappings: s.mappings,
       custom: custom,
-      color: { mode: if mode != null then mode else if s.thresholds == [] then 'palette-classic' else 'thresholds' },
+      color: { mode: if mode != null then mode else if s.thresholds == [] then 'palette-classic' else 'thresholds', [if mode == 'shades' then 'fixedColor']: fixed },
       thresholds: { mode: 'absolute', steps: steps(s.thresholds, default) },
     },
     overrides: [],
   },
 
   local targets(s, selector, instant=false, format='time_series', exemplar=false) = [
-    {
-      refId: std.char(65 + i),
-      datasource: datasource,
+    { refId: std.char(65 + i), datasource: datasource(s), editorMode: 'code', format: format } + if s.sql then {
+      rawQuery: true,
+      rawSql: std.strReplace(std.rstripChars(s.targets[i][0], '\n'), '\n', ' '),
+    } else {
       expr: std.strReplace(s.targets[i][0], '%(s)s', selector),
       legendFormat: s.targets[i][1],
-      editorMode: 'code',
-      format: format,
       instant: instant,
       range: !instant,
       exemplar: exemplar,
@@ -105,7 +114,7 @@ local colours = [
     type: type,
     title: s.title,
     description: s.description,
-    datasource: datasource,
+    datasource: datasource(s),
     links: s.links,
     transformations: [],
     // A day's bars in a dashboard of hours show a month.
@@ -118,9 +127,9 @@ local colours = [
     interval: s.every,
     targets: targets(s, selector, exemplar=std.get(s, 'exemplars', false)),
     fieldConfig: fieldConfig(s, {
-      drawStyle: if bars(s) then 'bars' else 'line',
+      drawStyle: if bars(s) && !s.line then 'bars' else 'line',
       lineWidth: 1,
-      fillOpacity: if bars(s) then 80 else if s.stack then 30 else 0,
+      fillOpacity: if bars(s) && !s.line then 80 else if s.stack then 30 else 0,
       showPoints: 'never',
       spanNulls: false,
       lineInterpolation: 'linear',
@@ -134,11 +143,11 @@ local colours = [
       ),
       stacking: { mode: if s.stack then 'normal' else 'none', group: 'A' },
       thresholdsStyle: { mode: if s.thresholds == [] then 'off' else 'dashed' },
-    }, mode='palette-classic') + {
+    }, mode=if s.bad then 'shades' else 'palette-classic', fixed='red') + {
       overrides: [
         { matcher: { id: 'byRegexp', options: c[1] }, properties: [{ id: 'color', value: { mode: 'fixed', fixedColor: c[0] } }] }
         for c in colours
-        if s.coloured
+        if s.coloured && !s.bad
       ] + std.get(s, 'overrides', []),
     },
     options: {
@@ -153,7 +162,7 @@ local colours = [
   local many(s) = std.length(s.targets) > 1 || std.member(s.targets[0][1], '{'),
 
   stat(s, selector):: base(s, 'stat') + {
-    targets: targets(s, selector, instant=true),
+    targets: targets(s, selector, instant=true, format=if s.sql then 'table' else 'time_series'),
     fieldConfig: fieldConfig(s, {}, if s.mappings != [] then 'text' else 'blue', 'thresholds'),
     options: {
       reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
@@ -188,14 +197,14 @@ local colours = [
   // table shows one row for each value of the label by, and a column for each target.
   table(s, selector):: base(s, 'table') + {
     targets: targets(s, selector, instant=true, format='table'),
-    fieldConfig: fieldConfig(s, { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: std.objectHas(s, 'sortBy'), minWidth: 80 }, 'text', 'thresholds') + {
+    fieldConfig: fieldConfig(s, { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: s.sql || std.objectHas(s, 'sortBy'), minWidth: 80 }, 'text', 'thresholds') + {
       overrides: [
         {
-          matcher: { id: 'byName', options: s.targets[i][1] },
-          properties: std.get(s, 'columns', {})[s.targets[i][1]],
+          matcher: { id: 'byName', options: name },
+          properties: s.columns[name],
         }
-        for i in std.range(0, std.length(s.targets) - 1)
-        if std.objectHas(std.get(s, 'columns', {}), s.targets[i][1])
+        for name in if s.sql then std.objectFields(s.columns) else [t[1] for t in s.targets]
+        if std.objectHas(std.get(s, 'columns', {}), name)
       ] + std.get(s, 'overrides', []),
     },
     options: { showHeader: true, cellHeight: 'sm' } + (if !std.objectHas(s, 'sortBy') then {} else {
@@ -203,7 +212,7 @@ local colours = [
                                                          sortBy: [s.sortBy],
                                                          footer: { show: true, reducer: ['sum'], countRows: false, enablePagination: true, fields: std.get(s, 'sums', []) },
                                                        }),
-    transformations: [
+    transformations: if s.sql then [] else [
       { id: 'merge', options: {} },
       {
         id: 'organize',
@@ -216,10 +225,35 @@ local colours = [
     ],
   },
 
+  // geomap shows a circle for each country: size, lookup and colour are columns.
+  geomap(s, selector):: base(s, 'geomap') + {
+    targets: targets(s, selector, format='table'),
+    fieldConfig: fieldConfig(s, {}, 'blue', 'thresholds') + {
+      overrides: [{ matcher: { id: 'byName', options: k }, properties: s.columns[k] } for k in std.objectFields(s.columns)],
+    },
+    options: {
+      view: { id: 'zero', lat: 20, lon: 0, zoom: 1, allLayers: true },
+      basemap: { type: 'default', name: 'Layer 0' },
+      controls: { showZoom: true, mouseWheelZoom: false, showAttribution: true, showScale: false, showMeasure: false, showDebug: false },
+      tooltip: { mode: 'details' },
+      layers: [{
+        type: 'markers',
+        name: s.title,
+        tooltip: true,
+        location: { mode: 'lookup', lookup: s.lookup, gazetteer: 'public/gazetteer/countries.json' },
+        config: {
+          showLegend: false,
+          style: { size: { field: s.size, min: 4, max: 30, fixed: 5 }, color: { field: s.colour, fixed: 'blue' }, opacity: 0.6, symbol: { mode: 'fixed', fixed: 'img/icons/marker/circle.svg' } },
+        },
+      }],
+    },
+  },
+
   panel(s, selector):: {
     timeseries: $.timeseries,
     stat: $.stat,
     bargauge: $.bargauge,
     table: $.table,
+    geomap: $.geomap,
   }[s.kind](s, selector),
 }

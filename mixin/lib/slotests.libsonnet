@@ -53,13 +53,17 @@ local burn(c) = ['SLOBudgetBurn' + w.name for w in c.slo.windows];
       for p in c.slo.policy
     ]) + [
       {
-        name: 'low traffic: one error among twelve events in an hour',
-        series: feed(
-          function(s) [{ n: 0.2, m: 50, ratio: 0 }, { n: 1, m: 1, ratio: 1 }, { n: 0.2, m: 10, ratio: 0 }],
-          only=[s for s in slos if !looks(s) && !std.objectHas(s, 'scale')]
-        ),
+        name: 'low traffic: one error among twelve events in an hour' + kind.of,
+        series: feed(function(s) [{ n: 0.2, m: 50, ratio: 0 }, { n: 1, m: 1, ratio: 1 }, { n: 0.2, m: 10, ratio: 0 }], only=kind.slos),
         checks: [{ at: 54, alert: a, slos: [] } for a in burn(c) + ['SLOBudgetExhausted']],
-      },
+      }
+      // The errors of all classes together are enough for the objective that counts them.
+      for kind in [
+        { of: '', slos: [s for s in slos if !looks(s) && !std.objectHas(s, 'scale') && !std.objectHas(s, 'class')] },
+        { of: ' of classes', slos: [s for s in slos if std.objectHas(s, 'class')][:2] },
+      ]
+      if kind.slos != []
+    ] + [
       {
         name: 'no traffic: the counters stand still',
         series: feed(function(s) [{ n: 0, m: 30, ratio: 0 }]),

@@ -22,7 +22,7 @@ function(c) {
   tasks: s('Background tasks', 'cps', 'Results of background tasks a second, by status.', [['sum by (status) (rate(dmarc_task_results_total{%(s)s}[$__rate_interval]))', '{{status}}']], { min: 0, stack: true }),
   taskFailures: s('Failed tasks', 'percentunit', 'Share of the tasks that failed, by task.', [
     ['sum by (task) (rate(dmarc_task_results_total{%(s)s, status="FAILURE"}[$__rate_interval])) / sum by (task) (rate(dmarc_task_results_total{%(s)s, status=~"SUCCESS|FAILURE"}[$__rate_interval]))', '{{task}}'],
-  ], { min: 0, noValue: 'no task failed' }),
+  ], { bad: true, min: 0, noValue: 'no task failed' }),
   messages: s('Stored messages', 'short', 'Messages that the records in the database stand for, by disposition.', [['sum by (disposition) (dmarc_messages_stored{%(s)s})', '{{disposition}}']], { min: 0 }),
   tableSizes: s('Table sizes', 'bytes', 'Disk space of the tables of the application with their indexes.', [['max by (table) (dmarc_table_size_bytes{%(s)s})', '{{table}}']], { min: 0 }),
   tls: s('Stored TLS sessions', 'short', 'Sessions of the TLS reports in the database.', [['sum(dmarc_tls_successful_sessions{%(s)s})', 'successful'], ['sum(dmarc_tls_failed_sessions{%(s)s})', 'failed']], { min: 0 }),

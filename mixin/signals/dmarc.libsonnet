@@ -94,7 +94,7 @@ function(c, d='%(s)s, domain=~"$domain"') {
     ['%s / (%s > 0)' % [grown('dmarc_messages_total', d + ', dkim="pass"', ''), grown('dmarc_messages_total', d, '')], 'DKIM aligned'],
     ['%s / (%s > 0)' % [grown('dmarc_messages_total', d + ', spf="pass"', ''), grown('dmarc_messages_total', d, '')], 'SPF aligned'],
     ['%s / (%s > 0)' % [grown('dmarc_compliant_messages_total', d, ''), grown('dmarc_messages_total', d, '')], 'either'],
-  ], wide { every: '1d', min: 0, max: 1 }),
+  ], wide { every: '1d', line: true, min: 0, max: 1 }),
   domainTable: s('Domains, worst first', 'short', 'Each domain: messages of the last days, share that passes, and when the latest report ended. The name leads to its reports.', [
     ['sum by (domain) (%s)' % seen(d + ', window="1d"'), 'Messages, 1 day'],
     ['sum by (domain) (%s)' % month, 'Messages, 30 days'],
@@ -121,11 +121,12 @@ function(c, d='%(s)s, domain=~"$domain"') {
     ]), 'Verdict'],
     [share, 'Passed'],
     ['sum by (domain) (%s)' % month, 'Messages'],
-  ], { kind: 'table', by: 'domain', span: 12, height: 9, sortBy: { displayName: 'Messages', desc: true }, columns: {
+  ], { kind: 'table', by: 'domain', span: 14, height: 9, sortBy: { displayName: 'Messages', desc: true }, columns: {
     Passed: passed,
     Verdict: [
       { id: 'custom.cellOptions', value: { type: 'color-text' } },
-      { id: 'custom.width', value: 420 },
+      { id: 'custom.width', value: 400 },
+      { id: 'custom.align', value: 'left' },
       { id: 'mappings', value: [{ type: 'value', options: {
         '0': { text: 'too few messages to tell', color: 'text', index: 0 },
         '1': { text: 'not yet: own senders fail', color: 'red', index: 1 },
@@ -156,16 +157,16 @@ function(c, d='%(s)s, domain=~"$domain"') {
   ], { kind: 'table', by: 'source', span: 12, height: 9, sortBy: { displayName: 'Failed', desc: true }, sums: ['Messages', 'Failed'], columns: { Passed: passed } }),
   policy: s('Published policy', 'short', 'Policy that the latest report about a domain saw.', [
     ['max by (domain, p, sp, adkim, aspf, testing) (dmarc_policy_published_info{%s})' % d, 'Seen'],
-  ], { kind: 'table', by: 'domain', span: 12, height: 8, columns: { Seen: [{ id: 'custom.hidden', value: true }] } }),
+  ], { kind: 'table', by: 'domain', span: 10, height: 9, columns: { Seen: [{ id: 'custom.hidden', value: true }] } }),
   tlsSessions: s('TLS sessions', 'short', 'SMTP sessions that TLS reports told of, by result.', [
     [grown('dmarc_tls_sessions_total', d, 'result'), '{{result}}'],
   ], wide { every: '1d', stack: true, min: 0 }),
   tlsFailures: s('TLS failures', 'short', 'Failed SMTP sessions by type of failure.', [
     [grown('dmarc_tls_failures_total', d, 'result_type'), '{{result_type}}'],
-  ], wide { every: '1d', stack: true, min: 0, noValue: 'no failures' }),
+  ], wide { bad: true, every: '1d', stack: true, min: 0, noValue: 'no failures' }),
   failureReports: s('Failure reports', 'short', 'Incidents in failure reports, by the check that failed.', [
     [grown('dmarc_failure_reports_total', d, 'auth_failure'), '{{auth_failure}}'],
-  ], { every: '1h', min: 0, noValue: 'no failure reports' }),
+  ], { bad: true, every: '1h', min: 0, noValue: 'no failure reports' }),
   reportResults: s('Reports by outcome', 'short', 'Reports by outcome.', [
     [grown('dmarc_reports_total', '%(s)s', 'result'), '{{result}}'],
   ], { every: '1h', min: 0, stack: true }),
@@ -174,7 +175,7 @@ function(c, d='%(s)s, domain=~"$domain"') {
   ], { every: '1h', min: 0, stack: true }),
   refused: s('Refused, by reason', 'short', 'Inputs that were refused, by reason; reasons that never occurred are left out.', [
     [grown('dmarc_reports_invalid_total', '%(s)s', 'reason') + ' and sum by (reason) (dmarc_reports_invalid_total{%(s)s}) > 0', '{{reason}}'],
-  ], { every: '1h', min: 0, stack: true, noValue: 'nothing was refused' }),
+  ], { bad: true, every: '1h', min: 0, stack: true, noValue: 'nothing was refused' }),
   warnings: s('Tolerated deviations', 'short', 'Deviations in reports that were counted nevertheless, by code.', [
     ['topk(10, %s)' % grown('dmarc_report_warnings_total', '%(s)s', 'code'), '{{code}}'],
   ], { every: '1h', min: 0, stack: true, noValue: 'no deviations' }),

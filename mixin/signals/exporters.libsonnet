@@ -44,13 +44,13 @@ function(c) {
   ], { min: 0 }),
   collectorFailures: s('Failing collectors', 'short', 'Collectors that did not answer in time or failed.', [
     ['topk(10, count by (job, instance) ((%s) == 0)) or 0 * count by (job) (%s)' % [collectors, collectors], '{{job}} {{instance}}'],
-  ], { min: 0, decimals: 0 }),
+  ], { bad: true, min: 0, decimals: 0 }),
   dropped: s('Dropped metrics', 'short', 'Metrics an hour that were left out of an answer because they were duplicates or invalid.', [
     ['sum by (job) (increase(%s[$__rate_interval]))' % own('dropped_metrics_total'), '{{job}}'],
-  ], { every: '1h', min: 0 }),
+  ], { bad: true, every: '1h', min: 0 }),
   panics: s('Caught panics', 'short', 'Panics of collectors an hour.', [
     ['sum by (job) (increase(%s[$__rate_interval]))' % own('collector_panics_total'), '{{job}}'],
-  ], { every: '1h', min: 0 }),
+  ], { bad: true, every: '1h', min: 0 }),
   reload: s('Configuration', 'short', 'Whether the last reload succeeded, for exporters that have a configuration to reload.', [
     ['min by (job) (%s)' % each('@_config_last_reload_successful{%(s)s}'), '{{job}}'],
   ], { kind: 'stat', mappings: [{ type: 'value', options: { '0': { text: 'REFUSED', color: 'red', index: 0 }, '1': { text: 'OK', color: 'green', index: 1 } } }], noValue: 'nothing to reload' }),
@@ -62,11 +62,11 @@ function(c) {
   ], { kind: 'table', by: 'job', span: 8, columns: { Targets: [{ id: 'custom.hidden', value: true }] } }),
   pgErrors: s('Failed queries, by reason', 'short', "Failed runs of the PostgreSQL exporter's queries an hour.", [
     ['sum by (collector, reason) (increase(pg_scrape_collector_errors_total{%(s)s}[$__rate_interval])) > 0', '{{collector}} {{reason}}'],
-  ], { every: '1h', min: 0, noValue: 'no query failed' }),
+  ], { bad: true, every: '1h', min: 0, noValue: 'no query failed' }),
   pgDuration: s('Query duration', 's', 'The ten slowest queries of the PostgreSQL exporter.', [
     ['topk(10, pg_scrape_collector_duration_seconds{%(s)s})', '{{instance}} {{collector}}'],
   ], { min: 0 }),
   nginxErrors: s('Failed scrapes of nginx, by reason', 'short', 'Failed scrapes of nginx an hour.', [
     ['sum by (reason) (increase(nginx_exporter_scrape_errors_total{%(s)s}[$__rate_interval])) > 0', '{{reason}}'],
-  ], { every: '1h', min: 0, noValue: 'no scrape failed' }),
+  ], { bad: true, every: '1h', min: 0, noValue: 'no scrape failed' }),
 }

@@ -15,12 +15,12 @@ function(c) {
   ], small { decimals: 2, noValue: 'no requests', thresholds: [[null, 'green'], [c.thresholds.http5xxRatio, 'red']] }),
   p95: s('P95', 's', 'Time within which 95 % of the requests of the last 5 minutes were answered.', [
     ['histogram_quantile(0.95, sum by (le) (rate(nginx_access_request_duration_seconds_bucket{%(s)s}[5m])))', 'P95'],
-  ], small { noValue: 'no requests', thresholds: [[null, 'green'], [0.5, 'red']] }),
+  ], small { noValue: 'no requests', thresholds: [[null, 'green'], [c.thresholds.httpP95Seconds, 'red']] }),
   active: s('Connections', 'short', 'Active client connections.', [['sum(nginx_connections_active{%(s)s})', 'active']], small),
   logUp: s('Access log', 'short', 'Whether the access log can be read.', [['min(nginx_access_log_up{%(s)s})', 'access log']], small { mappings: panel.up, noValue: 'no access log is configured' }),
   requestsByRoute: s('Requests by route', 'reqps', 'Requests a second by route, the ten most frequent.', [['topk(10, sum by (route) (rate(nginx_access_requests_total{%(s)s}[$__rate_interval])))', '{{route}}']], { min: 0, stack: true }),
   requestsByStatus: s('Requests by status', 'reqps', 'Requests a second by status; those that did not occur are left out.', [['sum by (status) (rate(nginx_access_requests_total{%(s)s}[$__rate_interval])) > 0', '{{status}}']], { min: 0, stack: true, noValue: 'no requests' }),
-  latency: s('Latency', 's', 'Time within which a share of the requests is answered. The objective is 95 % within 500 ms; P50 200 ms, P99 1 s, P99.9 2 s.', quantiles('nginx_access_request_duration_seconds'), { min: 0, exemplars: true, thresholds: [[null, 'green'], [0.5, 'red']] }),
+  latency: s('Latency', 's', 'Time within which a share of the requests is answered. The objective is 95 % within 500 ms; P50 200 ms, P99 1 s, P99.9 2 s.', quantiles('nginx_access_request_duration_seconds'), { min: 0, exemplars: true, thresholds: [[null, 'green'], [c.thresholds.httpP95Seconds, 'red']] }),
   latencyByRoute: s('P95 by route', 's', 'Time within which 95 % of the requests of a route are answered.', [
     ['topk(10, histogram_quantile(0.95, sum by (le, route) (rate(nginx_access_request_duration_seconds_bucket{%(s)s}[$__rate_interval]))))', '{{route}}'],
   ], { min: 0 }),
@@ -35,6 +35,10 @@ function(c) {
     '4xx': panel.share([[null, 'green'], [c.thresholds.http4xxRatio, 'orange']]),
     P95: [{ id: 'unit', value: 's' }],
   } }),
+  classes: s('P95 by class', 's', 'Time within which 95 % of the requests of a class are answered. Each class has its objective; the names of routes tell the class.', [
+    ['histogram_quantile(0.95, sum by (le) (rate(nginx_access_request_duration_seconds_bucket{%%(s)s, %s}[$__rate_interval])))' % class.nginx[1], '%s (%s s)' % [class.title, class.nginx[0]]]
+    for class in c.endpointClasses
+  ], { min: 0, noValue: 'no route is named by a class' }),
   upstream: s('Upstream latency', 's', 'Time that the application took.', quantiles('nginx_access_upstream_duration_seconds')[:3], { min: 0, noValue: 'no request went upstream' }),
   clientErrors: s('4xx and 5xx', 'percentunit', 'Share of the requests that are answered with 4xx and 5xx.', [
     ['(sum(rate(nginx_access_requests_total{%(s)s, status=~"4.."}[$__rate_interval])) or vector(0)) / (sum(rate(nginx_access_requests_total{%(s)s}[$__rate_interval])) > 0)', '4xx'],

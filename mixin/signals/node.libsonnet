@@ -43,13 +43,16 @@ function(c)
     }),
     hostCPU: s('CPU of hosts', 'percentunit', 'Share of CPU time that is used, of the ten hosts where it is most.', top('1 - avg by (instance) (rate(node_cpu_seconds_total{%(s)s, mode="idle"}[$__rate_interval]))'), { min: 0, max: 1, thresholds: [[null, 'green'], [c.thresholds.nodeCPU, 'red']] }),
     hostMemory: s('Memory of hosts', 'percentunit', 'Share of memory that is used, of the ten hosts where it is most.', top(memoryUsed), { min: 0, max: 1, thresholds: [[null, 'green'], [c.thresholds.nodeMemory, 'red']] }),
-    hostPressure: s('Pressure on hosts', 'percentunit', 'Share of the time in which processes waited for CPU, memory or disk, whichever is most, of the ten hosts where it is most.', top('max by (instance) (rate({__name__=~"node_pressure_(cpu|memory|io)_waiting_seconds_total", %(s)s}[$__rate_interval]))'), { min: 0, noValue: 'the kernel tells no pressure' }),
+    hostPressure: s('Pressure on hosts', 'percentunit', 'Share of the time in which processes waited for CPU, memory or disk, whichever is most, of the ten hosts where it is most.', top('max by (instance) (%s)' % std.join(' or ', [
+      'label_replace(rate(node_pressure_%s_waiting_seconds_total{%%(s)s}[$__rate_interval]), "of", "%s", "", "")' % [k, k]
+      for k in ['cpu', 'memory', 'io']
+    ])), { min: 0, noValue: 'the kernel tells no pressure' }),
     hostDisk: s('Disk use of hosts', 'percentunit', 'Share of the fullest file system that is used, of the ten hosts where it is most.', top(diskUsed), { min: 0, max: 1, noValue: 'no file system', thresholds: [[null, 'green'], [c.thresholds.nodeFilesystem, 'red']] }),
     hostBytes: s('Disk throughput of hosts', 'Bps', 'Bytes a second that were read and written, of the ten busiest hosts.', top(both(['node_disk_read_bytes_total', 'node_disk_written_bytes_total'], disk)), { min: 0 }),
     hostIOPS: s('IOPS of hosts', 'iops', 'Reads and writes a second, of the ten busiest hosts.', top(both(['node_disk_reads_completed_total', 'node_disk_writes_completed_total'], disk)), { min: 0 }),
     hostBusy: s('Disks of hosts busy', 'percentunit', 'Share of the time in which the busiest disk had something to do, of the ten busiest hosts.', top('max by (instance) (rate(node_disk_io_time_seconds_total{%s}[$__rate_interval]))' % disk), { min: 0, max: 1 }),
     hostNetwork: s('Network traffic of hosts', 'Bps', 'Bytes a second that were received and sent, of the ten busiest hosts.', top(both(['node_network_receive_bytes_total', 'node_network_transmit_bytes_total'], net)), { min: 0 }),
-    hostNetworkErrors: s('Network errors of hosts', 'pps', 'Packets a second with errors and dropped ones, of the ten hosts with most.', top(both(['node_network_%s_total' % k for k in ['receive_errs', 'transmit_errs', 'receive_drop', 'transmit_drop']], net)), { min: 0 }),
+    hostNetworkErrors: s('Network errors of hosts', 'pps', 'Packets a second with errors and dropped ones, of the ten hosts with most.', top(both(['node_network_%s_total' % k for k in ['receive_errs', 'transmit_errs', 'receive_drop', 'transmit_drop']], net)), { bad: true, min: 0 }),
     cpuNow: s('CPU', 'percentunit', 'Share of CPU time that is used, over the last 5 minutes.', [['1 - avg(rate(node_cpu_seconds_total{%(s)s, mode="idle"}[5m]))', 'used']], small { decimals: 1, min: 0, max: 1, thresholds: [[null, 'green'], [c.thresholds.nodeCPU, 'red']] }),
     memoryNow: s('Memory', 'percentunit', 'Share of memory that is used.', [['1 - sum(node_memory_MemAvailable_bytes{%(s)s}) / sum(node_memory_MemTotal_bytes{%(s)s})', 'used']], small { decimals: 1, min: 0, max: 1, thresholds: [[null, 'green'], [c.thresholds.nodeMemory, 'red']] }),
     diskNow: s('Fullest disk', 'percentunit', 'Share of the fullest file system that is used.', [['max(1 - node_filesystem_avail_bytes{%s} / node_filesystem_size_bytes{%s})' % [fs, fs], 'used']], small { decimals: 1, min: 0, max: 1, noValue: 'no file system', thresholds: [[null, 'green'], [c.thresholds.nodeFilesystem, 'red']] }),
@@ -84,7 +87,7 @@ function(c)
     networkErrors: s('Network errors', 'pps', 'Packets a second with errors, and dropped ones.', [
       ['sum by (device) (rate(node_network_receive_errs_total{%s}[$__rate_interval]) + rate(node_network_transmit_errs_total{%s}[$__rate_interval]))' % [net, net], '{{device}} errors'],
       ['sum by (device) (rate(node_network_receive_drop_total{%s}[$__rate_interval]) + rate(node_network_transmit_drop_total{%s}[$__rate_interval]))' % [net, net], '{{device}} dropped'],
-    ], { min: 0 }),
+    ], { bad: true, min: 0 }),
     inodes: s('Inodes', 'percentunit', 'Share of the inodes of each file system that is used.', [['1 - node_filesystem_files_free{%s} / (node_filesystem_files{%s} > 0)' % [fs, fs], '{{instance}} {{mountpoint}}']], { min: 0, max: 1, noValue: 'no inodes' }),
     processes: s('Processes', 'short', 'Processes that run, or are blocked by a disk.', [['node_procs_running{%(s)s}', '{{instance}} running'], ['node_procs_blocked{%(s)s}', '{{instance}} blocked']], { min: 0 }),
     clock: s('Clock offset', 's', 'How far the clock is off.', [['node_timex_offset_seconds{%(s)s}', '{{instance}}']]),

@@ -28,7 +28,7 @@ function(c) {
   canary: s('Query performance', 's', 'Time that queries of the exporter take: the median and the slowest. The database objective is 95 % below 100 ms.', [
     ['quantile(0.5, pg_scrape_collector_duration_seconds{%(s)s, collector!~"dmarc_.*"})', 'median'],
     ['max(pg_scrape_collector_duration_seconds{%(s)s, collector!~"dmarc_.*"})', 'slowest'],
-  ], { min: 0, thresholds: [[null, 'green'], [0.1, 'red']] }),
+  ], { min: 0, thresholds: [[null, 'green'], [c.thresholds.pgQuerySeconds, 'red']] }),
   databases: s('Databases, largest first', 'short', 'Each database: size, connections, transactions a second, share of blocks from the cache in the last hour, and deadlocks since the statistics began.', [
     ['sum by (datname) (pg_database_size_bytes{%(s)s})', 'Size'],
     ['sum by (datname) (pg_stat_activity_count{%(s)s})', 'Connections'],
@@ -48,7 +48,7 @@ function(c) {
   deadlocks: s('Deadlocks and conflicts', 'short', 'Deadlocks, and queries cancelled by recovery, an hour.', [
     ['sum by (datname) (increase(pg_stat_database_deadlocks{%(s)s}[$__rate_interval]))', 'deadlocks {{datname}}'],
     ['sum by (datname) (increase(pg_stat_database_conflicts{%(s)s}[$__rate_interval]))', 'conflicts {{datname}}'],
-  ], { every: '1h', min: 0 }),
+  ], { bad: true, every: '1h', min: 0 }),
   temp: s('Temporary files', 'Bps', 'Bytes a second that queries wrote to temporary files: work_mem was too small.', [[rate('pg_stat_database_temp_bytes'), '{{datname}}']], { min: 0 }),
   checkpoints: s('Checkpoints', 'short', 'Checkpoints an hour: those that were requested come from too much WAL.', [
     ['sum(increase(pg_stat_bgwriter_checkpoints_timed_total{%(s)s}[$__rate_interval])) or sum(increase(pg_stat_checkpointer_num_timed_total{%(s)s}[$__rate_interval]))', 'timed'],

@@ -59,5 +59,5 @@ function(c) {
     ['sum(rate(redis_connections_received_total{%(s)s}[$__rate_interval]))', 'received'],
     ['sum(rate(redis_rejected_connections_total{%(s)s}[$__rate_interval]))', 'rejected'],
   ], { min: 0 }),
-  errors: s('Errors', 'short', 'Errors an hour that Redis answered with, by kind.', [['sum by (err) (increase(redis_errors_total{%(s)s}[$__rate_interval]))', '{{err}}']], { every: '1h', min: 0, noValue: 'no errors' }),
+  errors: s('Errors', 'short', 'Errors an hour that Redis answered with, by kind.', [['sum by (err) (increase(redis_errors_total{%(s)s}[$__rate_interval]))', '{{err}}']], { bad: true, every: '1h', min: 0, noValue: 'no errors' }),
 }

@@ -116,6 +116,9 @@ func (d dashboard) all() []panel {
 	return out
 }
 
+// ofSQL reports whether a dashboard asks PostgreSQL.
+func (d dashboard) ofSQL() bool { return d.all()[0].Targets[0].RawSQL != "" }
+
 // rows are the rows of a dashboard.
 func (d dashboard) rows() []panel {
 	return slices.DeleteFunc(slices.Clone(d.Panels), func(p panel) bool { return p.Type != "row" })
@@ -145,6 +148,7 @@ type panel struct {
 	}
 	Targets []struct {
 		Expr, RefID, LegendFormat string
+		RawSQL                    string // of a dashboard of questions to PostgreSQL
 		Datasource                struct{ UID string }
 	}
 }

@@ -53,10 +53,15 @@ func TestPostgres(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *realtest.PostgresServer){
 		"kill": testKill, "kill controls": testKillControls, "away": testAway, "read-only": testReadOnly,
 		"start at once": testStartAtOnce, "access": testAccess, "check": testCheck, "shared": testShared, "shared alone": testSharedAlone, "others": testOthers,
-		"copy": testCopy, "copy kill": testCopyKill,
+		"copy": testCopy, "copy kill": testCopyKill, "dashboard": testDashboard,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}
+}
+
+// testDashboard asks what the dashboard of records asks.
+func testDashboard(t *testing.T, server *realtest.PostgresServer) {
+	storetest.Dashboard(t, worlds(server)(t), "Odd name of "+t.Name())
 }
 
 // testCopy copies from a schema to a file and back, and merges schemas.
