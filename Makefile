@@ -37,8 +37,8 @@ run: go ## Build dmarc_exporter and serve the sample reports of this repository.
 		--state.file=.run/dmarc.db --state.horizon=36500d --log.level=warn
 
 .PHONY: demo demo-check
-demo: go ## Run everything on loopback: databases with moving data, the exporters, Prometheus with our rules.
-	@$(GO) build -o $(BIN)/demo ./internal/demo && exec $(BIN)/demo
+demo: go ## Run everything on loopback: databases with moving data, the exporters, Prometheus with our rules; HOSTS=50 DOMAINS=500 make it large.
+	@$(GO) build -o $(BIN)/demo ./internal/demo && exec $(BIN)/demo -hosts=$(or $(HOSTS),1) -domains=$(or $(DOMAINS),3)
 
 demo-check: go ## The same, and check that dashboards have data and that faults raise their alerts; five minutes.
 	@$(GO) build -o $(BIN)/demo ./internal/demo && exec $(BIN)/demo -check

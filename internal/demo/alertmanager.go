@@ -22,7 +22,7 @@ func startAlertmanager(d *demo) string {
 	p := realtest.Start(d.host, cmd)
 	url := "http://" + address
 	p.WaitFor(d.host, func() error { return api{url}.get(context.Background(), "/-/ready", nil, nil) })
-	d.targets = append(d.targets, target{"alertmanager", address})
+	d.targets = append(d.targets, target{job: "alertmanager", address: address})
 	return url
 }
 

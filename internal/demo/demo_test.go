@@ -119,7 +119,7 @@ func TestReports(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	r := newReports(h, dir)
+	r := newReports(h, dir, 5)
 	r.move(t.Context())
 	before := len(files(t, samples))
 	var written int
@@ -136,7 +136,7 @@ func TestReports(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
-	if want := before - 1 + 30*len(senders) + 2; written < want {
+	if want := before - 1 + 30*len(senders) + 2*5 + 2; written < want {
 		t.Errorf("%d reports, want at least %d", written, want)
 	}
 }
@@ -187,8 +187,8 @@ func TestConfigurations(t *testing.T) {
 	if format := logFormat(h); !strings.Contains(format, "log_format prometheus ") {
 		t.Errorf("the log format is %q", format)
 	}
-	config := prometheusConfig("/rules", []target{{"redis-exporter", "127.0.0.1:1"}}, "127.0.0.1:2")
-	if !strings.Contains(config, "  - job_name: redis-exporter\n    static_configs: [{targets: [\"127.0.0.1:1\"]}]\n") {
+	config := prometheusConfig("/rules", []target{{job: "redis-exporter", address: "127.0.0.1:1"}, {job: "redis-exporter", address: "127.0.0.1:1", name: "host01.example:9100"}}, "127.0.0.1:2")
+	if !strings.Contains(config, "  - job_name: redis-exporter\n    static_configs:\n      - {targets: [\"127.0.0.1:1\"]}\n      - {targets: [\"127.0.0.1:1\"], labels: {instance: \"host01.example:9100\"}}\n") {
 		t.Error(config)
 	}
 }

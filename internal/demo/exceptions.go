@@ -23,10 +23,10 @@ func silent(where string) string {
 // ofHost reports whether an alert is about the machine that the demo runs on,
 // which may be busy, full, or without a clock of its own, or about how fast it is.
 func ofHost(name string) bool {
-	for _, prefix := range []string{"Node", "ExporterSlow"} {
+	for _, prefix := range []string{"Node", "ExporterSlow", "HTTPLatencyHigh", "PostgresQueriesSlow"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
 	}
-	return strings.HasSuffix(name, " of database") || strings.HasSuffix(name, " of latency")
+	return strings.HasSuffix(name, " of database") || strings.Contains(name, " of latency")
 }

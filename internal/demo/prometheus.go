@@ -21,7 +21,7 @@ const scrapeInterval = 5 * time.Second
 // startPrometheus starts Prometheus with the targets and rules of the demo.
 func startPrometheus(d *demo) api {
 	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(d.host))
-	d.targets = append(d.targets, target{"prometheus", address})
+	d.targets = append(d.targets, target{job: "prometheus", address: address})
 	config := d.write("prometheus.yml", prometheusConfig(filepath.Join(d.dir, "rules"), d.targets, strings.TrimPrefix(d.alertmanager, "http://")))
 	cmd := exec.Command(prometheusProgram(d.host), "--config.file="+config, "--storage.tsdb.path="+d.mkdir("tsdb"),
 		"--storage.tsdb.retention.time=35d", "--web.listen-address="+address, "--log.level=warn")
@@ -36,8 +36,17 @@ func prometheusConfig(rules string, targets []target, alertmanager string) strin
 	fmt.Fprintf(&b, "global:\n  scrape_interval: %s\n  scrape_timeout: 4s\n  evaluation_interval: %s\n", scrapeInterval, scrapeInterval)
 	fmt.Fprintf(&b, "alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}\n", alertmanager)
 	fmt.Fprintf(&b, "rule_files: [%q]\nscrape_configs:\n", rules+"/*.yaml")
+	jobs := map[string]bool{}
 	for _, t := range targets {
-		fmt.Fprintf(&b, "  - job_name: %s\n    static_configs: [{targets: [%q]}]\n", t.job, t.address)
+		if !jobs[t.job] {
+			fmt.Fprintf(&b, "  - job_name: %s\n    static_configs:\n", t.job)
+		}
+		jobs[t.job] = true
+		fmt.Fprintf(&b, "      - {targets: [%q]", t.address)
+		if t.name != "" {
+			fmt.Fprintf(&b, ", labels: {instance: %q}", t.name)
+		}
+		fmt.Fprintln(&b, "}")
 	}
 	return b.String()
 }

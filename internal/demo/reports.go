@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
@@ -30,25 +31,33 @@ trust:
 type reports struct {
 	dir     string
 	host    *host
+	senders []sender
 	written int
 	moves   int
 }
 
-// senders are the domains of the samples: what they send a day and what share
-// of it is forged.
-var senders = []struct {
+// sender is a domain: what it sends a day and how much of it is forged.
+type sender struct {
 	domain, reporter string
 	policy           dmarc.Disposition
 	good, forged     int64
-}{
+}
+
+// senders are the domains of the samples.
+var senders = []sender{
 	{"example.com", "Example Mail Corp", dmarc.DispositionReject, 480, 4},
 	{"shop.example", "Beispiel Freemail GmbH", dmarc.DispositionQuarantine, 170, 20},
 	{"newsletter.example", "Nuage Messagerie", dmarc.DispositionNone, 260, 40},
 }
 
 // newReports copies the samples and adds a report for each of the last 30 days.
-func newReports(h *host, dir string) *reports {
-	r := &reports{dir: dir, host: h}
+func newReports(h *host, dir string, domains int) *reports {
+	r := &reports{dir: dir, host: h, senders: slices.Clone(senders)}
+	for i := len(senders); i < domains; i++ {
+		s := senders[i%len(senders)]
+		s.domain, s.good, s.forged = fmt.Sprintf("%03d.%s", i, s.domain), s.good/int64(1+i%7), s.forged*int64(i%11)
+		r.senders = append(r.senders, s)
+	}
 	entries, err := os.ReadDir(samples)
 	if err != nil {
 		h.Fatal(err)
@@ -59,7 +68,10 @@ func newReports(h *host, dir string) *reports {
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	for day := range 30 {
 		begin := today.AddDate(0, 0, -1-day)
-		for i := range senders {
+		for i := range r.senders {
+			if i >= len(senders) && day%6 != i%6 {
+				continue // The many are reported about less often.
+			}
 			r.aggregate(i, begin, begin.Add(24*time.Hour-time.Second))
 		}
 	}
@@ -72,14 +84,14 @@ func newReports(h *host, dir string) *reports {
 func (r *reports) move(context.Context) {
 	now := time.Now().UTC().Truncate(time.Second)
 	r.moves++
-	r.aggregate(r.moves%len(senders), now.Add(-time.Hour), now)
+	r.aggregate(r.moves%len(r.senders), now.Add(-time.Hour), now)
 	if r.moves%4 == 0 {
 		r.tls(now.Add(-time.Hour))
 	}
 }
 
 func (r *reports) aggregate(i int, begin, end time.Time) {
-	s := senders[i]
+	s := r.senders[i]
 	r.written++
 	record := func(ip string, count int64, disposition dmarc.Disposition, dkim, spf dmarc.Evaluation) dmarc.Record {
 		results := map[dmarc.Evaluation]dmarc.AuthResult{dmarc.EvaluationPass: dmarc.AuthResultPass, dmarc.EvaluationFail: dmarc.AuthResultFail}

@@ -27,11 +27,11 @@ type demo struct {
 	alertmanager string // URL
 }
 
-// target is what Prometheus scrapes.
-type target struct{ job, address string }
+// target is what Prometheus scrapes; the name is that of its instance, if another.
+type target struct{ job, address, name string }
 
 // start starts everything in an order in which each finds what it needs.
-func start(ctx context.Context, h *host) *demo {
+func start(ctx context.Context, h *host, s size) *demo {
 	if err := missing(installed); err != nil {
 		h.Fatal(err)
 	}
@@ -55,21 +55,27 @@ func start(ctx context.Context, h *host) *demo {
 	for range clients {
 		moving(100*time.Millisecond, d.web.visit())
 	}
-	reports := newReports(h, d.mkdir("spool"))
+	reports := newReports(h, d.mkdir("spool"), s.domains)
 	moving(5*time.Second, reports.move)
 	d.files = newHostFiles(h, d.mkdir("node"))
 	moving(2*time.Second, d.files.move)
 
 	fmt.Println("Starting the exporters …")
 	d.exporter("dmarc-exporter", "dmarc_exporter", nil, "serve", "--source.dir="+reports.dir, "--source.refused=keep",
-		"--source.rescan=5s", "--state.file="+filepath.Join(dir, "dmarc.db"), "--state.horizon=36500d", "--config.file="+d.write("dmarc.yml", dmarcConfig))
+		"--source.rescan=5s", "--state.file="+filepath.Join(dir, "dmarc.db"), "--state.horizon=36500d", fmt.Sprintf("--budget.series=%d", 2000+60*s.domains), "--config.file="+d.write("dmarc.yml", dmarcConfig))
 	d.exporter("postgres-queries-exporter", "postgres_queries_exporter", []string{"DATA_SOURCE_NAME=" + database.dsn},
 		"--extend.query-path="+d.write("queries.yaml", hurry(h, queries)))
 	d.exporter("redis-exporter", "redis_exporter", []string{"REDIS_ADDR=" + d.cache.address()},
 		"--check-queues="+strings.Join(queues, ","), "--check-interval=5s")
 	d.exporter("nginx-exporter", "nginx_exporter", nil, "--config.file="+d.write("nginx.yml", d.web.exporterConfig(dir)))
 	d.exporter("node-exporter", "node_exporter", nil, d.files.flags()...)
-	d.targets = append(d.targets, target{"dmarc-dashboard", application.metricsAddress})
+	// Other hosts are this one again, under another name.
+	for i := 1; i < s.hosts; i++ {
+		node := d.targets[len(d.targets)-1]
+		node.name = fmt.Sprintf("host%02d.example:9100", i)
+		d.targets = append(d.targets, node)
+	}
+	d.targets = append(d.targets, target{job: "dmarc-dashboard", address: application.metricsAddress})
 
 	fmt.Println("Starting Alertmanager and Prometheus …")
 	d.alertmanager = startAlertmanager(d)
@@ -108,7 +114,7 @@ func (d *demo) exporter(job, program string, environment []string, args ...strin
 	cmd.Dir = d.dir
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environment...)
 	realtest.Start(d.host, cmd).WaitFor(d.host, realtest.Dial("tcp", address))
-	d.targets = append(d.targets, target{job, address})
+	d.targets = append(d.targets, target{job: job, address: address})
 }
 
 func (d *demo) mkdir(name string) string {
@@ -136,6 +142,9 @@ func (d *demo) addresses() string {
 	line("  its alerts", d.api.url+"/alerts")
 	line("alertmanager", d.alertmanager)
 	for _, t := range d.targets {
+		if t.name != "" {
+			continue
+		}
 		line(t.job, "http://"+t.address+"/metrics")
 	}
 	line("nginx", d.web.server.URL("/"))

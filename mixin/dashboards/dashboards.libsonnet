@@ -49,7 +49,7 @@ local row = d.row;
       row('Disks', [node.hostDisk { span: 6 }, node.hostBytes { span: 6 }, node.hostIOPS { span: 6 }, node.hostBusy { span: 6 }]),
       row('Network', [node.hostNetwork { span: 12 }, node.hostNetworkErrors { span: 12 }]),
       row('Containers', [node.containerCPU { span: 12 }, node.containerMemory { span: 12 }, node.containerThrottled { span: 12 }, node.containerDisk { span: 12 }]),
-      row('Certificates', [node.certificates { span: 24, height: 6 }]),
+      row('Certificates', [node.certificates]),
     ]),
 
     [if has('node') then 'dmarc-backup.json']: d.new(c, 'dmarc-backup', 'DMARC / Backup', 'Backups, their verification, and what tests of recovery measured.', ['node'], alerts(['backup']), [

@@ -12,7 +12,7 @@ local colours = [
   ['red', '/fail|error|refused|invalid|reject|unauthenticated|critical|evicted|dropped|missing|misses|conflict|deadlock|rollback|^bad|^5[0-9x]{2}$/i'],
   ['orange', '/warning|quarantine|retry|pending|blocked|throttled|softfail|temp|unsigned|^4[0-9x]{2}$/i'],
   ['yellow', '/^(dkim_only|spf_only|duplicate|processing|STARTED|twin)$/i'],
-  ['blue', '/^3[0-9x]{2}$|^info$|cached|waiting/i'],
+  ['blue', '/^3[0-9x]{2}$|^info$|waiting/i'],
   ['green', '/^(success|successful|succeeded|pass|passed|counted|aligned_both|aligned|authentic|completed|committed|commit|hits?|archived|none|stored|2[0-9x]{2})$/i'],
 ];
 
@@ -198,7 +198,8 @@ local colours = [
   table(s, selector):: base(s, 'table') + {
     targets: targets(s, selector, instant=true, format='table'),
     fieldConfig: fieldConfig(s, { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, filterable: s.sql || std.objectHas(s, 'sortBy'), minWidth: 80 }, 'text', 'thresholds') + {
-      overrides: [
+      // What an empty table says is not what an empty cell says.
+      overrides: (if s.noValue == '–' then [] else [{ matcher: { id: 'byRegexp', options: '/.+/' }, properties: [{ id: 'noValue', value: '–' }] }]) + [
         {
           matcher: { id: 'byName', options: name },
           properties: s.columns[name],

@@ -102,5 +102,19 @@ function(c)
     containerDisk: s('Container disk', 'Bps', 'Bytes a second that containers read and wrote; the ten largest.', [
       ['topk(10, sum by (instance, name, pod, container) (rate(container_fs_reads_bytes_total{%(s)s}[$__rate_interval]) + rate(container_fs_writes_bytes_total{%(s)s}[$__rate_interval])))', '{{instance}} {{pod}}{{name}} {{container}}'],
     ], { min: 0, noValue: 'no container used a disk' }),
-    certificates: s('Certificates', 's', 'Time until certificates expire, soonest first.', [['sort(bottomk(20, node_certificate_not_after_timestamp_seconds{%(s)s} - time()))', '{{instance}} {{path}}']], { kind: 'bargauge', noValue: 'no certificate is watched', thresholds: [[null, 'red'], [c.thresholds.certificateDays * 86400, 'green']] }),
+    certificates: s('Certificates, soonest first', 'short', 'Each certificate and the time until it expires.', [
+      ['max by (instance, path) (node_certificate_not_after_timestamp_seconds{%(s)s}) - time()', 'Left'],
+    ], {
+      kind: 'table',
+      by: 'path',
+      span: 24,
+      height: 6,
+      noValue: 'no certificate is watched',
+      sortBy: { displayName: 'Left', desc: false },
+      columns: { Left: [
+        { id: 'unit', value: 's' },
+        { id: 'custom.cellOptions', value: { type: 'color-text' } },
+        { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'red' }, { value: c.thresholds.certificateCriticalDays * 86400, color: 'orange' }, { value: c.thresholds.certificateDays * 86400, color: 'green' }] } },
+      ] },
+    }),
   }
