@@ -1,9 +1,11 @@
 package tests
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -50,4 +52,26 @@ func TestPromtool(t *testing.T) {
 	parallel(t, len(tests), func(i int) string { return tests[i] }, func(t *testing.T, i int) {
 		run(t, promtool, "test", "rules", tests[i])
 	})
+}
+
+// TestPromtoolDashboards holds that the Prometheus of the path, which may be
+// older than that of go.mod, understands what dashboards ask.
+func TestPromtoolDashboards(t *testing.T) {
+	promtool := tool(t, "promtool", "prometheus")
+	asked := group{Name: "asked"}
+	for file, d := range mixin(t).Dashboards {
+		for i, p := range d.all() {
+			for _, target := range p.Targets {
+				if target.RawSQL != "" {
+					continue
+				}
+				name := fmt.Sprintf("%s:%d:%s", strings.ReplaceAll(strings.TrimSuffix(file, ".json"), "-", "_"), i, target.RefID)
+				asked.Rules = append(asked.Rules, rule{Record: name, Expr: dashboardVariables.Replace(target.Expr)})
+			}
+		}
+	}
+	if len(asked.Rules) < 250 {
+		t.Fatalf("%d expressions, want those of all pages", len(asked.Rules))
+	}
+	run(t, promtool, "check", "rules", ruleFile(t, []group{asked}))
 }
