@@ -356,8 +356,12 @@ func TestClasses(t *testing.T) {
 // TestHeights gives all that is there a place in a bar, and no bar more than its room.
 func TestHeights(t *testing.T) {
 	for _, test := range []struct{ amounts, want []int64 }{
-		{[]int64{100, 0}, []int64{120, 0}}, {[]int64{0, 100}, []int64{0, 120}}, {[]int64{1_000_000, 1}, []int64{119, 1}}, {[]int64{50, 50}, []int64{60, 60}},
-		{[]int64{1, 1, 1, 1, 1, 1, 1_000_000}, []int64{1, 1, 1, 1, 1, 1, 114}}, {[]int64{0, 0}, []int64{0, 0}},
+		{[]int64{100, 0}, []int64{120, 0}},
+		{[]int64{0, 100}, []int64{0, 120}},
+		{[]int64{1_000_000, 1}, []int64{119, 1}},
+		{[]int64{50, 50}, []int64{60, 60}},
+		{[]int64{1, 1, 1, 1, 1, 1, 1_000_000}, []int64{1, 1, 1, 1, 1, 1, 114}},
+		{[]int64{0, 0}, []int64{0, 0}},
 	} {
 		var got []int64
 		for _, n := range heights(test.amounts, max(sum(test.amounts), 1), highBars) {
