@@ -13,7 +13,7 @@ import (
 var errMissed = errors.New("rows were dropped")
 
 // catchUp loads what other processes have written, within a transaction: as far as
-// it is known, that alone. Identities that they have added need not be checked.
+// it is known, that alone. Identities that they have added need not be checked then.
 func (s *Store) catchUp(ctx context.Context, tx Tx) error {
 	if shared, ok := tx.(SharedTx); ok && s.ledger != nil && shared.Traced() {
 		err := s.readChanged(ctx, shared)
@@ -24,13 +24,7 @@ func (s *Store) catchUp(ctx context.Context, tx Tx) error {
 			return err
 		}
 	}
-	verified := s.verified
-	s.verified = map[tally.Day]bool{}
-	if err := s.load(ctx); err != nil {
-		return err
-	}
-	s.verified = verified
-	return nil
+	return s.load(ctx)
 }
 
 // changed are the rows that others have written.
