@@ -57,12 +57,14 @@ func (w *walker) tree(ctx context.Context, domain string) (*Discovery, error) {
 		return nil, err
 	}
 	var found []walkedRecord
+	void := false
 	for name := d.Domain; name != ""; name = nextTarget(name) {
 		f, err := w.lookup(ctx, d, name)
 		if err != nil {
 			return nil, err
 		}
 		if f.record == nil {
+			void = void || f.void && name == d.Domain
 			continue
 		}
 		found = append(found, f)
@@ -71,6 +73,9 @@ func (w *walker) tree(ctx context.Context, domain string) (*Discovery, error) {
 		}
 	}
 	d.Organizational = organizational(d.Domain, found)
+	if void {
+		return d, nil // RFC 9989, section 4.10.1: no DMARC processing.
+	}
 	// The author's own record applies, else that of the Organizational Domain,
 	// else that of the public suffix above it.
 	for _, name := range []string{d.Domain, d.Organizational} {
@@ -109,6 +114,9 @@ func (w *walker) psl(ctx context.Context, domain string, suffix func(domain stri
 		if err != nil {
 			return nil, err
 		}
+		if f.void {
+			break // RFC 7489, section 6.6.3: no DMARC processing.
+		}
 		if f.record != nil {
 			d.apply(f)
 		}
@@ -130,6 +138,7 @@ type walkedRecord struct {
 	domain   string
 	record   *PolicyRecord
 	warnings []Warning
+	void     bool  // It has one that asks for nothing.
 	err      error // Nothing else is known then.
 }
 
@@ -172,10 +181,10 @@ func (w *walker) ask(ctx context.Context, name string) walkedRecord {
 			continue
 		}
 		records++
-		f.record, f.warnings = record, warnings
+		f.record, f.warnings, f.void = record, warnings, err != nil
 	}
 	if records != 1 {
-		f.record, f.warnings = nil, nil
+		f.record, f.warnings, f.void = nil, nil, false
 	}
 	return f
 }

@@ -84,9 +84,9 @@ func TestDiscoverTree(t *testing.T) {
 			"garden.example", "garden.example", 2,
 		},
 		{
-			"a record without a policy is none", "mail.garden.example",
+			"a record that asks for nothing", "mail.garden.example",
 			zone{"_dmarc.mail.garden.example": {"v=DMARC1"}, "_dmarc.garden.example": {"v=DMARC1; p=reject"}},
-			"garden.example", "garden.example", 3,
+			"garden.example", "", 3,
 		},
 		{"seven labels", "a.b.c.d.e.f.example", zone{}, "a.b.c.d.e.f.example", "", 7},
 		{"eight labels", "a.b.c.d.e.f.g.example", zone{}, "a.b.c.d.e.f.g.example", "", 8},
@@ -312,4 +312,14 @@ func ExampleCheckDestinations() {
 	}
 	fmt.Println(list[0].URI.Host, list[0].External, list[0].Allowed)
 	// Output: reports.test true true
+}
+
+// TestDiscoverPSLNothing holds that a record that asks for nothing ends discovery by
+// the public suffix list, too.
+func TestDiscoverPSLNothing(t *testing.T) {
+	z := zone{"_dmarc.mail.garden.example": {"v=DMARC1; p=reject; sp=block"}, "_dmarc.garden.example": {"v=DMARC1; p=reject"}}
+	d, err := dmarc.DiscoverPSL(t.Context(), z, "mail.garden.example", func(string) string { return "example" })
+	if err != nil || d.Record != nil || d.Organizational != "garden.example" {
+		t.Errorf("got %+v, %v", d, err)
+	}
 }

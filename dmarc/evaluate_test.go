@@ -63,6 +63,13 @@ func TestEvaluate(t *testing.T) {
 		{"subdomain", own("v=DMARC1; p=none; sp=reject"), message{From: "x.garden.example"}, `fail "reject" dkim=fail spf=fail`},
 		{"np of a domain that exists", own("v=DMARC1; p=none; sp=quarantine; np=reject"), message{From: "x.garden.example"}, `fail "quarantine" dkim=fail spf=fail`},
 		{"np of one that does not", own("v=DMARC1; p=none; sp=quarantine; np=reject"), message{From: "missing.garden.example"}, `fail "reject" dkim=fail spf=fail`},
+		{"sp beside no p", own("v=DMARC1; sp=reject; rua=mailto:a@garden.example"), message{From: "x.garden.example"}, `fail "none" dkim=fail spf=fail`},
+		{
+			"a record that asks for nothing",
+			zone{"_dmarc.x.garden.example": {"v=DMARC1; p=block"}, "_dmarc.garden.example": {"v=DMARC1; p=reject"}},
+			message{From: "x.garden.example"},
+			`none "" dkim= spf=`,
+		},
 		{"testing", own("v=DMARC1; p=reject; t=y"), message{From: "garden.example"}, `fail "quarantine" dkim=fail spf=fail policy_test_mode`},
 		{"testing quarantine", own("v=DMARC1; p=quarantine; t=y"), message{From: "garden.example"}, `fail "none" dkim=fail spf=fail policy_test_mode`},
 		{"testing none", own("v=DMARC1; p=none; t=y"), message{From: "garden.example"}, `fail "none" dkim=fail spf=fail`},

@@ -146,11 +146,8 @@ func (c *openCase) argue(t *testing.T, v *dmarc.Verdict, theirs string) string {
 	if v.Discovery.Record == nil {
 		return ""
 	}
-	from, record := c.zone["_dmarc."+v.Discovery.Domain], c.zone["_dmarc."+v.Discovery.RecordDomain][0]
-	switch {
-	case theirs == "no policy" && v.Discovery.RecordDomain != v.Discovery.Domain && len(from) > 0 && !validP.MatchString(from[0]):
-		return "a record without a valid p and rua is as good as none"
-	case theirs == "no policy" && !validP.MatchString(record):
+	record := c.zone["_dmarc."+v.Discovery.RecordDomain][0]
+	if theirs == "no policy" && !validP.MatchString(record) {
 		return "a record with rua and without a valid p is one with p=none"
 	}
 	changes := []struct {

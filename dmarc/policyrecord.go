@@ -15,9 +15,10 @@ import (
 // be passed over: it does not start with v=DMARC1.
 var ErrNotDMARC = errors.New("the record does not start with v=DMARC1")
 
-// ErrNoPolicy is the error of a policy record that asks for nothing: it has neither
-// a valid p tag nor a valid rua tag. A domain with such a record has no policy.
-var ErrNoPolicy = errors.New("the record has neither a valid p nor a valid rua")
+// ErrNoPolicy is the error of a policy record that asks for nothing: it has no valid
+// p tag, or an sp or np tag that is not valid, and no valid rua tag. A domain with
+// such a record has no policy.
+var ErrNoPolicy = errors.New("the record has neither a valid policy nor a valid rua")
 
 // The warnings of a policy record.
 const (
@@ -26,7 +27,7 @@ const (
 	CodeRecordHistoric   Code = "record_historic_tag"   // pct, rf or ri, which RFC 9989 removed
 	CodeRecordRepeated   Code = "record_repeated_tag"   // a tag that occurs again: the first wins
 	CodeRecordValue      Code = "record_value_invalid"  // a value that the tag does not have, ignored
-	CodeRecordNoPolicy   Code = "record_policy_missing" // no valid p: none, because there is a rua
+	CodeRecordNoPolicy   Code = "record_policy_missing" // no valid p, or an invalid sp or np: p=none alone, because there is a rua
 	CodeRecordURI        Code = "record_uri_invalid"    // a URI without a destination, dropped
 	CodeRecordScheme     Code = "record_uri_scheme"     // a URI that is not mailto, kept
 	CodeRecordSize       Code = "record_uri_size"       // a URI with a size limit, which RFC 9990 ignores
@@ -44,7 +45,8 @@ func RecordCodes() []Code {
 // PolicyRecord is the policy that a domain owner publishes in the DNS (RFC 9989,
 // section 4.7). Absent tags are empty or nil, never a default.
 type PolicyRecord struct {
-	// P is DispositionNone when the record has a rua but no valid p.
+	// P is DispositionNone when the record has a rua but no valid p, or an sp or np
+	// that is not valid; SP and NP are then absent.
 	P Disposition
 	// SP and NP are for subdomains, and for subdomains that do not exist.
 	SP, NP      Disposition
@@ -106,11 +108,12 @@ func ParseRecord(txt string) (*PolicyRecord, []Warning, error) {
 	if !p.parse(txt) {
 		return nil, nil, ErrNotDMARC
 	}
-	if p.record.P == DispositionAbsent {
+	if p.record.P == DispositionAbsent || p.void {
 		if len(p.record.RUA) == 0 {
 			return nil, p.warnings, ErrNoPolicy
 		}
-		p.record.P = DispositionNone
+		// RFC 9989, section 4.10.1: as if the record had p=none.
+		p.record.P, p.record.SP, p.record.NP = DispositionNone, DispositionAbsent, DispositionAbsent
 		p.warn(CodeRecordNoPolicy, "")
 	}
 	return &p.record, p.warnings, nil
@@ -124,6 +127,7 @@ type recordParser struct {
 	warnings []Warning
 	offset   int64 // of the current tag
 	seen     []string
+	void     bool // sp or np has no valid value
 }
 
 func (p *recordParser) warn(code Code, value string) {
@@ -185,8 +189,10 @@ func (p *recordParser) current(name, value string) bool {
 		r.P = p.policy(value)
 	case "sp":
 		r.SP = p.policy(value)
+		p.void = p.void || r.SP == DispositionAbsent
 	case "np":
 		r.NP = p.policy(value)
+		p.void = p.void || r.NP == DispositionAbsent
 	case "adkim":
 		r.ADKIM = Alignment(p.word(value, "r", "s"))
 	case "aspf":

@@ -46,6 +46,8 @@ func TestParseRecord(t *testing.T) {
 			nil,
 		},
 		{"v=DMARC1; rua=mailto:a@garden.example", dmarc.PolicyRecord{P: "none", RUA: rua}, []dmarc.Code{dmarc.CodeRecordNoPolicy}},
+		{"v=DMARC1; sp=reject; np=reject; rua=mailto:a@garden.example", dmarc.PolicyRecord{P: "none", RUA: rua}, []dmarc.Code{dmarc.CodeRecordNoPolicy}},
+		{"v=DMARC1; p=reject; sp=block; rua=mailto:a@garden.example", dmarc.PolicyRecord{P: "none", RUA: rua}, []dmarc.Code{dmarc.CodeRecordValue, dmarc.CodeRecordNoPolicy}},
 		{"v=DMARC1; p=block; rua=mailto:a@garden.example", dmarc.PolicyRecord{P: "none", RUA: rua}, []dmarc.Code{dmarc.CodeRecordValue, dmarc.CodeRecordNoPolicy}},
 		{
 			"v=DMARC1; p=none; pct=100; ri=86400; rf=AFRF:iodef", dmarc.PolicyRecord{
@@ -107,6 +109,7 @@ func TestParseRecordRefuses(t *testing.T) {
 		{"v=DMARC1", dmarc.ErrNoPolicy},
 		{"v=DMARC1; sp=reject", dmarc.ErrNoPolicy},
 		{"v=DMARC1; p=block", dmarc.ErrNoPolicy},
+		{"v=DMARC1; p=reject; np=block", dmarc.ErrNoPolicy},
 		{"v=DMARC1; p=block; rua=nobody", dmarc.ErrNoPolicy},
 	} {
 		if r, _, err := dmarc.ParseRecord(test.txt); r != nil || !errors.Is(err, test.want) {
