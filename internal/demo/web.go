@@ -98,6 +98,10 @@ func (w *web) visit() func(context.Context) {
 			path = "/health"
 		case n < 72:
 			path = "/api/missing"
+		case n < 80:
+			method = http.MethodPost
+		case n < 85:
+			path = "/api/search"
 		}
 		r, err := http.NewRequestWithContext(ctx, method, w.server.URL(path), http.NoBody)
 		if err != nil {

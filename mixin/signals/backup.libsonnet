@@ -51,7 +51,7 @@ function(c)
     ], stat { noValue: 'never verified', thresholds: [[null, 'green'], [c.thresholds.verifyDays * 86400, 'red']] }),
     missing: s('Missing WAL segments', 'short', 'Segments that the last verification missed: there is no recovery across them.', [
       ['max by (repo, timeline) (dr_archive_missing_segments{%(s)s})', 'repository {{repo}}, timeline {{timeline}}'],
-    ], stat { noValue: 'not verified', thresholds: [[null, 'green'], [1, 'red']] }),
+    ], stat { noValue: 'none is missing', thresholds: [[null, 'green'], [1, 'red']] }),
     duration: within('Recovery time', 'How long the last tests of a restore took, the ten longest, and the recovery time objective.', 'dr_restore_test_duration_seconds', 'rto'),
     lag: within('Recovery point', 'How much the last tests of a restore lost, the ten worst, and the recovery point objective.', 'dr_restore_test_recovered_lag_seconds', 'rpo'),
     files: s('Files of repositories', 'short', 'Files that the last verification looked at, by what it found.', [

@@ -17,7 +17,7 @@ function(c) {
     ['topk(10, redis_memory_used_rss_bytes{%(s)s})', '{{instance}} resident'],
     ['topk(10, redis_memory_max_bytes{%(s)s} > 0)', '{{instance}} limit'],
   ], { min: 0 }),
-  clients: s('Clients', 'short', 'Clients that are connected or blocked in a call.', [['topk(10, redis_connected_clients{%(s)s})', '{{instance}} connected'], ['topk(10, redis_blocked_clients{%(s)s} > 0)', '{{instance}} blocked']], { min: 0 }),
+  clients: s('Clients', 'short', 'Clients that are connected or blocked in a call.', [['topk(10, redis_connected_clients{%(s)s})', '{{instance}} connected'], ['topk(10, redis_blocked_clients{%(s)s})', '{{instance}} blocked']], { min: 0 }),
   commands: s('Commands', 'ops', 'Commands a second, the ten most frequent.', [['topk(10, sum by (cmd) (rate(redis_commands_total{%(s)s}[$__rate_interval])))', '{{cmd}}']], { min: 0, stack: true }),
   latency: s('Time per call', 's', 'Mean time of a call, of the ten slowest commands.', [
     ['topk(10, sum by (cmd) (rate(redis_commands_duration_seconds_total{%(s)s}[$__rate_interval])) / (sum by (cmd) (rate(redis_commands_total{%(s)s}[$__rate_interval])) > 0))', '{{cmd}}'],

@@ -34,7 +34,7 @@ local alert(name, severity='warning') = (import 'lib/alert.libsonnet').new(confi
 		{"an unknown severity", `alert('A', 'urgent')`, "urgent is no severity"},
 		{
 			"a uid that Grafana refuses",
-			`(import 'lib/dashboard.libsonnet').new(config, '` + strings.Repeat("u", 41) + `', 'T', 'D', 'job="a"', [])`,
+			`(import 'lib/dashboard.libsonnet').new(config, '` + strings.Repeat("u", 41) + `', 'T', 'D', ['dmarc'], [], [])`,
 			"is longer than 40 characters",
 		},
 	} {
