@@ -87,9 +87,10 @@ func TestBackfill(t *testing.T) {
 		}
 	}
 	end := sampleLast.AddDate(0, 0, 1)
-	arrival := []string{"Refused, by reason", "Duplicates and conflicts", "Authentication of report mails"}
+	// How reports arrived, and which alerts fired, has no history.
+	without := []string{"Firing now", "Refused, by reason", "Duplicates and conflicts", "Authentication of report mails"}
 	for _, panel := range reportPanels(t) {
-		if got := ask(t, address, panel.expr, end.Add(-12*time.Hour)); (len(got) == 0) != slices.Contains(arrival, panel.title) {
+		if got := ask(t, address, panel.expr, end.Add(-12*time.Hour)); (len(got) == 0) != slices.Contains(without, panel.title) {
 			t.Errorf("the panel %q has %d series in the past: %s", panel.title, len(got), panel.expr)
 		}
 	}
