@@ -382,7 +382,11 @@ func TestArrived(t *testing.T) {
 		t.Errorf("arrived %q, want %q", got, want)
 	}
 	c := w.pages.config
-	for after, want := range map[time.Duration]string{2 * time.Hour: "0 41 41", 7 * time.Hour: "0 0 41", 25 * time.Hour: ""} {
+	for _, later := range []struct {
+		after time.Duration
+		want  string
+	}{{2 * time.Hour, "0 41 41"}, {7 * time.Hour, "0 0 41"}, {25 * time.Hour, ""}} {
+		after, want := later.after, later.want
 		c.Now = func() time.Time { return testNow.Add(after) }
 		w.use(c)
 		got := ""
