@@ -14,6 +14,8 @@ MAINS    := $(notdir $(wildcard exporters/*_exporter))
 # translated from C, is compiled without it: its memory is its own, it is twice as
 # fast to test, and what calls it is watched all the same.
 RACE     := $(if $(shell command -v gcc clang 2>/dev/null),-race -gcflags=modernc.org/sqlite/lib=-race=false)
+# A program with the race detector sleeps a second at its end; tests start hundreds.
+export GORACE ?= atexit_sleep_ms=0
 GOFILES  := $(shell git ls-files '*.go' 2>/dev/null)
 FUZZTIME ?= 30s
 RUN_ADDR ?= 127.0.0.1:9797
@@ -181,6 +183,10 @@ release: go ## Build reproducible archives, SBOMs and sha256sums.txt into releas
 .PHONY: images
 images: release ## Build the release's images without an engine: OCI archives and images.txt; PUSH=1 pushes them.
 	$(GO) -C internal/tools run ./images -release '$(CURDIR)/release' $(if $(REPOSITORY),-repository '$(REPOSITORY)') $(if $(PUSH),-push)
+
+.PHONY: pin
+pin: go ## Write the digests behind the tags of other projects' images, as their registries say them now.
+	$(GO) -C internal/tools run ./digests
 
 .PHONY: packages
 packages: release ## Build the release's deb and rpm packages.
