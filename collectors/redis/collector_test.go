@@ -3,8 +3,8 @@ package redis
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -225,17 +225,13 @@ func TestDegrades(t *testing.T) {
 
 func TestReasons(t *testing.T) {
 	reply := func(text string) func([]string) string { return func([]string) string { return text } }
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
+	closed := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)) // A port of ":0" might be given to one of the servers below.
 	for _, c := range []struct {
 		name string
 		addr string
 		want Reason
 	}{
-		{"refused", closed.Addr().String(), collect.Refused},
+		{"refused", closed, collect.Refused},
 		{"no socket", "/nonexistent/redis.sock", collect.Refused},
 		{"no password", newFakeRedis(t, reply("-NOAUTH Authentication required.\r\n")).addr, collect.Auth},
 		{"wrong password", "user:wrong@" + newFakeRedis(t, reply("-WRONGPASS invalid username-password pair or user is disabled.\r\n")).addr, collect.Auth},

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // TestReasonOf classifies errors as the operating system, the resolver, TLS and
@@ -98,12 +100,7 @@ func dial(ctx context.Context, network, addr string) error {
 // closedPort returns an address at which nothing listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
 }
 
 // readAfter returns the error of reading after the other side has ended the
