@@ -31,7 +31,7 @@ type Config struct {
 	SkipEmptyDatabases bool
 	// Ping measures a PING, in a round trip of its own.
 	Ping bool
-	// ModuleMetrics exports what modules tell in INFO MODULES.
+	// ModuleMetrics exports what modules write into INFO MODULES.
 	ModuleMetrics bool
 	// SearchIndexes are the names of indexes of the search module that Run looks
 	// at; nil means none.

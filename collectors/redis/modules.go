@@ -6,7 +6,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
-// moduleMetrics are what modules tell in INFO MODULES.
+// moduleMetrics are what modules write into INFO MODULES.
 type moduleMetrics struct{ fields fieldMetrics }
 
 func newModuleMetrics(t *collect.Families) moduleMetrics {

@@ -93,7 +93,7 @@ func (m *metricFlags) add(app *kingpin.Application) {
 	app.Flag("ping-on-connect", "Send a PING at each scrape and expose its duration.").BoolVar(&m.ping)
 	app.Flag("include-config-metrics", "Expose all configuration parameters, except secrets.").BoolVar(&m.configValues)
 	app.Flag("include-system-metrics", "Expose the total memory of the server's host.").BoolVar(&m.system)
-	app.Flag("include-modules-metrics", "Expose what modules tell of themselves: search, and bloom and JSON of Valkey.").BoolVar(&m.modules)
+	app.Flag("include-modules-metrics", "Expose metrics that modules write themselves: search, and bloom and JSON of Valkey.").BoolVar(&m.modules)
 	app.Flag("include-search-indexes-metrics", "Expose the indexes of the search module.").BoolVar(&m.search)
 	app.Flag("check-search-indexes", "Regular expression for the names of indexes of the search module to expose.").Default(".*").RegexpVar(&m.searchIndexes)
 	app.Flag("include-sentinel-peer-info", "Expose the other sentinels of each master of a sentinel.").BoolVar(&m.peers)

@@ -15,7 +15,7 @@ func main() {
 	check := flag.Bool("check", false, "check what runs, and end")
 	var s size
 	flag.IntVar(&s.hosts, "hosts", 1, "how many hosts there seem to be")
-	flag.IntVar(&s.domains, "domains", len(senders), "how many domains reports tell of")
+	flag.IntVar(&s.domains, "domains", len(senders), "number of domains that reports are about")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

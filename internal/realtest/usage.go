@@ -43,7 +43,7 @@ func (p *Process) CPUWithChildren(t testing.TB) time.Duration {
 	return all
 }
 
-// statOf returns what /proc tells of a process after its name.
+// statOf returns what /proc has of a process after its name.
 func statOf(pid int) ([][]byte, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
