@@ -89,7 +89,7 @@ func TestBackfill(t *testing.T) {
 	end := sampleLast.AddDate(0, 0, 1)
 	// How reports arrived, and which alerts fired, has no history.
 	without := []string{"Firing now", "Refused, by reason", "Duplicates and conflicts", "Authentication of report mails"}
-	for _, panel := range reportPanels(t) {
+	for _, panel := range panels(t, "$__rate_interval", "1h", "$__interval", "1d", "$__range", "7d") {
 		if got := ask(t, address, panel.expr, end.Add(-12*time.Hour)); (len(got) == 0) != slices.Contains(without, panel.title) {
 			t.Errorf("the panel %q has %d series in the past: %s", panel.title, len(got), panel.expr)
 		}
@@ -161,50 +161,6 @@ var samplePeriods = func() func(t *testing.T) []samplePeriod {
 		return all
 	}
 }()
-
-// reportPanel is what a panel of the reports dashboard asks for.
-type reportPanel struct{ title, expr string }
-
-// reportPanels are the panels that counts fill, with all values of the variables.
-func reportPanels(t *testing.T) []reportPanel {
-	t.Helper()
-	text, err := os.ReadFile("../../dashboards/dmarc-reports.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	type panel struct {
-		Title   string
-		Targets []struct{ Expr string }
-		Panels  []json.RawMessage
-	}
-	var all []reportPanel
-	variables := strings.NewReplacer("$cluster", ".*", "$job", ".+", "$instance", ".+", "$domain", ".+",
-		"$__rate_interval", "1h", "$__interval", "1d", "$__range", "7d")
-	var walk func(panels []json.RawMessage)
-	walk = func(panels []json.RawMessage) {
-		for _, raw := range panels {
-			var p panel
-			if err := json.Unmarshal(raw, &p); err != nil {
-				t.Fatal(err)
-			}
-			for _, target := range p.Targets {
-				if target.Expr != "" {
-					all = append(all, reportPanel{p.Title, variables.Replace(target.Expr)})
-				}
-			}
-			walk(p.Panels)
-		}
-	}
-	var dashboard struct{ Panels []json.RawMessage }
-	if err := json.Unmarshal(text, &dashboard); err != nil {
-		t.Fatal(err)
-	}
-	walk(dashboard.Panels)
-	if len(all) < 30 {
-		t.Fatalf("%d expressions in the reports dashboard, want more", len(all))
-	}
-	return all
-}
 
 // query asks Prometheus for one number at one time.
 func query(t *testing.T, address, expression string, at time.Time) float64 {

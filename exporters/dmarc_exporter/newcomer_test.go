@@ -272,7 +272,7 @@ func (p *newcomer) check(t *testing.T) {
 	t.Helper()
 	realtest.Eventually(t, "the rules evaluated", func() bool { n, _, err := p.value("domain:dmarc_messages:window"); return err == nil && n > 0 })
 	shown, empty := map[string]int{}, map[string]int{}
-	for _, panel := range panels(t, "../../dashboards/dmarc-reports.json") {
+	for _, panel := range panels(t, opened...) {
 		_, sum, err := p.value(panel.expr)
 		points, err2 := p.graph(panel.expr)
 		if err := errors.Join(err, err2); err != nil {
@@ -314,7 +314,7 @@ type panel struct{ title, expr string }
 // titled returns the expression of a panel of the dashboard.
 func titled(t *testing.T, title string) string {
 	t.Helper()
-	for _, p := range panels(t, "../../dashboards/dmarc-reports.json") {
+	for _, p := range panels(t, opened...) {
 		if p.title == title {
 			return p.expr
 		}
@@ -323,10 +323,14 @@ func titled(t *testing.T, title string) string {
 	return ""
 }
 
-// panels are the expressions of a dashboard as it opens.
-func panels(t *testing.T, path string) (all []panel) {
+// opened are values of the variables about time as a dashboard opens.
+var opened = []string{"$__rate_interval", "2m", "$__interval", "30s", "$__range", "6h"}
+
+// panels are the expressions of the reports dashboard, with all values of its
+// variables and these of the variables about time.
+func panels(t *testing.T, times ...string) (all []panel) {
 	t.Helper()
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile("../../dashboards/dmarc-reports.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,13 +347,16 @@ func panels(t *testing.T, path string) (all []panel) {
 	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
 	}
-	values := strings.NewReplacer("$cluster", ".*", "$job", "dmarc", "$instance", ".+", "$domain", ".+", "$__rate_interval", "2m", "$__interval", "30s", "$__range", "6h")
+	values := strings.NewReplacer(append([]string{"$cluster", ".*", "$job", "dmarc", "$instance", ".+", "$domain", ".+"}, times...)...)
 	for _, row := range d.Panels {
 		for _, p := range append(row.Panels, row.drawn) {
 			for _, target := range p.Targets {
 				all = append(all, panel{p.Title, values.Replace(target.Expr)})
 			}
 		}
+	}
+	if len(all) < 30 {
+		t.Fatalf("%d expressions in the reports dashboard, want more", len(all))
 	}
 	return all
 }
