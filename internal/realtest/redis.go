@@ -70,15 +70,25 @@ func (s *RedisServer) Socket() string { return filepath.Join(s.Dir, "redis.sock"
 // as redis-cli prints it. The test fails if the reply is an error.
 func (s *RedisServer) Do(t testing.TB, words ...string) string {
 	t.Helper()
+	out, err := s.do(words...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// do is Do for those who may ask again: a server that changes its role closes
+// the connections of its clients.
+func (s *RedisServer) do(words ...string) (string, error) {
 	cmd := exec.Command(s.cli, append([]string{"-s", s.Socket(), "-e"}, words...)...)
 	if s.password != "" {
 		cmd.Env = append(os.Environ(), "REDISCLI_AUTH="+s.password)
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("redis-cli %s: %v\n%s", strings.Join(words, " "), err, out)
+		return "", fmt.Errorf("redis-cli %s: %w\n%s", strings.Join(words, " "), err, out)
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(string(out)), nil
 }
 
 // ping returns nil if a server answers PING, even with an error.
@@ -100,16 +110,17 @@ func ping(network, address string) error {
 func RedisReplica(t testing.TB, master *RedisServer, options ...string) *RedisServer {
 	t.Helper()
 	s := Redis(t, append([]string{"--replicaof", "127.0.0.1 " + strconv.Itoa(master.Port)}, options...)...)
-	s.WaitFor(t, func() error { return s.wantInfo(t, "replication", "master_link_status:up") })
+	s.WaitFor(t, func() error { return s.wantInfo("replication", "master_link_status:up") })
 	return s
 }
 
 // wantInfo returns an error unless a section of INFO has a line.
-func (s *RedisServer) wantInfo(t testing.TB, section, line string) error {
-	if text := s.Do(t, "INFO", section); !strings.Contains(text, line) {
-		return fmt.Errorf("no %s in %s", line, text)
+func (s *RedisServer) wantInfo(section, line string) error {
+	text, err := s.do("INFO", section)
+	if err == nil && !strings.Contains(text, line) {
+		err = fmt.Errorf("no %s in %s", line, text)
 	}
-	return nil
+	return err
 }
 
 // RedisSentinels starts n sentinels that watch master under the name "mymaster"
@@ -131,7 +142,7 @@ func RedisSentinels(t testing.TB, n int, master *RedisServer, replicas int) []*R
 	}
 	for _, s := range sentinels {
 		s.WaitFor(t, func() error {
-			return s.wantInfo(t, "sentinel", fmt.Sprintf("slaves=%d,sentinels=%d", replicas, n))
+			return s.wantInfo("sentinel", fmt.Sprintf("slaves=%d,sentinels=%d", replicas, n))
 		})
 	}
 	return sentinels
@@ -153,11 +164,11 @@ func RedisCluster(t testing.TB, n int) []*RedisServer {
 	}
 	for _, s := range nodes {
 		s.WaitFor(t, func() error {
-			text := s.Do(t, "CLUSTER", "INFO")
-			if !strings.Contains(text, "cluster_state:ok") || !strings.Contains(text, fmt.Sprintf("cluster_known_nodes:%d", n)) {
-				return fmt.Errorf("cluster is not ready: %s", text)
+			text, err := s.do("CLUSTER", "INFO")
+			if err == nil && (!strings.Contains(text, "cluster_state:ok") || !strings.Contains(text, fmt.Sprintf("cluster_known_nodes:%d", n))) {
+				err = fmt.Errorf("cluster is not ready: %s", text)
 			}
-			return nil
+			return err
 		})
 	}
 	return nodes
