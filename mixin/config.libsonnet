@@ -55,6 +55,9 @@
     // The address of Grafana, as https://grafana.example.com; links of alerts
     // are relative without it.
     grafanaUrl: '',
+    // The address of the pages of dmarc_exporter as a browser reaches it, such as
+    // https://dmarc.example.com; names in tables lead there as well.
+    pagesUrl: '',
     // Labels of the PrometheusRule objects; kube-prometheus-stack selects by release.
     ruleLabels: { 'app.kubernetes.io/part-of': 'dmarc-suite', role: 'alert-rules', release: 'kube-prometheus-stack' },
     dashboardTags: ['dmarc-suite'],

@@ -50,14 +50,27 @@ local colours = [
     '1': { text: 'UP', color: 'green', index: 1 },
   } }],
 
-  // to makes the values of a column lead to a page where a variable has that value.
-  to(column, uid, title, variable=column, more='${cluster:queryparam}&${job:queryparam}&'):: {
-    matcher: { id: 'byName', options: column },
-    properties: [{ id: 'links', value: [{
-      title: title,
-      url: '/d/%s?${datasource:queryparam}&%s${__url_time_range}&var-%s=${__value.text}' % [uid, more, variable],
-    }] }],
-  },
+  local leads(column, links) = { matcher: { id: 'byName', options: column }, properties: [{ id: 'links', value: links }] },
+
+  // to makes the values of a column lead to a page where a variable has that value,
+  // and to others.
+  to(column, uid, title, variable=column, more='${cluster:queryparam}&${job:queryparam}&', others=[]):: leads(column, [{
+    title: title,
+    url: '/d/%s?${datasource:queryparam}&%s${__url_time_range}&var-%s=${__value.text}' % [uid, more, variable],
+  }] + others),
+
+  // exporter is a link to a page of dmarc_exporter about a value, where it is known
+  // at which address people reach these pages.
+  exporter(c, title, route, name):: if c.pagesUrl == '' then [] else [{
+    title: title,
+    url: '%s/%s?%s=${__value.text}' % [std.rstripChars(c.pagesUrl, '/'), route, name],
+    targetBlank: true,
+  }],
+
+  // toExporter makes the values of a column lead to such a page alone.
+  toExporter(c, column, title, route, name)::
+    local links = $.exporter(c, title, route, name);
+    if links == [] then [] else [leads(column, links)],
 
   // page is a link of a panel to a page.
   page(title, uid):: { title: title, url: '/d/%s?${datasource:queryparam}&${cluster:queryparam}&${__url_time_range}' % uid, targetBlank: false },

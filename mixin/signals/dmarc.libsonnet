@@ -9,12 +9,13 @@ local seen(matchers) = '(sum by (domain, class) (%s{%s}) or sum by (domain, clas
 local wide = { span: 12, height: 8 };
 // How tables show the share that passes.
 local passed = panel.share([[null, 'red'], [0.9, 'orange'], [0.98, 'green']]);
-// toDomain makes the name of a domain lead to its reports.
-local toDomain = [panel.to('domain', 'dmarc-reports', 'Reports about ${__value.text}')];
 local small = { kind: 'stat', span: 4, height: 4 };
 
 // d are the matchers of pages, which end with the domain where they know it.
 function(c, d='%(s)s, domain=~"$domain"') {
+  // toDomain makes the name of a domain lead to its reports.
+  local toDomain = [panel.to('domain', 'dmarc-reports', 'Reports about ${__value.text}', others=panel.exporter(c, 'Page of ${__value.text}', 'domain', 'name'))],
+
   // grown is how much sums grew in a time, by a label. A series begins with its
   // first value, which increase() leaves out: of what did not exist before, all
   // counts, unless nobody looked before and the state is older.
@@ -154,7 +155,7 @@ function(c, d='%(s)s, domain=~"$domain"') {
     [grown('dmarc_messages_by_source_total', d, 'source', '$__range'), 'Messages'],
     [grown('dmarc_messages_by_source_total', d + ', compliant="false"', 'source', '$__range'), 'Failed'],
     ['%s / (%s > 0)' % [grown('dmarc_messages_by_source_total', d + ', compliant="true"', 'source', '$__range'), grown('dmarc_messages_by_source_total', d, 'source', '$__range')], 'Passed'],
-  ], { kind: 'table', by: 'source', span: 12, height: 9, sortBy: { displayName: 'Failed', desc: true }, sums: ['Messages', 'Failed'], columns: { Passed: passed } }),
+  ], { kind: 'table', by: 'source', span: 12, height: 9, sortBy: { displayName: 'Failed', desc: true }, sums: ['Messages', 'Failed'], columns: { Passed: passed }, overrides: panel.toExporter(c, 'source', 'Addresses of ${__value.text}', 'sources', 'sender') }),
   policy: s('Published policy', 'short', 'Policy that the latest report about a domain saw.', [
     ['max by (domain, p, sp, adkim, aspf, testing) (dmarc_policy_published_info{%s})' % d, 'Seen'],
   ], { kind: 'table', by: 'domain', span: 10, height: 9, columns: { Seen: [{ id: 'custom.hidden', value: true }] } }),

@@ -40,6 +40,7 @@ function(c)
   ], { sql: true, span: 12, every: '1d', stack: true, min: 0, noValue: 'nothing is kept' } + more);
   // each unfolds a list of results that is kept as JSON.
   local each(list, name) = 'FROM %s CROSS JOIN LATERAL json_array_elements(%s::json) AS %s WHERE $__timeFilter(date_end) AND domain IN (${domain:sqlstring})' % [view('dmarc_records'), list, name];
+  local toAddress = panel.toExporter(c, 'Address', 'Page of ${__value.text}', 'source', 'address');
   local total(title, sql, description, more={}) = number(title, 'short', description, sql, more);
 
   {
@@ -64,7 +65,7 @@ function(c)
       ["coalesce(sender, 'unknown')", 'Sender'],
       ["coalesce(as_name, '')", 'Network'],
       ["coalesce(country, '')", 'Country'],
-    ], span=24, more={ height: 10 }),
+    ], span=24, more={ height: 10, overrides: toAddress }),
     byCountry: by('By country', 'The country of the network, most failures first.', [["coalesce(country, 'unknown')", 'Country']]),
     map: s('Map', 'short', 'Where messages came from: the larger a circle the more, and red where many failed.', [[
       'SELECT country AS "Country", %s, %s, %s %s AND country IS NOT NULL GROUP BY 1 ORDER BY 2 DESC' % [messages, failed, share, records],
@@ -75,7 +76,7 @@ function(c)
       FROM %s WHERE domain IN (${domain:sqlstring})
       GROUP BY 1 HAVING min(date_end) >= $__timeFrom() AND min(date_end) <= $__timeTo()
       ORDER BY "Messages" DESC LIMIT 50
-    ||| % [messages, failed, share, view('dmarc_records')], 24),
+    ||| % [messages, failed, share, view('dmarc_records')], 24, { overrides: toAddress }),
 
     alignment: by('Alignment', 'Aligned results and what receivers did, largest first.', [["coalesce(dkim, 'none')", 'DKIM'], ["coalesce(spf, 'none')", 'SPF'], ["coalesce(disposition, 'none')", 'Applied policy']], '"Messages" DESC'),
     overrides: rows('Overrides', 'Why receivers did not apply the policy, largest first.', |||
