@@ -11,7 +11,7 @@ import (
 // TestMisspeltDomain names it where reports are read from files.
 func TestMisspeltDomain(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"backfill", "--settled=0s"}, {"store", "import", "--state.horizon=36500d"}} {
+	for _, args := range [][]string{{"backfill", "--settled=0s", "--step=24h"}, {"store", "import", "--state.horizon=36500d"}} {
 		var stdout, stderr bytes.Buffer
 		complete := func(more ...string) []string {
 			if args[0] == "store" {
