@@ -55,6 +55,39 @@ func anchors(text string) map[string]bool {
 	return set
 }
 
+// TestUpstreamDashboards holds that what dashboards of upstream ask for is exposed,
+// unless the page says that upstream has not got it either. The second list
+// is compared with a real server by collectors/postgres.
+func TestUpstreamDashboards(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs/upstream/dashboards.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var exposed strings.Builder
+	for _, pattern := range []string{"docs/metrics/*.md", "collectors/postgres/testdata/postgres_exporter.tsv"} {
+		names, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(names) == 0 {
+			t.Fatalf("no %s: %v", pattern, err)
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			exposed.Write(text)
+		}
+	}
+	asked := regexp.MustCompile("(?m)^\\| `(\\w+)` \\| \\|$").FindAllStringSubmatch(string(page), -1)
+	if len(asked) < 40 {
+		t.Errorf("docs/upstream/dashboards.md has %d metrics without a note, want those of two exporters", len(asked))
+	}
+	for _, m := range asked {
+		if !regexp.MustCompile(`\b` + m[1] + `\b`).MatchString(exposed.String()) {
+			t.Errorf("docs/upstream/dashboards.md has %s, which is not exposed", m[1])
+		}
+	}
+}
+
 // TestReasonsAndCodes wants every reason and every warning code in the
 // document about the report formats.
 func TestReasonsAndCodes(t *testing.T) {
