@@ -108,6 +108,7 @@ func libraries() map[string][]string {
 		"collectors/node":      with("github.com/prometheus/node_exporter/", "github.com/prometheus/procfs", "github.com/prometheus/common/", "github.com/alecthomas/kingpin/v2", "golang.org/x/sys/unix"),
 		"collectors/postgres":  with(),
 
+		"collectors/postgres/pool":             {"github.com/jackc/pgx/v5"},
 		"collectors/postgres/queryfile":        {"go.yaml.in/yaml/"},
 		"collectors/postgres/internal/session": {"github.com/jackc/pgx/v5"},
 		"collectors/redis":                     with("github.com/redis/go-redis/v9", "go.yaml.in/yaml/"),
