@@ -205,12 +205,13 @@ func (a *AccessLog) open() error {
 // with a state file, since the state began.
 func (a *AccessLog) Lines() uint64 { return a.lines.Load() }
 
-// Run reads all inputs until ctx ends, then saves the state and closes them.
+// Run reads all inputs until ctx ends, then saves the state and closes them. A
+// panic is an error, and nothing more is read or saved.
 func (a *AccessLog) Run(ctx context.Context) error {
 	a.begin()
-	var wg sync.WaitGroup
+	var work []func(context.Context)
 	for _, in := range a.inputs {
-		wg.Go(func() {
+		work = append(work, func(ctx context.Context) {
 			if in.files != nil {
 				in.files.run(ctx, func(chunk []byte) { a.feed(in, chunk) }, func() { a.refuse(in, refusedTooLong) })
 			} else {
@@ -219,11 +220,10 @@ func (a *AccessLog) Run(ctx context.Context) error {
 		})
 	}
 	if a.config.StateFile != "" {
-		a.saveUntil(ctx)
+		work = append(work, a.saveUntil)
 	}
-	wg.Wait()
-	var err error
-	if a.config.StateFile != "" {
+	err := collect.Together(ctx, work...)
+	if err == nil && a.config.StateFile != "" {
 		err = a.save()
 	}
 	a.close()

@@ -13,6 +13,9 @@
 //     those metrics. They are counted, and a cause is logged once.
 //   - A collector that is still stuck in an earlier scrape is not started again.
 //
+// Several exporters share a process as Parts: what one does, or does not, costs
+// the others nothing.
+//
 // Only this package and the mains know flags, HTTP and log formats; collectors
 // know none of them.
 package exporter

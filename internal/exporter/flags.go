@@ -28,6 +28,8 @@ type Flags struct {
 	recent *recent
 	// ignored are settings of the established exporter that do nothing here.
 	ignored []ignored
+	// names are those of the flags of every binary.
+	names []string
 
 	scrapeTimeout time.Duration
 	scrapeOffset  time.Duration
@@ -71,6 +73,9 @@ func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
 	app.Flag("runtime.gomaxprocs", "GOMAXPROCS: how many CPUs the exporter uses at the same time. Use 0 for all that are available.").
 		Envar("GOMAXPROCS").Default("1").IntVar(&f.processors)
 	promslogflag.AddFlags(app, &f.log)
+	for _, flag := range app.Model().Flags {
+		f.names = append(f.names, flag.Name)
+	}
 	return f
 }
 

@@ -53,6 +53,9 @@ type Options struct {
 	// is cancelled at shutdown, and it is waited for. An error it returns before
 	// that stops the process; nil does not.
 	Background func(ctx context.Context) error
+	// Close frees what the exporter holds, after everything else has ended. Nil means
+	// that there is nothing to free.
+	Close func() error
 	// Links are shown on the landing page, after the metrics.
 	Links []Link
 }
@@ -68,6 +71,14 @@ func (o *Options) logger() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return o.Logger
+}
+
+// close is Close, which may be nil.
+func (o *Options) close() error {
+	if o.Close == nil {
+		return nil
+	}
+	return o.Close()
 }
 
 // Named gives a collector a name, under which the trunk reports its success and

@@ -111,10 +111,15 @@ func newMetricsHandler(f *Flags, o *Options, reload *reloader, first *landing) h
 		return s
 	}
 	s.registry = reg
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registerProcess(reg)
 	// The first handler with a registry adds the metrics that all of them share.
 	promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg})
 	return promhttp.InstrumentMetricHandler(reg, s)
+}
+
+// registerProcess registers the metrics of the process.
+func registerProcess(reg *prometheus.Registry) {
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 }
 
 // quick is a handler that answers at once and grants the client little time.

@@ -1,11 +1,13 @@
 package exporter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +41,7 @@ type scraper struct {
 	own      prometheus.Collector    // the exporter's own metrics, or nil
 	note     noter                   // told of each answer, or nil
 	registry prometheus.Registerer   // for the metrics of promhttp, or nil
+	process  prometheus.Gatherer     // added to answers over HTTP, or nil
 	scope    func(url.Values) string // which targets' collectors are the same
 	slots    chan struct{}           // one per scrape being served, nil if unlimited
 
@@ -83,6 +86,9 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), statusOf(err))
 		return
 	}
+	if s.process != nil {
+		families = s.withProcess(families)
+	}
 	if s.note != nil && r.Context().Err() == nil {
 		s.note(start, families)
 	}
@@ -116,6 +122,15 @@ func (s *scraper) scrape(ctx context.Context, q url.Values, t timing) ([]*dto.Me
 		return nil, err
 	}
 	return s.stats.families(runs, s.own), nil
+}
+
+// withProcess adds the metrics of the process to those of a part of it.
+func (s *scraper) withProcess(families []*dto.MetricFamily) []*dto.MetricFamily {
+	more, err := s.process.Gather()
+	s.stats.drop(err)
+	all := slices.Concat(families, more)
+	slices.SortFunc(all, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	return all
 }
 
 // limitClient ends the connection of a client that has not sent its request and

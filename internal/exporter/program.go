@@ -1,0 +1,116 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
+)
+
+// Program is an exporter that can be a process of its own, or a Part of one.
+type Program struct {
+	App   *kingpin.Application
+	Flags *Flags
+	// Args makes arguments of the established exporter what App understands; nil
+	// means that they are.
+	Args func(app *kingpin.Application, args []string) []string
+	// Start prepares what is served, by the flags that were parsed. It may be called
+	// again after what it returned was closed.
+	Start func(ctx context.Context, logger *slog.Logger) (Options, error)
+}
+
+// Parse is Parse for the application of the program.
+func (p *Program) Parse(args []string, stdout, stderr io.Writer) (command string, code int, ok bool) {
+	if p.Args != nil {
+		args = p.Args(p.App, args)
+	}
+	return Parse(p.App, args, stdout, stderr)
+}
+
+// Serve starts the program, and serves until ctx is done or a signal arrives. An
+// error has been logged.
+func (p *Program) Serve(ctx context.Context, logger *slog.Logger) error {
+	o, err := p.Start(ctx, logger)
+	if err != nil {
+		logger.Error("cannot start", "err", err)
+		return err
+	}
+	if err = errors.Join(Serve(ctx, p.Flags, o), o.close()); err != nil {
+		logger.Error("stopped", withStack("err", err)...)
+	}
+	return err
+}
+
+// withStack are attributes of a log line, of which err is the last: if it is a
+// panic, where it happened follows.
+func withStack(args ...any) []any {
+	err, _ := args[len(args)-1].(error)
+	if p, ok := errors.AsType[*collect.PanicError](err); ok {
+		args = append(args, "stack", string(p.Stack))
+	}
+	return args
+}
+
+// Part parses args, which are those of a process of its own, and returns the
+// program as a part called name. What the flags of AddFlags say is for the whole
+// process, so args may have none of them. The rest is as for Parse.
+func (p *Program) Part(name string, args []string, stdout, stderr io.Writer) (part Part, code int, ok bool) {
+	if err := p.checkPart(args); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", p.App.Name, err)
+		return Part{}, 2, false
+	}
+	command, code, ok := p.Parse(args, stdout, stderr)
+	if ok && command != "" && command != p.served() {
+		fmt.Fprintf(stderr, "%s: %s is not for a part of a process\n", p.App.Name, command)
+		return Part{}, 2, false
+	}
+	return Part{Name: name, Flags: p.Flags, Start: p.Start}, code, ok
+}
+
+// served returns the command that serves, "" without commands.
+func (p *Program) served() string {
+	for _, c := range p.App.Model().Commands {
+		if c.Default {
+			return c.Name
+		}
+	}
+	return ""
+}
+
+// checkPart finds flags that are not for a part. Other mistakes are found by Parse.
+func (p *Program) checkPart(args []string) error {
+	if p.Args != nil {
+		args = p.Args(p.App, args)
+	}
+	parsed, err := p.App.ParseContext(args)
+	if err != nil {
+		return nil
+	}
+	for _, e := range parsed.Elements {
+		f, ok := e.Clause.(*kingpin.FlagClause)
+		if !ok {
+			continue
+		}
+		switch name := f.Model().Name; {
+		case slices.Contains(p.Flags.names, name):
+			return fmt.Errorf("--%s is for the whole process: give it to the program itself, not to a part", name)
+		case name == "config.check":
+			return errors.New("--config.check is not for a part of a process")
+		}
+	}
+	return nil
+}
+
+// share makes f, the flags of a part, say what the flags of the process say.
+func (f *Flags) share(process *Flags) {
+	*f.web.WebConfigFile = *process.web.WebConfigFile // Users has a pointer to it.
+	own := *f
+	*f = *process
+	f.stats, f.ignored = own.stats, own.ignored
+}
