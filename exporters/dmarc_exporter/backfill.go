@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
@@ -22,7 +23,7 @@ type backfillOptions struct {
 	series     int
 	step       model.Duration
 	labels     map[string]string
-	state      stateOptions
+	state      serving.StateOptions
 }
 
 // addFlags declares the flags.
@@ -35,7 +36,7 @@ func (o *backfillOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("config.file", "Configuration file of serve, for its domains and senders.").StringVar(&o.configFile)
 	c.Flag("domain", "Domain that you own, as for serve. Repeatable.").SetValue(&o.domains)
 	c.Flag("budget.series", "Maximum number of series of domains, reporters and senders together, as for serve.").Default("2000").IntVar(&o.series)
-	o.state.addFlags(c, " It is not read when files are named.")
+	o.state.AddFlags(c, " It is not read when files are named.")
 	shareVariables(c)
 }
 
@@ -51,7 +52,7 @@ func (o *backfillOptions) run(ctx context.Context, streams reportfiles.Streams, 
 	}
 	var v *store.View
 	if len(paths) == 0 {
-		engine, err := o.state.engine(0)
+		engine, err := o.state.Engine(0)
 		if err != nil {
 			return err
 		}

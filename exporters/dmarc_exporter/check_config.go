@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
@@ -20,7 +21,7 @@ import (
 
 // checkConfigOptions are the flags of check-config.
 type checkConfigOptions struct {
-	stateOptions
+	serving.StateOptions
 	file    string
 	connect bool
 	series  int
@@ -29,7 +30,7 @@ type checkConfigOptions struct {
 
 func (o *checkConfigOptions) addFlags(c *kingpin.CmdClause) {
 	c.Flag("connect", "Also try what the configuration depends on: log in to each mailbox, look for its folders, read and write directories, listen for mail, ask the DNS, open the state. Nothing is read of mails and nothing is moved. Exits with 1 if anything does not work.").BoolVar(&o.connect)
-	o.stateOptions.addFlags(c, " Only used with --connect.")
+	o.StateOptions.AddFlags(c, " Only used with --connect.")
 	c.Flag("budget.series", "Maximum number of series that serve is given. The tenants may have no more.").Default("2000").IntVar(&o.series)
 	shareVariables(c)
 	c.Arg("file", "Configuration file.").Required().StringVar(&o.file)
@@ -80,7 +81,7 @@ func oneLine(text string) string {
 // tryState opens the state for reading. Where there is none yet it looks whether
 // there can be one.
 func (o *checkConfigOptions) tryState(ctx context.Context, report func(what string, err error)) {
-	engine, err := o.engine(0)
+	engine, err := o.Engine(0)
 	if err != nil {
 		report("open", err)
 		return
@@ -97,8 +98,8 @@ func (o *checkConfigOptions) tryState(ctx context.Context, report func(what stri
 		report("open", err)
 		return
 	}
-	if o.database == "" {
-		dir := filepath.Dir(o.stateFile)
+	if o.Database == "" {
+		dir := filepath.Dir(o.StateFile)
 		report("write "+dir, ingest.CanWrite(dir))
 	}
 }

@@ -172,8 +172,8 @@ func TestCheckConfigConnect(t *testing.T) {
 	// A configuration that works, with a state that serve has written.
 	s, stop := runService(t, dir, map[string]string{"config.yml": "sources: {directories: [{path: in}]}\n"})
 	realtest.Eventually(t, "the report counted", func() bool { return countedMessages(s) == 1 })
-	state := "--state.file=" + s.options.stateFile
-	if code, stdout := check(state); code != exitOK || !strings.Contains(stdout, "ok: state: open state file "+s.options.stateFile) {
+	state := "--state.file=" + s.Options.StateFile
+	if code, stdout := check(state); code != exitOK || !strings.Contains(stdout, "ok: state: open state file "+s.Options.StateFile) {
 		t.Errorf("while serve runs: exit code %d:\n%s", code, stdout)
 	}
 	stop()

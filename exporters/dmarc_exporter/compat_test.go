@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
@@ -21,8 +22,8 @@ func TestCompatLater(t *testing.T) {
 		log.Reset()
 		files := map[string]string{"config.yml": "sources: {directories: [{path: in}]}\n", "in/keep": ""}
 		options := serviceOptions(t, dir, files)
-		options.compat = compat
-		s, err := newService(t.Context(), options, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
+		options.Compat = compat
+		s, err := serving.NewService(t.Context(), options, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -55,13 +56,13 @@ func TestDatabaseAway(t *testing.T) {
 	address.User = url.User("postgres")
 	t.Setenv("PGPASSWORD", realtest.PostgresPassword)
 	dir, logs := t.TempDir(), &log{}
-	options := &serveOptions{dirs: []string{dir}, after: string(ingest.AfterMove), refused: "move", rescan: 20 * time.Millisecond}
-	options.database = address.String()
-	s, err := newService(t.Context(), options, slog.New(slog.NewTextHandler(logs, nil)))
+	options := &serving.ServeOptions{Dirs: []string{dir}, After: string(ingest.AfterMove), Refused: "move", Rescan: 20 * time.Millisecond}
+	options.Database = address.String()
+	s, err := serving.NewService(t.Context(), options, slog.New(slog.NewTextHandler(logs, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.supervisor.MinPause, s.supervisor.MaxPause = 10*time.Millisecond, 100*time.Millisecond
+	s.Supervisor.MinPause, s.Supervisor.MaxPause = 10*time.Millisecond, 100*time.Millisecond
 	defer runOpenService(t, s)()
 	reports := 0
 	offer := func() {
@@ -81,10 +82,10 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	all := func() bool {
 		done, _ := os.ReadDir(filepath.Join(dir, "done")) // It may not be there yet.
-		return ingesttest.Sum(s.store, tally.Messages) == int64(reports) && len(done) == reports
+		return ingesttest.Sum(s.Store, tally.Messages) == int64(reports) && len(done) == reports
 	}
 	registry := prometheus.NewPedanticRegistry()
-	if err := registry.Register(collector.New(s.store, collector.Config{})); err != nil {
+	if err := registry.Register(collector.New(s.Store, collector.Config{})); err != nil {
 		t.Fatal(err)
 	}
 	up := func() float64 {
@@ -109,7 +110,7 @@ func TestDatabaseAway(t *testing.T) {
 		offer()
 		offer()
 		realtest.Eventually(t, "dmarc_up is 0", func() bool { return up() == 0 })
-		if got := ingesttest.Sum(s.store, tally.Messages); got != int64(reports-2) {
+		if got := ingesttest.Sum(s.Store, tally.Messages); got != int64(reports-2) {
 			t.Errorf("mode %d: %d messages, want %d", mode, got, reports-2)
 		}
 		if _, err := os.Stat(filepath.Join(dir, fmt.Sprintf("%d.xml", reports))); err != nil {

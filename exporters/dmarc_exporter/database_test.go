@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -44,14 +45,14 @@ func TestDatabase(t *testing.T) {
 		}
 	}
 	checkConnect("connect to the database, in which serve will make its schema")
-	options := &serveOptions{dirs: []string{dir}, after: string(ingest.AfterKeep), refused: "move", rescan: time.Minute}
-	options.database = address.String()
-	s, err := newService(t.Context(), options, slog.New(slog.DiscardHandler))
+	options := &serving.ServeOptions{Dirs: []string{dir}, After: string(ingest.AfterKeep), Refused: "move", Rescan: time.Minute}
+	options.Database = address.String()
+	s, err := serving.NewService(t.Context(), options, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	stop := runOpenService(t, s)
-	realtest.Eventually(t, "counted", func() bool { return ingesttest.Sum(s.store, tally.Messages) == 3 })
+	realtest.Eventually(t, "counted", func() bool { return ingesttest.Sum(s.Store, tally.Messages) == 3 })
 	checkConnect("open database ")
 	stop()
 	got := server.SQL(t, "postgres", "SELECT sum(count) FROM dmarc.dmarc_records")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
@@ -39,12 +40,12 @@ func BenchmarkDirectory(b *testing.B) {
 			}
 		})
 		state := filepath.Join(b.TempDir(), "state.db")
-		timed(b, used, "counts", func() { countAll(b, dir, reports, stateOptions{stateFile: state}, store.RecordsOff) })
-		timed(b, used, "sqlite", func() { countAll(b, dir, reports, stateOptions{stateFile: state + "2"}, store.RecordsAll) })
+		timed(b, used, "counts", func() { countAll(b, dir, reports, serving.StateOptions{StateFile: state}, store.RecordsOff) })
+		timed(b, used, "sqlite", func() { countAll(b, dir, reports, serving.StateOptions{StateFile: state + "2"}, store.RecordsAll) })
 		name := fmt.Sprint("round", i)
 		server.CreateDatabase(b, name, "")
 		address := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: server.Addr(), Path: name, RawQuery: "sslmode=disable"}
-		timed(b, used, "postgres", func() { countAll(b, dir, reports, stateOptions{database: address.String()}, store.RecordsAll) })
+		timed(b, used, "postgres", func() { countAll(b, dir, reports, serving.StateOptions{Database: address.String()}, store.RecordsAll) })
 	}
 	median := func(name string) time.Duration {
 		slices.Sort(used[name])
@@ -73,11 +74,11 @@ func timed(b *testing.B, used map[string][]time.Duration, name string, run func(
 }
 
 // countAll runs the service until all reports are counted.
-func countAll(b *testing.B, dir string, reports int, state stateOptions, records store.Records) {
+func countAll(b *testing.B, dir string, reports int, state serving.StateOptions, records store.Records) {
 	b.Helper()
-	options := &serveOptions{dirs: []string{dir}, after: string(ingest.AfterKeep), refused: "keep", rescan: time.Hour}
-	options.stateOptions, options.records = state, string(records)
-	s, err := newService(b.Context(), options, slog.New(slog.DiscardHandler))
+	options := &serving.ServeOptions{Dirs: []string{dir}, After: string(ingest.AfterKeep), Refused: "keep", Rescan: time.Hour}
+	options.StateOptions, options.Records = state, string(records)
+	s, err := serving.NewService(b.Context(), options, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -85,14 +86,14 @@ func countAll(b *testing.B, dir string, reports int, state stateOptions, records
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = s.run(ctx) // ctx ends it.
+		_ = s.Run(ctx) // ctx ends it.
 	}()
 	realtest.Eventually(b, "all counted", func() bool {
-		return s.pipeline.Stats("dir:" + dir).Deliveries[ingest.ClassCounted] >= uint64(reports)
+		return s.Pipeline.Stats("dir:" + dir).Deliveries[ingest.ClassCounted] >= uint64(reports)
 	})
 	cancel()
 	<-done
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
@@ -136,34 +137,36 @@ func mistakes() map[string]func() {
 	return map[string]func(){
 		ackFirst: func() {
 			s := mistaken()
-			s.supervisor.Run(context.Background(), ingesttest.AcknowledgeFirst(s.pipeline.Deliver, s.trap()), s.initial)
+			s.Supervisor.Run(context.Background(), ingesttest.AcknowledgeFirst(s.Pipeline.Deliver, trap(s)), s.Initial)
 		},
 		noDedupe: func() {
 			s := mistaken()
-			s.pipeline = ingest.NewPipeline(ingesttest.NoDedupe{Store: s.store, Trap: s.trap()}, ingest.PipelineConfig{})
-			c, err := s.options.load()
+			s.Pipeline = ingest.NewPipeline(ingesttest.NoDedupe{Store: s.Store, Trap: trap(s)}, ingest.PipelineConfig{})
+			c, err := s.Options.Load()
 			if err != nil {
 				panic(err)
 			}
-			parts, err := s.build(c)
+			parts, err := s.Build(c)
 			if err != nil {
 				panic(err)
 			}
-			s.initial = s.use(parts)
-			s.supervisor.Run(context.Background(), s.pipeline.Deliver, s.initial)
+			s.Initial = s.Use(parts)
+			s.Supervisor.Run(context.Background(), s.Pipeline.Deliver, s.Initial)
 		},
 	}
 }
 
-func (s *service) trap() ingesttest.Trap { return ingesttest.Trap(s.options.stateFile + trapSuffix) }
+func trap(s *serving.Service) ingesttest.Trap {
+	return ingesttest.Trap(s.Options.StateFile + trapSuffix)
+}
 
 // mistaken is what serve makes of its flags, before it runs.
-func mistaken() *service {
+func mistaken() *serving.Service {
 	app, f := newApp()
 	if _, code, ok := exporter.Parse(app, os.Args[1:], os.Stdout, os.Stderr); !ok {
 		os.Exit(code)
 	}
-	s, err := newService(context.Background(), &f.serve, f.Logger(os.Stderr))
+	s, err := serving.NewService(context.Background(), &f.serve, f.Logger(os.Stderr))
 	if err != nil {
 		panic(err)
 	}

@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 	"github.com/dmarc-suite/dmarc-suite/internal/reportfiles"
 )
@@ -29,7 +32,7 @@ const (
 // flags are the flags of all commands.
 type flags struct {
 	*exporter.Flags
-	serve       serveOptions
+	serve       serving.ServeOptions
 	check       reportfiles.CheckConfig
 	standard    string // of check
 	parseFormat string
@@ -44,12 +47,12 @@ type flags struct {
 
 // newApp declares the commands and their flags.
 func newApp() (*kingpin.Application, *flags) {
-	app := kingpin.New("dmarc_exporter", "DMARC aggregate, SMTP TLS and failure reports as metrics.")
+	app := kingpin.New("dmarc_exporter", serving.Description)
 	f := &flags{Flags: exporter.AddFlags(app, ":9797")}
 	app.GetFlag("runtime.gomaxprocs").Default("0") // reports are read side by side
-	f.serve.users, f.checkConfig.users = f.Users(), f.Users()
+	f.serve.Users, f.checkConfig.users = f.Users(), f.Users()
 	serve := app.Command("serve", "Read reports from the sources and serve metrics.").Default()
-	f.serve.addFlags(serve)
+	f.serve.AddFlags(serve)
 	check := app.Command("check", "Read reports and print a summary of each. Exits with 1 if anything is refused.")
 	check.Flag("json", "Print one JSON object per line for each report.").BoolVar(&f.check.JSON)
 	check.Flag("strict", "Also list deviations from the standard with their sections, and exit with 1 if there are any or if a report was readable only after repairs.").BoolVar(&f.check.Strict)
@@ -93,7 +96,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitCode(stderr, runLogin(ctx, f.configFile, f.loginUser, stdout))
 	}
 	limitHeap(map[string]int{
-		"serve": f.serve.series, "backfill": f.backfill.series, "store import": f.store.imports.series, "store merge": f.store.imports.series, "store split": f.store.imports.series,
+		"serve": f.serve.Series, "backfill": f.backfill.series, "store import": f.store.imports.Series, "store merge": f.store.imports.Series, "store split": f.store.imports.Series,
 	}[command])
 	switch command {
 	case "check":
@@ -108,7 +111,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case "store merge":
 		return f.store.runMerge(ctx, streams, nil, f.Logger(stderr))
 	case "store split":
-		return f.store.runMerge(ctx, streams, f.store.imports.domains, f.Logger(stderr))
+		return f.store.runMerge(ctx, streams, f.store.imports.Domains, f.Logger(stderr))
 	case "store copy":
 		return f.store.runCopy(ctx, streams)
 	case "store export":
@@ -146,4 +149,28 @@ func limitHeap(series int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(heapLimit + int64(series)*seriesMemory)
 	}
+}
+
+// runServe is the command serve.
+func runServe(ctx context.Context, f *flags, stderr io.Writer) int {
+	err := (&exporter.Program{Flags: f.Flags, Start: f.serve.Start(f.Flags)}).Serve(ctx, f.Logger(stderr))
+	var usage *serving.UsageError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case err != nil:
+		return exitRefused
+	}
+	return exitOK
+}
+
+// runLogin is the command login.
+func runLogin(ctx context.Context, path, user string, stdout io.Writer) error {
+	c, err := dmarcconfig.Load(path)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	return c.Sources.Login(ctx, user, stdout)
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
 )
 
 // TestPlaces names the item of the file, or the source of a flag, that is wrong.
@@ -16,13 +18,13 @@ func TestPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		options serveOptions
+		options serving.ServeOptions
 		want    string
 	}{
-		{serveOptions{countOptions: countOptions{configFile: file}, mboxes: []string{"/d"}}, file + ": line 5: sources.mboxes[1]: mbox /c: "},
-		{serveOptions{dirs: []string{"/a", "/a"}}, "source dir:/a is given twice"},
+		{serving.ServeOptions{CountOptions: serving.CountOptions{ConfigFile: file}, Mboxes: []string{"/d"}}, file + ": line 5: sources.mboxes[1]: mbox /c: "},
+		{serving.ServeOptions{Dirs: []string{"/a", "/a"}}, "source dir:/a is given twice"},
 	} {
-		c, err := tt.options.load()
+		c, err := tt.options.Load()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,11 +17,11 @@ func TestReady(t *testing.T) {
 	defer stop()
 	want := "since the start: dir:" + filepath.Join(dir, "later") + ";"
 	realtest.Eventually(t, "one of both works", func() bool {
-		err := s.readiness.Ready()
+		err := s.Readiness.Ready()
 		return err != nil && strings.Contains(err.Error(), want)
 	})
 	if err := os.Mkdir(filepath.Join(dir, "later"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	realtest.Eventually(t, "ready", func() bool { return s.readiness.Ready() == nil })
+	realtest.Eventually(t, "ready", func() bool { return s.Readiness.Ready() == nil })
 }

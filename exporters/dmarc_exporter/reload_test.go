@@ -13,28 +13,29 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // inForce returns what a service does for each key of the configuration file.
-var inForce = map[string]func(*service) string{
-	"domains": func(s *service) (names string) {
-		for _, d := range s.store.Snapshot().Domains {
+var inForce = map[string]func(*serving.Service) string{
+	"domains": func(s *serving.Service) (names string) {
+		for _, d := range s.Store.Snapshot().Domains {
 			names += d.Name + " "
 		}
 		return names
 	},
-	"tenants": func(s *service) string { return fmt.Sprint(s.store.Snapshot().Tenants) },
-	"senders": func(s *service) string {
-		return s.labelSender(&dmarc.Record{SourceIP: netip.MustParseAddr("192.0.2.1")})
+	"tenants": func(s *serving.Service) string { return fmt.Sprint(s.Store.Snapshot().Tenants) },
+	"senders": func(s *serving.Service) string {
+		return s.LabelSender(&dmarc.Record{SourceIP: netip.MustParseAddr("192.0.2.1")})
 	},
-	"addresses": func(s *service) string { return fmt.Sprint(s.hosts.Active()) },
-	"dns":       func(s *service) string { return fmt.Sprint(s.dns.Watches()) },
-	"trust":     func(s *service) string { return fmt.Sprint(*s.auth.Load() != nil) },
-	"access":    func(s *service) string { return fmt.Sprint(*s.access.Load()) },
-	"sources":   func(s *service) string { return describe(s.supervisor.Sources()) },
+	"addresses": func(s *serving.Service) string { return fmt.Sprint(s.Hosts.Active()) },
+	"dns":       func(s *serving.Service) string { return fmt.Sprint(s.DNS.Watches()) },
+	"trust":     func(s *serving.Service) string { return fmt.Sprint(*s.Auth.Load() != nil) },
+	"access":    func(s *serving.Service) string { return fmt.Sprint(*s.Access.Load()) },
+	"sources":   func(s *serving.Service) string { return serving.Describe(s.Supervisor.Sources()) },
 }
 
 // TestReload puts every key of the configuration in force.
@@ -75,14 +76,14 @@ func TestReload(t *testing.T) {
 			if _, err := app.Parse([]string{"serve", "--web.config.file=" + filepath.Join(dir, "web.yml")}); err != nil {
 				t.Fatal(err)
 			}
-			s.options.users = f.serve.users
-			realtest.Eventually(t, "the source at work", func() bool { return len(s.supervisor.Sources()) == 1 })
+			s.Options.Users = f.serve.Users
+			realtest.Eventually(t, "the source at work", func() bool { return len(s.Supervisor.Sources()) == 1 })
 			got := map[string]string{}
 			for name, show := range inForce {
 				got[name] = show(s)
 			}
 			writeConfig(t, dir, file(tt.after))
-			if err := s.reload(t.Context()); err != nil {
+			if err := s.Reload(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			for name, show := range inForce {
@@ -112,9 +113,9 @@ func TestReloadRefused(t *testing.T) {
 	dir := t.TempDir()
 	s, stop := runService(t, dir, map[string]string{"config.yml": "domains: [a.example]\nsources: {directories: [{path: in}]}\n", "in/keep": "", "token": "x"})
 	defer stop()
-	s.options.archive.file, s.options.archive.maxBytes, s.options.archive.files = filepath.Join(dir, "archive", "records.jsonl"), 1<<20, 1
-	s.options.series = 2000
-	realtest.Eventually(t, "the source at work", func() bool { return len(s.supervisor.Sources()) == 1 })
+	s.Options.Archive.File, s.Options.Archive.MaxBytes, s.Options.Archive.Files = filepath.Join(dir, "archive", "records.jsonl"), 1<<20, 1
+	s.Options.Series = 2000
+	realtest.Eventually(t, "the source at work", func() bool { return len(s.Supervisor.Sources()) == 1 })
 	got := map[string]string{}
 	for name, show := range inForce {
 		got[name] = show(s)
@@ -130,7 +131,7 @@ func TestReloadRefused(t *testing.T) {
 		{"no key", changed + "surces: {}\n", `did you mean "sources"?`},
 	} {
 		writeConfig(t, dir, tt.text)
-		if err := s.reload(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if err := s.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
 		}
 		for name, show := range inForce {
@@ -150,18 +151,18 @@ func TestReloadWithoutStore(t *testing.T) {
 	const rest = "domains: [a.example]\nsources: {directories: [{path: in}]}\n"
 	s, stop := runService(t, dir, map[string]string{"config.yml": rest, "in/keep": ""})
 	defer stop()
-	if err := s.store.Close(); err != nil {
+	if err := s.Store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	writeConfig(t, dir, office+strings.Replace(rest, "a.example", "b.example", 1))
-	if err := s.reload(t.Context()); err == nil || !strings.Contains(err.Error(), "domains: ") {
+	if err := s.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "domains: ") {
 		t.Errorf("error %v, want one that names the domains", err)
 	}
 	if sender := inForce["senders"](s); sender == "office" {
 		t.Error("the senders of a reload that failed are in force")
 	}
 	writeConfig(t, dir, office+rest)
-	if err := s.reload(t.Context()); err != nil {
+	if err := s.Reload(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if sender := inForce["senders"](s); sender != "office" {
@@ -185,7 +186,7 @@ func TestReloadLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s, stop := runService(t, dir, map[string]string{"config.yml": config(before, same), "in/keep": ""})
 	defer stop()
-	realtest.Eventually(t, "the source at work", func() bool { return len(s.supervisor.Sources()) == 1 })
+	realtest.Eventually(t, "the source at work", func() bool { return len(s.Supervisor.Sources()) == 1 })
 	put := func(n, domain int) {
 		report := bytes.ReplaceAll(ingesttest.Report(fmt.Sprint(n), 1), []byte("example.com"), fmt.Appendf(nil, "d%d.example", domain))
 		offer(t, filepath.Join(dir, "in", fmt.Sprint(n, ".xml")), report)
@@ -195,7 +196,7 @@ func TestReloadLosesNothing(t *testing.T) {
 		if n%20 == 19 {
 			// Every second time the source itself is another one.
 			writeConfig(t, dir, config(before+n/20*5+5, []string{same, other}[n/20%2]))
-			if err := s.reload(t.Context()); err != nil {
+			if err := s.Reload(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -206,7 +207,7 @@ func TestReloadLosesNothing(t *testing.T) {
 	}
 	realtest.Eventually(t, "reports about new domains counted", func() bool { return countedMessages(s) == reports+after-before })
 	var known []string
-	for _, series := range s.store.Snapshot().Series[tally.Messages] {
+	for _, series := range s.Store.Snapshot().Series[tally.Messages] {
 		known = append(known, series.Labels[0])
 	}
 	for n := after - reports; n < after; n++ {

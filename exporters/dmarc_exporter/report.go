@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
+	serving "github.com/dmarc-suite/dmarc-suite/exporters/internal/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/internal/dmarcconfig"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest"
@@ -18,7 +19,7 @@ import (
 
 // reportOptions are the flags of the commands of report.
 type reportOptions struct {
-	state      stateOptions
+	state      serving.StateOptions
 	configFile string
 	by         string
 	domain     string
@@ -72,7 +73,7 @@ func (o *reportOptions) addShared(c *kingpin.CmdClause) {
 	}
 	c.Flag("format", "Output format.").Default(formats[0]).EnumVar(&o.format, formats...)
 	c.Flag("config.file", "Configuration file of serve: its senders have their names, and digest is about its domains.").StringVar(&o.configFile)
-	o.state.addFlags(c, " It is not read when files are named.")
+	o.state.AddFlags(c, " It is not read when files are named.")
 	c.Arg("path", "Files, or directories, which are read recursively, instead of the database. Use - for standard input.").StringsVar(&o.paths)
 	shareVariables(c)
 }
@@ -112,7 +113,7 @@ func (o *reportOptions) view(ctx context.Context, streams reportfiles.Streams) (
 	var pipeline ingest.PipelineConfig
 	var engine store.Engine
 	if err := o.digest.Mail.Check(); err != nil {
-		return nil, false, &usageError{err}
+		return nil, false, &serving.UsageError{Err: err}
 	}
 	c, err := dmarcconfig.Load(o.configFile)
 	if err != nil {
@@ -130,7 +131,7 @@ func (o *reportOptions) view(ctx context.Context, streams reportfiles.Streams) (
 		if os.Getenv("GOGC") == "" {
 			debug.SetGCPercent(gcPercent)
 		}
-	} else if engine, err = o.state.engine(0); err != nil {
+	} else if engine, err = o.state.Engine(0); err != nil {
 		return nil, false, err
 	}
 	return reportfiles.View(ctx, streams, engine, slices.Clone(o.paths), pipeline)

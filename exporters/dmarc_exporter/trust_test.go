@@ -39,15 +39,15 @@ func TestDNSOutage(t *testing.T) {
 	s, stop := runService(t, dir, map[string]string{"config.yml": text, "in/one.eml": mail.String()})
 	defer stop()
 	name := "dir:" + filepath.Join(dir, "in")
-	eventually(t, "some attempts", func() bool { return s.pipeline.Stats(name).Failures[ingest.FailureStore] >= 2 })
-	if n := ingesttest.Sum(s.store, tally.Refusals); n != 0 {
+	eventually(t, "some attempts", func() bool { return s.Pipeline.Stats(name).Failures[ingest.FailureStore] >= 2 })
+	if n := ingesttest.Sum(s.Store, tally.Refusals); n != 0 {
 		t.Errorf("%d refusals while there is no DNS", n)
 	}
 	startDNS(t, address, map[string][]string{
 		"s._domainkey.mail.example.": {"v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(key.Public().(ed25519.PublicKey))},
 	})
-	eventually(t, "counted", func() bool { return ingesttest.Sum(s.store, tally.Messages) == 7 })
-	if n := ingesttest.Sum(s.store, tally.Authenticated, "pass"); n != 1 {
+	eventually(t, "counted", func() bool { return ingesttest.Sum(s.Store, tally.Messages) == 7 })
+	if n := ingesttest.Sum(s.Store, tally.Authenticated, "pass"); n != 1 {
 		t.Errorf("%d reports are authentic, want 1", n)
 	}
 }

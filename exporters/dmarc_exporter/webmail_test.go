@@ -57,7 +57,7 @@ func TestGraphConfigured(t *testing.T) {
 `, server.URL)
 	s, stop := runService(t, t.TempDir(), map[string]string{"config.yml": text, "secret": testSecret})
 	defer stop()
-	eventually(t, "counted and moved", func() bool { return moved.Load() && ingesttest.Sum(s.store, tally.Messages) == 7 })
+	eventually(t, "counted and moved", func() bool { return moved.Load() && ingesttest.Sum(s.Store, tally.Messages) == 7 })
 }
 
 // TestLogin signs in by a code, and reads the mailbox with the token.
@@ -96,12 +96,12 @@ func TestLogin(t *testing.T) {
 	s, stop := runService(t, dir, map[string]string{"config.yml": text})
 	defer stop()
 	eventually(t, "down", func() bool {
-		all := s.supervisor.Sources()
+		all := s.Supervisor.Sources()
 		return len(all) == 1 && all[0].Status().Err != nil && strings.Contains(all[0].Status().Err.Error(), "run dmarc_exporter login")
 	})
 	var out, errs bytes.Buffer
 	if code := run([]string{"login", filepath.Join(dir, "config.yml")}, nil, &out, &errs); code != exitOK || !strings.Contains(out.String(), "ABCD") {
 		t.Fatalf("exit code %d: %s%s", code, &out, &errs)
 	}
-	eventually(t, "counted and moved", func() bool { return moved.Load() && ingesttest.Sum(s.store, tally.Messages) == 7 })
+	eventually(t, "counted and moved", func() bool { return moved.Load() && ingesttest.Sum(s.Store, tally.Messages) == 7 })
 }

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	schema  = "exporters/postgres_queries_exporter/testdata/schema.sql"
-	queries = "exporters/postgres_queries_exporter/postgres-queries.yaml"
+	schema  = "exporters/internal/postgres/testdata/schema.sql"
+	queries = "exporters/internal/postgres/postgres-queries.yaml"
 )
 
 // database is PostgreSQL with the tables of the observed system.

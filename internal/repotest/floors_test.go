@@ -14,6 +14,7 @@ const (
 	collectors        // values out, metrics in
 	trunk             // flags, HTTP, sources
 	commands          // what a binary is configured by, and does besides serving
+	served            // what a binary serves, by itself or with others
 	mains             // the binaries
 	beside            // test support and tools, which nothing but tests may import
 )
@@ -42,6 +43,7 @@ func floorOf(folder string) int {
 		{"internal/dmarcconfig", commands},
 		{"internal/reportfiles", commands},
 		{"internal/web", commands},
+		{"exporters/internal", served},
 		{"exporters", mains},
 		{"deploy/ci", beside},
 		{"deploy/dr", beside},

@@ -133,20 +133,27 @@ func TestSelectors(t *testing.T) {
 	}
 }
 
-// thick are the lines that the mains may have: flags, values and run. What
-// does work belongs to the floors below. Lower a number when a main shrinks.
+// thick are the lines that the mains may have, and what of them is served: flags,
+// values and run. What does work belongs to the floors below. Lower a number when
+// a main shrinks.
 var thick = map[string]int{
-	"exporters/dmarc_exporter":            1250,
-	"exporters/nginx_exporter":            540,
-	"exporters/node_exporter":             170,
-	"exporters/postgres_queries_exporter": 1200,
-	"exporters/redis_exporter":            1250,
+	"exporters/dmarc_exporter":            700,
+	"exporters/internal/dmarc":            600,
+	"exporters/internal/nginx":            560,
+	"exporters/internal/node":             180,
+	"exporters/internal/postgres":         1240,
+	"exporters/internal/redis":            1200,
+	"exporters/nginx_exporter":            20,
+	"exporters/node_exporter":             20,
+	"exporters/postgres_queries_exporter": 20,
+	"exporters/redis_exporter":            20,
+	"exporters/suite_exporter":            200,
 }
 
 func TestMainsAreThin(t *testing.T) {
 	lines := map[string]int{}
 	for _, f := range goFiles(t) {
-		if floorOf(f.folder) != mains {
+		if floor := floorOf(f.folder); floor != mains && floor != served {
 			continue
 		}
 		lines[f.folder] += f.lines()

@@ -1,9 +1,0 @@
-package main
-
-import _ "embed"
-
-// upstreamSettings says what becomes of the flags and variables of the
-// established exporter.
-//
-//go:embed upstream.tsv
-var upstreamSettings string
