@@ -61,7 +61,7 @@ test: go $(if $(filter 1,$(REQUIRE_SERVICES)),test-programs) ## Run the tests; R
 # Tests that measure memory want programs as users build them; they are built once.
 .PHONY: test-programs
 test-programs: go
-	$(GO) build -o .build/programs/ ./exporters/dmarc_exporter
+	CGO_ENABLED=0 $(GO) build -trimpath -tags netgo,osusergo -ldflags '-s -w' -o .build/programs/ ./exporters/dmarc_exporter ./exporters/suite_exporter
 
 .PHONY: kill-test
 kill-test: go test-programs ## The long proofs: thousands of kills of every kind, and a mailbox of 100,000 mails; an hour.

@@ -82,7 +82,7 @@ func (a *Archive) read(p string) error {
 // Binaries returns the names of the exporters in the archive.
 func (a Archive) Binaries() []string {
 	var names []string
-	for _, name := range []string{"dmarc_exporter", "postgres_queries_exporter", "redis_exporter", "nginx_exporter", "node_exporter"} {
+	for _, name := range []string{"dmarc_exporter", "postgres_queries_exporter", "redis_exporter", "nginx_exporter", "node_exporter", "suite_exporter"} {
 		if a.Files[name] != nil {
 			names = append(names, name)
 		}

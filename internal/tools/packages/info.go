@@ -34,6 +34,7 @@ var descriptions = map[string]string{
 	"redis_exporter":            "Prometheus exporter for Redis",
 	"nginx_exporter":            "Prometheus exporter for nginx status and access logs",
 	"node_exporter":             "Prometheus exporter for host metrics",
+	"suite_exporter":            "Prometheus exporters of dmarc-suite in one process",
 }
 
 // secrets are the files that the units load as credentials: readable by root
@@ -42,13 +43,17 @@ var secrets = map[string][]string{
 	"dmarc_exporter":            {"/etc/dmarc_exporter/imap-password", "/etc/dmarc_exporter/smtp-password"},
 	"postgres_queries_exporter": {"/etc/postgres_queries_exporter/dsn"},
 	"redis_exporter":            {"/etc/redis_exporter/password"},
+	"suite_exporter":            {"/etc/suite_exporter/imap-password", "/etc/suite_exporter/dsn", "/etc/suite_exporter/redis-password"},
 }
 
 // timers are the names of units beside a service: a timer and what it starts.
 var timers = map[string]string{"dmarc_exporter": "dmarc_exporter-digest"}
 
 // arguments are the options that a service starts with.
-var arguments = map[string]string{"dmarc_exporter": "--config.file=/etc/dmarc_exporter/config.yml"}
+var arguments = map[string]string{
+	"dmarc_exporter": "--config.file=/etc/dmarc_exporter/config.yml",
+	"suite_exporter": "--config.file=/etc/suite_exporter/suite.yml",
+}
 
 // info describes the package; the files it names are made in tmp.
 func (s source) info(tmp string) (*nfpm.Info, error) {
@@ -141,6 +146,12 @@ func (s source) contents(tmp string) (files.Contents, error) {
 		b.add("/etc/default/dmarc_exporter-digest", files.TypeConfigNoReplace, 0o644, digest)
 	case "node_exporter":
 		b.dir("/var/lib/node_exporter/textfile", 0o755)
+	case "suite_exporter":
+		config, err := s.template("suite.yml")
+		if err != nil {
+			return nil, err
+		}
+		b.add("/etc/suite_exporter/suite.yml", files.TypeConfigNoReplace, 0o644, config)
 	}
 	if err := s.units(&b); err != nil {
 		return nil, err

@@ -1,0 +1,87 @@
+// Command suite_exporter is all exporters in one process, for hosts that want
+// one unit.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+const (
+	// heapLimit keeps the process small when there is much garbage to collect.
+	heapLimit = 32 << 20
+	// garbage is how much there may be in percent of what is in use: a scrape of all
+	// parts makes more than the parts have.
+	garbage = 40
+)
+
+// run is the program; it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	app, f := newApp()
+	if _, code, ok := exporter.Parse(app, args, stdout, stderr); !ok {
+		return code
+	}
+	parts, code, ok := f.parts(stdout, stderr)
+	if !ok {
+		return code
+	}
+	if f.configCheck {
+		fmt.Fprintln(stdout, "the configuration is valid")
+		return 0
+	}
+	limitMemory()
+	logger := f.Logger(stderr)
+	err := exporter.Serve(context.Background(), f.Flags, exporter.Parts(f.Flags, exporter.Options{
+		Name: name, Description: description, Logger: logger, PrivateLog: true, Links: f.links(),
+	}, parts))
+	if err != nil {
+		logger.Error("stopped", "err", err)
+		return 1
+	}
+	return 0
+}
+
+// limitMemory sets what the user did not.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(heapLimit)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
+}
+
+// parts makes the parts of what was collected.
+func (f *flags) parts(stdout, stderr io.Writer) (parts []exporter.Part, code int, ok bool) {
+	c, err := loadConfig(f.configFile)
+	if err == nil {
+		err = c.choose(f.collect)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return nil, 2, false
+	}
+	for _, known := range programs {
+		args, chosen := c.Parts[known.name]
+		if !chosen {
+			continue
+		}
+		part, code, ok := known.program().Part(known.name, args, stdout, stderr)
+		if !ok {
+			return nil, code, false
+		}
+		parts = append(parts, part)
+	}
+	return parts, 0, true
+}
+
+// errNone is why there is nothing to do.
+var errNone = errors.New("nothing is collected: name parts with --collect, or in a file with --config.file")
