@@ -44,6 +44,7 @@ type scraper struct {
 	process  prometheus.Gatherer     // added to answers over HTTP, or nil
 	scope    func(url.Values) string // which targets' collectors are the same
 	slots    chan struct{}           // one per scrape being served, nil if unlimited
+	zip      compressor
 
 	flights collect.Flights[string, *gather] // by query
 
@@ -93,12 +94,12 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.note(start, families)
 	}
 	gathered := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })
-	promhttp.HandlerFor(gathered, promhttp.HandlerOpts{
+	s.zip.serve(w, r, promhttp.HandlerFor(gathered, promhttp.HandlerOpts{
 		Registry:                            s.registry,
 		EnableOpenMetrics:                   true,
 		EnableOpenMetricsTextCreatedSamples: s.flags.created,
-		OfferedCompressions:                 []promhttp.Compression{promhttp.Identity, promhttp.Gzip},
-	}).ServeHTTP(w, r)
+		DisableCompression:                  true,
+	}))
 }
 
 // scrape joins or starts a gather and returns its families, or what there is of
