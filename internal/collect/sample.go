@@ -23,23 +23,45 @@ type Sample struct {
 // Desc implements prometheus.Metric.
 func (s *Sample) Desc() *prometheus.Desc { return s.Family.desc }
 
+// Plain reports whether the sample is a number, without a histogram or a summary.
+func (s *Sample) Plain() bool { return s.Histogram == nil && s.Summary == nil }
+
 // Write implements prometheus.Metric.
 func (s *Sample) Write(m *dto.Metric) error {
+	s.WriteInto(m)
+	return nil
+}
+
+// WriteInto is Write for a metric that may have been that of another sample: what
+// it has of it is used again.
+func (s *Sample) WriteInto(m *dto.Metric) {
 	m.Label = s.Labels[:len(s.Labels):len(s.Labels)]
+	gauge, counter, untyped := m.Gauge, m.Counter, m.Untyped
+	m.Gauge, m.Counter, m.Untyped, m.Histogram, m.Summary = nil, nil, nil, nil, nil
 	switch {
 	case s.Histogram != nil:
 		m.Histogram = s.Histogram
 	case s.Summary != nil:
 		m.Summary = s.Summary
 	case s.Family.Kind == prometheus.GaugeValue:
-		m.Gauge = &dto.Gauge{Value: &s.Value}
+		m.Gauge = some(gauge)
+		m.Gauge.Value = &s.Value
 	case s.Family.Kind == prometheus.CounterValue:
-		m.Counter = &dto.Counter{Value: &s.Value}
+		m.Counter = some(counter)
+		m.Counter.Value, m.Counter.CreatedTimestamp = &s.Value, nil
 		if !s.Created.IsZero() {
 			m.Counter.CreatedTimestamp = timestamppb.New(s.Created)
 		}
 	default:
-		m.Untyped = &dto.Untyped{Value: &s.Value}
+		m.Untyped = some(untyped)
+		m.Untyped.Value = &s.Value
 	}
-	return nil
+}
+
+// some returns what there is, or a new one.
+func some[T any](there *T) *T {
+	if there == nil {
+		return new(T)
+	}
+	return there
 }

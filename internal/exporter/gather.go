@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
@@ -16,8 +14,8 @@ import (
 type gather struct {
 	cut time.Time // when the families are made of what has arrived
 
-	families []*dto.MetricFamily // once the run is over, as err
-	err      error
+	page *page // once the run is over, as err
+	err  error
 
 	mu       sync.Mutex
 	runs     []*run
@@ -65,7 +63,7 @@ func (s *scraper) oversee(ctx context.Context, g *gather, q url.Values) {
 	}
 	runs, err := g.soFar()
 	if err == nil {
-		g.families = s.stats.families(runs, s.own)
+		g.page = s.stats.page(runs, s.own)
 	}
 	g.err = err
 }

@@ -29,7 +29,8 @@ type landing struct {
 type answered struct {
 	at       time.Time
 	took     time.Duration
-	families []*dto.MetricFamily
+	series   int
+	families []*dto.MetricFamily // those that the page shows
 }
 
 // newLanding returns the page.
@@ -56,10 +57,15 @@ func newLanding(f *Flags, o *Options) *landing {
 // docs is where people read what is in docs/.
 const docs = "https://github.com/dmarc-suite/dmarc-suite/blob/main/docs/"
 
-// note remembers an answer. Its families are not changed any more.
-func (l *landing) note(start time.Time, families []*dto.MetricFamily) {
-	l.last.Store(&answered{time.Now(), time.Since(start), families})
+// note remembers what is shown of an answer.
+func (l *landing) note(start time.Time, p *page) {
+	l.last.Store(&answered{time.Now(), time.Since(start), p.series(), p.chosen(func(name string) bool {
+		return isUp(name) || name == l.name+"_scrape_collector_success" || name == l.name+"_scrape_collector_duration_seconds"
+	})})
 }
+
+// isUp reports whether a metric tells whether something is up.
+func isUp(name string) bool { return strings.HasSuffix(name, "_up") && name != "probe_up" }
 
 // state is what the page shows besides links.
 type state struct {
@@ -120,10 +126,10 @@ func (l *landing) state(now time.Time) *state {
 		return s
 	}
 	s.Ago, s.Took = now.Sub(last.at).Round(time.Second).String(), last.took.Round(time.Millisecond).String()
+	s.Series = last.series
 	took := map[string]string{}
 	success := l.name + "_scrape_collector_success"
 	for _, family := range last.families {
-		s.Series += len(family.GetMetric())
 		name := family.GetName()
 		switch {
 		case name == l.name+"_scrape_collector_duration_seconds":
@@ -134,7 +140,7 @@ func (l *landing) state(now time.Time) *state {
 			for _, m := range family.GetMetric() {
 				s.Collectors = append(s.Collectors, newRow(labels(m), m, "ok", "failed"))
 			}
-		case strings.HasSuffix(name, "_up") && name != "probe_up":
+		case isUp(name):
 			for _, m := range family.GetMetric() {
 				s.Up = append(s.Up, newRow(strings.TrimSpace(name+" "+labels(m)), m, "up", "down"))
 			}

@@ -191,13 +191,12 @@ func (k *keeper) CollectContext(ctx context.Context, ch chan<- prometheus.Metric
 	if r == nil {
 		return
 	}
-	families, err := r.scraper.scrape(ctx, url.Values{}, k.timing(ctx))
+	page, err := r.scraper.scrape(ctx, url.Values{}, k.timing(ctx))
 	if err != nil {
 		k.Flags.stats.say("scrape", "part cannot be scraped", "err", err)
+		return
 	}
-	for _, f := range families {
-		sendFamily(f, ch)
-	}
+	page.send(ch)
 }
 
 // timing leaves the process the time to take over what the part has.

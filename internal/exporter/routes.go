@@ -110,10 +110,14 @@ func newMetricsHandler(f *Flags, o *Options, reload *reloader, first *landing) h
 	if f.bare {
 		return s
 	}
-	s.registry = reg
 	registerProcess(reg)
-	// The first handler with a registry adds the metrics that all of them share.
-	promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg})
+	// What promhttp calls its own errors; that of gathering is none here.
+	failed := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "promhttp_metric_handler_errors_total", Help: "Total number of internal errors encountered by the promhttp metric handler.",
+	}, []string{"cause"})
+	failed.WithLabelValues("gathering")
+	s.failed = failed.WithLabelValues("encoding")
+	reg.MustRegister(failed)
 	return promhttp.InstrumentMetricHandler(reg, s)
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
 
 // run is one collector at work in one gather.
@@ -21,6 +23,7 @@ type run struct {
 
 	mu      sync.Mutex
 	metrics []prometheus.Metric
+	samples []*collect.Sample // those that are plain numbers
 	started time.Time
 	took    time.Duration // 0 while the collector works
 	success bool          // returned in time, without a panic
@@ -79,12 +82,16 @@ func (r *run) receive(ch <-chan prometheus.Metric) {
 	defer close(r.done)
 	for m := range ch {
 		r.mu.Lock()
-		r.metrics = append(r.metrics, guarded{m})
+		if s, ok := m.(*collect.Sample); ok && s != nil && s.Plain() {
+			r.samples = append(r.samples, s)
+		} else {
+			r.metrics = append(r.metrics, guarded{m})
+		}
 		r.mu.Unlock()
 	}
 }
 
-// snapshot returns what has arrived so far. The slice is never written again.
+// snapshot returns what has arrived so far, but for numbers. The slice is never written again.
 func (r *run) snapshot() (metrics []prometheus.Metric, took time.Duration, success bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,6 +100,14 @@ func (r *run) snapshot() (metrics []prometheus.Metric, took time.Duration, succe
 		took = time.Since(r.started)
 	}
 	return r.metrics[:len(r.metrics):len(r.metrics)], took, r.success
+}
+
+// numbers returns the samples that have arrived so far and are plain numbers. The
+// slice is never written again.
+func (r *run) numbers() []*collect.Sample {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.samples[:len(r.samples):len(r.samples)]
 }
 
 // over reports whether the collector has returned or was skipped.

@@ -1,19 +1,15 @@
 package exporter
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	dto "github.com/prometheus/client_model/go"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
@@ -35,16 +31,16 @@ type builder func(ctx context.Context, q url.Values) ([]ContextCollector, func()
 
 // scraper answers scrapes.
 type scraper struct {
-	flags    *Flags
-	stats    *stats
-	build    builder
-	own      prometheus.Collector    // the exporter's own metrics, or nil
-	note     noter                   // told of each answer, or nil
-	registry prometheus.Registerer   // for the metrics of promhttp, or nil
-	process  prometheus.Gatherer     // added to answers over HTTP, or nil
-	scope    func(url.Values) string // which targets' collectors are the same
-	slots    chan struct{}           // one per scrape being served, nil if unlimited
-	zip      compressor
+	flags   *Flags
+	stats   *stats
+	build   builder
+	own     prometheus.Collector    // the exporter's own metrics, or nil
+	note    noter                   // told of each answer, or nil
+	failed  prometheus.Counter      // of answers that could not be written, or nil
+	process prometheus.Gatherer     // added to answers over HTTP, or nil
+	scope   func(url.Values) string // which targets' collectors are the same
+	slots   chan struct{}           // one per scrape being served, nil if unlimited
+	zip     compressor
 
 	flights collect.Flights[string, *gather] // by query
 
@@ -53,7 +49,7 @@ type scraper struct {
 }
 
 // noter is told of an answer: when its gathering began, and what it has.
-type noter func(start time.Time, families []*dto.MetricFamily)
+type noter func(start time.Time, p *page)
 
 // newScraper returns a scraper without metrics of its own.
 func newScraper(f *Flags, build builder) *scraper {
@@ -82,29 +78,33 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := newTiming(r.Header, s.flags.scrapeTimeout, s.flags.scrapeOffset)
 	limitClient(w, t.answer.Add(clientGrace))
 	start := time.Now()
-	families, err := s.scrape(r.Context(), r.URL.Query(), t)
+	page, err := s.scrape(r.Context(), r.URL.Query(), t)
 	if err != nil {
 		http.Error(w, err.Error(), statusOf(err))
 		return
 	}
 	if s.process != nil {
-		families = s.withProcess(families)
+		page = s.withProcess(page)
 	}
 	if s.note != nil && r.Context().Err() == nil {
-		s.note(start, families)
+		s.note(start, page)
 	}
-	gathered := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })
-	s.zip.serve(w, r, promhttp.HandlerFor(gathered, promhttp.HandlerOpts{
-		Registry:                            s.registry,
-		EnableOpenMetrics:                   true,
-		EnableOpenMetricsTextCreatedSamples: s.flags.created,
-		DisableCompression:                  true,
-	}))
+	s.zip.serve(w, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.write(w, r, page) }))
 }
 
-// scrape joins or starts a gather and returns its families, or what there is of
-// them when the time of this scrape is over. It fails only if the query is wrong.
-func (s *scraper) scrape(ctx context.Context, q url.Values, t timing) ([]*dto.MetricFamily, error) {
+// write writes a page in the format that the scraper wants.
+func (s *scraper) write(w http.ResponseWriter, r *http.Request, p *page) {
+	as := format(r.Header)
+	w.Header().Add("Vary", "Accept")
+	w.Header().Set("Content-Type", string(as))
+	if err := p.write(w, as, s.flags.created, r.URL.Query()["name[]"]); err != nil && s.failed != nil {
+		s.failed.Inc() // Nearly always the client has gone.
+	}
+}
+
+// scrape joins or starts a gather and returns its page, or what there is of
+// it when the time of this scrape is over. It fails only if the query is wrong.
+func (s *scraper) scrape(ctx context.Context, q url.Values, t timing) (*page, error) {
 	q.Del("name[]") // Chosen when the answer is written, not when it is gathered.
 	flight := s.join(ctx, q, t)
 	defer s.flights.Leave(q.Encode(), flight)
@@ -113,25 +113,23 @@ func (s *scraper) scrape(ctx context.Context, q url.Values, t timing) ([]*dto.Me
 	defer timer.Stop()
 	select {
 	case <-flight.Done:
-		return g.families, g.err
+		return g.page, g.err
 	case <-ctx.Done(): // The client has gone.
-		return nil, nil
+		return &page{}, nil
 	case <-timer.C:
 	}
 	runs, err := g.soFar()
 	if err != nil {
 		return nil, err
 	}
-	return s.stats.families(runs, s.own), nil
+	return s.stats.page(runs, s.own), nil
 }
 
 // withProcess adds the metrics of the process to those of a part of it.
-func (s *scraper) withProcess(families []*dto.MetricFamily) []*dto.MetricFamily {
+func (s *scraper) withProcess(p *page) *page {
 	more, err := s.process.Gather()
 	s.stats.drop(err)
-	all := slices.Concat(families, more)
-	slices.SortFunc(all, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
-	return all
+	return p.with(more)
 }
 
 // limitClient ends the connection of a client that has not sent its request and

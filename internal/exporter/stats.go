@@ -58,22 +58,28 @@ func (s *stats) Collect(ch chan<- prometheus.Metric) {
 	ch <- s.panics
 }
 
-// families makes families of what runs have sent so far, their outcome, and
-// what own collects. Duplicates and invalid metrics are dropped and counted.
-func (s *stats) families(runs []*run, own prometheus.Collector) []*dto.MetricFamily {
+// gather makes families of what runs have sent so far, with their numbers or
+// without, their outcome, and what own collects. The error tells what was invalid.
+func (s *stats) gather(runs []*run, own prometheus.Collector, numbers bool) ([]*dto.MetricFamily, error) {
 	reg := prometheus.NewRegistry()
 	for _, r := range runs {
-		reg.MustRegister(unchecked(func(ch chan<- prometheus.Metric) { s.report(r, ch) }))
+		reg.MustRegister(unchecked(func(ch chan<- prometheus.Metric) {
+			if numbers {
+				for _, n := range r.numbers() {
+					ch <- n
+				}
+			}
+			s.report(r, ch)
+		}))
 	}
 	if own != nil {
 		reg.MustRegister(unchecked(own.Collect))
 	}
-	families, err := reg.Gather()
-	s.drop(err)
-	return families
+	return reg.Gather()
 }
 
-// report sends what a run has sent, and its outcome if it has a name.
+// report sends what a run has sent but for numbers, and its outcome if it has a
+// name.
 func (s *stats) report(r *run, ch chan<- prometheus.Metric) {
 	metrics, took, success := r.snapshot()
 	for _, m := range metrics {
