@@ -98,6 +98,11 @@ versions-lab: go ## Run PostgreSQL 12 to 18, compare their metrics with the docu
 	done
 	VERSIONS_LAB=$(CURDIR)/.build/postgres $(GO) test -count=1 -v -timeout=20m -run='^TestVersions' ./collectors/postgres $(if $(UPDATE),-update)
 
+.PHONY: tables-lab
+tables-lab: go ## Show all of 5,001 tables of a PostgreSQL database and measure what that costs; a minute.
+	CGO_ENABLED=0 $(GO) build -trimpath -tags netgo,osusergo -ldflags '-s -w' -o .build/programs/ ./exporters/postgres_queries_exporter
+	MANY_TABLES=5001 TEST_PROGRAMS=$(CURDIR)/.build/programs $(GO) test -count=1 -v -run='^TestManyTables$$' ./exporters/internal/postgres
+
 .PHONY: scale-lab
 scale-lab: go ## Kill replicas 300 times, crash their database 20 times, take it away for a minute and fail over ten times; half an hour.
 	GOBIN=$(CURDIR)/.build/lab $(GO) install $(S3_SERVER)

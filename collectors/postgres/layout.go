@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,7 +14,7 @@ import (
 
 // layout is what to do with each column of a result. It is made once for a
 // query and the columns its statement turned out to have, and is not changed
-// afterwards.
+// afterwards, but for how many samples the next run is likely to have.
 type layout struct {
 	fields   []Field
 	sets     []labelSet
@@ -22,6 +23,7 @@ type layout struct {
 	settings *settings                  // instead of values
 	keys     map[string]*collect.Family // the same
 	count    *collect.Family            // the same
+	expected atomic.Int64               // samples: as many as the last run had
 }
 
 // labelSet is a selection of the row's labels, in the order of their names.

@@ -32,7 +32,7 @@ type scanner struct {
 }
 
 func newScanner(l *layout, seed maphash.Seed) *scanner {
-	return &scanner{layout: l, seed: seed, seen: map[uint64]struct{}{}, problems: maps.Clone(l.flaws)}
+	return &scanner{layout: l, seed: seed, seen: map[uint64]struct{}{}, problems: maps.Clone(l.flaws), samples: make([]sample, 0, l.expected.Load())}
 }
 
 // rowLabels are the labels of one set for the row at hand.

@@ -145,6 +145,7 @@ func (r *reading) outcome(result Result, err error, took time.Duration) outcome 
 	out := outcome{rows: result.Rows, err: err, took: took, at: r.began}
 	if err == nil {
 		out.samples, out.problems = r.scanner.samples, r.scanner.problems
+		r.scanner.layout.expected.Store(int64(len(out.samples)))
 		if result.Truncated {
 			out.problems[ReasonTruncated]++
 		}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -145,11 +144,7 @@ var heapLimit int64 = 32 << 20
 const seriesMemory = 1 << 10
 
 // limitHeap sets the soft memory limit unless the user did.
-func limitHeap(series int) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapLimit + int64(series)*seriesMemory)
-	}
-}
+func limitHeap(series int) { exporter.LimitMemory(heapLimit + int64(series)*seriesMemory) }
 
 // runServe is the command serve.
 func runServe(ctx context.Context, f *flags, stderr io.Writer) int {

@@ -51,9 +51,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // limitMemory sets what the user did not.
 func limitMemory() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapLimit)
-	}
+	exporter.LimitMemory(heapLimit)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}

@@ -90,6 +90,9 @@ func newApp() (*kingpin.Application, *flags) {
 	return app, f
 }
 
+// memoryLimit is for databases of thousands of tables; the others stay far below.
+const memoryLimit = 28 << 20
+
 // Run is the program; it returns the exit code.
 func Run(args []string, stdout, stderr io.Writer) int {
 	p, f := newProgram()
@@ -104,6 +107,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	case "convert":
 		return convert(f.convertFile, stdout, stderr)
 	}
+	exporter.LimitMemory(memoryLimit)
 	if p.Serve(context.Background(), logger) != nil {
 		return 1
 	}
