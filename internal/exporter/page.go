@@ -119,7 +119,7 @@ func (o *order) shared(samples []*collect.Sample) bool {
 		return false
 	}
 	for i, s := range samples {
-		if before := o.labels[i]; len(s.Labels) != len(before) || len(before) == 0 || &s.Labels[0] != &before[0] {
+		if !same(s.Labels, o.labels[i]) {
 			return false
 		}
 	}
@@ -230,27 +230,33 @@ func format(h http.Header) expfmt.Format {
 }
 
 // write writes the families whose names are among names, or all without any.
-func (p *page) write(to io.Writer, format expfmt.Format, created bool, names []string) error {
+func (p *page) write(to io.Writer, as expfmt.Format, created bool, names []string) error {
 	var options []expfmt.EncoderOption
 	if created {
 		options = append(options, expfmt.WithCreatedLines())
 	}
-	encoder := expfmt.NewEncoder(to, format, options...)
+	encoder := expfmt.NewEncoder(to, as, options...)
 	var w writer
-	encode := func(name string, family func() *dto.MetricFamily) error {
-		if len(names) > 0 && !slices.Contains(names, name) {
-			return nil
+	text := textWriter{to: to}
+	bulk := func(b *bulk) error {
+		if as.FormatType() == expfmt.TypeTextPlain && text.writes(b) {
+			return text.write(b)
 		}
-		return encoder.Encode(family())
+		return encoder.Encode(w.family(b))
 	}
+	wanted := func(name string) bool { return len(names) == 0 || slices.Contains(names, name) }
 	families, bulks := p.families, p.bulks
 	for len(families)+len(bulks) > 0 {
 		var err error
 		if len(bulks) == 0 || len(families) > 0 && families[0].GetName() < bulks[0].family.Name {
-			err = encode(families[0].GetName(), func() *dto.MetricFamily { return families[0] })
+			if wanted(families[0].GetName()) {
+				err = encoder.Encode(families[0])
+			}
 			families = families[1:]
 		} else {
-			err = encode(bulks[0].family.Name, func() *dto.MetricFamily { return w.family(bulks[0]) })
+			if wanted(bulks[0].family.Name) {
+				err = bulk(bulks[0])
+			}
 			bulks = bulks[1:]
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -55,26 +56,28 @@ func formats() map[string]expfmt.Format {
 func TestPageIsThatOfRegistry(t *testing.T) {
 	var families collect.Families
 	kinds := []*collect.Family{
-		families.Gauge("a_gauge", "A gauge.", "x", "y"), families.Counter("a_total", "A counter.", "x", "y"), families.Counter("odd", "A counter.", "x", "y"),
-		families.Add(prometheus.UntypedValue, "z_untyped", "Untyped.", "x", "y"), families.Gauge("alone", "One without labels."),
+		families.Gauge("a_gauge", "A \\ gauge\nof \"two\" lines.", "x", "y"), families.Counter("a_total", "A counter.", "x", "y"), families.Counter("odd", "A counter.", "x", "y"),
+		families.Add(prometheus.UntypedValue, "z_untyped", "Untyped.", "x", "y"), families.Gauge("alone", "One without labels."), families.Gauge("with.dots", "One in quotes.", "x", "y"),
 	}
+	values := []float64{0, math.Copysign(0, -1), 1, -1, 3, 999999, 1e6, 123456789, -1e6, 1e21, 0.1, math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, math.SmallestNonzeroFloat64}
 	more := families.WithLabels(kinds[0], "z")
 	r := rand.New(rand.NewPCG(1, 2))
 	for round := range 20 {
 		var out collect.Output
 		var shared []prometheus.Metric
 		for i := range r.IntN(40) {
-			x, y := fmt.Sprint(r.IntN(5)), fmt.Sprintf("ü\"%d", i)
-			out.Add(kinds[0], r.Float64(), x, y)
+			x, y := fmt.Sprint(r.IntN(5)), fmt.Sprintf("ü\"%d\\n\n", i)
+			out.Add(kinds[0], values[r.IntN(len(values))]*r.Float64(), x, y)
 			out.Add(more, 1, x, y, "z")
 			out.Since(kinds[1], 2, Built(), x, y)
 			// These share their labels, as those of a row do.
-			row := &collect.Sample{Family: kinds[2], Value: 3}
+			row := &collect.Sample{Family: kinds[2], Value: values[r.IntN(len(values))]}
 			pair := func(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
 			row.Labels = []*dto.LabelPair{pair("x", x), pair("y", y)}
 			shared = append(shared, row, &collect.Sample{Family: kinds[3], Value: 4, Labels: row.Labels})
 		}
 		out.Add(kinds[4], 5)
+		out.Add(kinds[5], 6, "x", "y")
 		metrics := shared
 		for _, s := range out.Samples() {
 			metrics = append(metrics, s)
