@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -31,12 +34,37 @@ func TestFlagsDoc(t *testing.T) {
 	exportertest.FlagsDoc(t, app, "../../docs/flags/suite_exporter.md")
 }
 
-// TestExamples holds that the file in the package, and the one in the document,
-// are understood.
+// TestExamples holds that the file in the package, with what is commented out, and
+// the one in the document are understood.
 func TestExamples(t *testing.T) {
-	for _, file := range []string{"../../deploy/packages/suite.yml"} {
-		if code := run([]string{"--config.file=" + file, "--config.check"}, io.Discard, os.Stderr); code != 0 {
-			t.Errorf("%s: exit code %d", file, code)
+	packaged, err := os.ReadFile("../../deploy/packages/suite.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/suite.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := regexp.MustCompile(`(?m)^  # (  - |\w+: *(\[.*\])?$)`).ReplaceAllString(string(packaged), "  $1")
+	documented := regexp.MustCompile("(?s)```yaml\n(parts:\n.*?)```").FindSubmatch(page)
+	if documented == nil {
+		t.Fatal("the document has no example")
+	}
+	for name, text := range map[string]string{"package": string(packaged), "package, all": all, "document": string(documented[1])} {
+		file := filepath.Join(t.TempDir(), "suite.yml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var log strings.Builder
+		if code := run([]string{"--config.file=" + file, "--config.check"}, io.Discard, &log); code != 0 {
+			t.Errorf("%s: exit code %d: %s\n%s", name, code, log.String(), text)
+		}
+		c, err := loadConfig(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]int{true: 1, false: len(programs)}[name == "package"]; len(c.Parts) != want {
+			t.Errorf("%s: %d parts, want %d:\n%s", name, len(c.Parts), want, text)
 		}
 	}
 }
