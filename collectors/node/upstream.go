@@ -93,13 +93,16 @@ func hostUpdaters(log *slog.Logger) (map[string]updater, error) {
 }
 
 // reader returns what reads in place of h: one of ours where upstream's can be
-// held up by a single file or mount, else h itself. Upstream's has been opened
+// held up by a single file or mount, or takes much longer than it has to, else h
+// itself. Upstream's has been opened
 // before and so has checked the flags.
 func reader(h *host) (updater, error) {
 	log := h.log.With("collector", h.name)
 	switch h.name {
 	case "filesystem":
 		return filesystemReader(h, log)
+	case "netclass":
+		return netclassReader(h)
 	case "textfile":
 		directories, ok := kingpin.CommandLine.GetFlag("collector.textfile.directory").Model().Value.(kingpin.Getter).Get().(*[]string)
 		if !ok {
