@@ -22,6 +22,8 @@ type Part struct {
 	Name  string // of the part, such as "redis"
 	Flags *Flags // of its own application, parsed
 	Start func(ctx context.Context, logger *slog.Logger) (Options, error)
+	// Restrict is that of the Program.
+	Restrict func() func(*http.Request) bool
 }
 
 const (
@@ -41,7 +43,7 @@ type keeper struct {
 
 	mu       sync.Mutex
 	running  *running                 // nil while the part does not run
-	restrict func(*http.Request) bool // Options.PagesOnly, known from the first start on
+	restrict func(*http.Request) bool // Options.PagesOnly, and Restrict before the first start
 }
 
 // running is a part between its start and its end.

@@ -33,6 +33,9 @@ func Parts(flags *Flags, o Options, parts []Part) Options {
 		p.Flags.share(flags)
 		k := &keeper{Part: p, log: o.logger().With("part", p.Name), guard: guard, process: newProcess(flags)}
 		k.Flags.stats.log = k.log
+		if p.Restrict != nil {
+			k.restrict = p.Restrict() // The flags of the process say who has a name.
+		}
 		g.keepers = append(g.keepers, k)
 		o.Links = append(o.Links, Link{g.path(p.Name), "Metrics of " + p.Name, ""})
 	}

@@ -228,6 +228,9 @@ func TestPartsRoutes(t *testing.T) {
 			o.Pages = map[string]http.Handler{"GET /page": say("page of b"), HomePattern: say("home of b")}
 			o.PagesOnly = func(r *http.Request) bool { return r.Header.Get("Viewer") != "" }
 		}),
+		Part{Name: "late", Flags: testFlags(t), Restrict: func() func(*http.Request) bool {
+			return func(r *http.Request) bool { return r.Header.Get("Viewer") == "early" }
+		}, Start: func(context.Context, *slog.Logger) (Options, error) { return Options{}, errors.New("not yet") }},
 		part("alone", steady("test_alone"), func(o *Options) { o.Pages, o.PagesAddress = map[string]http.Handler{}, "127.0.0.1:0" }),
 	)
 	for _, name := range []string{"a", "b"} {
@@ -247,8 +250,10 @@ func TestPartsRoutes(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/metrics", "/metrics/a", "/-/ready"} {
-		if a := get(t, s.URL+path, "Viewer", "yes"); a.status != http.StatusForbidden {
-			t.Errorf("%s for a viewer: status %d, want 403", path, a.status)
+		for _, viewer := range []string{"yes", "early"} { // of a part that has started, and of one that has not
+			if a := get(t, s.URL+path, "Viewer", viewer); a.status != http.StatusForbidden {
+				t.Errorf("%s for the viewer %s: status %d, want 403", path, viewer, a.status)
+			}
 		}
 	}
 }

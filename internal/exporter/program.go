@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"slices"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -23,6 +24,9 @@ type Program struct {
 	// Start prepares what is served, by the flags that were parsed. It may be called
 	// again after what it returned was closed.
 	Start func(ctx context.Context, logger *slog.Logger) (Options, error)
+	// Restrict is what Options.PagesOnly is until the program has started, which it
+	// may not for a while as a part; nil restricts nobody. It waits for nothing.
+	Restrict func() func(*http.Request) bool
 }
 
 // Parse is Parse for the application of the program.
@@ -70,7 +74,7 @@ func (p *Program) Part(name string, args []string, stdout, stderr io.Writer) (pa
 		fmt.Fprintf(stderr, "%s: %s is not for a part of a process\n", p.App.Name, command)
 		return Part{}, 2, false
 	}
-	return Part{Name: name, Flags: p.Flags, Start: p.Start}, code, ok
+	return Part{Name: name, Flags: p.Flags, Start: p.Start, Restrict: p.Restrict}, code, ok
 }
 
 // served returns the command that serves, "" without commands.

@@ -48,8 +48,16 @@ func (p *Pages) sight(r *http.Request) sight {
 // all.
 func (p *Pages) Only(r *http.Request) bool {
 	s := p.sight(r)
-	return !s.all && len(s.domains) > 0
+	return s.some()
 }
+
+// Only reports whether the user of some names sees some domains, and not all.
+func (a Access) Only(names []string) bool {
+	s := a.of(names)
+	return s.some()
+}
+
+func (s *sight) some() bool { return !s.all && len(s.domains) > 0 }
 
 // sees reports whether a domain is seen.
 func (s *sight) sees(domain string) bool {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -63,7 +64,21 @@ func Program() *exporter.Program {
 	f := exporter.AddFlags(app, ":9797")
 	o := &ServeOptions{Users: f.Users()}
 	o.AddFlags(app.Command("serve", "Read reports from the sources and serve metrics.").Default())
-	return &exporter.Program{App: app, Flags: f, Start: o.Start(f)}
+	return &exporter.Program{App: app, Flags: f, Start: o.Start(f), Restrict: o.restrict}
+}
+
+// restrict says who may see pages alone by the configuration as it is now: nobody
+// who has a name may see more while it cannot be read.
+func (o *ServeOptions) restrict() func(*http.Request) bool {
+	var access web.Access
+	c, err := o.Load()
+	if err == nil {
+		access, err = c.Viewers(o.Users.Check)
+	}
+	if err != nil {
+		return func(*http.Request) bool { return o.Users.Given() }
+	}
+	return func(r *http.Request) bool { return access.Only(o.Users.Of(r)) }
 }
 
 // Start returns what prepares the service, for exporter.Program.
