@@ -40,12 +40,10 @@ func BenchmarkDirectory(b *testing.B) {
 			}
 		})
 		state := filepath.Join(b.TempDir(), "state.db")
-		timed(b, used, "counts", func() { countAll(b, dir, reports, serving.StateOptions{StateFile: state}, store.RecordsOff) })
-		timed(b, used, "sqlite", func() { countAll(b, dir, reports, serving.StateOptions{StateFile: state + "2"}, store.RecordsAll) })
-		name := fmt.Sprint("round", i)
-		server.CreateDatabase(b, name, "")
-		address := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: server.Addr(), Path: name, RawQuery: "sslmode=disable"}
-		timed(b, used, "postgres", func() { countAll(b, dir, reports, serving.StateOptions{Database: address.String()}, store.RecordsAll) })
+		timed(b, used, "counts", func() { countAll(b, dir, reports, serving.StateOptions{StateFile: state}, store.RecordsOff, nil) })
+		timed(b, used, "sqlite", func() { countAll(b, dir, reports, serving.StateOptions{StateFile: state + "2"}, store.RecordsAll, nil) })
+		database := newDatabase(b, server, fmt.Sprint("round", i))
+		timed(b, used, "postgres", func() { countAll(b, dir, reports, serving.StateOptions{Database: database}, store.RecordsAll, nil) })
 	}
 	median := func(name string) time.Duration {
 		slices.Sort(used[name])
@@ -73,10 +71,18 @@ func timed(b *testing.B, used map[string][]time.Duration, name string, run func(
 	used[name] = append(used[name], now()-start)
 }
 
-// countAll runs the service until all reports are counted.
-func countAll(b *testing.B, dir string, reports int, state serving.StateOptions, records store.Records) {
+// newDatabase makes a database and returns its address.
+func newDatabase(b *testing.B, server *realtest.PostgresServer, name string) string {
+	server.CreateDatabase(b, name, "")
+	address := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: server.Addr(), Path: name, RawQuery: "sslmode=disable"}
+	return address.String()
+}
+
+// countAll runs the service until all reports are counted. Meanwhile is called
+// again and again, unless it is nil.
+func countAll(b *testing.B, dir string, reports int, state serving.StateOptions, records store.Records, meanwhile func(*serving.Service)) {
 	b.Helper()
-	options := &serving.ServeOptions{Dirs: []string{dir}, After: string(ingest.AfterKeep), Refused: "keep", Rescan: time.Hour}
+	options := &serving.ServeOptions{Dirs: []string{dir}, After: string(ingest.AfterKeep), Refused: "keep", Rescan: time.Hour, Pages: true}
 	options.StateOptions, options.Records = state, string(records)
 	s, err := serving.NewService(b.Context(), options, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -89,6 +95,9 @@ func countAll(b *testing.B, dir string, reports int, state serving.StateOptions,
 		_ = s.Run(ctx) // ctx ends it.
 	}()
 	realtest.Eventually(b, "all counted", func() bool {
+		if meanwhile != nil {
+			meanwhile(s)
+		}
 		return s.Pipeline.Stats("dir:" + dir).Deliveries[ingest.ClassCounted] >= uint64(reports)
 	})
 	cancel()
@@ -100,7 +109,7 @@ func countAll(b *testing.B, dir string, reports int, state serving.StateOptions,
 
 // writeReports writes reports of 6.5 records of 50 reporters about 20 domains in
 // 30 days.
-func writeReports(b *testing.B, dir string, reports int) {
+func writeReports(b testing.TB, dir string, reports int) {
 	b.Helper()
 	old := time.Now().Add(-time.Hour)
 	for i := range reports {

@@ -63,10 +63,19 @@ func scrape(t *testing.T, address string) map[string]float64 {
 		return nil
 	}
 	defer resp.Body.Close()
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(resp.Body)
+	series, err := seriesOf(resp.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return series
+}
+
+// seriesOf reads the series of a page of metrics.
+func seriesOf(page io.Reader) (map[string]float64, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(page)
+	if err != nil {
+		return nil, err
 	}
 	series := map[string]float64{}
 	for name, family := range families {
@@ -78,7 +87,7 @@ func scrape(t *testing.T, address string) map[string]float64 {
 			series[name+"{"+strings.Join(labels, ",")+"}"] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
 		}
 	}
-	return series
+	return series, nil
 }
 
 // eventually polls until ok returns true.

@@ -128,7 +128,7 @@ type ServeOptions struct {
 	Refused      string
 	Rescan       time.Duration
 	follow       bool
-	pages        bool
+	Pages        bool
 	pagesAddress string
 	Archive      ArchiveOptions
 	Users        exporter.Users
@@ -147,7 +147,7 @@ func (o *ServeOptions) AddFlags(c *kingpin.CmdClause) {
 	c.Flag("source.rescan", "How often all files are scanned, in addition to file notifications.").
 		Default("30s").DurationVar(&o.Rescan)
 	c.Flag("source.follow-links", "Also read files that symbolic links in directories and Maildirs, or in place of an mbox, lead to.").BoolVar(&o.follow)
-	c.Flag("web.pages", "Serve pages about the reports that are kept, beside the metrics. Whoever can reach the port can then read them.").Default("true").BoolVar(&o.pages)
+	c.Flag("web.pages", "Serve pages about the reports that are kept, beside the metrics. Whoever can reach the port can then read them.").Default("true").BoolVar(&o.Pages)
 	c.Flag("web.pages-address", "Address of a listener for the pages alone, such as 127.0.0.1:9798; --web.config.file holds for it, too. Without it they are beside the metrics.").StringVar(&o.pagesAddress)
 	o.CountOptions.AddFlags(c)
 	o.Archive.addFlags(c)

@@ -99,7 +99,7 @@ func (s *Service) served(metricsPath string) exporter.Options {
 	if s.Options.Compat {
 		collectors = append(collectors, exporter.Named("compat", collector.NewCompat(s.Store)))
 	}
-	pages := s.pages(metricsPath)
+	pages := s.Pages(metricsPath)
 	dns := append(slices.Clone(collectors), exporter.Named("dns", s.DNS))
 	return exporter.Options{
 		Name: name, Description: Description, Logger: s.logger, PrivateLog: true,
@@ -240,11 +240,11 @@ func (s *Service) Use(p *Parts) map[string]ingest.Source {
 	return p.sources
 }
 
-// pages are the routes for people.
-func (s *Service) pages(metrics string) *web.Pages {
+// Pages are the routes for people.
+func (s *Service) Pages(metrics string) *web.Pages {
 	engine, _ := s.Options.Engine(0) // It is the one of newService.
 	return web.New(web.Config{
-		Off: !s.Options.pages, Engine: engine, Records: store.Records(s.Options.Records), Counts: s.Store.Snapshot, Sources: s.Supervisor.Sources, Stats: s.Pipeline.Stats,
+		Off: !s.Options.Pages, Engine: engine, Records: store.Records(s.Options.Records), Counts: s.Store.Snapshot, Sources: s.Supervisor.Sources, Stats: s.Pipeline.Stats,
 		MetricsPath: metrics, Apart: s.Options.pagesAddress != "", Readiness: 100 * time.Millisecond, Version: exporter.Release(), Logger: s.logger,
 		Access: func() web.Access { return *s.Access.Load() }, Users: s.Options.Users.Of,
 	})
