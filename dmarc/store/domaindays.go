@@ -22,14 +22,17 @@ type DomainDay struct {
 // AskDomainDays returns every day of every domain in a period that there are
 // aggregate reports about, by domain and by day.
 func AskDomainDays(ctx context.Context, v *View, p Period) (days []DomainDay, err error) {
-	where, args := p.where()
-	// Few groups are sorted here: PostgreSQL would sort all reports.
+	where := p.ends()
+	// Few groups are sorted and chosen from here: PostgreSQL would sort all reports.
 	err = v.Query(ctx, func(row []any) error {
 		c := cells{row: row}
-		days = append(days, DomainDay{c.text(), timeOfDay(tally.Day(c.number())), c.number(), c.number(), c.number()})
+		domain, day := c.text(), tally.Day(c.number())
+		if p.has(day) {
+			days = append(days, DomainDay{domain, timeOfDay(day), c.number(), c.number(), c.number()})
+		}
 		return nil
 	}, "SELECT r.domain, "+sentSQL+" / 86400, count(*), "+totalSQL("r.messages")+", "+totalSQL("r.pass_messages")+
-		" FROM reports r WHERE "+where+" GROUP BY 1, 2", args...)
+		" FROM reports r"+where.where()+" GROUP BY 1, 2", where.args...)
 	slices.SortFunc(days, func(a, b DomainDay) int {
 		return cmp.Or(strings.Compare(a.Domain, b.Domain), a.Day.Compare(b.Day))
 	})

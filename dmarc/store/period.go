@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -61,23 +60,29 @@ func (p *Period) has(day tally.Day) bool {
 
 // where returns the condition on reports r, and its arguments.
 func (p *Period) where() (string, []any) {
-	args := []any{string(unpack.KindAggregate)}
-	condition := "r.kind = $1"
-	add := func(text string, value any) {
-		args = append(args, value)
-		condition += " AND " + fmt.Sprintf(text, len(args))
-	}
-	first, last := p.days()
-	if p.Domain != "" {
-		add("r.domain = $%d", p.domain())
-	}
+	c := p.ends()
 	if !p.Since.IsZero() {
-		add("r.day >= $%d", first)
-		add(sentSQL+" >= $%d", first*daySeconds)
+		c.add(sentSQL+" >= %s", int64(tally.DayOf(p.Since))*daySeconds)
 	}
 	if !p.Until.IsZero() {
-		add("r.day <= $%d", last)
-		add(sentSQL+" < $%d", int64(tally.DayOf(p.Until))*daySeconds)
+		c.add(sentSQL+" < %s", int64(tally.DayOf(p.Until))*daySeconds)
 	}
-	return condition, args
+	return c.text, c.args
+}
+
+// ends is where for all reports that end on days of reports of the period: a
+// planner knows how many these are, and does not of when messages were sent.
+func (p *Period) ends() (c conditions) {
+	c.add("r.kind = %s", string(unpack.KindAggregate))
+	first, last := p.days()
+	if p.Domain != "" {
+		c.add("r.domain = %s", p.domain())
+	}
+	if !p.Since.IsZero() {
+		c.add("r.day >= %s", first)
+	}
+	if !p.Until.IsZero() {
+		c.add("r.day <= %s", last)
+	}
+	return c
 }
