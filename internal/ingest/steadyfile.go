@@ -78,7 +78,11 @@ func (f *steadyFile) call(work func() error) error {
 
 // Read reads on.
 func (f *steadyFile) Read(p []byte) (int, error) {
-	n, err := f.ReadAt(p[:min(len(p), steadyBuffer)], f.offset)
+	most := int64(min(len(p), steadyBuffer))
+	if f.before != nil && f.offset <= f.before.Size() { // A byte more tells that it has grown.
+		most = min(most, f.before.Size()-f.offset+1)
+	}
+	n, err := f.ReadAt(p[:most], f.offset)
 	f.offset += int64(n)
 	if err != nil && n > 0 {
 		return n, nil // and the error with the next call
@@ -159,12 +163,13 @@ func (f *steadyFile) close() {
 	}
 }
 
-// release closes the file as soon as it was read: its delivery may wait for
-// many others.
+// release closes the file and drops the buffer as soon as it was read: its
+// delivery may wait for many others.
 func (f *steadyFile) release() {
 	if !f.gone {
 		f.close()
 	}
+	f.buf = nil
 }
 
 // errIrregular says that something is no file to be read.

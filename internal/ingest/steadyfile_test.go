@@ -85,3 +85,31 @@ func TestSteadyFile(t *testing.T) {
 	}
 	f.release()
 }
+
+// TestSteadyFileMemory holds that a small file takes little memory while it is read,
+// and none once it was: its delivery may wait for hundreds of others.
+func TestSteadyFileMemory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	for _, size := range []int{0, 1, 1000, steadyBuffer - 1, steadyBuffer, steadyBuffer + 1, 3 * steadyBuffer} {
+		want := bytes.Repeat([]byte("x"), size)
+		if err := os.WriteFile(path, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &steadyFile{ctx: t.Context(), path: path, before: info, patience: time.Hour}
+		got, err := io.ReadAll(io.LimitReader(f, int64(size)+1))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes: read %d, error %v", size, len(got), err)
+		}
+		if most := min(size+1, steadyBuffer); cap(f.buf) > most {
+			t.Errorf("%d bytes are read with a buffer of %d, want at most %d", size, cap(f.buf), most)
+		}
+		f.release()
+		if f.buf != nil {
+			t.Errorf("%d bytes: %d are kept after they were read", size, cap(f.buf))
+		}
+	}
+}
