@@ -142,6 +142,9 @@ func AskEach(ctx context.Context, v *View, questions ...Question) (answers []*An
 		if err := a.finish(ctx, v, &questions[i], groups[i]); err != nil {
 			return nil, err
 		}
+		if one != nil && questions[i].By != ByDay {
+			one.detail(a.Groups)
+		}
 		answers = append(answers, a)
 	}
 	return answers, nil

@@ -10,39 +10,75 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
-// gathered is a group as it grows.
+// gathered is a group as it grows: there are as many as addresses, so that it is
+// small.
 type gathered struct {
-	Group
+	ways        []way
+	at          map[*facts]int // in ways, once these are many
+	valid       int64          // by the signature that the group is about
 	orgs        orgSet
 	first, last tally.Day
-	passed      map[string]int64
-	senders     map[string]int64 // of an address
+	sender      string    // of an address
+	next        *gathered // of the same address, with another sender
+}
+
+// way is messages that authenticated in one way.
+type way struct {
+	facts    *facts
+	messages int64
 }
 
 // add adds a part; valid says that the signature which the group is about is valid.
 func (g *gathered) add(p *part, valid bool) {
-	if g.Messages == 0 && g.first == 0 {
-		g.first, g.last = p.day, p.day
+	g.seen(p.day, p.day)
+	g.count(p.facts, p.messages)
+	if valid {
+		g.valid = tally.Add(g.valid, p.messages)
 	}
-	g.first, g.last = min(g.first, p.day), max(g.last, p.day)
-	g.Messages = tally.Add(g.Messages, p.messages)
-	addIf := func(to *int64, counts bool) {
-		if counts {
-			*to = tally.Add(*to, p.messages)
-		}
-	}
-	addIf(&g.PassMessages, p.facts.pass())
-	addIf(&g.DKIMMessages, p.facts.dkim)
-	addIf(&g.SPFMessages, p.facts.spf)
-	addIf(&g.ValidMessages, valid)
 	g.orgs.add(p.orgs)
-	addTo(&g.Classes, p.facts.class, p.messages)
-	for _, domain := range p.facts.passed {
-		const mostPassed = 50 // reports name as many as they like
-		if _, ok := g.passed[domain]; ok || len(g.passed) < mostPassed {
-			addTo(&g.passed, domain, p.messages)
+}
+
+// seen notes days of messages, before these are counted.
+func (g *gathered) seen(first, last tally.Day) {
+	if len(g.ways) == 0 {
+		g.first, g.last = first, last
+	}
+	g.first, g.last = min(g.first, first), max(g.last, last)
+}
+
+// count adds messages.
+func (g *gathered) count(f *facts, messages int64) {
+	i, ok := 0, false
+	if g.at != nil {
+		i, ok = g.at[f]
+	} else {
+		i = slices.IndexFunc(g.ways, func(w way) bool { return w.facts == f })
+		ok = i >= 0
+	}
+	if ok {
+		g.ways[i].messages = tally.Add(g.ways[i].messages, messages)
+		return
+	}
+	g.ways = append(g.ways, way{f, messages})
+	const few = 16
+	switch {
+	case g.at != nil:
+		g.at[f] = len(g.ways) - 1
+	case len(g.ways) > few:
+		g.at = make(map[*facts]int, 2*few)
+		for i := range g.ways {
+			g.at[g.ways[i].facts] = i
 		}
 	}
+}
+
+// join adds what another group has.
+func (g *gathered) join(more *gathered) {
+	g.seen(more.first, more.last)
+	for _, w := range more.ways {
+		g.count(w.facts, w.messages)
+	}
+	g.orgs.join(more.orgs)
 }
 
 // addTo adds messages to one of the sums of a map, which is made when it is nil.
@@ -53,16 +89,60 @@ func addTo[K comparable](sums *map[K]int64, key K, messages int64) {
 	(*sums)[key] = tally.Add((*sums)[key], messages)
 }
 
-// group finishes a group.
+// group returns what groups are told apart and ordered by.
 func (g *gathered) group(name string) Group {
-	const mostPassed = 3
-	g.Name, g.Reporters = name, g.orgs.size()
-	g.First, g.Last = timeOfDay(g.first), timeOfDay(g.last)
-	g.Passed = most(g.passed, mostPassed)
-	for _, sender := range most(g.senders, 1) {
-		g.Sender = sender
+	out := Group{Name: name, ValidMessages: g.valid}
+	first, last, orgs := g.first, g.last, g.orgs
+	var senders map[string]int64
+	for one := g; one != nil; one = one.next {
+		first, last = min(first, one.first), max(last, one.last)
+		before := out.Messages
+		for _, w := range one.ways {
+			out.add(w.facts, w.messages)
+		}
+		if g.next == nil {
+			out.Sender = g.sender
+			break
+		}
+		addTo(&senders, one.sender, out.Messages-before)
+		if one != g {
+			orgs = slices.Clone(orgs)
+			orgs.join(one.orgs)
+		}
 	}
-	return g.Group
+	for _, sender := range most(senders, 1) {
+		out.Sender = sender
+	}
+	out.Reporters, out.First, out.Last = orgs.size(), timeOfDay(first), timeOfDay(last)
+	return out
+}
+
+// add adds messages.
+func (g *Group) add(f *facts, messages int64) {
+	g.Messages = tally.Add(g.Messages, messages)
+	addIf := func(to *int64, counts bool) {
+		if counts {
+			*to = tally.Add(*to, messages)
+		}
+	}
+	addIf(&g.PassMessages, f.pass())
+	addIf(&g.DKIMMessages, f.dkim)
+	addIf(&g.SPFMessages, f.spf)
+}
+
+// detail adds to a group what only those need that are shown.
+func (g *gathered) detail(to *Group) {
+	var passed map[string]int64
+	for one := g; one != nil; one = one.next {
+		for _, w := range one.ways {
+			addTo(&to.Classes, w.facts.class, w.messages)
+			for _, domain := range w.facts.passed {
+				addTo(&passed, domain, w.messages)
+			}
+		}
+	}
+	const mostPassed = 3
+	to.Passed = most(passed, mostPassed)
 }
 
 // most returns the names with the largest numbers.
@@ -75,28 +155,74 @@ func most(numbers map[string]int64, n int) []string {
 
 // gathering reads records for several questions.
 type gathering struct {
-	parts *parts
-	of    []*gather // nil for questions that reports alone can answer
+	parts   *parts
+	of      []*gather // nil for questions that reports alone can answer
+	sources []*bySource
 }
 
 // gather collects the groups of one question.
 type gather struct {
-	q        *Question
-	groups   map[string]*gathered
-	bySource map[sentBy]*gathered
-	classes  map[tally.Day]map[tally.Class]int64
+	q       *Question
+	groups  map[string]*gathered
+	sources *bySource
+	classes map[tally.Day]map[tally.Class]int64
+}
+
+// bySource are groups by address and sender, for all questions that need them.
+type bySource struct {
+	failing bool
+	list    []*gathered          // the first of each address, by its number
+	others  map[sentBy]*gathered // those of other senders
+}
+
+// sentBy is an address, and who its messages were authenticated for.
+type sentBy struct {
+	source int
+	sender string
+}
+
+// add adds a part to its group.
+func (s *bySource) add(p *part) {
+	if s.failing && p.facts.pass() {
+		return
+	}
+	for len(s.list) <= p.source {
+		s.list = append(s.list, nil)
+	}
+	sender, one := p.facts.sentBy(), s.list[p.source]
+	switch {
+	case one == nil:
+		one = &gathered{sender: sender}
+		s.list[p.source] = one
+	case one.sender != sender:
+		key, first := sentBy{p.source, sender}, one
+		if one = s.others[key]; one == nil {
+			one = &gathered{sender: sender, next: first.next}
+			first.next, s.others[key] = one, one
+		}
+	}
+	one.add(p, false)
 }
 
 // add adds a question.
 func (g *gathering) add(q *Question) {
 	var one *gather
 	switch q.By {
-	case BySource, BySender, BySelector, ByDisposition:
-		one = &gather{q: q, groups: map[string]*gathered{}, bySource: map[sentBy]*gathered{}}
+	case BySource, BySender:
+		i := slices.IndexFunc(g.sources, func(s *bySource) bool { return s.failing == q.Failing })
+		if i < 0 {
+			i, g.sources = len(g.sources), append(g.sources, &bySource{failing: q.Failing, others: map[sentBy]*gathered{}})
+		}
+		one = &gather{q: q, sources: g.sources[i]}
+	case BySelector, ByDisposition:
+		one = &gather{q: q}
 	case ByDay:
 		if q.Classes {
 			one = &gather{q: q, classes: map[tally.Day]map[tally.Class]int64{}}
 		}
+	}
+	if one != nil {
+		one.groups = map[string]*gathered{}
 	}
 	g.of = append(g.of, one)
 }
@@ -108,6 +234,9 @@ func (g *gathering) read(ctx context.Context, v *View, period *Period) error {
 		return nil
 	}
 	g.parts = newParts(v, period, func(p *part) {
+		for _, one := range g.sources {
+			one.add(p)
+		}
 		for _, one := range all {
 			one.visit(p)
 		}
@@ -132,40 +261,37 @@ func (g *gather) visit(p *part) {
 		group(g.groups, p.facts.disposition).add(p, false)
 	case BySelector:
 		p.facts.selectors(func(name string, valid bool) { group(g.groups, name).add(p, valid) })
-	default:
-		group(g.bySource, sentBy{p.source, p.facts.sentBy()}).add(p, false)
 	}
 }
 
 // group returns a group, which is made when there is none.
-func group[K comparable](all map[K]*gathered, key K) *gathered {
-	g := all[key]
+func group(all map[string]*gathered, name string) *gathered {
+	g := all[name]
 	if g == nil {
 		g = &gathered{}
-		all[key] = g
+		all[name] = g
 	}
 	return g
 }
 
-// finish returns the groups.
+// finish returns the groups, without their details.
 func (g *gather) finish(ctx context.Context, v *View, sources *names) ([]Group, error) {
-	known := map[string]address{}
-	if g.q.By == BySender {
-		var err error
-		if known, err = addressesOf(ctx, v, sources.list); err != nil {
+	switch g.q.By {
+	case BySource:
+		for i, one := range g.sources.list {
+			if one != nil {
+				g.groups[sources.list[i]] = one
+			}
+		}
+	case BySender:
+		known, err := addressesOf(ctx, v, sources.list)
+		if err != nil {
 			return nil, err
 		}
-	}
-	for key, one := range g.bySource {
-		name := sources.list[key.source]
-		one.senders = map[string]int64{key.sender: one.Messages}
-		if g.q.By == BySender {
-			name = known[name].name(key.sender)
-		}
-		if g.groups[name] == nil {
-			g.groups[name] = one
-		} else {
-			g.groups[name].join(one)
+		for i, one := range g.sources.list {
+			for a := known[sources.list[i]]; one != nil; one = one.next {
+				group(g.groups, a.name(one.sender)).join(one)
+			}
 		}
 	}
 	all := make([]Group, 0, len(g.groups))
@@ -175,32 +301,16 @@ func (g *gather) finish(ctx context.Context, v *View, sources *names) ([]Group, 
 	return all, nil
 }
 
+// detail adds their details to groups.
+func (g *gather) detail(groups []Group) {
+	for i := range groups {
+		g.groups[groups[i].Name].detail(&groups[i])
+	}
+}
+
 // classify adds their classes to days.
 func (g *gather) classify(days []Group) {
 	for i := range days {
 		days[i].Classes = g.classes[tally.DayOf(days[i].First)]
-	}
-}
-
-// sentBy is an address, and who its messages were authenticated for.
-type sentBy struct {
-	source int
-	sender string
-}
-
-// join adds what another group has.
-func (g *gathered) join(more *gathered) {
-	g.first, g.last = min(g.first, more.first), max(g.last, more.last)
-	g.Messages, g.PassMessages = tally.Add(g.Messages, more.Messages), tally.Add(g.PassMessages, more.PassMessages)
-	g.DKIMMessages, g.SPFMessages = tally.Add(g.DKIMMessages, more.DKIMMessages), tally.Add(g.SPFMessages, more.SPFMessages)
-	g.orgs.join(more.orgs)
-	for sender, n := range more.senders {
-		addTo(&g.senders, sender, n)
-	}
-	for class, n := range more.Classes {
-		addTo(&g.Classes, class, n)
-	}
-	for domain, n := range more.passed {
-		addTo(&g.passed, domain, n)
 	}
 }
