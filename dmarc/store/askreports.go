@@ -160,6 +160,18 @@ func AskReports(ctx context.Context, v *View, q ReportQuestion) (reports []Repor
 	return reports, found, err
 }
 
+// AskLastEnd returns the day that the period of the last of reports ends on, the
+// zero time without any. They are not counted, as AskReports does.
+func AskLastEnd(ctx context.Context, v *View, q ReportQuestion) (last time.Time, err error) {
+	c := q.conditions()
+	err = v.Query(ctx, func(row []any) error {
+		r := cells{row: row}
+		last = timeOfDay(tally.Day(r.number()))
+		return nil
+	}, "SELECT r.day FROM reports r"+c.where()+" ORDER BY r.day DESC"+limit(0, 1), c.args...)
+	return last, err
+}
+
 // ReportHead is all of a report that is kept, but for its records.
 type ReportHead struct {
 	ReportInfo

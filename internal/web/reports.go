@@ -66,12 +66,11 @@ func (p *Pages) reports(ctx context.Context, v *store.View, q *query) (*page, er
 func (q *query) ended(ctx context.Context, v *store.View, of store.ReportQuestion) (store.Period, error) {
 	p := store.Period{Domain: of.Domain, Until: q.to}
 	if q.to.IsZero() {
-		of.Top = 1
-		list, _, err := store.AskReports(ctx, v, of)
-		if err != nil || len(list) == 0 {
+		last, err := store.AskLastEnd(ctx, v, of)
+		if err != nil || last.IsZero() {
 			return p, err
 		}
-		p.Until = list[0].Day
+		p.Until = last
 	}
 	p.Until = p.Until.AddDate(0, 0, 1)
 	p.Since = p.Until.AddDate(0, 0, -q.days)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -93,23 +94,44 @@ func holdDays(t *testing.T, v *store.View, lines []reportjson.Line) {
 		}
 		want[key] = sum
 	}
-	days, err := store.AskDomainDays(t.Context(), v, store.Period{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, last := map[string][2]int64{}, time.Time{}
-	for _, d := range days {
-		got[d.Domain+" "+d.Day.Format(time.DateOnly)] = [2]int64{d.Messages, d.PassMessages}
-		if d.Day.After(last) {
-			last = d.Day
+	last := time.Time{}
+	day := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	for _, p := range []store.Period{{}, {Since: day}, {Until: day}, {Since: day, Until: day.AddDate(0, 0, 1), Domain: "b.example"}} {
+		days, err := store.AskDomainDays(t.Context(), v, p)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("days (-export +days):\n%s", diff)
+		got := map[string][2]int64{}
+		for _, d := range days {
+			got[d.Domain+" "+d.Day.Format(time.DateOnly)] = [2]int64{d.Messages, d.PassMessages}
+			if d.Day.After(last) {
+				last = d.Day
+			}
+		}
+		of := maps.Clone(want)
+		maps.DeleteFunc(of, func(key string, _ [2]int64) bool {
+			domain, on, _ := strings.Cut(key, " ")
+			return p.Domain != "" && domain != p.Domain || !p.Since.IsZero() && on < p.Since.Format(time.DateOnly) || !p.Until.IsZero() && on >= p.Until.Format(time.DateOnly)
+		})
+		if diff := gocmp.Diff(of, got); diff != "" || len(of) == 0 {
+			t.Errorf("days of %+v (-export +days):\n%s", p, diff)
+		}
 	}
 	for domain, want := range map[string]time.Time{"": last, "b.example": last, "none.example": {}} {
 		if at, err := store.AskLastDay(t.Context(), v, unpack.KindAggregate, domain); err != nil || !at.Equal(want) {
 			t.Errorf("last day of %q: %v, %v, want %v", domain, at, err, want)
+		}
+		q := store.ReportQuestion{Kind: unpack.KindAggregate, Domain: domain, Top: 1}
+		reports, _, err := store.AskReports(t.Context(), v, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := time.Time{}
+		for i := range reports {
+			end = reports[i].Day
+		}
+		if at, err := store.AskLastEnd(t.Context(), v, q); err != nil || !at.Equal(end) || at.IsZero() != want.IsZero() {
+			t.Errorf("last end of %q: %v, %v, want %v", domain, at, err, end)
 		}
 	}
 }
