@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/postgres"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store/sqlite"
@@ -84,6 +85,7 @@ func benchPages(b *testing.B, engine store.Engine, days int) {
 		}
 		b.Logf("%d days took %v", days, time.Since(start).Round(time.Second))
 	}
+	benchAnswers(b, engine)
 	w := &world{}
 	c := Config{Engine: engine, Records: store.RecordsAll, Counts: s.Snapshot, Now: now, Deadline: time.Minute, Readiness: 100 * time.Millisecond}
 	w.use(c)
@@ -104,6 +106,58 @@ func benchPages(b *testing.B, engine store.Engine, days int) {
 				b.ReportMetric(float64((processorTime()-used).Milliseconds())/float64(b.N), "cpu-ms")
 			})
 		}
+	}
+}
+
+// benchAnswers asks what the goals of docs/performance.md are for.
+func benchAnswers(b *testing.B, engine store.Engine) {
+	ctx := context.Background()
+	var id string
+	until := testNow.Truncate(24 * time.Hour)
+	month := store.Period{Domain: "d0.example", Since: until.AddDate(0, 0, -30), Until: until}
+	for _, one := range []struct {
+		name string
+		ask  func(v *store.View) error
+	}{
+		{"newest report", func(v *store.View) error {
+			reports, _, err := store.AskReports(ctx, v, store.ReportQuestion{Domain: month.Domain, Since: month.Since, Top: 1})
+			for i := range reports {
+				id = reports[i].ReportID
+			}
+			return err
+		}},
+		{"failing sources", func(v *store.View) error {
+			a, err := store.Ask(ctx, v, store.Question{By: store.BySource, Period: month, Failing: true, Top: 20})
+			if err == nil && len(a.Groups) != 20 {
+				err = fmt.Errorf("%d groups", len(a.Groups))
+			}
+			return err
+		}},
+		{"report", func(v *store.View) error {
+			n, err := store.Find(ctx, v, id, func(reportjson.Line) error { return nil })
+			if err == nil && n != 1 {
+				err = fmt.Errorf("%d reports", n)
+			}
+			return err
+		}},
+		{"readiness", func(v *store.View) error {
+			_, err := store.AskReadiness(ctx, v, month.Domain, time.Time{})
+			return err
+		}},
+	} {
+		b.Run("ask "+one.name, func(b *testing.B) {
+			used := processorTime()
+			for b.Loop() {
+				v, err := engine.View(ctx)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := errors.Join(one.ask(v), v.Close()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64((processorTime()-used).Microseconds())/1000/float64(b.N), "cpu-ms")
+		})
 	}
 }
 

@@ -317,7 +317,8 @@ func testRollupsFollow(t *testing.T, w World) {
 	})
 }
 
-// testPlans holds that no question about a domain or a report reads all records.
+// testPlans holds that no question about a domain or a report, and none that pages
+// ask about all domains, reads all records.
 func testPlans(t *testing.T, w World) {
 	s := openRecords(t, w, store.RecordsAll)
 	for i := range 2 {
@@ -359,7 +360,20 @@ func testPlans(t *testing.T, w World) {
 			_, err := store.Find(ctx, v, id, func(reportjson.Line) error { return nil })
 			errs = append(errs, err)
 		}
-		return errors.Join(errs...)
+		month := store.Period{Since: since, Until: Now}
+		_, err := store.AskDomainDays(ctx, v, month)
+		_, e := store.AskLastDay(ctx, v, unpack.KindAggregate, "d3.example")
+		errs = append(errs, err, e)
+		_, err = store.AskLastEnd(ctx, v, store.ReportQuestion{Org: "org3"})
+		_, e = store.AskArrived(ctx, v, since)
+		errs = append(errs, err, e)
+		reports, _, err := store.AskReports(ctx, v, store.ReportQuestion{Domain: "d3.example", Failing: true, Top: 1})
+		for i := range reports {
+			_, e := store.AskReport(ctx, v, reports[i].ReportKey)
+			errs = append(errs, e, store.ReportLines(ctx, v, reports[i].ReportKey, func(reportjson.Line) error { return nil }))
+		}
+		_, e = store.Ask(ctx, v, store.Question{By: store.BySource, Period: month, Failing: true, Top: 20})
+		return errors.Join(append(errs, err, e)...)
 	}
 	viewing(t, w, questions)
 	viewing(t, w, func(v *store.View) error {
