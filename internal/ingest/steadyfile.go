@@ -29,6 +29,7 @@ type steadyFile struct {
 
 	file   *os.File
 	offset int64
+	err    error // of Read, after what was read
 	buf    []byte
 	gone   bool // a call did not return, and the file belongs to it
 }
@@ -78,6 +79,10 @@ func (f *steadyFile) call(work func() error) error {
 
 // Read reads on.
 func (f *steadyFile) Read(p []byte) (int, error) {
+	if err := f.err; err != nil {
+		f.err = nil
+		return 0, err
+	}
 	most := int64(min(len(p), steadyBuffer))
 	if f.before != nil && f.offset <= f.before.Size() { // A byte more tells that it has grown.
 		most = min(most, f.before.Size()-f.offset+1)
@@ -85,7 +90,7 @@ func (f *steadyFile) Read(p []byte) (int, error) {
 	n, err := f.ReadAt(p[:most], f.offset)
 	f.offset += int64(n)
 	if err != nil && n > 0 {
-		return n, nil // and the error with the next call
+		f.err, err = err, nil // the next call returns it
 	}
 	return n, err
 }
