@@ -52,7 +52,7 @@ type boxes struct {
 func newBoxes() *boxes { return &boxes{map[string]any{}, map[int64]any{}} }
 
 // maxBoxes bounds them.
-const maxBoxes = 10_000
+const maxBoxes = 20_000
 
 func (b *boxes) text(s []byte) any {
 	if v, ok := b.texts[string(s)]; ok {

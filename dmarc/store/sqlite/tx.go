@@ -122,13 +122,23 @@ func (t *tx) DropIdentities(before tally.Day, most int, dropped func(tally.Key, 
 
 // PutIdentities keeps identities.
 func (t *tx) PutIdentities(rows []tally.IdentityRow) error {
+	// What statements take must be boxed: the same boxes do for all of a size.
+	var key tally.Key
+	var digests []byte
+	keyArg, digestsArg := any(key[:]), any(digests)
 	for i := range rows {
 		r := &rows[i]
+		if len(digests) != len(r.Digests) {
+			digests = make([]byte, len(r.Digests))
+			digestsArg = digests
+		}
+		key = r.Key
+		copy(digests, r.Digests)
 		query := "INSERT INTO identities (key, digests) VALUES (?, ?)"
 		if r.Before != nil {
 			query += " ON CONFLICT (key) DO UPDATE SET digests = excluded.digests"
 		}
-		if err := t.exec(query, r.Key[:], r.Digests); err != nil {
+		if err := t.exec(query, keyArg, digestsArg); err != nil {
 			return err
 		}
 	}
