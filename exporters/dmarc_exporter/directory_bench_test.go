@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -23,8 +24,8 @@ import (
 
 // BenchmarkDirectory reads small reports from a directory until all of them are
 // durable, each round in every way, and reports the medians of processor time as
-// multiples of what check takes for the same files. Run it with -cpu 1 and
-// -benchtime 5x.
+// multiples of what check takes for the same files, and so for report. Run it with
+// -cpu 1 and -benchtime 5x.
 func BenchmarkDirectory(b *testing.B) {
 	reports := realtest.Count(b, "BENCH_REPORTS", 20_000)
 	dir := b.TempDir()
@@ -32,6 +33,8 @@ func BenchmarkDirectory(b *testing.B) {
 	server := realtest.Postgres(b)
 	b.Setenv("PGPASSWORD", realtest.PostgresPassword)
 	used := map[string][]time.Duration{}
+	usual := debug.SetGCPercent(-1)
+	debug.SetGCPercent(usual)
 	for i := 0; b.Loop(); i++ {
 		timed(b, used, "check", func() {
 			var out, refused bytes.Buffer
@@ -39,6 +42,15 @@ func BenchmarkDirectory(b *testing.B) {
 				b.Fatal(err)
 			}
 		})
+		timed(b, used, "report", func() {
+			var out bytes.Buffer
+			_, f := newApp()
+			f.report.paths, f.report.by, f.report.format, f.report.top = []string{dir}, string(store.BySource), reportfiles.FormatTable, 20
+			if code := f.report.run(b.Context(), "report messages", reportfiles.Streams{Out: &out, Err: &out}); code != exitOK {
+				b.Fatalf("exit code %d\n%s", code, &out)
+			}
+		})
+		debug.SetGCPercent(usual) // report ends its program soon
 		state := filepath.Join(b.TempDir(), "state.db")
 		timed(b, used, "counts", func() { countAll(b, dir, reports, serving.StateOptions{StateFile: state}, store.RecordsOff, nil) })
 		timed(b, used, "sqlite", func() { countAll(b, dir, reports, serving.StateOptions{StateFile: state + "2"}, store.RecordsAll, nil) })
@@ -49,7 +61,7 @@ func BenchmarkDirectory(b *testing.B) {
 		slices.Sort(used[name])
 		return used[name][len(used[name])/2]
 	}
-	for _, name := range []string{"counts", "sqlite", "postgres"} {
+	for _, name := range []string{"report", "counts", "sqlite", "postgres"} {
 		b.ReportMetric(float64(median(name))/float64(median("check")), name+"/check")
 		b.ReportMetric(float64(reports)/median(name).Seconds(), name+"-reports/s")
 	}
