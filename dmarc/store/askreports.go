@@ -220,5 +220,5 @@ func (c *cells) published(p *reportjson.PublishedPolicy) {
 
 // ReportLines calls visit with everything that is kept of one report, as Export does.
 func ReportLines(ctx context.Context, v *View, key ReportKey, visit func(reportjson.Line) error) error {
-	return Export(ctx, v, Filter{one: &keptAt{key.ID, int64(tally.DayOf(key.Day))}}, visit)
+	return Export(ctx, v, Filter{one: &keptAt{id: key.ID, day: int64(tally.DayOf(key.Day))}}, visit)
 }

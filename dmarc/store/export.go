@@ -62,8 +62,14 @@ const (
 // by day and in the order of their reports: aggregate reports first, then TLS
 // reports, then failure reports. A line is visit's to keep.
 func Export(ctx context.Context, v *View, f Filter, visit func(reportjson.Line) error) error {
-	for _, export := range []func(context.Context, *View, *Filter, visitor) error{exportRecords, exportPolicies, exportFailures} {
-		if err := export(ctx, v, &f, visit); err != nil {
+	for _, one := range []struct {
+		kind   unpack.Kind
+		export func(context.Context, *View, *Filter, visitor) error
+	}{{unpack.KindAggregate, exportRecords}, {unpack.KindTLS, exportPolicies}, {unpack.KindFailure, exportFailures}} {
+		if f.one != nil && f.one.kind != "" && f.one.kind != one.kind {
+			continue
+		}
+		if err := one.export(ctx, v, &f, visit); err != nil {
 			return err
 		}
 	}
