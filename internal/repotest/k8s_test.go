@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -238,57 +236,4 @@ func TestPolicies(t *testing.T) {
 			t.Errorf("%s: DNS is not open over UDP and TCP", name)
 		}
 	}
-}
-
-// TestQuota holds that the quota is what the base needs and one surging pod
-// more: the sums fit, and another pod is refused.
-func TestQuota(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(root, "k8s/components/quota/quota.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var quota map[string]any
-	if err := yaml.Unmarshal(data, &quota); err != nil {
-		t.Fatal(err)
-	}
-	sums, most := map[string]int64{}, map[string]int64{}
-	for _, o := range kustomize(t, "k8s/base") {
-		if o.str("kind") != "Deployment" {
-			continue
-		}
-		pod := map[string]int64{"pods": 1000}
-		for _, c := range object(o.get("spec", "template", "spec").(map[string]any)).list("containers") {
-			for _, name := range []string{"requests.cpu", "requests.memory", "limits.cpu", "limits.memory"} {
-				kind, resource, _ := strings.Cut(name, ".")
-				pod[name] += quantity(t, c.str("resources", kind, resource))
-			}
-		}
-		for name, n := range pod {
-			sums[name] += n
-			most[name] = max(most[name], n)
-		}
-	}
-	for name, sum := range sums {
-		if got, want := quantity(t, object(quota).str("spec", "hard", name)), sum+most[name]; got != want {
-			t.Errorf("quota %s is %d, the base and one surging pod need %d", name, got, want)
-		}
-	}
-}
-
-// quantity reads 250m, 2, 64Mi or 1Gi, in thousandths.
-func quantity(t *testing.T, s string) int64 {
-	t.Helper()
-	for suffix, factor := range map[string]int64{"m": 1, "Mi": 1000 << 20, "Gi": 1000 << 30} {
-		if number, ok := strings.CutSuffix(s, suffix); ok {
-			n, err := strconv.ParseInt(number, 10, 64)
-			if err == nil {
-				return n * factor
-			}
-		}
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		t.Fatalf("quantity %q: %v", s, err)
-	}
-	return n * 1000
 }

@@ -127,18 +127,22 @@ externalSecrets:
       auth: {workloadIdentity: {clusterLocation: europe-west3, clusterName: production, serviceAccountRef: {name: external-secrets}}}
 `
 
-// TestHelmEqualsKustomize wants the same objects from both, for the base, every
-// component and every overlay.
-func TestHelmEqualsKustomize(t *testing.T) {
-	all := "nodeExporter: {enabled: true}\nserviceMonitors: {enabled: true}\ndashboards: {enabled: true}\nquota: {enabled: true}\nrbac: {enabled: true}\n" + awsStore
-	tests := []struct {
-		name, values string
-		want         []object
-	}{
+// chartCase is the chart with values, and the kustomization that gives the same.
+type chartCase struct {
+	name, values string
+	want         []object
+}
+
+// charts covers the base, every component and every overlay.
+func charts(t *testing.T) []chartCase {
+	t.Helper()
+	all := "nodeExporter: {enabled: true}\nserviceMonitors: {enabled: true}\ndashboards: {enabled: true}\nquota: {enabled: true}\nrbac: {enabled: true}\n"
+	more := all + vaultStore + "certificate: {enabled: true}\nmtls: {enabled: true}\n"
+	return []chartCase{
 		{"base", "", build(t, "k8s/base")},
 		{"dev", "nodeExporter: {enabled: true}\nscrapeAnnotations: {enabled: true}", build(t, "k8s/overlays/dev")},
-		{"staging", all, build(t, "k8s/overlays/staging")},
-		{"production", all, build(t, "k8s/overlays/production")},
+		{"staging", all + awsStore, build(t, "k8s/overlays/staging")},
+		{"production", all + awsStore, build(t, "k8s/overlays/production")},
 		{"node-exporter", "nodeExporter: {enabled: true}", with(t, "node-exporter")},
 		{"cert-manager", "certificate: {enabled: true}", with(t, "cert-manager")},
 		{"mtls", "serviceMonitors: {enabled: true}\nmtls: {enabled: true}", with(t, "prometheus-operator", "mtls")},
@@ -147,8 +151,17 @@ func TestHelmEqualsKustomize(t *testing.T) {
 		{"replicas-autoscaled", "dmarcExporter: {replicas: {enabled: true, autoscaling: {enabled: true}}}", with(t, "replicas-autoscaled")},
 		{"external-secrets-vault", vaultStore, with(t, "external-secrets-vault")},
 		{"external-secrets-gcp", gcpStore, with(t, "external-secrets-gcp")},
+		{"everything with digest", more + "weeklyDigest: {enabled: true}", with(t, everything("digest")...)},
+		{
+			"everything with replicas-autoscaled", more + "dmarcExporter: {replicas: {enabled: true, autoscaling: {enabled: true}}}",
+			with(t, everything("replicas-autoscaled")...),
+		},
 	}
-	for _, tt := range tests {
+}
+
+// TestHelmEqualsKustomize wants the same objects from both.
+func TestHelmEqualsKustomize(t *testing.T) {
+	for _, tt := range charts(t) {
 		t.Run(tt.name, func(t *testing.T) {
 			objects, err := render(t, "namespace: {create: true}\n"+tt.values)
 			if err != nil {

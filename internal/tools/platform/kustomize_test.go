@@ -71,6 +71,13 @@ func with(t *testing.T, components ...string) []object {
 	return build(t, relative)
 }
 
+// everything returns the components that go together, with digest or one of the
+// replicas. The application and the policy for old clusters have their own
+// places, and of stores there is one.
+func everything(with string) []string {
+	return []string{"node-exporter", "prometheus-operator", "dashboards", "quota", "rbac", "external-secrets-vault", with, "mtls", "cert-manager"}
+}
+
 // parse reads a stream of YAML documents.
 func parse(t *testing.T, text string) []object {
 	t.Helper()
