@@ -124,6 +124,7 @@ externalSecrets:
   provider:
     gcpsm:
       projectID: example-project
+      secretVersionSelectionPolicy: LatestOrFail
       auth: {workloadIdentity: {clusterLocation: europe-west3, clusterName: production, serviceAccountRef: {name: external-secrets}}}
 `
 
