@@ -121,6 +121,39 @@ pages-lab: go ## Look at every page in Chromium with axe-core, which npm brings;
 opendmarc-lab: go ## Compare the evaluation of 20,000 messages with OpenDMARC, from Debian's libopendmarc-dev and a C compiler; a second.
 	OPENDMARC_CASES=20000 $(GO) test -count=1 -v -run=TestOpenDMARC ./dmarc
 
+# A real API server and its controllers. Kubernetes is a module that cannot be
+# installed: what it replaces by folders of its own is released beside it.
+KUBERNETES = 1.36.3
+ETCD       = 3.6.16
+KUBE_LAB   = $(CURDIR)/.build/lab/kubernetes-$(KUBERNETES)-etcd-$(ETCD)
+# The newest ones that the module proxy serves with the kinds that they define;
+# cert-manager is a module of internal/tools already.
+PROMETHEUS_OPERATOR = github.com/prometheus-operator/prometheus-operator@v0.85.0
+EXTERNAL_SECRETS    = github.com/external-secrets/external-secrets@v1.3.2
+MODULE_FILE = sed -n 's/^.*"$(1)": "\(.*\)",*$$/\1/p'
+
+$(KUBE_LAB)/go.mod: | go
+	@mkdir -p $(@D)/etcd-module
+	cd $(@D)/etcd-module && printf 'module lab\n\ngo 1.26.0\n' >go.mod && $(GO) get go.etcd.io/etcd/server/v3@v$(ETCD)
+	cd $(@D) && printf 'module lab\n\ngo 1.26.0\n' >new.mod && \
+		upstream="$$($(GO) mod download -json k8s.io/kubernetes@v$(KUBERNETES) | $(call MODULE_FILE,GoMod))" && \
+		$(GO) mod edit -require=k8s.io/kubernetes@v$(KUBERNETES) \
+			$$(awk '/=> .\/staging/ { print "-replace=" $$1 "=" $$1 "@v0.$(KUBERNETES:1.%=%)" }' "$$upstream") new.mod && mv new.mod go.mod
+
+$(KUBE_LAB)/etcd: $(KUBE_LAB)/go.mod
+	cd $(@D)/etcd-module && CGO_ENABLED=0 nice -n 15 $(GO) build -o $@ go.etcd.io/etcd/server/v3
+
+$(KUBE_LAB)/kube-%: $(KUBE_LAB)/go.mod
+	cd $(@D) && CGO_ENABLED=0 nice -n 15 $(GO) build -mod=mod -o $@ -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v$(KUBERNETES)' k8s.io/kubernetes/cmd/$(@F)
+
+.PHONY: kube-lab
+kube-lab: go $(addprefix $(KUBE_LAB)/,etcd kube-apiserver kube-controller-manager) ## Apply base, overlays and chart to a real API server, which is built first (some minutes); five minutes. UPDATE=1 documents it.
+	@rm -rf $(KUBE_LAB)/crds && mkdir $(KUBE_LAB)/crds
+	cp "$$($(GO) mod download -json $(PROMETHEUS_OPERATOR) | $(call MODULE_FILE,Dir))"/example/prometheus-operator-crd/*.yaml \
+		"$$($(GO) mod download -json $(EXTERNAL_SECRETS) | $(call MODULE_FILE,Dir))"/config/crds/bases/*.yaml \
+		"$$($(GO) -C internal/tools mod download -json github.com/cert-manager/cert-manager | $(call MODULE_FILE,Dir))"/deploy/crds/*.yaml $(KUBE_LAB)/crds
+	KUBE_LAB=$(KUBE_LAB) $(GO) -C internal/tools test -count=1 -v -timeout=60m -run='^TestKubeLab$$' ./platform $(if $(UPDATE),-update)
+
 .PHONY: test-mixin
 test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.
 	$(MAKE) --no-print-directory -C mixin test
