@@ -19,6 +19,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
@@ -94,6 +95,50 @@ func TestPush(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkImage(t, image)
+}
+
+// TestDockerLoads reads an archive as docker load does without containerd's store.
+func TestDockerLoads(t *testing.T) {
+	dir := newRelease(t)
+	if err := run(dir, "registry.example/owner", false); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "redis_exporter-1.2.3.oci.tar")
+	load := func(path, tag string) (v1.Image, error) {
+		named, err := name.NewTag(tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tarball.ImageFromPath(path, &named)
+	}
+	if _, err := load(path, "registry.example/owner/redis_exporter:v1.2.3"); err == nil {
+		t.Error("one of two platforms has the tag without its name")
+	}
+	image, err := load(path, "registry.example/owner/redis_exporter:v1.2.3-arm64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Image(image); err != nil {
+		t.Error(err)
+	}
+	checkImage(t, image)
+
+	// Where there is one platform alone, its tag is the plain one.
+	other, err := filepath.Glob(filepath.Join(dir, "*amd64*"))
+	if err != nil || len(other) == 0 {
+		t.Fatalf("archives of amd64: %q, %v", other, err)
+	}
+	for _, f := range other {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := run(dir, "registry.example/owner", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := load(path, "registry.example/owner/redis_exporter:v1.2.3"); err != nil {
+		t.Error(err)
+	}
 }
 
 // checkImage wants the binary as the entry point of a user that is not root, and

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,7 +14,8 @@ import (
 )
 
 // writeOCI writes an OCI archive, which docker load, podman load and skopeo
-// read: a layout whose one entry is the index, in a tar of fixed headers.
+// read: a layout whose one entry is the index, in a tar of fixed headers. Beside
+// it is what engines read that keep images in a store of their own.
 func writeOCI(path, reference string, index v1.ImageIndex, stamp time.Time) error {
 	tmp, err := os.MkdirTemp("", "images")
 	if err != nil {
@@ -28,6 +30,13 @@ func writeOCI(path, reference string, index v1.ImageIndex, stamp time.Time) erro
 	if err := l.AppendIndex(index, layout.WithAnnotations(names)); err != nil {
 		return err
 	}
+	manifest, err := dockerManifest(reference, index)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(tmp, "manifest.json"), manifest, 0o644); err != nil {
+		return err
+	}
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -37,6 +46,45 @@ func writeOCI(path, reference string, index v1.ImageIndex, stamp time.Time) erro
 		return err
 	}
 	return f.Close()
+}
+
+// dockerImage is an entry of the manifest.json that docker save writes.
+type dockerImage struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+// dockerManifest names the images of an index for docker load without containerd's
+// store of images, as engines before Docker 29 are set up. It knows no platforms
+// and would give the last one the tag: where there are several, each has its own.
+func dockerManifest(reference string, index v1.ImageIndex) ([]byte, error) {
+	all, err := index.IndexManifest()
+	if err != nil {
+		return nil, err
+	}
+	blob := func(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
+	var images []dockerImage
+	for _, d := range all.Manifests {
+		image, err := index.Image(d.Digest)
+		if err != nil {
+			return nil, err
+		}
+		manifest, err := image.Manifest()
+		if err != nil {
+			return nil, err
+		}
+		tag := reference
+		if len(all.Manifests) > 1 {
+			tag += "-" + d.Platform.Architecture + d.Platform.Variant
+		}
+		i := dockerImage{Config: blob(manifest.Config.Digest), RepoTags: []string{tag}}
+		for _, layer := range manifest.Layers {
+			i.Layers = append(i.Layers, blob(layer.Digest))
+		}
+		images = append(images, i)
+	}
+	return json.Marshal(images)
 }
 
 // writeTar writes the files of a directory, in the order of their names.
