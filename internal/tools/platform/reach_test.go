@@ -28,7 +28,10 @@ var neighbours = []struct{ namespace, key, value string }{
 
 // A provider of mail, an address of the cluster's network, and the one where
 // clouds give out credentials.
-const outside, inside, metadata = "203.0.113.25", "10.0.0.1", "169.254.169.254"
+const (
+	outside, inside, metadata    = "203.0.113.25", "10.0.0.1", "169.254.169.254"
+	outside6, inside6, metadata6 = "2001:db8::25", "fd00::1", "fd00:ec2::254"
+)
 
 // needs are the connections that must be possible besides those to DNS and from
 // Prometheus, by the names of both ends. No other one of the exporters may be.
@@ -38,12 +41,15 @@ var needs = []struct {
 	args     string // what the program is told if it needs this
 }{
 	{"dmarc-monitoring/dmarc-exporter", outside, 993, ""},
+	{"dmarc-monitoring/dmarc-exporter", outside6, 993, ""},
 	{"dmarc-monitoring/dmarc-exporter", "dmarc/postgres", 5432, "--state.shared"},
 	{"dmarc-monitoring/postgres-queries-exporter", "dmarc/postgres", 5432, ""},
 	{"dmarc-monitoring/redis-exporter", "dmarc/redis", 6379, ""},
 	{"dmarc-monitoring/nginx-exporter", "dmarc/frontend", 8080, ""},
 	{"dmarc-monitoring/dmarc-digest", outside, 465, ""},
+	{"dmarc-monitoring/dmarc-digest", outside6, 465, ""},
 	{"dmarc-monitoring/dmarc-digest", outside, 587, ""},
+	{"dmarc-monitoring/dmarc-digest", outside6, 587, ""},
 }
 
 // stray is a pod of the exporters' namespace that nobody has thought of.
@@ -95,7 +101,7 @@ func (c count) String() string {
 // needed are open, how many of the others closed, and which are not.
 func reach(policies []networking.NetworkPolicy, peers []peer) (open, closed count, wrong []string) {
 	peers = append(slices.Clone(peers), stray)
-	for _, address := range []string{outside, inside, metadata} {
+	for _, address := range []string{outside, inside, metadata, outside6, inside6, metadata6} {
 		peers = append(peers, peer{name: address, address: address})
 	}
 	ports := []int32{53, 80, 443, 465, 587, 993, 5432, 6379, 8080, 9100, 9113, 9121, 9187, 9797}
@@ -145,9 +151,9 @@ func TestReach(t *testing.T) {
 		all  []object
 		open int // DNS and Prometheus, and what each exporter is for
 	}{
-		"production": {build(t, "k8s/overlays/production"), 4*2 + 4 + 4},
-		"digest":     {with(t, "digest"), 5*2 + 4 + 4 + 2},
-		"replicas":   {with(t, "replicas"), 4*2 + 4 + 5},
+		"production": {build(t, "k8s/overlays/production"), 4*2 + 4 + 5},
+		"digest":     {with(t, "digest"), 5*2 + 4 + 5 + 4},
+		"replicas":   {with(t, "replicas"), 4*2 + 4 + 6},
 	} {
 		open, closed, wrong := reach(policiesOf(t, tt.all), peersOf(t, tt.all))
 		if len(wrong) > 0 || open.want != tt.open || closed.want < 1000 {
