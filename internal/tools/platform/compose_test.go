@@ -35,6 +35,7 @@ func TestComposeLoads(t *testing.T) {
 		t.Errorf("%d services", n)
 	}
 	prometheus := project.Services["prometheus"]
+	scraped := readFile(t, root+"/deploy/compose/prometheus/prometheus.yml")
 	for name, s := range project.Services {
 		shared := s.NetworkMode == "host" // Prometheus reaches the host by its name.
 		for network := range s.Networks {
@@ -46,6 +47,10 @@ func TestComposeLoads(t *testing.T) {
 		}
 		if s.Privileged || s.MemLimit == 0 || !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") {
 			t.Errorf("%s is not hardened", name)
+		}
+		// Where nothing in the container can ask, Prometheus does.
+		if h := s.HealthCheck; (h == nil || h.Test[0] == "NONE") && !strings.Contains(scraped, "targets: ["+name+":") {
+			t.Errorf("nobody sees whether %s works", name)
 		}
 		for _, v := range s.Volumes {
 			if strings.Contains(v.Source, "docker.sock") {
