@@ -48,7 +48,7 @@ func TestReleaseIsSigned(t *testing.T) {
 	}
 	rest := string(text)
 	for _, step := range []string{
-		"needs: [ci, vulnerabilities]", "make packages images PUSH=1", ">sha256sums.txt", "cosign sign --yes", "cosign sign-blob --yes",
+		"needs: [ci, vulnerabilities]", "make packages images PUSH=1", "sha256sum --check", "cosign sign --yes", "cosign sign-blob --yes",
 		"actions/attest-build-provenance@", "release/*.deb", "gh release create", "subject-digest:",
 	} {
 		_, after, ok := strings.Cut(rest, step)

@@ -5,9 +5,11 @@ package archive
 import (
 	"archive/tar"
 	"compress/gzip"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -102,3 +104,30 @@ func (a Archive) Licenses(binary string) ([]byte, error) {
 
 // Dashed returns a binary's name as packages and services have it.
 func Dashed(binary string) string { return strings.ReplaceAll(binary, "_", "-") }
+
+// AddSums writes the sums of files into the release's sha256sums.txt, in place of
+// those that it has of files with these names.
+func AddSums(release string, files []string) error {
+	list := filepath.Join(release, "sha256sums.txt")
+	before, err := os.ReadFile(list)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var added strings.Builder
+	names := map[string]bool{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		names[filepath.Base(file)] = true
+		fmt.Fprintf(&added, "%x  %s\n", sha256.Sum256(data), filepath.Base(file))
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(string(before)) {
+		if _, name, _ := strings.Cut(strings.TrimSpace(line), "  "); !names[name] {
+			kept.WriteString(line)
+		}
+	}
+	return os.WriteFile(list, []byte(kept.String()+added.String()), 0o644)
+}

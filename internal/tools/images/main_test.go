@@ -47,7 +47,11 @@ func TestImagesAreReproducible(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	sums := string(read(t, filepath.Join(first, "sha256sums.txt")))
 	for _, file := range []string{"images.txt", "redis_exporter-1.2.3.oci.tar", "dmarc_exporter-1.2.3.oci.tar"} {
+		if strings.Count(sums, "  "+file+"\n") != 1 {
+			t.Errorf("the sums have not one of %s:\n%s", file, sums)
+		}
 		if !bytes.Equal(read(t, filepath.Join(first, file)), read(t, filepath.Join(second, file))) {
 			t.Errorf("%s differs between two builds", file)
 		}
@@ -62,6 +66,9 @@ func TestPush(t *testing.T) {
 	dir := newRelease(t)
 	if err := run(dir, repository, true); err != nil {
 		t.Fatal(err)
+	}
+	if len(read(t, filepath.Join(dir, "redis_exporter-1.2.3.oci.tar"))) == 0 {
+		t.Error("an archive of an image that was pushed is empty")
 	}
 	_, line, _ := strings.Cut(string(read(t, filepath.Join(dir, "images.txt"))), repository+"/redis_exporter@")
 	digest, _, _ := strings.Cut(line, "\n")

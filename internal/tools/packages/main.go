@@ -31,6 +31,7 @@ func run(root, release string, list io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var files []string
 	for _, a := range archives {
 		for _, binary := range a.Binaries() {
 			for _, format := range []string{"deb", "rpm"} {
@@ -39,10 +40,11 @@ func run(root, release string, list io.Writer) error {
 					return fmt.Errorf("%s of %s for %s: %w", format, binary, a.Arch, err)
 				}
 				fmt.Fprintln(list, path)
+				files = append(files, path)
 			}
 		}
 	}
-	return nil
+	return archive.AddSums(release, files)
 }
 
 // build writes one package into dir.
