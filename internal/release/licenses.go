@@ -26,23 +26,34 @@ const licensesPrefix = "THIRD_PARTY_LICENSES."
 
 // linkedPackage is what go list prints of a package.
 type linkedPackage struct {
-	Dir      string
-	Standard bool
-	Module   *struct {
+	Dir, ImportPath string
+	Imports         []string
+	Standard        bool
+	Module          *struct {
 		Path, Version, Dir string
 		Main               bool
 	}
 }
 
+// standardLibrary is what the standard library is called among modules.
+const standardLibrary = "Go's standard library"
+
+// module returns the name and version of what a package belongs to.
+func (p linkedPackage) module() string {
+	switch {
+	case p.Standard:
+		return standardLibrary
+	case p.Module == nil:
+		return ""
+	}
+	return p.Module.Path + " " + p.Module.Version
+}
+
 // thirdParty returns the licenses of everything that a binary links: its modules,
 // which the linker recorded in it, and the standard library. A module without a
 // license is an error.
-func thirdParty(binary string, listArgs, env []string) ([]byte, error) {
+func thirdParty(binary string, packages []linkedPackage) ([]byte, error) {
 	info, err := buildinfo.ReadFile(binary)
-	if err != nil {
-		return nil, err
-	}
-	packages, err := listPackages(listArgs, env)
 	if err != nil {
 		return nil, err
 	}
@@ -52,21 +63,42 @@ func thirdParty(binary string, listArgs, env []string) ([]byte, error) {
 // licensesOf returns the licenses of packages, among which must be all modules
 // that were linked.
 func licensesOf(name string, packages []linkedPackage, linked []*debug.Module) ([]byte, error) {
+	texts, err := licenseTexts(packages)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range linked {
+		if texts[m.Path+" "+m.Version] == nil {
+			return nil, fmt.Errorf("%s is linked, but go list does not know it", m.Path)
+		}
+	}
+	modules := slices.Sorted(maps.Keys(texts))
+	users := map[string][]string{} // of a text
+	for _, module := range modules {
+		for _, name := range slices.Sorted(maps.Keys(texts[module])) {
+			users[texts[module][name]] = append(users[texts[module][name]], module+", "+name)
+		}
+	}
+	return formatLicenses(name, modules, users), nil
+}
+
+// licenseTexts returns the texts of the licenses of packages, by module and by
+// their names within it. A module without one is an error.
+func licenseTexts(packages []linkedPackage) (map[string]map[string]string, error) {
 	standard, err := goRoot()
 	if err != nil {
 		return nil, err
 	}
 	dirs, roots := map[string]map[string]bool{}, map[string]string{} // by module
 	for _, p := range packages {
-		module, dir := "", ""
+		module, dir := p.module(), standard
 		switch {
 		case p.Standard:
-			module, dir = "Go's standard library", standard
 			p.Dir = dir
 		case p.Module == nil || p.Module.Main:
 			continue
 		default:
-			module, dir = p.Module.Path+" "+p.Module.Version, p.Module.Dir
+			dir = p.Module.Dir
 		}
 		if dirs[module] == nil {
 			dirs[module], roots[module] = map[string]bool{}, dir
@@ -79,12 +111,7 @@ func licensesOf(name string, packages []linkedPackage, linked []*debug.Module) (
 			}
 		}
 	}
-	for _, m := range linked {
-		if dirs[m.Path+" "+m.Version] == nil {
-			return nil, fmt.Errorf("%s is linked, but go list does not know it", m.Path)
-		}
-	}
-	users := map[string][]string{} // of a text
+	texts := map[string]map[string]string{}
 	for _, module := range slices.Sorted(maps.Keys(dirs)) {
 		found, err := licensesIn(roots[module], slices.Sorted(maps.Keys(dirs[module])))
 		if err != nil {
@@ -93,16 +120,14 @@ func licensesOf(name string, packages []linkedPackage, linked []*debug.Module) (
 		if len(found) == 0 {
 			return nil, fmt.Errorf("%s has no license file in %s: look for its license before you release it", module, roots[module])
 		}
-		for _, name := range slices.Sorted(maps.Keys(found)) {
-			users[found[name]] = append(users[found[name]], module+", "+name)
-		}
+		texts[module] = found
 	}
-	return formatLicenses(name, slices.Sorted(maps.Keys(dirs)), users), nil
+	return texts, nil
 }
 
 // listPackages asks go list for a package and all that it links.
 func listPackages(args, env []string) ([]linkedPackage, error) {
-	cmd := exec.Command("go", append([]string{"list", "-deps", "-json=Dir,Standard,Module"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-deps", "-json=Dir,ImportPath,Imports,Standard,Module"}, args...)...)
 	cmd.Env, cmd.Stderr = env, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

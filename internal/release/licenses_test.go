@@ -53,12 +53,22 @@ func TestLinkedAndUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := thirdParty(self, []string{"."}, os.Environ()); err != nil {
+	if _, err := thirdParty(self, list(t, ".")); err != nil {
 		t.Error(err)
 	}
-	if _, err := thirdParty(self, []string{"fmt"}, os.Environ()); err == nil || !strings.Contains(err.Error(), "go.yaml.in/yaml/v3 is linked") {
+	if _, err := thirdParty(self, list(t, "fmt")); err == nil || !strings.Contains(err.Error(), "go.yaml.in/yaml/v3 is linked") {
 		t.Errorf("error %v, want one that names a linked module", err)
 	}
+}
+
+// list returns a package and all that it imports.
+func list(t *testing.T, packages ...string) []linkedPackage {
+	t.Helper()
+	all, err := listPackages(packages, os.Environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // buildMain builds the package in a folder and returns the path of the binary.
@@ -101,11 +111,11 @@ func TestNoLicense(t *testing.T) {
 	write("bare/bare.go", "package bare\n")
 	t.Chdir(dir)
 	binary := buildMain(t, ".")
-	if _, err := thirdParty(binary, []string{"."}, os.Environ()); err == nil || !strings.Contains(err.Error(), "x.example/bare") {
+	if _, err := thirdParty(binary, list(t, ".")); err == nil || !strings.Contains(err.Error(), "x.example/bare") {
 		t.Errorf("error %v, want one that names the module", err)
 	}
 	write("bare/LICENSE", "Do as you like.\n")
-	if text, err := thirdParty(binary, []string{"."}, os.Environ()); err != nil || !strings.Contains(string(text), "\nDo as you like.\n") {
+	if text, err := thirdParty(binary, list(t, ".")); err != nil || !strings.Contains(string(text), "\nDo as you like.\n") {
 		t.Errorf("%v:\n%.300s", err, text)
 	}
 }

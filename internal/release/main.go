@@ -121,13 +121,17 @@ func buildPlatform(c *config, h head, platform, dir string) ([]string, error) {
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("build %s: %w", binary.Name, err)
 		}
+		packages, err := listPackages(append(c.tagArgs(), binary.Path), cmd.Env)
+		if err != nil {
+			return nil, fmt.Errorf("packages of %s: %w", binary.Name, err)
+		}
 		sbom := filepath.Join(dir, fmt.Sprintf("%s-%s.%s-%s.cdx.json", binary.Name, h.version, goos, goarch))
-		if err := writeSBOM(sbom, binary.Name, h.version, out, h.committed); err != nil {
+		if err := writeSBOM(sbom, binary.Name, h.version, out, packages, h.committed); err != nil {
 			return nil, fmt.Errorf("bill of materials of %s: %w", binary.Name, err)
 		}
 		files = append(files, sbom)
 		licenses := filepath.Join(tmp, licensesPrefix+binary.Name)
-		text, err := thirdParty(out, append(c.tagArgs(), binary.Path), cmd.Env)
+		text, err := thirdParty(out, packages)
 		if err != nil {
 			return nil, fmt.Errorf("licenses of %s: %w", binary.Name, err)
 		}

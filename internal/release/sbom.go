@@ -5,8 +5,10 @@ import (
 	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,8 +36,16 @@ type component struct {
 	Name       string     `json:"name"`
 	Version    string     `json:"version"`
 	PURL       string     `json:"purl"`
+	Licenses   []license  `json:"licenses,omitempty"`
 	Hashes     []hash     `json:"hashes,omitempty"`
 	Properties []property `json:"properties,omitempty"`
+}
+
+// license is an identifier of SPDX.
+type license struct {
+	License struct {
+		ID string `json:"id"`
+	} `json:"license"`
 }
 
 type hash struct {
@@ -54,8 +64,9 @@ type dependency struct {
 }
 
 // writeSBOM writes what the linker recorded in a binary: the modules that are
-// really in it, and the version of Go. Equal binaries give equal files.
-func writeSBOM(path, name, version, binary string, stamp time.Time) error {
+// really in it, and the version of Go; with the licenses of the packages that were
+// linked, and which module imports which. Equal binaries give equal files.
+func writeSBOM(path, name, version, binary string, packages []linkedPackage, stamp time.Time) error {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return err
@@ -64,7 +75,21 @@ func writeSBOM(path, name, version, binary string, stamp time.Time) error {
 	if err != nil {
 		return err
 	}
-	out, err := json.MarshalIndent(newBOM(info, name, version, sha256.Sum256(data), stamp), "", "  ")
+	b := newBOM(info, name, version, sha256.Sum256(data), stamp)
+	refs := map[string]string{standardLibrary: b.Components[0].Ref}
+	for i, m := range info.Deps {
+		refs[m.Path+" "+m.Version] = b.Components[1+i].Ref
+	}
+	for _, p := range packages {
+		if p.Module != nil && p.Module.Main {
+			refs[p.module()] = b.Metadata.Component.Ref
+		}
+	}
+	b.Dependencies = graph(packages, refs)
+	if err := b.addLicenses(packages, refs); err != nil {
+		return err
+	}
+	out, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -96,11 +121,6 @@ func newBOM(info *debug.BuildInfo, name, version string, sum [sha256.Size]byte, 
 		}
 		b.Components = append(b.Components, library(m.Path, m.Version, m.Sum))
 	}
-	root := dependency{Ref: purl}
-	for _, c := range b.Components {
-		root.DependsOn = append(root.DependsOn, c.Ref)
-	}
-	b.Dependencies = []dependency{root}
 	return b
 }
 
@@ -112,4 +132,57 @@ func library(path, version, sum string) component {
 		c.Properties = []property{{"go:sum", sum}}
 	}
 	return c
+}
+
+// graph returns which component imports which, by their references.
+func graph(packages []linkedPackage, refs map[string]string) []dependency {
+	owners := map[string]string{} // of an imported path
+	for _, p := range packages {
+		owners[p.ImportPath] = refs[p.module()]
+	}
+	edges := map[string]map[string]bool{}
+	for _, ref := range refs {
+		edges[ref] = map[string]bool{}
+	}
+	for _, p := range packages {
+		from := refs[p.module()]
+		for _, imported := range p.Imports {
+			if to := owners[imported]; to != "" && from != "" && to != from {
+				edges[from][to] = true
+			}
+		}
+	}
+	var all []dependency
+	for _, ref := range slices.Sorted(maps.Keys(edges)) {
+		all = append(all, dependency{ref, slices.Sorted(maps.Keys(edges[ref]))})
+	}
+	return all
+}
+
+// addLicenses gives each component the identifiers of its licenses.
+func (b *bom) addLicenses(packages []linkedPackage, refs map[string]string) error {
+	texts, err := licenseTexts(packages)
+	if err != nil {
+		return err
+	}
+	for _, p := range packages {
+		if p.Module != nil && p.Module.Main && texts[p.module()] == nil {
+			if texts[p.module()], err = licensesIn(p.Module.Dir, []string{p.Module.Dir}); err != nil {
+				return err
+			}
+		}
+	}
+	licenses := map[string][]license{}
+	for module, ref := range refs {
+		for _, id := range identifiers(slices.Collect(maps.Values(texts[module]))) {
+			var l license
+			l.License.ID = id
+			licenses[ref] = append(licenses[ref], l)
+		}
+	}
+	b.Metadata.Component.Licenses = licenses[b.Metadata.Component.Ref]
+	for i := range b.Components {
+		b.Components[i].Licenses = licenses[b.Components[i].Ref]
+	}
+	return nil
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,11 +18,12 @@ func TestSBOM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	packages := list(t, ".")
 	stamp := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	var texts [2]string
 	for i := range texts {
 		path := filepath.Join(t.TempDir(), "x.cdx.json")
-		if err := writeSBOM(path, "x_exporter", "1.2.3", self, stamp); err != nil {
+		if err := writeSBOM(path, "x_exporter", "1.2.3", self, packages, stamp); err != nil {
 			t.Fatal(err)
 		}
 		text, err := os.ReadFile(path)
@@ -43,20 +46,61 @@ func TestSBOM(t *testing.T) {
 	for _, c := range b.Components {
 		found[c.Name] = c
 	}
-	if yaml := found["go.yaml.in/yaml/v3"]; !strings.HasPrefix(yaml.PURL, "pkg:golang/go.yaml.in/yaml/v3@v3.") || len(yaml.Properties) != 1 {
-		t.Errorf("component %+v, want go.yaml.in/yaml/v3 with its sum", yaml)
+	if c := found["go.yaml.in/yaml/v3"]; !strings.HasPrefix(c.PURL, "pkg:golang/go.yaml.in/yaml/v3@v3.") || len(c.Properties) != 1 {
+		t.Errorf("component %+v, want go.yaml.in/yaml/v3 with its sum", c)
 	}
 	if found["stdlib"].Version == "" {
 		t.Errorf("the standard library is missing")
 	}
-	if got, want := len(b.Dependencies[0].DependsOn), len(b.Components); got != want {
-		t.Errorf("the binary depends on %d components, want %d", got, want)
+	for _, c := range append(b.Components, b.Metadata.Component) {
+		if len(c.Licenses) == 0 {
+			t.Errorf("%s has no license", c.Name)
+		}
+	}
+	graph := map[string][]string{}
+	for _, d := range b.Dependencies {
+		graph[d.Ref] = d.DependsOn
+	}
+	program, standard, yaml := b.Metadata.Component.Ref, found["stdlib"].Ref, found["go.yaml.in/yaml/v3"].Ref
+	if len(graph) != len(b.Components)+1 || !slices.Contains(graph[program], yaml) || !slices.Equal(graph[yaml], []string{standard}) || len(graph[standard]) > 0 {
+		t.Errorf("graph %v", graph)
+	}
+}
+
+// TestIdentifiers wants the license of each module that a binary of ours links known.
+func TestIdentifiers(t *testing.T) {
+	c, err := loadConfig("../../.promu.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := c.tagArgs()
+	for _, main := range c.Build.Binaries {
+		args = append(args, filepath.Join("../..", main.Path))
+	}
+	texts, err := licenseTexts(list(t, args...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		standardLibrary: "BSD-3-Clause", "go.yaml.in/yaml/v3": "Apache-2.0 MIT", "github.com/jackc/pgx/v5": "MIT",
+		"github.com/prometheus/client_golang": "Apache-2.0 BSD-3-Clause", "github.com/redis/go-redis/v9": "BSD-2-Clause",
+	}
+	for module, files := range texts {
+		got := strings.Join(identifiers(slices.Collect(maps.Values(files))), " ")
+		path, _, _ := strings.Cut(module, " v")
+		if w, ok := want[path]; got == "" || ok && got != w {
+			t.Errorf("%s has license %q, want %q", module, got, w)
+		}
+		delete(want, path)
+	}
+	if len(want) > 0 {
+		t.Errorf("modules that are not there: %v", want)
 	}
 }
 
 // TestSBOMRefusesOthers wants an error for a file that Go did not link.
 func TestSBOMRefusesOthers(t *testing.T) {
-	if err := writeSBOM(filepath.Join(t.TempDir(), "x"), "x", "1", "main.go", time.Time{}); err == nil {
+	if err := writeSBOM(filepath.Join(t.TempDir(), "x"), "x", "1", "main.go", nil, time.Time{}); err == nil {
 		t.Errorf("a bill of materials of a text file")
 	}
 }
