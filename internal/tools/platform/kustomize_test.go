@@ -16,23 +16,33 @@ const root = "../../.."
 // object is an object as JSON has it: every number is a float64.
 type object = map[string]any
 
+// built are the objects of kustomizations, which many tests look at. Nobody changes them.
+var built = map[string][]object{}
+
 // build builds a kustomization, seen from the top of the repository.
 func build(t *testing.T, dir string) []object {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, dir))
-	if err != nil {
-		t.Fatalf("kustomize build %s: %v", dir, err)
+	if built[dir] == nil {
+		resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, dir))
+		if err != nil {
+			t.Fatalf("kustomize build %s: %v", dir, err)
+		}
+		text, err := resources.AsYaml()
+		if err != nil {
+			t.Fatal(err)
+		}
+		built[dir] = parse(t, string(text))
 	}
-	text, err := resources.AsYaml()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parse(t, string(text))
+	return built[dir]
 }
 
 // with builds the base with components.
 func with(t *testing.T, components ...string) []object {
 	t.Helper()
+	name := strings.Join(components, " ")
+	if built[name] != nil {
+		return built[name]
+	}
 	dir, err := os.MkdirTemp("", "platform")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +78,8 @@ func with(t *testing.T, components ...string) []object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return build(t, relative)
+	built[name] = build(t, relative)
+	return built[name]
 }
 
 // everything returns the components that go together, with digest or one of the
