@@ -160,7 +160,7 @@ test-mixin: go ## Run the tests of the mixin, which need promtool and amtool.
 
 .PHONY: check
 check: go fmt-check vet lint generate-check ## Format, vet, lint, generated files, floors: the gate besides the tests.
-	$(GO) test -count=1 ./internal/repotest
+	DOCUMENTS_GOFLAGS="$(RACE)" $(GO) test -count=1 ./internal/repotest
 
 .PHONY: fmt
 fmt: go ## Format the Go files.
@@ -188,7 +188,8 @@ generate: go generate-docs ## Write what is generated: flags, metrics, exported 
 
 .PHONY: generate-docs
 generate-docs: go
-	$(GO) test $(GENERATED) -run 'TestFlagsDoc|TestMetricsDoc' -update
+	@# Compiled as for the tests, which is done already where they ran.
+	$(GO) test $(RACE) $(GENERATED) -run 'TestFlagsDoc|TestMetricsDoc' -update
 	$(GO) test ./internal/repotest -run TestAPI -update
 
 # Generated documents are fresh when generating again changes nothing; the tests

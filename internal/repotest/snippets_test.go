@@ -52,6 +52,8 @@ func TestGoInDocuments(t *testing.T) {
 	}
 	cmd := exec.Command("go", append([]string{args[0], "-overlay=" + file}, args[1:]...)...)
 	cmd.Dir = root
+	// What the tests compiled need not be compiled again in another way.
+	cmd.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" "+os.Getenv("DOCUMENTS_GOFLAGS")))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("go build: %v\n%s", err, out)
 	}
