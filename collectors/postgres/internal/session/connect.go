@@ -107,15 +107,11 @@ func (s *Pool) settings(config *pgconn.Config, pooled bool) string {
 		"application_name":   s.config.ApplicationName,
 		"statement_timeout":  strconv.FormatInt(s.config.StatementTimeout.Milliseconds(), 10),
 		"lock_timeout":       strconv.FormatInt(s.config.LockTimeout.Milliseconds(), 10),
-		"extra_float_digits": "3", // all digits on servers before 12, too
+		"extra_float_digits": floatDigits,
 	}
 	maps.Copy(want, config.RuntimeParams)
-	// These are not for the user to choose: what is read depends on them.
-	want["default_transaction_read_only"] = "on"
-	want["client_encoding"] = "UTF8"
-	want["DateStyle"] = "ISO"
-	want["IntervalStyle"] = "postgres"
-	want["TimeZone"] = "UTC"
+	want["default_transaction_read_only"] = "on" // whoever wants something else
+	maps.Copy(want, forms())
 	if !pooled {
 		config.RuntimeParams = want
 		return ""
@@ -133,6 +129,30 @@ func (s *Pool) settings(config *pgconn.Config, pooled bool) string {
 	}
 	return sql.String()
 }
+
+// forms are settings that are not for the user to choose: what is read depends on
+// them.
+func forms() map[string]string {
+	return map[string]string{"client_encoding": "UTF8", "DateStyle": "ISO", "IntervalStyle": "postgres", "TimeZone": "UTC"}
+}
+
+// BeginReading returns SQL that begins a transaction as a session of its own would
+// be: nothing can be written, limits hold, and values have the forms that are read.
+func BeginReading(timeout time.Duration) string {
+	limits := Config{}.withDefaults()
+	want := forms()
+	want["statement_timeout"] = strconv.FormatInt(max(timeout, limits.StatementTimeout).Milliseconds(), 10)
+	want["lock_timeout"] = strconv.FormatInt(limits.LockTimeout.Milliseconds(), 10)
+	want["extra_float_digits"] = floatDigits
+	sql := "BEGIN READ ONLY"
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		sql += "; SET LOCAL " + name + " = " + Quote(want[name])
+	}
+	return sql
+}
+
+// floatDigits is extra_float_digits: all digits on servers before 12, too.
+const floatDigits = "3"
 
 // Quote returns s as an SQL literal.
 func Quote(s string) string {

@@ -72,7 +72,8 @@ type Result struct {
 }
 
 var (
-	errNoColumns = &collect.Error{Reason: ReasonSyntax, Err: errors.New("the statement returns no columns, only SELECT and its like do")}
+	// ErrNoColumns is what a statement that is no question ends with.
+	ErrNoColumns = &collect.Error{Reason: ReasonSyntax, Err: errors.New("the statement returns no columns, only SELECT and its like do")}
 	errConsole   = &collect.Error{Reason: ReasonReadOnly, Err: errors.New("the admin console of a pooler is only asked to SHOW")}
 	errLost      = errors.New("the connection was lost")
 )
@@ -153,7 +154,7 @@ func (s *session) prepare(sql string) (*prepared, error) {
 		}
 	}
 	if len(p.fields) == 0 {
-		return nil, errNoColumns
+		return nil, ErrNoColumns
 	}
 	return p, nil
 }
@@ -206,7 +207,7 @@ func (s *session) exchangePooled(st Statement, visit func([]Field, [][]byte)) (R
 		err = errors.Join(err, s.command("ROLLBACK"))
 	}
 	if err == nil && len(result.Fields) == 0 {
-		err = errNoColumns
+		err = ErrNoColumns
 	}
 	return result, err
 }
@@ -234,7 +235,7 @@ func (s *session) exchangeSimple(st Statement, visit func([]Field, [][]byte)) (R
 		err = errors.Join(err, s.command("ROLLBACK"))
 	}
 	if err == nil && len(result.Fields) == 0 {
-		err = errNoColumns
+		err = ErrNoColumns
 	}
 	return result, err
 }
