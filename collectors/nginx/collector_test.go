@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/dmarc-suite/dmarc-suite/collectors"
 	"github.com/dmarc-suite/dmarc-suite/internal/metrictest"
 )
 
@@ -24,16 +25,8 @@ func gather(t *testing.T, s *StubStatus, deadline time.Duration) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	return string(metrictest.Exposition(t, bound{s, ctx}))
+	return string(metrictest.Exposition(t, collectors.WithContext(ctx, s)))
 }
-
-// bound collects with a context of its own.
-type bound struct {
-	*StubStatus
-	ctx context.Context
-}
-
-func (b bound) Collect(ch chan<- prometheus.Metric) { b.CollectContext(b.ctx, ch) }
 
 func serve(body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/dmarc-suite/dmarc-suite/collectors"
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -178,12 +179,12 @@ func (m metricShape) check(t *testing.T, f *dto.MetricFamily) {
 	}
 }
 
-func gatherFamilies(t testing.TB, c contextCollector) map[string]*dto.MetricFamily {
+func gatherFamilies(t testing.TB, c collectors.ContextCollector) map[string]*dto.MetricFamily {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	registry := prometheus.NewPedanticRegistry()
-	if err := registry.Register(bound{ctx, c}); err != nil {
+	if err := registry.Register(collectors.WithContext(ctx, c)); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/dmarc-suite/dmarc-suite/collectors"
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
@@ -30,7 +31,7 @@ const slack = realtest.Patience / 2
 const scrapeTime = time.Second
 
 // timed gathers and fails if that takes too long.
-func timed(t *testing.T, c contextCollector, limit time.Duration) map[string]float64 {
+func timed(t *testing.T, c collectors.ContextCollector, limit time.Duration) map[string]float64 {
 	t.Helper()
 	began := time.Now()
 	got := gather(t, c, limit)
@@ -113,7 +114,7 @@ func testFaults(t *testing.T, server *realtest.PostgresServer) {
 }
 
 // crowd scrapes 50 times at once and returns the worst time.
-func crowd(t *testing.T, c contextCollector, limit time.Duration) (slowest time.Duration, up int) {
+func crowd(t *testing.T, c collectors.ContextCollector, limit time.Duration) (slowest time.Duration, up int) {
 	t.Helper()
 	var wg sync.WaitGroup
 	var mu sync.Mutex

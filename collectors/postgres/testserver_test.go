@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/dmarc-suite/dmarc-suite/collectors"
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres/queryfile"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -101,20 +102,15 @@ func parse(t testing.TB, file string) []*queryfile.Query {
 	return files.Queries
 }
 
-// contextCollector is what the trunk calls.
-type contextCollector interface {
-	CollectContext(ctx context.Context, ch chan<- prometheus.Metric)
-}
-
 // gather collects once, within timeout, and returns the value of each series
 // by its name and labels, histograms as name{...}_bucket, _sum and _count. It
 // fails if a registry would not take the result.
-func gather(t testing.TB, c contextCollector, timeout time.Duration) map[string]float64 {
+func gather(t testing.TB, c collectors.ContextCollector, timeout time.Duration) map[string]float64 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	registry := prometheus.NewPedanticRegistry()
-	if err := registry.Register(bound{ctx, c}); err != nil {
+	if err := registry.Register(collectors.WithContext(ctx, c)); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()
@@ -157,15 +153,6 @@ func flatten(out map[string]float64, name string, m *dto.Metric) {
 		out[key("")] = m.GetUntyped().GetValue()
 	}
 }
-
-// bound gives a collector a context.
-type bound struct {
-	ctx context.Context
-	contextCollector
-}
-
-func (b bound) Describe(chan<- *prometheus.Desc)    {}
-func (b bound) Collect(ch chan<- prometheus.Metric) { b.CollectContext(b.ctx, ch) }
 
 // only returns the series whose names start with one of the prefixes.
 func only(series map[string]float64, prefixes ...string) map[string]float64 {

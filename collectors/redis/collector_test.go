@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/dmarc-suite/dmarc-suite/collectors"
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
@@ -25,7 +26,7 @@ func gather(t testing.TB, c *Collector, timeout time.Duration) string {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(bound{c, ctx})
+	reg.MustRegister(collectors.WithContext(ctx, c))
 	families, err := reg.Gather()
 	if err != nil {
 		t.Error(err)
@@ -38,14 +39,6 @@ func gather(t testing.TB, c *Collector, timeout time.Duration) string {
 	}
 	return b.String()
 }
-
-// bound is a collector with its context.
-type bound struct {
-	*Collector
-	ctx context.Context
-}
-
-func (b bound) Collect(ch chan<- prometheus.Metric) { b.CollectContext(b.ctx, ch) }
 
 // value returns the value of a series, or "" if there is none.
 func value(text, series string) string {

@@ -19,7 +19,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
+	"github.com/dmarc-suite/dmarc-suite/collectors"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
@@ -64,7 +64,7 @@ func scrape(t *testing.T, s *service, timeout time.Duration) string {
 	defer cancel()
 	reg := prometheus.NewPedanticRegistry()
 	for _, c := range all {
-		reg.MustRegister(bound{c, ctx})
+		reg.MustRegister(collectors.WithContext(ctx, c))
 	}
 	families, err := reg.Gather()
 	if err != nil {
@@ -78,14 +78,6 @@ func scrape(t *testing.T, s *service, timeout time.Duration) string {
 	}
 	return b.String()
 }
-
-// bound is a collector with its context.
-type bound struct {
-	exporter.ContextCollector
-	ctx context.Context
-}
-
-func (b bound) Collect(ch chan<- prometheus.Metric) { b.CollectContext(b.ctx, ch) }
 
 // missing returns those of lines that text does not have.
 func missing(text string, lines ...string) []string {
