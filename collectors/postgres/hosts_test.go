@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -17,7 +16,7 @@ import (
 // though our sessions are read-only, and that the label server names it.
 func testHosts(t *testing.T, primary *realtest.PostgresServer) {
 	standby := realtest.PostgresStandby(t)
-	closed := net.JoinHostPort("127.0.0.1", fmt.Sprint(realtest.FreePort(t)))
+	closed := realtest.FreeAddress(t)
 	for _, c := range []struct {
 		hosts  []string
 		role   string

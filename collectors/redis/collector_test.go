@@ -3,7 +3,6 @@ package redis
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -218,7 +217,7 @@ func TestDegrades(t *testing.T) {
 
 func TestReasons(t *testing.T) {
 	reply := func(text string) func([]string) string { return func([]string) string { return text } }
-	closed := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)) // A port of ":0" might be given to one of the servers below.
+	closed := realtest.FreeAddress(t) // A port of ":0" might be given to one of the servers below.
 	for _, c := range []struct {
 		name string
 		addr string

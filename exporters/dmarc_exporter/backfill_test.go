@@ -57,7 +57,7 @@ func TestBackfill(t *testing.T) {
 	if out, err := exec.Command(programs["promtool"], "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=162h", file, data).CombinedOutput(); err != nil {
 		t.Fatalf("promtool: %v\n%s", err, out)
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	address := realtest.FreeAddress(t)
 	server := realtest.Start(t, exec.Command(programs["prometheus"], "--config.file="+config, "--storage.tsdb.path="+data,
 		"--storage.tsdb.retention.time=100y", "--web.listen-address="+address, "--log.level=error"))
 	server.WaitFor(t, func() error {

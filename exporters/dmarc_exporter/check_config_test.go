@@ -131,7 +131,7 @@ func TestCheckConfigConnect(t *testing.T) {
 	offer(t, filepath.Join(dir, "box"), nil)
 	offer(t, filepath.Join(dir, "in", "1.xml"), ingesttest.Report("1", 1))
 	fill := strings.NewReplacer("DNS", startDNS(t, "127.0.0.1:0", nil), "IMAP", server.IMAP, "POP3", server.POP3, "PASSWORD", realtest.DovecotPassword,
-		"WEB", web.URL, "FREE", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)), "BUSY", busy.Addr().String(), "NOBODY", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)), "DIR", dir,
+		"WEB", web.URL, "FREE", realtest.FreeAddress(t), "BUSY", busy.Addr().String(), "NOBODY", realtest.FreeAddress(t), "DIR", dir,
 		"BUCKET", bucket.URL, "STORAGE", strings.TrimPrefix(bucket.URL, "http://"))
 	writeConfig(t, dir, fill.Replace(connectConfig))
 	check := func(args ...string) (code int, stdout string) {

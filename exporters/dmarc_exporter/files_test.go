@@ -38,7 +38,7 @@ func TestOddFiles(t *testing.T) {
 			for _, name := range []string{"pipe", "sparse", "link-to-pipe"} {
 				args = append(args, "--source.mbox="+filepath.Join(dir, "a-"+name))
 			}
-			address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+			address := realtest.FreeAddress(t)
 			args = append(args, "--web.listen-address="+address)
 			if follow {
 				args = append(args, "--source.follow-links")

@@ -32,7 +32,7 @@ func TestKillPush(t *testing.T) {
 func killPush(t *testing.T, k ingesttest.Kill) {
 	binary, dir := realtest.Linked(t, "dmarc_exporter"), t.TempDir()
 	socket := filepath.Join(dir, "lmtp")
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	address := realtest.FreeAddress(t)
 	config := filepath.Join(dir, "config.yml")
 	text := "sources:\n  http: {}\n  smtp:\n  - {listen: \"unix:" + socket + "\", lmtp: true, recipients: [reports@example.com]}\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {

@@ -38,7 +38,7 @@ func TestScript(t *testing.T) {
 		"_dmarc.shop.example.": nil,
 	})
 	exportertest.Scripts(t, func(env *testscript.Env) {
-		env.Setenv("SMTP", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
+		env.Setenv("SMTP", realtest.FreeAddress(t))
 		env.Setenv("DNS", dns)
 		bucket := servers.NewBucket(t)
 		bucket.Put("inbox/1", ingesttest.Report("1", 7))

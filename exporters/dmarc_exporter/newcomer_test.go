@@ -46,7 +46,7 @@ func TestNewcomer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	address := realtest.FreeAddress(t)
 	commands := strings.Split(strings.TrimSpace(readme.block(t, "dmarc_exporter check-config --connect")), "\n")
 	shell := func(line string) *exec.Cmd {
 		cmd := exec.Command("sh", "-c", "exec "+line)
@@ -172,7 +172,7 @@ func startNewcomer(t *testing.T, binary, promtool, address string, install docum
 	if out, err := exec.Command(promtool, "tsdb", "create-blocks-from", "openmetrics", history, filepath.Join(dir, "data")).CombinedOutput(); err != nil {
 		t.Fatalf("promtool: %v\n%s", err, out)
 	}
-	p := &newcomer{fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))}
+	p := &newcomer{realtest.FreeAddress(t)}
 	realtest.Start(t, exec.Command(binary, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+p.url))
 	return p
 }

@@ -168,7 +168,7 @@ func TestReadersMemory(t *testing.T) {
 	reports, pages := realtest.Count(t, "READER_REPORTS", 1000), realtest.Count(t, "READER_PAGES", 60)
 	writeReports(t, dir, reports)
 	peak := func(people int) int {
-		address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+		address := realtest.FreeAddress(t)
 		exporter := realtest.Start(t, exec.Command(binary, "serve", "--source.dir="+dir, "--source.after=keep", "--state.file="+filepath.Join(t.TempDir(), "state.db"),
 			"--web.listen-address="+address, "--log.level=error"))
 		realtest.Eventually(t, "it answers", func() bool { return scrape(t, address) != nil })

@@ -134,7 +134,7 @@ func newBucket(t *testing.T) *bucket {
 		}
 	}
 	b := &bucket{region: "us-east-1", id: "lab-id", secret: "lab-s3cr3t"}
-	address, dir := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)), t.TempDir()
+	address, dir := realtest.FreeAddress(t), t.TempDir()
 	for _, name := range []string{"data", "sidecar"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)

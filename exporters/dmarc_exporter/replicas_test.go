@@ -34,7 +34,7 @@ func newReplicas(t *testing.T, k ingesttest.Kill, size int, s *sources) *replica
 		k.StateFlag(), "--state.shared", "--source.dir=" + s.dir, "--source.after=" + s.after, "--source.rescan=100ms", "--log.level=error",
 	}}
 	for i := range size {
-		r.addresses = append(r.addresses, fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
+		r.addresses = append(r.addresses, realtest.FreeAddress(t))
 		r.start(t, i)
 	}
 	r.peers = newPeers(t, func(ctx context.Context, n int, report []byte) error {

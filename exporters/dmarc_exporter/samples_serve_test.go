@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -28,7 +27,7 @@ import (
 // serve runs the exporter until the test ends and returns its address.
 func serve(t *testing.T, args ...string) string {
 	t.Helper()
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	address := realtest.FreeAddress(t)
 	args = append([]string{"serve", "--web.listen-address=" + address, "--log.level=error"}, args...)
 	app, f := newApp()
 	var out bytes.Buffer

@@ -98,7 +98,7 @@ func TestServers(t *testing.T) {
 		t.Errorf("%d servers, want at least %d", len(all), least)
 	}
 	command, logs := serversCommand(t, config)
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	address := realtest.FreeAddress(t)
 	process := realtest.Start(t, command(address))
 	awaitServers(t, all, process, logs)
 	text, err := os.ReadFile(logs)
@@ -156,7 +156,7 @@ func TestKillServers(t *testing.T) {
 		time.Sleep(300*time.Millisecond + time.Duration(random.Int64N(int64(300*time.Millisecond))))
 		process.Kill()
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	address := realtest.FreeAddress(t)
 	process := realtest.Start(t, command(address))
 	awaitServers(t, all, process, logs)
 	checkServers(t, all, address, float64(25*kills))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -36,7 +35,7 @@ func TestMemory(t *testing.T) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	address := realtest.FreeAddress(t)
 	cmd := exec.Command(binary, "--config.file="+file, "--web.listen-address="+address, "--log.level=error")
 	cmd.Env = append(os.Environ(), "DATA_SOURCE_NAME="+postgres.DSN("postgres"))
 	suite := realtest.Start(t, cmd)

@@ -45,14 +45,14 @@ func TestReasonOf(t *testing.T) {
 		{"no error", nil, None},
 		{"unresolvable host", dial(t.Context(), "tcp", "nosuch.invalid:1"), DNS},
 		{"resolver that is late", dial(late, "tcp", "nosuch.invalid:1"), DNS},
-		{"closed port", dial(t.Context(), "tcp", closedPort(t)), Refused},
+		{"closed port", dial(t.Context(), "tcp", realtest.FreeAddress(t)), Refused},
 		{"no socket", dial(t.Context(), "unix", filepath.Join(t.TempDir(), "none")), Refused},
 		{"reset", readAfter(t, func(c *net.TCPConn) error { return c.SetLinger(0) }), Reset},
 		{"end of the stream", readAfter(t, (*net.TCPConn).CloseWrite), Reset},
 		{"end within an answer", io.ErrUnexpectedEOF, Reset},
 		{"used after it was closed", net.ErrClosed, Reset},
-		{"cancelled context", dial(canceled, "tcp", closedPort(t)), Canceled},
-		{"context at its deadline", dial(late, "tcp", closedPort(t)), Timeout},
+		{"cancelled context", dial(canceled, "tcp", realtest.FreeAddress(t)), Canceled},
+		{"context at its deadline", dial(late, "tcp", realtest.FreeAddress(t)), Timeout},
 		{"deadline of a connection", readAfter(t, nil), Timeout},
 		{"certificate of nobody we know", get(t, secure.URL, &tls.Config{}), TLS},
 		{"certificate of another host", get(t, secure.URL, trusting(secure, "elsewhere.example")), TLS},
@@ -95,12 +95,6 @@ func dial(ctx context.Context, network, addr string) error {
 		_ = conn.Close()
 	}
 	return err
-}
-
-// closedPort returns an address at which nothing listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
 }
 
 // readAfter returns the error of reading after the other side has ended the

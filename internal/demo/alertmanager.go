@@ -16,7 +16,7 @@ type alertmanager struct{ url string }
 // startAlertmanager starts Alertmanager with our routes and inhibitions. Its
 // receivers have no address: nobody is notified.
 func startAlertmanager(d *demo) string {
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(d.host))
+	address := realtest.FreeAddress(d.host)
 	cmd := exec.Command(realtest.Need(d.host, "prometheus-alertmanager")["prometheus-alertmanager"], "--config.file=rules/alertmanager.yaml",
 		"--storage.path="+d.mkdir("alertmanager"), "--cluster.listen-address=", "--web.listen-address="+address, "--log.level=warn")
 	p := realtest.Start(d.host, cmd)

@@ -20,7 +20,7 @@ const scrapeInterval = 5 * time.Second
 
 // startPrometheus starts Prometheus with the targets and rules of the demo.
 func startPrometheus(d *demo) api {
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(d.host))
+	address := realtest.FreeAddress(d.host)
 	d.targets = append(d.targets, target{job: "prometheus", address: address})
 	config := d.write("prometheus.yml", prometheusConfig(filepath.Join(d.dir, "rules"), d.targets, strings.TrimPrefix(d.alertmanager, "http://")))
 	cmd := exec.Command(prometheusProgram(d.host), "--config.file="+config, "--storage.tsdb.path="+d.mkdir("tsdb"),

@@ -109,7 +109,7 @@ func (d *demo) movers(ctx context.Context) func(every time.Duration, f func(cont
 
 // exporter starts an exporter and makes it a target.
 func (d *demo) exporter(job, program string, environment []string, args ...string) {
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(d.host))
+	address := realtest.FreeAddress(d.host)
 	cmd := exec.Command(filepath.Join(d.programs, program), append(args, "--web.listen-address="+address)...)
 	cmd.Dir = d.dir
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environment...)

@@ -56,7 +56,7 @@ func Dovecot(t testing.TB, settings ...string) *DovecotServer {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s := &DovecotServer{Dir: dir, roots: x509.NewCertPool(), uid: os.Getuid(), gid: os.Getgid()}
 	for _, address := range []*string{&s.IMAP, &s.IMAPS, &s.LMTP, &s.POP3, &s.Introspection} {
-		*address = net.JoinHostPort("127.0.0.1", strconv.Itoa(FreePort(t)))
+		*address = FreeAddress(t)
 	}
 	s.certify(t)
 	s.configure(t, settings)

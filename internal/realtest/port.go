@@ -32,6 +32,12 @@ func FreePort(t testing.TB) int {
 	return 0
 }
 
+// FreeAddress returns 127.0.0.1 and a FreePort.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(FreePort(t)))
+}
+
 // reserve takes a port until the end of the test, by the lock of a file: packages
 // are tested at the same time, each in a process of its own.
 func reserve(t testing.TB, port int) bool {

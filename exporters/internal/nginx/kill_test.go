@@ -32,7 +32,7 @@ func TestKill(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	address := realtest.FreeAddress(t)
 	startExporter := func() *realtest.Process {
 		p := realtest.Start(t, exec.Command(binary, "--web.listen-address="+address, "--config.file="+config))
 		p.WaitFor(t, realtest.Dial("tcp", address))

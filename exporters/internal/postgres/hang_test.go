@@ -18,7 +18,7 @@ import (
 // scrapes at once, all of them are answered in time, and nothing is left behind.
 func testHang(t *testing.T, server *realtest.PostgresServer) {
 	proxy := realtest.NewFaultProxy(t, "tcp", server.Addr())
-	addr := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	addr := realtest.FreeAddress(t)
 	cmd := exec.Command(name, "--web.listen-address="+addr)
 	cmd.Env = append(os.Environ(), "DATA_SOURCE_NAME="+server.DSNVia(proxy.Addr(), "postgres"))
 	p := realtest.Start(t, cmd)

@@ -29,7 +29,7 @@ func TestManyTables(t *testing.T) {
 	}
 	server := realtest.Postgres(t, "max_locks_per_transaction=1000")
 	server.CreateDatabase(t, "many", "DO $$ BEGIN FOR i IN 1.."+tables+" LOOP EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, a text)', i); END LOOP; END $$; ANALYZE")
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	address := realtest.FreeAddress(t)
 	cmd := exec.Command(realtest.Program(t, name), "--no-queries.dmarc", "--collector.stat_user_tables.limit="+tables, "--web.listen-address="+address)
 	cmd.Env = append(os.Environ(), "DATA_SOURCE_NAME="+server.DSN("many"))
 	exporter := realtest.Start(t, cmd)

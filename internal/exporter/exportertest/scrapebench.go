@@ -90,7 +90,7 @@ type scraped struct {
 // start returns a running exporter, and the time until it gave its first answer.
 func start(b *testing.B, program string, env, args []string) (*scraped, time.Duration) {
 	b.Helper()
-	addr := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(b))
+	addr := realtest.FreeAddress(b)
 	args = append([]string(nil), args...)
 	for i, arg := range args {
 		args[i] = strings.ReplaceAll(arg, "ADDR", addr)

@@ -28,7 +28,7 @@ func Scripts(t *testing.T, setup func(*testscript.Env), more map[string]Command)
 		Dir:  "testdata/script",
 		Cmds: commands,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("ADDR", fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t)))
+			env.Setenv("ADDR", realtest.FreeAddress(t))
 			// With the race detector, a program sleeps a second at its end.
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			if setup != nil {

@@ -46,7 +46,7 @@ func startLab(t *testing.T) *lab {
 			t.Fatal(err)
 		}
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
+	address := realtest.FreeAddress(t)
 	process := realtest.Start(t, exec.Command(program, "--port", address, "--access", labID, "--secret", labSecret,
 		"posix", "--sidecar", filepath.Join(dir, "sidecar"), filepath.Join(dir, "data")))
 	client, err := minio.New(address, &minio.Options{Creds: credentials.NewStaticV4(labID, labSecret, ""), Region: "us-east-1"})

@@ -317,7 +317,7 @@ func TestErrors(t *testing.T) {
 		{"id", func(c *s3.Config) { c.Credentials.AccessKeyID = "AKIAOTHER" }, "the server does not know the access key id"},
 		{"secret", func(c *s3.Config) { c.Credentials.Secret = func() (string, error) { return "wr0ng", nil } }, "the secret access key is not that of the access key id"},
 		{"no secret", func(c *s3.Config) { c.Credentials.Secret = func() (string, error) { return "", nil } }, "get credentials: the secret access key is empty"},
-		{"no server", func(c *s3.Config) { c.Endpoint = "http://" + closedAddress(t) }, "list objects: "},
+		{"no server", func(c *s3.Config) { c.Endpoint = "http://" + realtest.FreeAddress(t) }, "list objects: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -344,10 +344,4 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
-}
-
-// closedAddress is where nobody listens.
-func closedAddress(t *testing.T) string {
-	t.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", realtest.FreePort(t))
 }
