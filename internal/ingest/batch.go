@@ -142,7 +142,7 @@ func (b *batch) record(last bool) *store.Delivery {
 		if len(b.entries) > 0 || b.result.Counted+b.result.Known > 0 {
 			reason = ""
 		}
-		record.Key, record.Mark = b.delivery.Key, Committed{Value: b.delivery.Mark, Reason: reason}.encode()
+		record.Key, record.Mark = b.delivery.Key, Committed{Value: b.delivery.Mark, Reason: reason}.Encode()
 	}
 	return record
 }

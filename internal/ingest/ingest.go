@@ -146,6 +146,12 @@ func (r *Result) Reason() dmarc.Reason {
 	return r.reason
 }
 
+// Accept makes the whole delivery counted, by a Deliver that does not look into it.
+func (r *Result) Accept() { r.add(Item{Outcome: tally.OutcomeCounted}, true) }
+
+// Refuse makes the whole delivery refused.
+func (r *Result) Refuse(err *dmarc.Error) { r.add(Item{Err: err}, false) }
+
 // add counts one item.
 func (r *Result) add(item Item, counted bool) {
 	switch {

@@ -30,11 +30,13 @@ type Committed struct {
 // markSeparator stands between the value and the reason of a stored mark.
 const markSeparator = "\x00"
 
-func (c Committed) encode() string {
+// Encode returns what a store keeps.
+func (c Committed) Encode() string {
 	return c.Value + markSeparator + string(c.Reason)
 }
 
-func decodeMark(text string) Committed {
+// DecodeMark returns what Encode was called of.
+func DecodeMark(text string) Committed {
 	value, reason, _ := strings.Cut(text, markSeparator)
 	return Committed{Value: value, Reason: dmarc.Reason(reason)}
 }

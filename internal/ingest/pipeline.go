@@ -156,7 +156,7 @@ func (p *Pipeline) LookupAll(ctx context.Context, source string, keys []string) 
 	}
 	found := make(map[string]Committed, len(marks))
 	for key, text := range marks {
-		found[key] = decodeMark(text)
+		found[key] = DecodeMark(text)
 	}
 	return found, nil
 }

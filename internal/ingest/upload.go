@@ -197,7 +197,7 @@ func (u *Upload) failed(err error) (int, uploadAnswer) {
 	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge, failure(dmarc.ReasonTooLarge, "the request is too large")
 	case errors.Is(err, ErrNotNow):
-		return http.StatusServiceUnavailable, failure(dmarc.ReasonIO, "the report cannot be taken now, because its mail cannot be authenticated or it is from the future: try again later")
+		return http.StatusServiceUnavailable, failure(dmarc.ReasonIO, "the report cannot be taken now, because its mail cannot be authenticated, it is from the future, or what takes it failed: try again later")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return http.StatusRequestTimeout, failure(dmarc.ReasonIO, "the request took too long")
 	case errors.As(err, &input):

@@ -25,6 +25,7 @@ func floorOf(folder string) int {
 		dir   string
 		floor int
 	}{
+		{"dmarc/inbox", commands}, // the sources, for programs of others
 		{"dmarc/tally", tallies},
 		{"dmarc/store/internal/storetest", beside},
 		{"dmarc/store", tallies},
