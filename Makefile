@@ -8,7 +8,10 @@ BRANCH   := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null)
 VPKG     := github.com/prometheus/common/version
 LDFLAGS   = -s -w -X $(VPKG).Version=$(VERSION) -X $(VPKG).Revision=$(REVISION) -X $(VPKG).Branch=$(BRANCH) \
 	-X $(VPKG).BuildUser=$(shell id -un)@$(shell uname -n) -X $(VPKG).BuildDate=$(shell date -u +%Y%m%d-%H:%M:%S)
-TOOL     := $(GO) tool -modfile=internal/tools/go.mod
+# How all is compiled that has no race detector: as it is released, so that nothing
+# is compiled twice.
+RELEASED  = CGO_ENABLED=0 GOFLAGS="$$($(GO) env GOFLAGS) -trimpath"
+TOOL      = $(RELEASED) $(GO) tool -modfile=internal/tools/go.mod
 MAINS    := $(notdir $(wildcard exporters/*_exporter))
 # The race detector needs a C compiler; a machine without one still tests. SQLite,
 # translated from C, is compiled without it: its memory is its own, it is twice as
@@ -32,7 +35,7 @@ go:
 
 .PHONY: run
 run: go ## Build dmarc_exporter and serve the sample reports of this repository.
-	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./exporters/dmarc_exporter
+	@$(RELEASED) $(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./exporters/dmarc_exporter
 	@mkdir -p .run
 	@echo "Serving the sample reports: open http://$(RUN_ADDR)/ (metrics: /metrics; Ctrl-C stops)"
 	@exec $(BIN)/dmarc_exporter serve --web.listen-address=$(RUN_ADDR) --source.dir=exporters/dmarc_exporter/testdata/reports --source.refused=keep \
@@ -48,20 +51,20 @@ demo-check: go ## The same, and check that dashboards have data and that faults 
 .PHONY: build
 build: go ## Build every binary into bin/.
 	@mkdir -p $(BIN)
-	CGO_ENABLED=0 $(GO) build -trimpath -tags netgo,osusergo -ldflags '$(LDFLAGS)' -o $(BIN)/ ./exporters/...
+	$(RELEASED) $(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ ./exporters/...
 
 # Many packages wait for servers and timers, so more of them run at once than
 # there are processors. check tests the repository itself, check-platform deploy/.
-# Those that take longest come first (go test takes a package once).
+# Those that take longest come first (go test takes a package once). check vets all of it.
 LONGEST = ./exporters/dmarc_exporter ./dmarc/store/postgres ./internal/ingest
 .PHONY: test
 test: go $(if $(filter 1,$(REQUIRE_SERVICES)),test-programs) ## Run the tests; REQUIRE_SERVICES=1 fails where a service is missing instead of skipping.
-	TEST_PROGRAMS=$(if $(filter 1,$(REQUIRE_SERVICES)),$(CURDIR)/.build/programs) $(GO) test $(RACE) -shuffle=on -p 4 $(LONGEST) $$($(GO) list ./... | grep -vE '/(deploy/.*|repotest)$$')
+	TEST_PROGRAMS=$(if $(filter 1,$(REQUIRE_SERVICES)),$(CURDIR)/.build/programs) $(GO) test $(RACE) -vet=off -shuffle=on -p 4 $(LONGEST) $$($(GO) list ./... | grep -vE '/(deploy/.*|repotest)$$')
 
 # Tests that measure memory want programs as users build them; they are built once.
 .PHONY: test-programs
 test-programs: go
-	CGO_ENABLED=0 $(GO) build -trimpath -tags netgo,osusergo -ldflags '-s -w' -o .build/programs/ ./exporters/dmarc_exporter ./exporters/suite_exporter
+	$(RELEASED) $(GO) build -ldflags '-s -w' -o .build/programs/ ./exporters/dmarc_exporter ./exporters/suite_exporter
 
 .PHONY: kill-test
 kill-test: go test-programs ## The long proofs: thousands of kills of every kind, and a mailbox of 100,000 mails; an hour.
@@ -100,7 +103,7 @@ versions-lab: go ## Run PostgreSQL 12 to 18, compare their metrics with the docu
 
 .PHONY: tables-lab
 tables-lab: go ## Show all of 5,001 tables of a PostgreSQL database and measure what that costs; a minute.
-	CGO_ENABLED=0 $(GO) build -trimpath -tags netgo,osusergo -ldflags '-s -w' -o .build/programs/ ./exporters/postgres_queries_exporter
+	$(RELEASED) $(GO) build -ldflags '-s -w' -o .build/programs/ ./exporters/postgres_queries_exporter
 	MANY_TABLES=5001 TEST_PROGRAMS=$(CURDIR)/.build/programs $(GO) test -count=1 -v -run='^TestManyTables$$' ./exporters/internal/postgres
 
 .PHONY: scale-lab
@@ -241,8 +244,8 @@ check-platform: go ## Lint workflows and scripts, test deploy/, chart, manifests
 	$(TOOL) actionlint
 	$(GO) test $(RACE) -shuffle=on ./deploy/...
 	@# What these tests read is outside of their module, where the cache of results does not look.
-	@# Nothing in them is slow but compiling Helm and Kubernetes, which is done without optimising.
-	$(GO) -C internal/tools test -count=1 -gcflags='all=-N -l' ./...
+	@# To check formats, vet would read all of Kubernetes.
+	$(RELEASED) $(GO) -C internal/tools test -count=1 -vet=atomic,bool,directive,errorsas,nilfunc,stringintconv,tests ./...
 
 .PHONY: clean
 clean: ## Remove what the other targets made.

@@ -12,10 +12,9 @@ import (
 // config is the part of promu's file format that a release needs.
 type config struct {
 	Build struct {
-		Binaries []binary            `yaml:"binaries"`
-		Tags     map[string][]string `yaml:"tags"`
-		Flags    string              `yaml:"flags"`
-		LDFlags  string              `yaml:"ldflags"`
+		Binaries []binary `yaml:"binaries"`
+		Flags    string   `yaml:"flags"`
+		LDFlags  string   `yaml:"ldflags"`
 	} `yaml:"build"`
 	Tarball struct {
 		Files []string `yaml:"files"`
@@ -50,13 +49,5 @@ func (c *config) buildArgs(h head, pkg, out string) []string {
 	ldflags := strings.NewReplacer("{{.Version}}", h.version, "{{.Revision}}", h.revision, "{{.Branch}}", h.branch).
 		Replace(strings.Join(strings.Fields(c.Build.LDFlags), " "))
 	args := append([]string{"build"}, strings.Fields(c.Build.Flags)...)
-	return append(append(args, c.tagArgs()...), "-ldflags", ldflags, "-o", out, pkg)
-}
-
-// tagArgs are the arguments that choose files, for go build and go list.
-func (c *config) tagArgs() []string {
-	if tags := c.Build.Tags["all"]; len(tags) > 0 {
-		return []string{"-tags", strings.Join(tags, ",")}
-	}
-	return nil
+	return append(args, "-ldflags", ldflags, "-o", out, pkg)
 }

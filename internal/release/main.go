@@ -121,7 +121,7 @@ func buildPlatform(c *config, h head, platform, dir string) ([]string, error) {
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("build %s: %w", binary.Name, err)
 		}
-		packages, err := listPackages(append(c.tagArgs(), binary.Path), cmd.Env)
+		packages, err := listPackages([]string{binary.Path}, cmd.Env)
 		if err != nil {
 			return nil, fmt.Errorf("packages of %s: %w", binary.Name, err)
 		}

@@ -73,7 +73,7 @@ func TestIdentifiers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := c.tagArgs()
+	var args []string
 	for _, main := range c.Build.Binaries {
 		args = append(args, filepath.Join("../..", main.Path))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,7 @@ func kustomize(t *testing.T, dir string) []object {
 	t.Helper()
 	cmd := exec.Command("go", "tool", "-modfile="+filepath.Join("internal", "tools", "go.mod"), "kustomize", "build", dir)
 	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -trimpath")) // as the Makefile compiles tools
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
