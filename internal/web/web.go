@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
@@ -26,7 +27,8 @@ var files embed.FS
 // Config is what pages are about. Engine is required; the zero value of the
 // rest works.
 type Config struct {
-	// Engine is the database, which is opened for each page.
+	// Engine is the database, which is opened for each page. Of one with KeepViews,
+	// such as postgres.Database, connections are kept.
 	Engine store.Engine
 	// Off takes all routes away.
 	Off bool
@@ -78,6 +80,9 @@ func New(c Config) *Pages {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if e, ok := c.Engine.(interface{ KeepViews() store.Engine }); ok {
+		c.Engine = e.KeepViews()
 	}
 	if c.Deadline <= 0 {
 		c.Deadline = 10 * time.Second
@@ -324,7 +329,18 @@ func (p *Pages) html(content *page, s *sight) []byte {
 	if err := p.layout.ExecuteTemplate(&b, "layout.html", content); err != nil {
 		panic(err) // answer recovers. Writing to memory does not fail.
 	}
-	return b.Bytes()
+	return visible(b.Bytes())
+}
+
+// visible replaces the characters of a page that would show what follows them in
+// another order, or that a terminal would obey.
+func visible(text []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		if unicode.Is(unicode.Bidi_Control, r) || unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // render makes an answer of a page.

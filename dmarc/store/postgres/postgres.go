@@ -33,6 +33,7 @@ type Database struct {
 	Shared bool
 
 	patience time.Duration // with Shared: for the transactions of others; 0 means 15 seconds
+	views    *sql.DB       // of KeepViews
 }
 
 // database is an open Database.

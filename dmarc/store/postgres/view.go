@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,26 +15,49 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 )
 
-// View opens the schema for reading.
-func (d Database) View(ctx context.Context) (*store.View, error) {
+// KeepViews returns an engine whose views leave their connections to those that
+// come soon after them. To connect takes longer than most answers.
+func (d Database) KeepViews() store.Engine {
+	db := d.viewed()
+	d.views = stdlib.OpenDB(*db.config)
+	const idle, lifetime = time.Minute, 10 * time.Minute // A password may change, or the primary.
+	d.views.SetConnMaxIdleTime(idle)
+	d.views.SetConnMaxLifetime(lifetime)
+	return d
+}
+
+// viewed returns a database that is only looked at.
+func (d Database) viewed() *database {
 	if d.Schema == "" {
 		d.Schema = DefaultSchema
 	}
 	db := &database{schema: d.Schema, config: d.Config.ConnConfig.Copy()}
 	prepare(db.config, d.Schema)
-	pool := stdlib.OpenDB(*db.config)
+	// Hardly a statement comes twice, and some are long: none is kept.
+	db.config.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
+	return db
+}
+
+// View opens the schema for reading.
+func (d Database) View(ctx context.Context) (*store.View, error) {
+	db := d.viewed()
+	pool, done := d.views, func() error { return nil }
+	if pool == nil {
+		pool = stdlib.OpenDB(*db.config)
+		done = pool.Close
+	}
 	tx, err := pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
-		return nil, errors.Join(db.explain("open", err), pool.Close())
+		return nil, errors.Join(db.explain("open", err), done())
 	}
 	if err := db.knowVersion(ctx, tx); err != nil {
-		return nil, errors.Join(db.explain("read", err), tx.Rollback(), pool.Close())
+		return nil, errors.Join(db.explain("read", err), tx.Rollback(), done())
 	}
 	return store.NewView(store.ViewConfig{
-		Name: db.Name(), Tx: tx, Explain: db.explain, Close: pool.Close,
+		Name: db.Name(), Tx: tx, Explain: db.explain, Close: done,
 		Texts: "SELECT jsonb_array_elements_text(CAST(%s AS jsonb))",
 		Integrity: func(ctx context.Context) (problems, notes []string, err error) {
-			problems, notes, err = integrity(ctx, tx, d.Schema)
+			problems, notes, err = integrity(ctx, tx, db.schema)
 			return problems, notes, db.explain("read", err)
 		},
 	}), nil
@@ -41,17 +65,16 @@ func (d Database) View(ctx context.Context) (*store.View, error) {
 
 // knowVersion takes the snapshot and holds the version.
 func (d *database) knowVersion(ctx context.Context, tx *sql.Tx) error {
-	var there bool
-	if err := tx.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", pgx.Identifier{d.schema, "meta"}.Sanitize()).Scan(&there); err != nil {
-		return err
-	}
-	if !there {
+	var text string
+	err := tx.QueryRowContext(ctx, "SELECT value FROM "+pgx.Identifier{d.schema, "meta"}.Sanitize()+" WHERE name = 'schema'").Scan(&text)
+	var server *pgconn.PgError
+	const undefinedTable = "42P01"
+	if errors.As(err, &server) && server.Code == undefinedTable {
 		return &store.Error{
 			Name: d.Name(), Doing: "read", Err: fmt.Errorf("%w in schema %s", store.ErrNone, d.schema), Advice: "name the database that serve writes",
 		}
 	}
-	var text string
-	if err := tx.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'schema'").Scan(&text); err != nil {
+	if err != nil {
 		return err
 	}
 	switch version, err := strconv.Atoi(text); {
