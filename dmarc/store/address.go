@@ -33,8 +33,9 @@ func (a address) name(authenticated string) string {
 	return cmp.Or(a.sender, authenticated)
 }
 
-// sentBy returns who messages were authenticated for, as far as their content tells.
-func (f *facts) sentBy() string {
+// authenticatedFor returns who messages were authenticated for, as far as their
+// content tells.
+func (f *facts) authenticatedFor() string {
 	switch {
 	case f.sender != "":
 		return f.sender

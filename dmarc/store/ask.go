@@ -34,6 +34,9 @@ type Question struct {
 	// Sender leaves out what was sent by others, by the name of the sender; it is
 	// for questions by source.
 	Sender string
+	// Brief leaves out Group.Passed: of groups by source and sender, only records
+	// tell that and no rollup.
+	Brief bool
 	// Classes tells the classes of the messages of days, which only records have.
 	Classes bool
 	// Order is the order of the groups; empty means OrderMessages.
@@ -133,7 +136,7 @@ func AskEach(ctx context.Context, v *View, questions ...Question) (answers []*An
 		a := &Answer{Covered: covered}
 		one := g.of[i]
 		if one != nil && questions[i].By != ByDay {
-			if groups[i], err = one.finish(ctx, v, &g.parts.sources); err != nil {
+			if groups[i], err = one.finish(ctx, g.parts); err != nil {
 				return nil, err
 			}
 		} else if one != nil {
@@ -142,12 +145,9 @@ func AskEach(ctx context.Context, v *View, questions ...Question) (answers []*An
 		if err := a.finish(ctx, v, &questions[i], groups[i]); err != nil {
 			return nil, err
 		}
-		if one != nil && questions[i].By != ByDay {
-			one.detail(a.Groups)
-		}
 		answers = append(answers, a)
 	}
-	return answers, nil
+	return answers, g.detail(ctx, answers)
 }
 
 // finish chooses the groups that were asked for, and describes them.

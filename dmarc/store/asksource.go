@@ -126,7 +126,7 @@ func (a *SourceAnswer) describe(ctx context.Context, v *View, source string, con
 		return err
 	}
 	for i, id := range contents {
-		senders[facts[id].sentBy()] = tally.Add(senders[facts[id].sentBy()], a.Records[i].Messages)
+		senders[facts[id].sentBy] = tally.Add(senders[facts[id].sentBy], a.Records[i].Messages)
 	}
 	for _, sender := range most(senders, 1) {
 		a.Sender = of.name(sender)

@@ -15,6 +15,8 @@ import (
 type Checked struct {
 	// Problems are what is wrong; none says that the database is whole.
 	Problems []string
+	// Rollups are the rollups that are damaged, for RollUpAnew: nothing is lost with them.
+	Rollups []string
 	// Notes are what is worth knowing and not wrong.
 	Notes []string
 	// Identities are the reports that were counted, as far as they are remembered;
@@ -35,6 +37,13 @@ func (c *Checked) problem(n *int, format string, args ...any) {
 	}
 }
 
+// rollup adds a rollup that is damaged, unless there are many.
+func (c *Checked) rollup(of rollupOf, format string, args ...any) {
+	if len(c.Rollups) < maxProblems {
+		c.Rollups = append(c.Rollups, fmt.Sprintf("rollups: %s, day %d: "+format, append([]any{of.domain, of.day}, args...)...))
+	}
+}
+
 // Check reads everything in a database, while another process may write it: the
 // engine's own check, the checksums of rows and of the identities of each day,
 // and whether the records add up to what their reports have, and are no more than
@@ -52,7 +61,7 @@ func (c *Checked) check(ctx context.Context, v *View) (err error) {
 	if c.Problems, c.Notes, err = v.config.Integrity(ctx); err != nil {
 		return c.damage(err)
 	}
-	for _, step := range []func(context.Context, *View) error{c.checkCounts, c.checkMarks, c.checkContents, c.checkReports} {
+	for _, step := range []func(context.Context, *View) error{c.checkCounts, c.checkMarks, c.checkContents, c.checkReports, c.checkRollups} {
 		if err := c.damage(step(ctx, v)); err != nil {
 			return err
 		}
@@ -188,6 +197,40 @@ func (c *Checked) checkContents(ctx context.Context, v *View) error {
 		}
 		return nil
 	}, "SELECT id, "+strings.Join(sheetContents.Columns[2:], ", ")+" FROM record_contents")
+}
+
+// checkRollups holds rollups to the reports that they are of.
+func (c *Checked) checkRollups(ctx context.Context, v *View) error {
+	type sums struct{ records, messages int64 }
+	has := map[rollupOf]sums{}
+	err := v.Query(ctx, func(row []any) error {
+		r := cells{row: row}
+		of, one := rollupOf{r.text(), tally.Day(r.number())}, sums{records: r.number()}
+		data, _ := r.row[0].([]byte)
+		roll := newRollup()
+		if err := roll.decode(data); err != nil {
+			c.rollup(of, "%v", err)
+			return nil
+		}
+		for i := range roll.entries {
+			one.messages = tally.Add(one.messages, roll.entries[i].messages)
+		}
+		has[of] = one
+		return nil
+	}, "SELECT domain, day, records, data FROM rollups")
+	if err != nil {
+		return err
+	}
+	return v.Query(ctx, func(row []any) error {
+		r := cells{row: row}
+		of, want, whole := rollupOf{r.text(), tally.Day(r.number())}, sums{r.number(), r.number()}, r.number() == 0
+		got, ok := has[of]
+		if ok && (got.records != want.records || whole && got.messages != want.messages) {
+			c.rollup(of, "%d records with %d messages, not %d with %d", got.records, got.messages, want.records, want.messages)
+		}
+		return nil
+	}, "SELECT u.domain, u.day, "+totalSQL("r.kept")+", "+totalSQL("r.messages")+", "+totalSQL("r.records - r.kept")+
+		" FROM rollups u JOIN reports r ON r.domain = u.domain AND r.day = u.day AND r.id <= u.last AND r.kind = 'aggregate' GROUP BY u.domain, u.day")
 }
 
 // checkReports holds the parts of reports to what the reports have.

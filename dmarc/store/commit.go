@@ -66,7 +66,11 @@ func (s *Store) write(ctx context.Context) {
 		case <-s.stop:
 			return
 		case <-prune.C:
-			prune.Reset(s.pruneSome(ctx))
+			next := s.pruneSome(ctx)
+			if s.settle(ctx) {
+				next = nextPrune
+			}
+			prune.Reset(next)
 			if !s.config.Once {
 				// What goes wrong shows with the next transaction.
 				old.Do(func() { s.old.Go(func() { _ = s.RollUp(reading) }) })
@@ -83,7 +87,8 @@ func (s *Store) write(ctx context.Context) {
 				r.done <- err
 			}
 			if err == nil {
-				s.rollUpDue(ctx)
+				// What goes wrong shows with the next transaction.
+				_ = s.rollUpDue(ctx)
 			}
 		}
 	}

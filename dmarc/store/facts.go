@@ -10,9 +10,15 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
-// facts are what a content says about the messages of its records.
+// outcome is what a content says that groups by source add up.
+type outcome struct {
+	class  tally.Class
+	sentBy string
+}
+
+// facts are all that a content says about the messages of its records.
 type facts struct {
-	class       tally.Class
+	outcome
 	dkim, spf   bool // the aligned verdicts
 	disposition string
 	headerFrom  string
@@ -46,11 +52,18 @@ type contentFacts map[int64]*facts
 // mostListed bounds the list of a query.
 const mostListed = 500
 
+// contentReader is where contents are read from: a View, or the database of a Store.
+type contentReader interface {
+	Name() string
+	Query(ctx context.Context, visit func(row []any) error, query string, args ...any) error
+}
+
 // read reads the contents with ids that are not there yet.
-func (c contentFacts) read(ctx context.Context, v *View, ids []int64) error {
+func (c contentFacts) read(ctx context.Context, v contentReader, ids []int64) error {
 	ids = slices.DeleteFunc(ids, func(id int64) bool { return c[id] != nil })
 	slices.Sort(ids)
-	for some := range slices.Chunk(slices.Compact(ids), mostListed) {
+	ids = slices.Compact(ids)
+	for some := range slices.Chunk(ids, mostListed) {
 		err := v.Query(ctx, func(row []any) error {
 			id, f, err := readFacts(row)
 			if err != nil {
@@ -86,6 +99,7 @@ func readFacts(row []any) (id int64, f *facts, err error) {
 	rec.DKIM, rec.SPF = alignedDKIM, alignedSPF
 	f.class, f.passed = tally.ClassOf(rec), passed(rec)
 	f.dkim, f.spf = rec.DKIM == dmarc.EvaluationPass, rec.SPF == dmarc.EvaluationPass
+	f.sentBy = f.authenticatedFor()
 	return id, f, r.err
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
@@ -14,9 +15,15 @@ type part struct {
 	day      tally.Day // on which the messages were sent, see sentSQL
 	source   int       // of parts.sources
 	orgs     []int     // of parts.orgs: who reported it
-	facts    *facts
+	content  int64
+	class    int    // of classes
+	sentBy   int    // of parts.senders
+	facts    *facts // nil when only the rollup was read
 	messages int64
 }
+
+// pass reports whether the messages passed DMARC.
+func (p *part) pass() bool { return classes[p.class].Aligned() }
 
 // parts reads the records that a question is about: those of rollups, and of
 // reports that came later.
@@ -25,8 +32,13 @@ type parts struct {
 	filter  *Period
 	sources names
 	orgs    names
+	senders names
 	facts   contentFacts
-	wants   func(*facts) bool // nil wants all
+	known   bool               // parts of rollups have facts as well
+	failing bool               // only messages that do not pass are wanted
+	chosen  []bool             // the only sources that are wanted; nil wants all
+	last    map[rollupOf]int64 // the last report of each rollup
+	reader  rollupReader
 	visit   func(*part)
 }
 
@@ -70,23 +82,46 @@ func (p *parts) read(ctx context.Context) error {
 
 // rolled is a row of rollups.
 type rolled struct {
-	domain string
-	day    int64
-	data   []byte
+	rollupOf
+	last int64
+	data []byte
+}
+
+// take takes the columns of a rollup. Its data are valid as long as the row.
+func (c *cells) rolled() (one rolled) {
+	one.domain, one.day, one.last = c.text(), tally.Day(c.number()), c.number()
+	one.data, _ = c.row[0].([]byte)
+	return one
+}
+
+// readRollups visits what is rolled up.
+func (p *parts) readRollups(ctx context.Context) error {
+	first, last := p.filter.days()
+	p.last = map[rollupOf]int64{}
+	if p.known {
+		return p.readSomeRollups(ctx, first, last)
+	}
+	query, args := "SELECT domain, day, last, data FROM rollups WHERE day >= $1 AND day <= $2", []any{first, last}
+	if p.filter.Domain != "" {
+		query, args = query+" AND domain = $3", append(args, p.filter.domain())
+	}
+	return p.view.Query(ctx, func(row []any) error {
+		c := cells{row: row}
+		one := c.rolled()
+		return p.readRollup(ctx, &one)
+	}, query, args...)
 }
 
 // rollupsAtOnce is how many rollups are in memory.
 const rollupsAtOnce = 64
 
-// readRollups visits what is rolled up, some days at a time: their contents are
-// asked for in between.
-func (p *parts) readRollups(ctx context.Context) error {
-	first, last := p.filter.days()
-	after := rolled{domain: p.filter.domain(), day: first - 1}
+// readSomeRollups reads some rollups at a time: their contents are asked for in
+// between.
+func (p *parts) readSomeRollups(ctx context.Context, first, last int64) error {
 	// The numbers of parameters follow what a query has.
-	query, args := "SELECT domain, day, data FROM rollups WHERE domain = $1 AND day > $2 AND day <= $3 ORDER BY day LIMIT %d", []any{after.domain, after.day, last}
-	if after.domain == "" {
-		query = "SELECT domain, day, data FROM rollups WHERE (domain, day) > ($1, $2) AND day <= $3 AND day >= $4 ORDER BY domain, day LIMIT %d"
+	query, args := "SELECT domain, day, last, data FROM rollups WHERE domain = $1 AND day > $2 AND day <= $3 ORDER BY day LIMIT %d", []any{p.filter.domain(), first - 1, last}
+	if p.filter.Domain == "" {
+		query = "SELECT domain, day, last, data FROM rollups WHERE (domain, day) > ($1, $2) AND day <= $3 AND day >= $4 ORDER BY domain, day LIMIT %d"
 		args = append(args, first)
 	}
 	query = fmt.Sprintf(query, rollupsAtOnce)
@@ -94,9 +129,8 @@ func (p *parts) readRollups(ctx context.Context) error {
 		var some []rolled
 		err := p.view.Query(ctx, func(row []any) error {
 			c := cells{row: row}
-			one := rolled{domain: c.text(), day: c.number()}
-			data, _ := c.row[0].([]byte)
-			one.data = slices.Clone(data)
+			one := c.rolled()
+			one.data = slices.Clone(one.data)
 			some = append(some, one)
 			return nil
 		}, query, args...)
@@ -108,31 +142,43 @@ func (p *parts) readRollups(ctx context.Context) error {
 				return err
 			}
 		}
-		after = some[len(some)-1]
-		args[0], args[1] = after.domain, after.day
+		after := &some[len(some)-1]
+		args[0], args[1] = after.domain, int64(after.day)
 	}
 }
 
 func (p *parts) readRollup(ctx context.Context, one *rolled) error {
-	var r rollupReader
+	r := &p.reader
+	p.last[one.rollupOf] = one.last
+	first, end := p.filter.sent()
 	damaged := func(err error) error {
 		return Damaged(p.view.Name(), "rollups: %s, day %d: %w", one.domain, one.day, err)
 	}
 	if err := r.open(one.data); err != nil {
 		return damaged(err)
 	}
-	if err := p.facts.read(ctx, p.view, slices.Clone(r.contents)); err != nil {
-		return err
+	if p.known {
+		ids := make([]int64, len(r.contents))
+		for i := range r.contents {
+			ids[i] = r.contents[i].id
+		}
+		if err := p.facts.read(ctx, p.view, ids); err != nil {
+			return err
+		}
 	}
 	orgs := make([]int, len(r.orgs))
 	for i, org := range r.orgs {
-		orgs[i] = p.orgs.numberOf(org)
+		orgs[i] = p.orgs.number(org)
 	}
-	contents := make([]*facts, len(r.contents)) // those that are wanted
-	for i, id := range r.contents {
-		if f := p.facts[id]; p.wants == nil || p.wants(f) {
-			contents[i] = f
+	classes := make([]int, len(r.classes))
+	for i, class := range r.classes {
+		if classes[i] = classOf(tally.Class(class)); classes[i] < 0 {
+			return damaged(errRollup)
 		}
+	}
+	senders := make([]int, len(r.senders))
+	for i, sender := range r.senders {
+		senders[i] = p.senders.number(sender)
 	}
 	next := part{source: -1}
 	for len(r.data) > 0 {
@@ -143,17 +189,24 @@ func (p *parts) readRollup(ctx context.Context, one *rolled) error {
 		if r.moved {
 			next.source = -1
 		}
-		if contents[content] == nil || !p.filter.has(day) {
+		c := &r.contents[content]
+		if next.class = classes[c.class]; p.failing && next.pass() || day < first || day >= end {
 			continue
 		}
 		if next.source < 0 {
 			next.source = p.sources.number(r.source)
 		}
+		if p.chosen != nil && !p.chosen[next.source] {
+			continue
+		}
 		next.orgs = next.orgs[:0]
 		for _, o := range r.by {
 			next.orgs = append(next.orgs, orgs[o])
 		}
-		next.day, next.facts, next.messages = day, contents[content], messages
+		next.day, next.content, next.sentBy, next.messages = day, c.id, senders[c.sentBy], messages
+		if p.known {
+			next.facts = p.facts[c.id]
+		}
 		p.visit(&next)
 	}
 	return nil
@@ -173,24 +226,68 @@ type lateRecord struct {
 	content, messages int64
 }
 
-// lateSQL is the condition on a report r that no rollup has.
-const lateSQL = " AND r.kept > 0 AND r.id > coalesce((SELECT u.last FROM rollups u WHERE u.domain = r.domain AND u.day = r.day), 0)"
+// lateDay is a domain and a day with reports that are later than the rollup.
+type lateDay struct {
+	rollupOf
+	last int64 // of the rollup
+}
 
-// readLate visits the records of reports that came after the rollups, some
-// reports at a time. Asked for by their reports, records are found by an index
-// whatever a planner knows of the tables.
-func (p *parts) readLate(ctx context.Context) error {
-	var late []*lateReport
+// lateDays finds the days with late reports, of any kind: by an index alone, where
+// an engine can.
+func (p *parts) lateDays(ctx context.Context) (late []lateDay, err error) {
+	first, last := p.filter.days()
+	query, args := "SELECT r.domain, r.day, max(r.id) FROM reports r WHERE r.day >= $1 AND r.day <= $2", []any{first, last}
+	if p.filter.Domain != "" {
+		query, args = query+" AND r.domain = $3", append(args, p.filter.domain())
+	}
+	err = p.view.Query(ctx, func(row []any) error {
+		c := cells{row: row}
+		of := rollupOf{c.text(), tally.Day(c.number())}
+		if last := p.last[of]; c.number() > last {
+			late = append(late, lateDay{of, last})
+		}
+		return nil
+	}, query+" GROUP BY r.day, r.domain", args...)
+	return late, err
+}
+
+// lateReports finds the reports of some days that no rollup has.
+func (p *parts) lateReports(ctx context.Context, days []lateDay) (late []*lateReport, err error) {
 	where, args := p.filter.where()
-	err := p.view.Query(ctx, func(row []any) error {
+	values := make([]string, len(days))
+	for i, one := range days {
+		values[i] = fmt.Sprintf("($%d, $%d, $%d)", len(args)+1, len(args)+2, len(args)+3)
+		if i == 0 { // PostgreSQL takes the types of all from these.
+			values[i] = fmt.Sprintf("(CAST($%d AS TEXT), CAST($%d AS BIGINT), CAST($%d AS BIGINT))", len(args)+1, len(args)+2, len(args)+3)
+		}
+		args = append(args, one.domain, int64(one.day), one.last)
+	}
+	err = p.view.Query(ctx, func(row []any) error {
 		c := cells{row: row}
 		r := &lateReport{id: c.number(), day: c.number(), org: p.orgs.numberOf(c.text())}
 		r.sent = sentDay(c.number())
 		late = append(late, r)
 		return nil
-	}, "SELECT r.id, r.day, r.org_name, "+sentSQL+" FROM reports r WHERE "+where+lateSQL, args...)
+	}, "SELECT r.id, r.day, r.org_name, "+sentSQL+" FROM (VALUES "+strings.Join(values, ", ")+") l"+
+		" JOIN reports r ON r.domain = l.column1 AND r.day = l.column2 AND r.id > l.column3 WHERE "+where+" AND r.kept > 0", args...)
+	return late, err
+}
+
+// readLate visits the records of reports that came after the rollups, some
+// reports at a time. Asked for by their reports, records are found by an index
+// whatever a planner knows of the tables.
+func (p *parts) readLate(ctx context.Context) error {
+	days, err := p.lateDays(ctx)
 	if err != nil {
 		return err
+	}
+	var late []*lateReport
+	for some := range slices.Chunk(days, mostListed) {
+		more, err := p.lateReports(ctx, some)
+		if err != nil {
+			return err
+		}
+		late = append(late, more...)
 	}
 	slices.SortFunc(late, func(a, b *lateReport) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.id, b.id)) })
 	for some := range slices.Chunk(late, mostListed) {
@@ -230,10 +327,14 @@ func (p *parts) readRecords(ctx context.Context, reports []*lateReport) error {
 	var one part
 	for i := range records {
 		r := &records[i]
-		if p.wants != nil && !p.wants(p.facts[r.content]) {
+		f := p.facts[r.content]
+		if p.failing && f.pass() {
 			continue
 		}
-		one = part{day: r.report.sent, source: r.source, orgs: append(one.orgs[:0], r.report.org), facts: p.facts[r.content], messages: r.messages}
+		one = part{
+			day: r.report.sent, source: r.source, orgs: append(one.orgs[:0], r.report.org), content: r.content,
+			class: classOf(f.class), sentBy: p.senders.numberOf(f.sentBy), facts: f, messages: r.messages,
+		}
 		p.visit(&one)
 	}
 	return nil

@@ -53,9 +53,23 @@ func (p *Period) days() (first, last int64) {
 	return first, last
 }
 
+// sent returns the first day that messages of the period were sent on, and the day
+// after the last one.
+func (p *Period) sent() (first, end tally.Day) {
+	end = math.MaxInt32
+	if !p.Since.IsZero() {
+		first = tally.DayOf(p.Since)
+	}
+	if !p.Until.IsZero() {
+		end = tally.DayOf(p.Until)
+	}
+	return first, end
+}
+
 // has reports whether messages of a day belong to the period.
 func (p *Period) has(day tally.Day) bool {
-	return (p.Since.IsZero() || day >= tally.DayOf(p.Since)) && (p.Until.IsZero() || day < tally.DayOf(p.Until))
+	first, end := p.sent()
+	return day >= first && day < end
 }
 
 // where returns the condition on reports r, and its arguments.

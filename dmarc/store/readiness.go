@@ -143,6 +143,7 @@ func AskReadiness(ctx context.Context, v *View, domain string, until time.Time) 
 	r.Days = len(days)
 	f := newFlows(tally.DayOf(r.Since))
 	p := newParts(v, &period, f.add)
+	p.known = true
 	if err := p.read(ctx); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
@@ -19,11 +21,15 @@ type rollupOf struct {
 // they have, as far as this process has seen them.
 type late map[rollupOf]*struct{ records, rolled int64 }
 
-// The number of records from which a rollup is made. A larger one is made anew
-// only when it has grown by a part, so that a record is not read again and again.
+// The number of late records from which a rollup is made at once, and every hour: a
+// rollup takes as long to read as some ten records. A larger one is made anew only
+// when it has grown by a part, so that a record is not read again and again.
 const (
-	fewestLate = 1000
-	lateShare  = 2
+	fewestLate   = 1000
+	lateShare    = 2
+	fewestOld    = 10
+	oldShare     = 20
+	settleAtMost = 200 // so that commits do not wait long
 )
 
 // maxLate bounds the days that are watched.
@@ -59,21 +65,36 @@ func (s *Store) noteLate(reports []kept) {
 	}
 }
 
+// rollupsPerTx is how many rollups a transaction makes: all are in memory.
+const rollupsPerTx = 8
+
 // rollUpDue makes the rollups that are due after a transaction, some in each one
 // more. Rollups only make answers faster: what goes wrong shows with the next
 // transaction.
-func (s *Store) rollUpDue(ctx context.Context) {
-	const atOnce = 8 // are in memory
-	for some := range slices.Chunk(slices.Collect(maps.Keys(s.due)), atOnce) {
-		var all []*request
+func (s *Store) rollUpDue(ctx context.Context) error {
+	for some := range slices.Chunk(slices.Collect(maps.Keys(s.due)), rollupsPerTx) {
 		for _, of := range some {
 			delete(s.due, of)
-			all = append(all, s.rollUp(ctx, of))
 		}
-		if err := s.commit(ctx, all); err != nil {
-			return
+		if err := s.commit(ctx, []*request{s.rollUp(ctx, some)}); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// settle makes some of the rollups that lack few records, and reports whether there
+// are more. Most domains never have the records for which one is made at once.
+func (s *Store) settle(ctx context.Context) (more bool) {
+	for of, n := range s.late {
+		if more = len(s.due) >= settleAtMost; more {
+			break
+		}
+		if n.records >= max(fewestOld, n.rolled/oldShare) {
+			s.due[of] = true
+		}
+	}
+	return s.rollUpDue(ctx) == nil && more
 }
 
 // RollUp makes all rollups that are worth it, so that questions about many
@@ -85,60 +106,80 @@ func (s *Store) RollUp(ctx context.Context) error {
 		c := cells{row: row}
 		all = append(all, rollupOf{c.text(), tally.Day(c.number())})
 		return nil
-	}, "SELECT r.domain, r.day FROM reports r WHERE r.kind = $1"+lateSQL+" GROUP BY r.domain, r.day HAVING sum(r.kept) >= $2",
-		string(unpack.KindAggregate), int64(fewestLate/lateShare))
+	}, "SELECT r.domain, r.day FROM reports r LEFT JOIN rollups u ON u.domain = r.domain AND u.day = r.day"+
+		" WHERE r.kind = $1 AND r.kept > 0 AND r.id > coalesce(u.last, 0) GROUP BY r.domain, r.day, u.records"+
+		" HAVING sum(r.kept) >= $2 AND sum(r.kept) * $3 >= coalesce(u.records, 0)",
+		string(unpack.KindAggregate), int64(fewestOld), int64(oldShare))
 	if err != nil {
 		return err
 	}
-	for _, of := range all {
-		if err := s.do(ctx, s.rollUp(ctx, of)); err != nil {
+	for some := range slices.Chunk(all, rollupsPerTx) {
+		if err := s.do(ctx, s.rollUp(ctx, some)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// rollUp returns the request that makes a rollup. The writer reads what was
+// RollUpAnew makes all rollups anew, for one that Check finds damaged.
+func (s *Store) RollUpAnew(ctx context.Context) error {
+	err := s.do(ctx, &request{
+		run:   func(w *writing) error { return w.tx.DropBefore(tableRollups, math.MaxInt32) },
+		after: func(context.Context) { clear(s.late) },
+	})
+	if err != nil {
+		return err
+	}
+	return s.RollUp(ctx)
+}
+
+// rollUp returns the request that makes rollups. The writer reads what was
 // committed before its transaction, and nobody else writes.
-func (s *Store) rollUp(ctx context.Context, of rollupOf) *request {
-	var records int64
+func (s *Store) rollUp(ctx context.Context, all []rollupOf) *request {
+	records := map[rollupOf]int64{}
 	return &request{
 		run: func(w *writing) error {
 			if w.dropped {
 				return nil // It may be of this very day.
 			}
-			row, err := s.readRollup(ctx, of)
-			if err != nil || row == nil {
-				return err
+			var rows [][]any
+			for _, of := range all {
+				row, n, err := s.readRollup(ctx, of)
+				switch {
+				case errors.Is(err, ErrDamaged): // Questions say so, and counting goes on.
+				case err != nil:
+					return err
+				case row != nil:
+					rows, records[of] = append(rows, row), n
+				}
 			}
-			records, _ = row[3].(int64)
-			return w.tx.Add(sheetRollups, rowsOf([][]any{row}))
+			return w.tx.Add(sheetRollups, rowsOf(rows))
 		},
 		after: func(context.Context) {
-			if n := s.late[of]; n != nil && records > 0 {
-				n.records, n.rolled = 0, records
+			for of, n := range records {
+				if late := s.late[of]; late != nil {
+					late.records, late.rolled = 0, n
+				}
 			}
 		},
 	}
 }
 
-// readRollup returns the row of a rollup with all reports that there are, nil
-// when there are no later ones than it has.
-func (s *Store) readRollup(ctx context.Context, of rollupOf) ([]any, error) {
-	db, name := s.db.SQL(), s.db.Name()
-	roll := newRollup()
-	var last, records int64
-	err := eachRow(ctx, db, func(row []any) error {
-		c := cells{row: row}
-		last, records = c.number(), c.number()
-		data, _ := c.row[0].([]byte)
-		if err := roll.decode(data); err != nil {
-			return Damaged(name, "rollups: %s, day %d: %w", of.domain, of.day, err)
-		}
-		return nil
-	}, "SELECT last, records, data FROM rollups WHERE domain = $1 AND day = $2", of.domain, int64(of.day))
+// committed is a database as far as it is committed.
+type committed struct{ Database }
+
+// Query calls visit with the values of each row of a query.
+func (c committed) Query(ctx context.Context, visit func(row []any) error, query string, args ...any) error {
+	return eachRow(ctx, c.SQL(), visit, query, args...)
+}
+
+// readRollup returns the row of a rollup with all reports that there are, and how
+// many records it has; nil when there are no later ones than it has.
+func (s *Store) readRollup(ctx context.Context, of rollupOf) (row []any, records int64, err error) {
+	db := s.db.SQL()
+	roll, last, records, err := s.oldRollup(ctx, of)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	type report struct {
 		org  string
@@ -165,15 +206,38 @@ func (s *Store) readRollup(ctx context.Context, of rollupOf) ([]any, error) {
 	}, "SELECT r.id, r.org_name, "+sentSQL+" FROM reports r WHERE r.domain = $1 AND r.day = $2 AND r.kind = $3 AND r.id > $4 AND r.kept > 0",
 		of.domain, int64(of.day), string(unpack.KindAggregate), last)
 	if err != nil || len(late) == 0 {
-		return nil, err
+		return nil, 0, err
 	}
 	for some := range slices.Chunk(late, mostListed) {
 		if err := read(some); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
+	known := contentFacts{}
+	if err := known.read(ctx, committed{s.db}, roll.unknown()); err != nil {
+		return nil, 0, err
+	}
+	for id, f := range known {
+		roll.outcomes[id] = f.outcome
+	}
 	last = max(last, slices.Max(late))
-	return []any{of.domain, int64(of.day), last, records, roll.encode()}, nil
+	return []any{of.domain, int64(of.day), last, records, roll.encode()}, records, nil
+}
+
+// oldRollup returns the rollup that there is, with the last report and the number
+// of records that it has. One that is damaged begins anew.
+func (s *Store) oldRollup(ctx context.Context, of rollupOf) (roll *rollup, last, records int64, err error) {
+	roll = newRollup()
+	err = eachRow(ctx, s.db.SQL(), func(row []any) error {
+		c := cells{row: row}
+		last, records = c.number(), c.number()
+		data, _ := c.row[0].([]byte)
+		if roll.decode(data) != nil {
+			roll, last, records = newRollup(), 0, 0
+		}
+		return nil
+	}, "SELECT last, records, data FROM rollups WHERE domain = $1 AND day = $2", of.domain, int64(of.day))
+	return roll, last, records, err
 }
 
 // decode adds what encode wrote.
@@ -182,14 +246,17 @@ func (r *rollup) decode(data []byte) error {
 	if err := from.open(data); err != nil {
 		return err
 	}
+	for _, c := range from.contents {
+		r.outcomes[c.id] = outcome{tally.Class(from.classes[c.class]), string(from.senders[c.sentBy])}
+	}
 	for len(from.data) > 0 {
 		day, content, messages, err := from.next()
 		if err != nil {
 			return err
 		}
-		key := rollupKey{day, string(from.source), from.contents[content]}
+		key := rollupKey{day, string(from.source), from.contents[content].id}
 		for i, o := range from.by {
-			r.add(key, messages, from.orgs[o])
+			r.add(key, messages, string(from.orgs[o]))
 			if i == 0 {
 				messages = 0
 			}

@@ -15,10 +15,11 @@ import (
 // rollup is what the records of the reports about a domain that end on one day
 // come to: one entry for each day of the messages, address and content.
 type rollup struct {
-	orgs    []string
-	entries []rollupEntry
-	byOrg   map[string]int
-	byKey   map[rollupKey]int
+	orgs     []string
+	entries  []rollupEntry
+	outcomes map[int64]outcome // of the contents
+	byOrg    map[string]int
+	byKey    map[rollupKey]int
 }
 
 type rollupKey struct {
@@ -33,7 +34,9 @@ type rollupEntry struct {
 	orgs     []int // who reported it, sorted
 }
 
-func newRollup() *rollup { return &rollup{byOrg: map[string]int{}, byKey: map[rollupKey]int{}} }
+func newRollup() *rollup {
+	return &rollup{outcomes: map[int64]outcome{}, byOrg: map[string]int{}, byKey: map[rollupKey]int{}}
+}
 
 // add adds a record.
 func (r *rollup) add(key rollupKey, messages int64, org string) {
@@ -54,28 +57,44 @@ func (r *rollup) add(key rollupKey, messages int64, org string) {
 	}
 }
 
-// encode writes a rollup: the orgs, the contents, the days, and the entries in
-// the order of addresses, of which each begins as the one before. A checksum is
-// at the end.
+// unknown returns the contents of entries whose outcome is not known.
+func (r *rollup) unknown() (ids []int64) {
+	for i := range r.entries {
+		if _, ok := r.outcomes[r.entries[i].content]; !ok {
+			ids = append(ids, r.entries[i].content)
+		}
+	}
+	return ids
+}
+
+// encode writes a rollup: the orgs, the classes, those who messages were authenticated
+// for, the contents with their outcomes, the days, and the entries in the order of
+// addresses, of which each begins as the one before. A checksum is at the end.
 func (r *rollup) encode() []byte {
 	slices.SortFunc(r.entries, func(a, b rollupEntry) int {
 		return cmp.Or(strings.Compare(a.source, b.source), cmp.Compare(a.content, b.content), cmp.Compare(a.day, b.day))
 	})
 	contents, days := map[int64]uint64{}, map[tally.Day]uint64{}
 	var contentList, dayList []byte
+	var classes, senders names
 	for i := range r.entries {
 		e := &r.entries[i]
 		if _, ok := contents[e.content]; !ok {
 			contents[e.content] = uint64(len(contents))
+			o := r.outcomes[e.content]
 			contentList = binary.BigEndian.AppendUint64(contentList, uint64(e.content))
+			contentList = binary.AppendUvarint(contentList, uint64(classes.numberOf(string(o.class))))
+			contentList = binary.AppendUvarint(contentList, uint64(senders.numberOf(o.sentBy)))
 		}
 		if _, ok := days[e.day]; !ok {
 			days[e.day] = uint64(len(days))
 			dayList = binary.AppendVarint(dayList, int64(e.day))
 		}
 	}
-	b := binary.AppendUvarint(nil, uint64(len(r.orgs)))
-	b = text.AppendFields(b, r.orgs...)
+	var b []byte
+	for _, list := range [][]string{r.orgs, classes.list, senders.list} {
+		b = text.AppendFields(binary.AppendUvarint(b, uint64(len(list))), list...)
+	}
 	b = append(binary.AppendUvarint(b, uint64(len(contents))), contentList...)
 	b = append(binary.AppendUvarint(b, uint64(len(days))), dayList...)
 	last := ""
@@ -101,15 +120,21 @@ func (r *rollup) encode() []byte {
 
 // rollupReader reads what encode wrote.
 type rollupReader struct {
-	orgs     []string
-	contents []int64
-	days     []tally.Day
+	orgs, classes, senders [][]byte // valid as long as the data
+	contents               []rolledContent
+	days                   []tally.Day
 
 	data   []byte
 	bad    bool
 	source []byte // of the entry that was read last
 	moved  bool   // it is another one than that before
 	by     []int  // its orgs
+}
+
+// rolledContent is a content with its outcome.
+type rolledContent struct {
+	id            int64
+	class, sentBy uint64 // which of rollupReader.classes and senders
 }
 
 var errRollup = errors.New("it is cut or changed")
@@ -120,16 +145,24 @@ func (r *rollupReader) open(data []byte) error {
 	if len(data) < sum || crc32.ChecksumIEEE(data[:len(data)-sum]) != binary.BigEndian.Uint32(data[len(data)-sum:]) {
 		return errRollup
 	}
-	*r = rollupReader{data: data[:len(data)-sum], source: r.source[:0], by: r.by[:0]}
-	for range r.count() {
-		r.orgs = append(r.orgs, string(r.text()))
+	*r = rollupReader{
+		data: data[:len(data)-sum], orgs: r.orgs[:0], classes: r.classes[:0], senders: r.senders[:0], contents: r.contents[:0], days: r.days[:0], source: r.source[:0], by: r.by[:0],
+	}
+	for _, list := range []*[][]byte{&r.orgs, &r.classes, &r.senders} {
+		for range r.count() {
+			*list = append(*list, r.text())
+		}
 	}
 	for range r.count() {
 		if len(r.data) < 8 {
 			return errRollup
 		}
-		r.contents = append(r.contents, int64(binary.BigEndian.Uint64(r.data)))
+		c := rolledContent{id: int64(binary.BigEndian.Uint64(r.data))}
 		r.data = r.data[8:]
+		if c.class, c.sentBy = r.number(), r.number(); c.class >= uint64(len(r.classes)) || c.sentBy >= uint64(len(r.senders)) {
+			return errRollup
+		}
+		r.contents = append(r.contents, c)
 	}
 	for range r.count() {
 		day, n := binary.Varint(r.data)

@@ -12,7 +12,7 @@ var schemas embed.FS
 // migrations are the files in schema, in the order of versions. A database of
 // an older version is brought up to date by those that it lacks.
 func migrations() []string {
-	return []string{"schema/1.sql", "schema/2.sql", "schema/3.sql", "schema/4.sql", "schema/5.sql"}
+	return []string{"schema/1.sql", "schema/2.sql", "schema/3.sql", "schema/4.sql", "schema/5.sql", "schema/6.sql"}
 }
 
 // SchemaVersion returns the version of the schema that this package writes.

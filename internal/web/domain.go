@@ -80,7 +80,7 @@ func askDomain(ctx context.Context, v *store.View, q *query, period store.Period
 		to    **store.Answer
 	}{{"days", store.ByDay, &a.days}, {"senders", store.BySender, &a.senders}, {"sources", store.BySource, &a.sources}, {"reporters", store.ByReporter, &a.reporters}} {
 		if q.wants(one.table) {
-			questions, to = append(questions, store.Question{Period: period, By: one.by, Classes: one.by == store.ByDay, Top: top}), append(to, one.to)
+			questions, to = append(questions, store.Question{Period: period, By: one.by, Classes: one.by == store.ByDay, Brief: true, Top: top}), append(to, one.to)
 		}
 	}
 	if len(questions) == 0 {

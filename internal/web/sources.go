@@ -35,7 +35,7 @@ func (p *Pages) sources(ctx context.Context, v *store.View, q *query) (*page, er
 	}
 	skip, top := q.rows(rowsPerPage)
 	a, err := p.ask(ctx, v, store.Question{
-		Period: period, By: store.BySource, Failing: q.get("failing") != "", Sender: q.get("sender"), Order: order, Skip: skip, Top: top,
+		Period: period, By: store.BySource, Failing: q.get("failing") != "", Sender: q.get("sender"), Order: order, Skip: skip, Top: top, Brief: true,
 	})
 	if err != nil {
 		return nil, err

@@ -307,6 +307,13 @@ func testRollupsFollow(t *testing.T, w World) {
 		t.Errorf("the first rollup is of day %s", got)
 	}
 	Close(t, s)
+	if got := check(t, w); len(got.Rollups)+len(got.Problems) > 0 {
+		t.Errorf("checked %+v, want nothing wrong", got)
+	}
+	w.Alter(t, "UPDATE rollups SET records = records + 1")
+	if got := check(t, w); len(got.Rollups) != 4 || !strings.Contains(got.Rollups[0], "records with") || len(got.Problems) > 0 {
+		t.Errorf("checked %+v, want 4 rollups of another number of records", got)
+	}
 	// What is damaged is said, and no answer.
 	w.Alter(t, "UPDATE rollups SET data = (SELECT digest FROM reports LIMIT 1)")
 	viewing(t, w, func(v *store.View) error {
@@ -315,6 +322,26 @@ func testRollupsFollow(t *testing.T, w World) {
 		}
 		return nil
 	})
+	if got := check(t, w); len(got.Rollups) != 4 || !strings.Contains(got.Rollups[0], "cut or changed") || len(got.Problems) > 0 {
+		t.Errorf("checked %+v, want 4 damaged rollups", got)
+	}
+	// Reports that come to a day of a damaged one make it anew, and all are on demand.
+	s = open(store.RecordsAll, 11*24*time.Hour)
+	Commit(t, s, randomReports(t, 5, 2, 60))
+	if err := s.RollUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := check(t, w); len(got.Rollups) != 3 {
+		t.Errorf("checked %+v, want 3 damaged rollups", got)
+	}
+	if err := s.RollUpAnew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	Close(t, s)
+	holdAnswers(t, w)
+	if got := check(t, w); len(got.Rollups) > 0 {
+		t.Errorf("checked %+v after rollups were made anew", got)
+	}
 }
 
 // testPlans holds that no question about a domain or a report, and none that pages
