@@ -28,3 +28,8 @@ func Example() {
 	}
 	// Output: {"path":"report.xml","kind":"aggregate","org":"Example Mail","email":"dmarc@mail.example","report_id":"1","domain":"shop.example","begin":"2026-11-21T00:00:00Z","end":"2026-11-21T23:59:59Z","policy_published":{"p":"reject"},"source_ip":"192.0.2.1","count":7,"disposition":"none","dkim":"pass","spf":"fail","pass":true,"reasons":[],"header_from":"shop.example","envelope_from":"","envelope_to":"","auth_dkim":[],"auth_spf":[]}
 }
+
+func ExampleEscape() {
+	fmt.Printf("%s\n", reportjson.Escape([]byte("{\"org_name\":\"\u202eelpmaxe\u009b31m – Grüße 🙂\"}")))
+	// Output: {"org_name":"\u202eelpmaxe\u009b31m – Grüße 🙂"}
+}

@@ -1,9 +1,14 @@
 package reportjson
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"strconv"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
@@ -45,11 +50,42 @@ type Line interface {
 }
 
 // Write writes a value as one line of JSON, for people to read as well: < and &
-// stay as they are.
+// stay as they are, and Escape has been there.
 func Write(w io.Writer, line any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	return e.Encode(line)
+	err := e.Encode(line)
+	if err == nil {
+		_, err = w.Write(Escape(b.Bytes()))
+	}
+	return err
+}
+
+// Escape returns the same JSON with everything escaped that has no shape, not only what
+// JSON forbids: it would steer a terminal, or show a text in another order than it has.
+func Escape(text []byte) []byte {
+	var out []byte
+	done := 0
+	for i := 0; i < len(text); {
+		if text[i] < 0x7f {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(text[i:])
+		if !strconv.IsPrint(r) {
+			out = append(out, text[done:i]...)
+			for _, unit := range utf16.AppendRune(nil, r) {
+				out = fmt.Appendf(out, "\\u%04x", unit)
+			}
+			done = i + size
+		}
+		i += size
+	}
+	if done == 0 {
+		return text
+	}
+	return append(out, text[done:]...)
 }
 
 // orEmpty makes an empty list of none, so that JSON has [] and not null.

@@ -46,6 +46,9 @@ func TestPostgres(t *testing.T) {
 	t.Run("access", func(t *testing.T) {
 		testAccess(t, postgres.Database{Config: config, Schema: "everything"}, postgres.Database{Config: config, Schema: "own"}, 1)
 	})
+	t.Run("hostile queries", func(t *testing.T) {
+		testHostileQueries(t, postgres.Database{Config: config, Schema: "hostile"})
+	})
 	t.Run("away", func(t *testing.T) { testAway(t, server) })
 }
 

@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
@@ -40,6 +42,10 @@ const (
 	exportRows   = 10_000 // of a table for programs
 )
 
+// names are those that some page has a value of. All others are left out: links lead
+// on with what a page was asked for.
+var names = []string{"address", "day", "days", "domain", "failing", "id", "kind", "name", "page", "reason", "reporter", "sender", "sort", "source", "table", "to"}
+
 // newQuery reads the address of a page.
 func newQuery(u *url.URL, r route, as form, now time.Time) (*query, error) {
 	values, err := url.ParseQuery(u.RawQuery)
@@ -47,10 +53,10 @@ func newQuery(u *url.URL, r route, as form, now time.Time) (*query, error) {
 		return nil, badQuery("The part behind the question mark cannot be read.")
 	}
 	q := &query{route: r.name, form: as, tables: r.tables, values: url.Values{}, now: now.UTC(), page: 1, days: usualDays}
-	for name, some := range values {
-		value := some[0]
-		if len(value) > longestValue || !utf8.ValidString(value) {
-			return nil, badQuery(fmt.Sprintf("The value of %q is too long or no text.", cut(name)))
+	for _, name := range names {
+		value := values.Get(name)
+		if len(value) > longestValue || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
+			return nil, badQuery(fmt.Sprintf("The value of %s is too long or no text.", name))
 		}
 		if value != "" {
 			q.values.Set(name, value)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
@@ -141,5 +142,5 @@ func (t *table) json() []byte {
 	if err != nil {
 		panic(err) // Texts and finite numbers have JSON.
 	}
-	return append(b, '\n')
+	return append(reportjson.Escape(b), '\n')
 }

@@ -60,11 +60,11 @@ func Plural(n int64, thing string) string {
 }
 
 // Cell makes a text harmless for CSV that untrusted input chose: a spreadsheet
-// takes what begins with one of these for a formula, and control characters
-// steer terminals and break lines.
+// takes what begins with one of these for a formula, control characters steer
+// terminals and break lines, and format characters show it in another order.
 func Cell(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return unicode.ReplacementChar
 		}
 		return r
