@@ -117,6 +117,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return f.store.runExport(ctx, streams)
 	case "store backup":
 		return f.store.runBackup(ctx, streams)
+	case "store rollup":
+		return f.store.runRollup(ctx, streams)
 	case "store check":
 		return f.store.runCheck(ctx, streams)
 	case "check-config":

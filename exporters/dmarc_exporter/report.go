@@ -69,7 +69,7 @@ func (o *reportOptions) addShared(c *kingpin.CmdClause) {
 	case "messages":
 		formats = append(formats, reportfiles.FormatCSV)
 	case "digest":
-		formats = []string{reportfiles.FormatText, reportfiles.FormatHTML}
+		formats = []string{reportfiles.FormatText, reportfiles.FormatHTML, reportfiles.FormatJSON}
 	}
 	c.Flag("format", "Output format.").Default(formats[0]).EnumVar(&o.format, formats...)
 	c.Flag("config.file", "Configuration file of serve: its senders have their names, and digest is about its domains.").StringVar(&o.configFile)

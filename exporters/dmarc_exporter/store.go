@@ -72,7 +72,10 @@ func (o *storeOptions) addFlags(app *kingpin.Application) {
 
 	check := command.Command("check", "Check the state, also while serve runs. Exits with 1 if something is wrong with it, and with 3 if it cannot be read.")
 	o.state.AddFlags(check, "")
-	for _, c := range []*kingpin.CmdClause{imports, export, backup, merge, split, check} {
+
+	rollup := command.Command("rollup", "Make the rollups anew, which only make answers faster, for when check finds one damaged. Not while serve runs.")
+	o.state.AddFlags(rollup, "")
+	for _, c := range []*kingpin.CmdClause{imports, export, backup, merge, split, check, rollup} {
 		shareVariables(c)
 	}
 }
@@ -190,6 +193,15 @@ func (o *storeOptions) runCheck(ctx context.Context, streams reportfiles.Streams
 		code = exitUnknown
 	}
 	return code
+}
+
+// runRollup is the command store rollup.
+func (o *storeOptions) runRollup(ctx context.Context, streams reportfiles.Streams) int {
+	engine, err := o.state.Engine(0)
+	if err == nil {
+		err = reportfiles.RollUpStore(ctx, engine)
+	}
+	return stateCode(streams, err)
 }
 
 // stateCode prints the error of a command and returns the code for it.

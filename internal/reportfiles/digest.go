@@ -31,7 +31,7 @@ type DigestConfig struct {
 	// Until is the day after its last one. The zero time means today, and of
 	// files the day after the last one that a report is about.
 	Until time.Time
-	// Format is what is printed, FormatText or FormatHTML.
+	// Format is what is printed: FormatText, FormatHTML or FormatJSON.
 	Format string
 	// Mail is where it is sent to instead.
 	Mail mailer.Config
@@ -47,6 +47,9 @@ func Digest(ctx context.Context, w io.Writer, v *store.View, c *DigestConfig, fi
 	d, err := askDigest(ctx, v, c.Domains, until)
 	if err != nil {
 		return err
+	}
+	if c.Format == FormatJSON && !c.Mail.Enabled() {
+		return d.writeJSON(w)
 	}
 	p := d.page()
 	if !c.Mail.Enabled() {
@@ -174,12 +177,12 @@ func sumCovered(a, b store.Covered) store.Covered {
 // domain asks what the week came to for a domain.
 func (d *digest) domain(ctx context.Context, v *store.View, name string) (one digestDomain, err error) {
 	one.name = name
-	this, err := store.Ask(ctx, v, store.Question{Period: d.week(name, 0), By: store.BySender})
+	this, err := store.Ask(ctx, v, store.Question{Period: d.week(name, 0), By: store.BySender, Brief: true})
 	if err != nil {
 		return one, err
 	}
 	one.now = this.Covered
-	past, err := store.Ask(ctx, v, store.Question{Period: store.Period{Domain: name, Until: d.since}, By: store.BySender})
+	past, err := store.Ask(ctx, v, store.Question{Period: store.Period{Domain: name, Until: d.since}, By: store.BySender, Brief: true})
 	if err != nil {
 		return one, err
 	}
@@ -210,7 +213,7 @@ func newSenders(week, past []store.Group) []store.Group {
 // failing returns the senders with messages that did not pass, those with the
 // most first. Who is not authenticated is known by the address.
 func (d *digest) failing(ctx context.Context, v *store.View, domain string, week []store.Group) ([]store.Group, error) {
-	sources, err := store.Ask(ctx, v, store.Question{Period: d.week(domain, 0), By: store.BySource, Failing: true})
+	sources, err := store.Ask(ctx, v, store.Question{Period: d.week(domain, 0), By: store.BySource, Failing: true, Brief: true})
 	if err != nil {
 		return nil, err
 	}

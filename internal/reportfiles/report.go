@@ -13,8 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/internal/wording"
@@ -94,18 +94,10 @@ type groupJSON struct {
 }
 
 func newAnswerJSON(q *store.Question, a *store.Answer) *answerJSON {
-	out := &answerJSON{
+	return &answerJSON{
 		By: q.By, Domain: q.Domain, Since: dayText(q.Since), Until: dayText(q.Until), Failing: q.Failing,
-		coveredJSON: newCoveredJSON(&a.Covered), Groups: []groupJSON{}, More: a.More, MoreMessages: a.MoreMessages,
+		coveredJSON: newCoveredJSON(&a.Covered), Groups: newGroupsJSON(a.Groups), More: a.More, MoreMessages: a.MoreMessages,
 	}
-	for i := range a.Groups {
-		g := &a.Groups[i]
-		out.Groups = append(out.Groups, groupJSON{
-			g.Name, g.Sender, g.Host, g.ASN, g.ASName, g.Country, g.Messages, g.PassMessages, g.DKIMMessages, g.SPFMessages, g.ValidMessages,
-			g.Classes, g.Passed, g.Reports, g.Reporters, dayText(g.First), dayText(g.Last),
-		})
-	}
-	return out
 }
 
 func newCoveredJSON(c *store.Covered) coveredJSON {
@@ -119,8 +111,7 @@ func dayText(t time.Time) string {
 	return t.Format(time.DateOnly)
 }
 
-// writeJSON writes a value as JSON that a terminal shows as it is: whatever has
-// no shape is written as its number.
+// writeJSON writes a value as JSON that a terminal shows as it is.
 func writeJSON(w io.Writer, value any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -129,19 +120,7 @@ func writeJSON(w io.Writer, value any) error {
 	if err := e.Encode(value); err != nil {
 		return err
 	}
-	var out strings.Builder
-	for _, r := range b.String() {
-		switch {
-		case r == '\n' || strconv.IsPrint(r):
-			out.WriteRune(r)
-		case r > 0xFFFF:
-			a, b := utf16.EncodeRune(r)
-			fmt.Fprintf(&out, `\u%04x\u%04x`, a, b)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, r)
-		}
-	}
-	_, err := io.WriteString(w, out.String())
+	_, err := w.Write(reportjson.Escape(b.Bytes()))
 	return err
 }
 

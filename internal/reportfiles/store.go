@@ -2,6 +2,7 @@ package reportfiles
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
@@ -25,7 +26,7 @@ func CheckStore(ctx context.Context, s Streams, engine store.Engine) error {
 	if err != nil {
 		return err
 	}
-	for _, problem := range checked.Problems {
+	for _, problem := range append(checked.Problems, checked.Rollups...) {
 		fmt.Fprintf(s.Out, "wrong: %s\n", problem)
 	}
 	for _, note := range checked.Notes {
@@ -35,8 +36,28 @@ func CheckStore(ctx context.Context, s Streams, engine store.Engine) error {
 		fmt.Fprintln(s.Out, "The state is damaged: restore it from a backup, see docs/store.md.")
 		return ErrRefused
 	}
+	if len(checked.Rollups) > 0 {
+		fmt.Fprintln(s.Out, "Nothing is lost, but questions about these days are not answered: stop serve and make them anew with store rollup.")
+		return ErrRefused
+	}
 	_, err = fmt.Fprintf(s.Out, "The state is whole: %s.\n", Describe(checked))
 	return err
+}
+
+// RollUpStore makes all rollups of a store anew.
+func RollUpStore(ctx context.Context, engine store.Engine) error {
+	v, err := engine.View(ctx) // There must be a store.
+	if err == nil {
+		err = v.Close()
+	}
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(ctx, engine, store.Config{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.RollUpAnew(ctx), s.Close())
 }
 
 // Place is a store, and what a person calls it.
