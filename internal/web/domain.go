@@ -205,7 +205,7 @@ func domainSenders(q *query, answers *domainAnswers, period store.Period, out *p
 		out.add(&part{ID: "senders", Heading: "Senders", Notes: append(notKept(&a.Covered), more(a, "sender", "")...), Table: q.programs(t)})
 	}
 	if a := answers.sources; a != nil {
-		out.add(&part{ID: "sources", Heading: "Sources", Notes: more(a, "source", to("sources", "domain", period.Domain)), Table: q.programs(sourcesTable(a.Groups, period.Domain, false))})
+		out.add(&part{ID: "sources", Heading: "Sources", Notes: more(a, "source", to("sources", "domain", period.Domain)), Table: q.programs(sourcesTable(q, a.Groups, period.Domain))})
 	}
 	if a := answers.reporters; a != nil {
 		t := &table{

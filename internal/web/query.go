@@ -139,8 +139,9 @@ type pager struct {
 func (q *query) paged(p *page, t *table, perPage int, all int64) *table {
 	skip, top := q.rows(perPage)
 	q.programs(t)
-	last := int64(skip + len(t.Rows))
-	if last < all && len(t.Rows) == top {
+	rows := len(t.Rows) + t.count
+	last := int64(skip + rows)
+	if last < all && rows == top {
 		after := strconv.Itoa(q.page + 1)
 		if q.table != "" {
 			p.next = q.with(q.form, "page", after)

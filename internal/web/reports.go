@@ -42,7 +42,7 @@ func (p *Pages) reports(ctx context.Context, v *store.View, q *query) (*page, er
 			text("report_id", "Report"), wideWhen("received", "Kept at"), wide("source", "From"),
 		},
 	}
-	for i := range list {
+	t.fill(len(list), q.table != "", func(i int) []cell {
 		r := &list[i]
 		period := word("-")
 		if !r.End.IsZero() {
@@ -52,12 +52,12 @@ func (p *Pages) reports(ctx context.Context, v *store.View, q *query) (*page, er
 		if r.Kind != unpack.KindAggregate {
 			pass = cell{Text: "-", Value: ""}
 		}
-		t.Rows = append(t.Rows, []cell{
+		return []cell{
 			period, linked(r.Domain, toDomain(r.Domain)), word(r.Org), word(cmp.Or(kinds[r.Kind], string(r.Kind))), count(r.Messages), pass, count(r.Records),
 			{Text: cmp.Or(cut(r.ReportID), "open"), Value: r.ReportID, Link: toReport(r.ReportKey)},
 			moment(r.Received), word(r.Source),
-		})
-	}
+		}
+	})
 	out.add(&part{ID: "reports", Heading: wording.Plural(found, "report"), Table: q.paged(out, t, rowsPerPage, found)})
 	return out, nil
 }

@@ -40,7 +40,7 @@ func (p *Pages) sources(ctx context.Context, v *store.View, q *query) (*page, er
 	if err != nil {
 		return nil, err
 	}
-	t := sourcesTable(a.Groups, domain, q.get("failing") != "")
+	t := sourcesTable(q, a.Groups, domain)
 	t.Caption = "Addresses that messages came from, " + days(period)
 	for i := range t.Columns {
 		c := &t.Columns[i]
@@ -85,7 +85,8 @@ func notKept(c *store.Covered) []note {
 }
 
 // sourcesTable is a table of addresses.
-func sourcesTable(groups []store.Group, domain string, failing bool) *table {
+func sourcesTable(q *query, groups []store.Group, domain string) *table {
+	failing := q.get("failing") != ""
 	t := &table{
 		Name: "sources", Caption: "Addresses that messages came from", Empty: "No messages in these days fit the filter.",
 		Columns: []column{
@@ -93,7 +94,7 @@ func sourcesTable(groups []store.Group, domain string, failing bool) *table {
 			wideNumber("dkim", "DKIM aligned"), wideNumber("spf", "SPF aligned"), wide("why", "Why they fail"), wideNumber("reporters", "Reporters"), wideWhen("first", "First seen"), when("last", "Last seen"),
 		},
 	}
-	for i := range groups {
+	t.fill(len(groups), q.table != "", func(i int) []cell {
 		g := &groups[i]
 		address := linked(g.Name, toSource(g.Name, domain))
 		address.Small = cmp.Or(g.Host, strings.TrimSpace(g.ASName+" "+g.Country))
@@ -105,11 +106,11 @@ func sourcesTable(groups []store.Group, domain string, failing bool) *table {
 		if g.Messages > g.PassMessages {
 			bad.Class = "bad"
 		}
-		t.Rows = append(t.Rows, []cell{
+		return []cell{
 			address, count(g.Messages), bad, share(g.PassMessages, g.Messages), linked(g.Sender, to("sources", "sender", g.Sender, "domain", domain)),
 			share(g.DKIMMessages, g.Messages), share(g.SPFMessages, g.Messages), word(why), count(g.Reporters), day(g.First), day(g.Last),
-		})
-	}
+		}
+	})
 	return t
 }
 
@@ -154,13 +155,13 @@ func (p *Pages) source(ctx context.Context, v *store.View, q *query) (*page, err
 	skip, top := q.rows(rowsPerPage)
 	shown := a.Records[min(skip, len(a.Records)):]
 	shown = shown[:min(top, len(shown))]
-	out.add(&part{ID: "records", Heading: "Records", Table: q.paged(out, sourceRecords(shown), rowsPerPage, int64(len(a.Records)))})
+	out.add(&part{ID: "records", Heading: "Records", Table: q.paged(out, sourceRecords(q, shown), rowsPerPage, int64(len(a.Records)))})
 	out.add(&part{ID: "days", Heading: "Days", Notes: q.short(byDay, mostDays), Table: q.programs(byDay)})
 	return out, nil
 }
 
 // sourceRecords is a table of records of an address.
-func sourceRecords(records []store.SourceRecord) *table {
+func sourceRecords(q *query, records []store.SourceRecord) *table {
 	t := &table{
 		Name: "records", Caption: "Records, the newest first", Empty: "There is no record.",
 		Columns: []column{
@@ -168,14 +169,14 @@ func sourceRecords(records []store.SourceRecord) *table {
 			wide("header_from", "From"), long("results", "Results"), text("report", "Report"),
 		},
 	}
-	for i := range records {
+	t.fill(len(records), q.table != "", func(i int) []cell {
 		r := &records[i]
-		t.Rows = append(t.Rows, []cell{
+		return []cell{
 			day(r.Day), word(r.Org), linked(r.Domain, toDomain(r.Domain)), count(r.Messages), word(string(r.Disposition)),
 			verdict(r.DKIM == dmarc.EvaluationPass), verdict(r.SPF == dmarc.EvaluationPass), word(r.HeaderFrom), word(results(r.AuthDKIM, r.AuthSPF, r.Reasons)),
 			{Text: "open", Value: keyText(r.Report), Link: toReport(r.Report)},
-		})
-	}
+		}
+	})
 	return t
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
@@ -17,11 +18,41 @@ type table struct {
 	Caption string
 	Columns []column
 	Rows    [][]cell
+	// Of many rows for programs, row makes each of count when it is written.
+	count int
+	row   func(i int) []cell
 	// Empty is shown in place of a table without rows.
 	Empty string
 	Pager *pager
 	// CSV and JSON are the same rows for programs.
 	CSV, JSON string
+}
+
+// fill makes the rows of a table: all at once for people, who get few.
+func (t *table) fill(count int, programs bool, row func(i int) []cell) {
+	if programs {
+		t.count, t.row = count, row
+		return
+	}
+	for i := range count {
+		t.Rows = append(t.Rows, row(i))
+	}
+}
+
+// all are the rows for programs.
+func (t *table) all() iter.Seq[[]cell] {
+	return func(yield func([]cell) bool) {
+		for _, cells := range t.Rows {
+			if !yield(cells) {
+				return
+			}
+		}
+		for i := range t.count {
+			if !yield(t.row(i)) {
+				return
+			}
+		}
+	}
 }
 
 // column is a column of a table.
@@ -118,7 +149,7 @@ func (t *table) csv() []byte {
 		row[i] = c.Key
 	}
 	_ = w.Write(row) // Memory takes everything.
-	for _, cells := range t.Rows {
+	for cells := range t.all() {
 		for i := range cells {
 			row[i] = wording.Cell(fmt.Sprint(cells[i].value()))
 		}
@@ -130,17 +161,24 @@ func (t *table) csv() []byte {
 
 // json returns the table as a list of objects.
 func (t *table) json() []byte {
-	rows := make([]map[string]any, 0, len(t.Rows))
-	for _, cells := range t.Rows {
+	const indent = "  "
+	b := []byte("[")
+	for cells := range t.all() {
 		row := make(map[string]any, len(cells))
 		for i := range cells {
 			row[t.Columns[i].Key] = cells[i].value()
 		}
-		rows = append(rows, row)
+		one, err := json.MarshalIndent(row, indent, indent)
+		if err != nil {
+			panic(err) // Texts and finite numbers have JSON.
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(b, "\n"+indent...), one...)
 	}
-	b, err := json.MarshalIndent(rows, "", "  ")
-	if err != nil {
-		panic(err) // Texts and finite numbers have JSON.
+	if len(b) > 1 {
+		b = append(b, '\n')
 	}
-	return append(reportjson.Escape(b), '\n')
+	return append(reportjson.Escape(append(b, ']')), '\n')
 }
