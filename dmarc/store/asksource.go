@@ -47,12 +47,17 @@ func AskSource(ctx context.Context, v *View, source string, p Period, top int) (
 	if p.Domain != "" {
 		c.add("r.domain = %s", p.domain())
 	}
+	// A planner takes it that few messages were sent in a period, and would begin with
+	// the reports, but for conditions on aggregates.
 	if !p.Since.IsZero() {
-		c.add("k.day >= %s AND "+sentSQL+" >= %s", first, first*daySeconds)
+		c.add("k.day >= %s", first)
 	}
 	if !p.Until.IsZero() {
-		c.add("k.day <= %s AND "+sentSQL+" < %s", last, int64(tally.DayOf(p.Until))*daySeconds)
+		c.add("k.day <= %s", last)
 	}
+	sentFrom, sentUntil := p.sent()
+	having := conditions{args: c.args}
+	having.add("min("+sentSQL+") >= %s AND max("+sentSQL+") < %s", int64(sentFrom)*daySeconds, int64(sentUntil)*daySeconds)
 	a := &SourceAnswer{}
 	var contents []int64 // of the records
 	err := v.Query(ctx, func(row []any) error {
@@ -66,7 +71,7 @@ func AskSource(ctx context.Context, v *View, source string, p Period, top int) (
 		a.Records = append(a.Records, one)
 		return nil
 	}, "SELECT r.day, r.id, "+sentSQL+", r.org_name, r.domain, k.content, "+totalSQL("k.messages")+
-		" FROM records k JOIN reports r ON r.id = k.report AND r.day = k.day"+c.where()+" GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1 DESC, 2 DESC, 7 DESC, 6"+limit(0, top+1), c.args...)
+		" FROM records k JOIN reports r ON r.id = k.report AND r.day = k.day"+c.where()+" GROUP BY 1, 2, 3, 4, 5, 6 HAVING "+having.text+" ORDER BY 1 DESC, 2 DESC, 7 DESC, 6"+limit(0, top+1), having.args...)
 	if err != nil {
 		return nil, err
 	}
