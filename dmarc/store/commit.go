@@ -67,7 +67,7 @@ func (s *Store) write(ctx context.Context) {
 			return
 		case <-prune.C:
 			next := s.pruneSome(ctx)
-			if s.settle(ctx) {
+			if more := s.settle(); s.rollUpDue(ctx) == nil && more {
 				next = nextPrune
 			}
 			prune.Reset(next)

@@ -41,8 +41,9 @@ func (s *Store) shrink(ctx context.Context) bool {
 	return more && err == nil
 }
 
-// Prune drops everything that is older than the retention, in transactions
-// between which commits go on. A Store does so by itself every hour.
+// Prune drops everything that is older than the retention, and rolls up what came
+// since, in transactions between which commits go on. A Store does so by itself every
+// hour.
 func (s *Store) Prune(ctx context.Context) error {
 	for more := true; more; {
 		err := s.do(ctx, &request{run: func(w *writing) (err error) {
@@ -54,12 +55,21 @@ func (s *Store) Prune(ctx context.Context) error {
 		}
 	}
 	for more := true; more; {
-		after := func(ctx context.Context) { more = s.shrink(ctx) }
-		if err := s.do(ctx, &request{run: func(*writing) error { return nil }, after: after}); err != nil {
+		if err := s.between(ctx, func(ctx context.Context) { more = s.shrink(ctx) }); err != nil {
 			return err
 		}
 	}
-	return nil
+	for more := true; more; {
+		if err := s.between(ctx, func(context.Context) { more = s.settle() }); err != nil {
+			return err
+		}
+	}
+	return s.between(ctx, nil) // The rollups are made before it.
+}
+
+// between runs a function of the writer between transactions.
+func (s *Store) between(ctx context.Context, f func(context.Context)) error {
+	return s.do(ctx, &request{run: func(*writing) error { return nil }, after: f})
 }
 
 // prune drops some reports and reports whether there may be more. When nothing

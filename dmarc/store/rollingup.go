@@ -83,18 +83,18 @@ func (s *Store) rollUpDue(ctx context.Context) error {
 	return nil
 }
 
-// settle makes some of the rollups that lack few records, and reports whether there
-// are more. Most domains never have the records for which one is made at once.
-func (s *Store) settle(ctx context.Context) (more bool) {
+// settle makes some rollups due that lack few records, and reports whether there are
+// more. Most domains never have the records for which one is made at once.
+func (s *Store) settle() (more bool) {
 	for of, n := range s.late {
-		if more = len(s.due) >= settleAtMost; more {
-			break
+		if len(s.due) >= settleAtMost {
+			return true
 		}
 		if n.records >= max(fewestOld, n.rolled/oldShare) {
 			s.due[of] = true
 		}
 	}
-	return s.rollUpDue(ctx) == nil && more
+	return false
 }
 
 // RollUp makes all rollups that are worth it, so that questions about many

@@ -217,6 +217,14 @@ func testAsk(t *testing.T, w World) {
 		t.Errorf("%s rollups of few records", got)
 	}
 	holdAnswers(t, w)
+	// Few are rolled up when they are an hour old.
+	if err := s.Prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := rollups(); got != "6" {
+		t.Errorf("%s rollups after an hour, want one for each domain and day", got)
+	}
+	holdAnswers(t, w)
 	Commit(t, s, randomReports(t, 2, 60, 80))
 	if err := s.RollUp(t.Context()); err != nil {
 		t.Fatal(err)
