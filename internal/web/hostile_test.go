@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,22 @@ func testHostileQueries(t *testing.T, engine store.Engine) {
 	for _, path := range []string{"/sources/", "/sources%2F", "/..%2Fsources", "/report.csv%00?day=2026-11-04&id=7", "/Sources", "//sources"} {
 		if got := w.get(t, path); got.Code == http.StatusOK || got.Code >= http.StatusInternalServerError {
 			t.Errorf("GET %s: %d", path, got.Code)
+		}
+	}
+}
+
+// TestSpellings finds a domain however it is written.
+func TestSpellings(t *testing.T) {
+	w := newWorld(t, sqliteFile(t), store.RecordsAll, aggregate("1", "Example Mail", "BÜCHER.example.", testNow.AddDate(0, 0, -3), record("192.0.2.1", 5, "fail", "fail", "bücher.example")))
+	w.restrict(Access{"books": {"xn--bcher-kva.example"}, "b": {"bcher.example"}})
+	for _, domain := range []string{"bücher.example", "BÜCHER.EXAMPLE", "bücher.example.", "bücher。example", "xn--bcher-kva.example", "XN--BCHER-KVA.example."} {
+		for _, path := range []string{"/sources.csv?domain=", "/domain.csv?name=", "/reports.csv?domain="} {
+			if got := w.as("books", path+url.QueryEscape(domain)).Body.String(); strings.Count(got, "\n") != 2 {
+				t.Errorf("%s%s: %q, want one row", path, domain, got)
+			}
+			if got := w.as("b", path+url.QueryEscape(domain)).Body.String(); strings.Count(got, "\n") != 1 {
+				t.Errorf("%s%s: somebody else got %q", path, domain, got)
+			}
 		}
 	}
 }
