@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
 )
 
 // part is what some records have in common, with their messages.
@@ -253,23 +254,24 @@ func (p *parts) lateDays(ctx context.Context) (late []lateDay, err error) {
 
 // lateReports finds the reports of some days that no rollup has.
 func (p *parts) lateReports(ctx context.Context, days []lateDay) (late []*lateReport, err error) {
-	where, args := p.filter.where()
-	values := make([]string, len(days))
+	// No more is said of the days, or SQLite would look for all days of a domain.
+	args, values := []any{string(unpack.KindAggregate)}, make([]string, len(days))
 	for i, one := range days {
 		values[i] = fmt.Sprintf("($%d, $%d, $%d)", len(args)+1, len(args)+2, len(args)+3)
 		if i == 0 { // PostgreSQL takes the types of all from these.
-			values[i] = fmt.Sprintf("(CAST($%d AS TEXT), CAST($%d AS BIGINT), CAST($%d AS BIGINT))", len(args)+1, len(args)+2, len(args)+3)
+			values[i] = fmt.Sprintf("(CAST($%d AS TEXT), CAST($%d AS INTEGER), CAST($%d AS BIGINT))", len(args)+1, len(args)+2, len(args)+3)
 		}
 		args = append(args, one.domain, int64(one.day), one.last)
 	}
 	err = p.view.Query(ctx, func(row []any) error {
 		c := cells{row: row}
 		r := &lateReport{id: c.number(), day: c.number(), org: p.orgs.numberOf(c.text())}
-		r.sent = sentDay(c.number())
-		late = append(late, r)
+		if r.sent = sentDay(c.number()); p.filter.has(r.sent) {
+			late = append(late, r)
+		}
 		return nil
 	}, "SELECT r.id, r.day, r.org_name, "+sentSQL+" FROM (VALUES "+strings.Join(values, ", ")+") l"+
-		" JOIN reports r ON r.domain = l.column1 AND r.day = l.column2 AND r.id > l.column3 WHERE "+where+" AND r.kept > 0", args...)
+		" JOIN reports r ON r.domain = l.column1 AND r.day = l.column2 AND r.id > l.column3 WHERE r.kind = $1 AND r.kept > 0", args...)
 	return late, err
 }
 
