@@ -50,15 +50,16 @@ func everyClass(tally.Class) bool { return true }
 // way is messages that authenticated in one way.
 type way struct{ content, messages int64 }
 
-// add adds a part; valid says that the signature which the group is about is valid.
-func (g *gathered) add(p *part, valid bool) {
+// add adds a part; valid says that the signature which the group is about is valid,
+// and brief that nobody wants to know the ways.
+func (g *gathered) add(p *part, valid, brief bool) {
 	g.seen(p.day, p.day)
 	g.classes[p.class] = tally.Add(g.classes[p.class], p.messages)
 	if valid {
 		g.valid = tally.Add(g.valid, p.messages)
 	}
 	g.orgs.add(p.orgs)
-	if p.facts != nil {
+	if p.facts != nil && !brief {
 		g.count(p.content, p.messages)
 	}
 }
@@ -190,9 +191,9 @@ type gather struct {
 
 // bySource are groups by address and sender, for all questions that need them.
 type bySource struct {
-	failing bool
-	list    []*gathered          // the first of each address, by its number
-	others  map[sentBy]*gathered // those of other senders
+	failing, brief bool
+	list           []*gathered          // the first of each address, by its number
+	others         map[sentBy]*gathered // those of other senders
 }
 
 // sentBy is an address, and who its messages were authenticated for.
@@ -218,7 +219,7 @@ func (s *bySource) add(p *part) {
 			first.next, s.others[key] = one, one
 		}
 	}
-	one.add(p, false)
+	one.add(p, false, s.brief)
 }
 
 // add adds a question.
@@ -228,8 +229,9 @@ func (g *gathering) add(q *Question) {
 	case BySource, BySender:
 		i := slices.IndexFunc(g.sources, func(s *bySource) bool { return s.failing == q.Failing })
 		if i < 0 {
-			i, g.sources = len(g.sources), append(g.sources, &bySource{failing: q.Failing, others: map[sentBy]*gathered{}})
+			i, g.sources = len(g.sources), append(g.sources, &bySource{failing: q.Failing, brief: true, others: map[sentBy]*gathered{}})
 		}
+		g.sources[i].brief = g.sources[i].brief && q.Brief
 		one = &gather{q: q, sources: g.sources[i]}
 	case BySelector, ByDisposition:
 		one = &gather{q: q}
@@ -275,9 +277,9 @@ func (g *gather) visit(p *part) {
 		addTo(&sums, p.facts.class, p.messages)
 		g.classes[p.day] = sums
 	case ByDisposition:
-		group(g.groups, p.facts.disposition).add(p, false)
+		group(g.groups, p.facts.disposition).add(p, false, g.q.Brief)
 	case BySelector:
-		p.facts.selectors(func(name string, valid bool) { group(g.groups, name).add(p, valid) })
+		p.facts.selectors(func(name string, valid bool) { group(g.groups, name).add(p, valid, g.q.Brief) })
 	}
 }
 
