@@ -141,8 +141,9 @@ func (j *Journal) summarize(all bool) {
 
 // headReader remembers the beginning of an input, which describes it.
 type headReader struct {
-	r    io.Reader
-	head []byte
+	r     io.Reader
+	head  []byte
+	ended bool // nothing more is remembered
 }
 
 // journalHead is how much of an input is remembered.
@@ -150,11 +151,30 @@ const journalHead = 8 << 10
 
 func (h *headReader) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
-	if room := journalHead - len(h.head); room > 0 {
+	if room := journalHead - len(h.head); !h.ended && room > 0 {
 		h.head = append(h.head, p[:min(n, room)]...)
+		h.cut()
 	}
 	return n, err
 }
+
+// cut leaves what describe needs: many inputs wait for one transaction, and most of
+// them are no mails.
+func (h *headReader) cut() {
+	line, _, _ := bytes.Cut(h.head, []byte("\n"))
+	if len(line) > 0 && !letter(line[0]) || bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' }) {
+		h.head, h.ended = nil, true
+		return
+	}
+	for _, end := range []string{"\n\n", "\n\r\n"} {
+		if header, _, found := bytes.Cut(h.head, []byte(end)); found {
+			h.head, h.ended = bytes.Clone(header), true
+			return
+		}
+	}
+}
+
+func letter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
 
 func (h *headReader) release() {
 	if r, ok := h.r.(interface{ release() }); ok {
@@ -164,11 +184,7 @@ func (h *headReader) release() {
 
 // describe returns what tells a mail from others: of its sender only the domain.
 func (h *headReader) describe() (attributes []any) {
-	header := h.head
-	for _, end := range []string{"\n\n", "\n\r\n"} {
-		header, _, _ = bytes.Cut(header, []byte(end))
-	}
-	mail := &unpack.Mail{Header: header}
+	mail := &unpack.Mail{Header: h.head}
 	text := func(name string, longest int) string {
 		raw := mail.Field(name)
 		decoder := &mime.WordDecoder{}
