@@ -9,7 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// dialTimer is a hook that keeps the duration of the last dial.
+// dialTimer is a hook that keeps the duration of the last dial, and makes connections
+// tell why they were refused.
 type dialTimer struct{ last atomic.Int64 }
 
 // DialHook implements redis.Hook.
@@ -18,7 +19,10 @@ func (d *dialTimer) DialHook(next redis.DialHook) redis.DialHook {
 		start := time.Now()
 		conn, err := next(ctx, network, addr)
 		d.last.Store(int64(time.Since(start)))
-		return conn, err
+		if err != nil {
+			return nil, err
+		}
+		return newRefusable(conn), nil
 	}
 }
 

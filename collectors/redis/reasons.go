@@ -36,6 +36,8 @@ var replyReasons = []struct {
 	{"ERR invalid password", collect.Auth},
 	{"ERR Client sent AUTH", collect.Auth},
 	{"ERR AUTH ", collect.Auth},
+	{"DENIED", collect.Auth},         // by the protected mode: there is no password
+	{"redis: nil", collect.Protocol}, // an answer without an answer
 	{"LOADING", ReasonLoading},
 	{"BUSY", ReasonBusy},
 	{"NOPERM", collect.Denied},
@@ -61,6 +63,9 @@ func ReasonOf(err error) Reason {
 	if err == nil {
 		return collect.None
 	}
+	if strings.Contains(err.Error(), "all sentinels") {
+		return ReasonSentinel // Before the causes it wraps, one for each sentinel.
+	}
 	if reply, ok := errors.AsType[redis.Error](err); ok {
 		return reasonOfReply(reply.Error())
 	}
@@ -68,8 +73,6 @@ func ReasonOf(err error) Reason {
 	switch {
 	case credentials:
 		return collect.Auth
-	case strings.Contains(err.Error(), "all sentinels"):
-		return ReasonSentinel // Before the causes it wraps, one for each sentinel.
 	case errors.Is(err, redis.ErrClosed):
 		return collect.Reset
 	case errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrPoolExhausted):
@@ -94,7 +97,7 @@ func reasonOfReply(text string) Reason {
 func reasonOfText(text string) Reason {
 	switch {
 	case strings.Contains(text, "can't parse"), strings.Contains(text, "invalid reply"),
-		strings.Contains(text, "invalid bulk"), strings.Contains(text, "unexpected"):
+		strings.Contains(text, "invalid bulk"), strings.Contains(text, "unexpected"), strings.Contains(text, "must be a multiple"):
 		return collect.Protocol
 	}
 	return collect.Other

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	collector "github.com/dmarc-suite/dmarc-suite/collectors/redis"
+	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
@@ -28,7 +29,7 @@ const (
 )
 
 // errTooLong is why a connection is closed when a server answers without end.
-var errTooLong = errors.New("the server answers more than it may")
+var errTooLong = &collect.Error{Reason: collect.Protocol, Err: errors.New("the server answers more than it may")}
 
 // credentials are how to introduce oneself to servers.
 type credentials struct {
@@ -49,8 +50,8 @@ func (c *credentials) options(a address, names []string) *redis.Options {
 		password = a.password
 	}
 	return &redis.Options{
-		Network: a.network, Addr: a.hosts[0], DB: a.db, ClientName: c.name,
-		Dialer: c.dialer(a.tls),
+		Network: a.network, Addr: a.hosts[0], DB: a.db,
+		Dialer: c.dialer(a.tls), OnConnect: c.setName,
 		CredentialsProviderContext: func(context.Context) (string, string, error) {
 			text, err := passwordFor(password, names...)
 			if err != nil {
@@ -78,7 +79,7 @@ func (c *credentials) client(a address, names []string) redis.UniversalClient {
 	}
 	return redis.NewFailoverClient(&redis.FailoverOptions{
 		MasterName: a.master, SentinelAddrs: a.hosts, SentinelPassword: sentinel,
-		DB: o.DB, ClientName: o.ClientName, Dialer: o.Dialer, CredentialsProviderContext: o.CredentialsProviderContext,
+		DB: o.DB, OnConnect: o.OnConnect, Dialer: o.Dialer, CredentialsProviderContext: o.CredentialsProviderContext,
 		Protocol: o.Protocol, DisableIdentity: true,
 		MaxRetries: o.MaxRetries, DialerRetries: o.DialerRetries, DialTimeout: o.DialTimeout,
 		ReadTimeout: forever, WriteTimeout: forever, ContextTimeoutEnabled: true,
@@ -90,12 +91,26 @@ func (c *credentials) client(a address, names []string) redis.UniversalClient {
 func (c *credentials) clusterClient(a address, names []string) redis.UniversalClient {
 	o := c.options(a, names)
 	return redis.NewClusterClient(&redis.ClusterOptions{
-		Addrs: a.hosts, ClientName: o.ClientName, Dialer: o.Dialer, CredentialsProviderContext: o.CredentialsProviderContext,
+		Addrs: a.hosts, OnConnect: o.OnConnect, Dialer: o.Dialer, CredentialsProviderContext: o.CredentialsProviderContext,
 		Protocol: o.Protocol, DisableIdentity: true, MaintNotificationsConfig: noNotifications(),
 		MaxRetries: o.MaxRetries, DialerRetries: o.DialerRetries, DialTimeout: o.DialTimeout,
 		ReadTimeout: forever, WriteTimeout: forever, ContextTimeoutEnabled: true,
 		PoolSize: o.PoolSize, MaxActiveConns: o.MaxActiveConns, PipelinePoolSize: -1,
 	})
+}
+
+// setName gives a connection its name. A server that does not let the user do so, or has
+// no such command, goes without.
+func (c *credentials) setName(ctx context.Context, conn *redis.Conn) error {
+	if c.name == "" {
+		return nil
+	}
+	err := conn.ClientSetName(ctx, c.name).Err()
+	switch collector.ReasonOf(err) {
+	case collect.Denied, collector.ReasonUnsupported:
+		return nil
+	}
+	return err
 }
 
 // dialer returns a dialer that honours its context, also while it shakes hands.

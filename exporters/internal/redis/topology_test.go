@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -234,6 +235,59 @@ func TestUserWithPasswordFile(t *testing.T) {
 	eventually(t, s, "redis_up 1", `redis_exporter_part_success{part="config"} 0`)
 	if strings.Contains(logged.String(), "s3cret") {
 		t.Error("the log tells the password")
+	}
+}
+
+// TestNameless holds that a connection which may not have a name is as good as one that has.
+func TestNameless(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]string{
+		"not allowed": {"--user", "default", "on", "nopass", "~*", "+@all", "-client|setname"},
+		"renamed":     {"--rename-command", "CLIENT", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := realtest.Redis(t, options...)
+			s, logged := serviceFor(t, "--redis.addr="+server.Addr())
+			eventually(t, s, "redis_up 1")
+			if strings.Contains(logged.String(), "server is down") {
+				t.Errorf("log: %s", logged)
+			}
+		})
+	}
+}
+
+// TestTurnedAway holds that what a server says before it closes a connection is why it is
+// down.
+func TestTurnedAway(t *testing.T) {
+	t.Parallel()
+	for reason, says := range map[string]string{
+		"auth":  "DENIED Redis is running in protected mode because there is no password",
+		"limit": "ERR max number of clients reached",
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				for {
+					conn, err := l.Accept()
+					if err != nil {
+						return // The test is over.
+					}
+					_, _ = fmt.Fprintf(conn, "-%s%s\r\n", says, strings.Repeat(" and so on", 100))
+					_ = conn.Close()
+				}
+			}()
+			s, logged := serviceFor(t, "--redis.addr="+l.Addr().String())
+			eventually(t, s, "redis_up 0", `redis_exporter_last_scrape_error{err="`+reason+`"} 1`)
+			if !strings.Contains(logged.String(), says) {
+				t.Errorf("log: %s", logged)
+			}
+		})
 	}
 }
 
