@@ -30,10 +30,14 @@ func NewClient(c ClientConfig) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			TLSClientConfig: c.TLS, MaxIdleConnsPerHost: 2, MaxConnsPerHost: 3, DisableCompression: true, DialContext: c.dial,
+			MaxResponseHeaderBytes: maxHeader,
 		},
 		CheckRedirect: c.checkRedirect,
 	}
 }
+
+// maxHeader bounds the header of an answer.
+const maxHeader = 64 << 10
 
 // dial opens a connection.
 func (c ClientConfig) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -78,7 +82,7 @@ const maxRedirects = 5
 // answer in the name of the target.
 func (c ClientConfig) checkRedirect(next *http.Request, earlier []*http.Request) error {
 	first := earlier[0].URL
-	if first.Scheme == "https" && next.URL.Scheme != "https" {
+	if scheme := next.URL.Scheme; scheme != "https" && (scheme != "http" || first.Scheme == "https") {
 		return http.ErrUseLastResponse
 	}
 	if name := next.URL.Hostname(); !strings.EqualFold(name, first.Hostname()) {

@@ -122,6 +122,21 @@ func TestReasons(t *testing.T) {
 	defer stop()
 	garbage, stop := failing(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) })
 	defer stop()
+	elsewhere := func(location string) Target {
+		target, stop := failing(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusFound)
+		})
+		t.Cleanup(stop)
+		target.Client = NewClient(ClientConfig{})
+		return target
+	}
+	longHeader, stop := failing(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 2*maxHeader))
+		serve(status).ServeHTTP(w, r)
+	})
+	defer stop()
+	longHeader.Client = NewClient(ClientConfig{})
 	drip, stop := failing(func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			_, _ = w.Write([]byte("A"))
@@ -138,6 +153,10 @@ func TestReasons(t *testing.T) {
 		{"status", missing},
 		{"protocol", garbage},
 		{"protocol", broken},
+		{"protocol", longHeader},
+		{"protocol", elsewhere("http://[::1")},
+		{"protocol", elsewhere("/again")},
+		{"status", elsewhere("file:///etc/passwd")},
 		{"reset", hangingUp},
 		{"timeout", drip},
 		{"tls", Target{URL: secure.URL, Client: &http.Client{}}},

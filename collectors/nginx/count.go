@@ -1,6 +1,10 @@
 package nginx
 
-import "time"
+import (
+	"bytes"
+	"strconv"
+	"time"
+)
 
 // count adds one line to the table, or returns why it is refused. It does not
 // allocate once the combinations of a log were seen.
@@ -18,7 +22,7 @@ func (t *table) count(f *format, line []byte, servers map[string]bool) (refusal 
 	if !ok {
 		return refusedStatus
 	}
-	m, ok := measure(v)
+	m, ok := f.measure(v)
 	if !ok {
 		return refusedNumber
 	}
@@ -48,27 +52,42 @@ type measured struct {
 	sent, received           float64
 }
 
-func measure(v *[numFields][]byte) (m measured, ok bool) {
+func (f *format) measure(v *[numFields][]byte) (m measured, ok bool) {
 	if b := v[fieldRequestTime]; !absent(b) {
-		if m.duration, ok = parseDecimal(b); !ok {
+		if m.duration, ok = f.number(b); !ok {
 			return m, false
 		}
 		m.hasDuration = true
 	}
-	if m.upstream, m.hasUpstream, ok = parseTimes(v[fieldUpstreamTime]); !ok {
-		return m, false
+	times := v[fieldUpstreamTime]
+	if m.upstream, m.hasUpstream, ok = parseTimes(times); !ok {
+		if m.upstream, ok = f.number(times); !ok {
+			return m, false
+		}
+		m.hasUpstream = true
 	}
 	if b := v[fieldBytesSent]; !absent(b) {
-		if m.sent, ok = parseDecimal(b); !ok {
+		if m.sent, ok = f.number(b); !ok {
 			return m, false
 		}
 	}
 	if b := v[fieldRequestLength]; !absent(b) {
-		if m.received, ok = parseDecimal(b); !ok {
+		if m.received, ok = f.number(b); !ok {
 			return m, false
 		}
 	}
 	return m, true
+}
+
+// number reads a number. That of another program's JSON may have an exponent, or more
+// digits than nginx writes.
+func (f *format) number(b []byte) (float64, bool) {
+	n, ok := parseDecimal(b)
+	if ok || !f.byKey || len(b) == 0 || !digit(b[0]) || bytes.ContainsAny(b, "xX_") {
+		return n, ok
+	}
+	n, err := strconv.ParseFloat(string(b), 64)
+	return n, err == nil
 }
 
 // server returns the number of the label server of a line.

@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
@@ -20,9 +21,16 @@ var reasons = []collect.Reason{
 
 // reasonOf maps an error of a scrape to one of reasons.
 func reasonOf(err error) collect.Reason {
-	// For an answer that is not HTTP, net/http has no type but only a text.
-	if errors.Is(err, errNotStubStatus) || strings.Contains(err.Error(), "malformed HTTP") {
+	if errors.Is(err, errNotStubStatus) {
 		return collect.Protocol
 	}
-	return collect.ReasonOf(err)
+	reason := collect.ReasonOf(err)
+	if reason == collect.Other && slices.ContainsFunc(protocolErrors, func(text string) bool { return strings.Contains(err.Error(), text) }) {
+		return collect.Protocol
+	}
+	return reason
 }
+
+// protocolErrors are in the texts of errors about an answer that is not HTTP as it
+// should be, for which net/http has no types.
+var protocolErrors = []string{"malformed", "connection broken", "chunk", "Location header", "redirects", "response headers exceeded"}

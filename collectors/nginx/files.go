@@ -2,15 +2,16 @@ package nginx
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -72,6 +73,7 @@ type fileSet struct {
 	lost      atomic.Uint64 // files that vanished before they were read to their end
 	lag       atomic.Int64
 	up        atomic.Bool
+	failing   string // what was last logged to be wrong; used by Run alone
 }
 
 func newFileSet(path string, config AccessLogConfig) *fileSet {
@@ -88,7 +90,7 @@ func (s *fileSet) begin() {
 	} else {
 		s.passOver()
 	}
-	s.refresh()
+	s.note(s.refresh())
 }
 
 // run reads until ctx ends. feed gets whole lines; tooLong is called for each
@@ -97,12 +99,11 @@ func (s *fileSet) run(ctx context.Context, feed func([]byte), tooLong func()) {
 	tick := time.NewTicker(s.poll)
 	defer tick.Stop()
 	for {
-		s.refresh()
+		err := s.refresh()
 		for _, f := range s.open {
-			if err := s.read(ctx, f, feed, tooLong); err != nil {
-				s.logger.Warn("cannot read the access log", "input", s.path, "err", err)
-			}
+			err = cmp.Or(err, s.read(ctx, f, feed, tooLong))
 		}
+		s.note(err)
 		s.retire()
 		select {
 		case <-ctx.Done():
@@ -112,31 +113,50 @@ func (s *fileSet) run(ctx context.Context, feed func([]byte), tooLong func()) {
 	}
 }
 
-// refresh opens the file that the path names when it is a new one.
-func (s *fileSet) refresh() {
-	file, err := os.Open(s.path)
+// note logs when something begins or ceases to be wrong with the log.
+func (s *fileSet) note(err error) {
+	s.up.Store(err == nil)
+	text := ""
 	if err != nil {
-		if s.up.Swap(false) || !s.known && !errors.Is(err, fs.ErrNotExist) {
-			s.logger.Warn("the access log cannot be opened; waiting for it", "input", s.path, "err", err)
-		}
+		text = err.Error()
+	}
+	switch {
+	case text == s.failing:
+	case err == nil:
+		s.logger.Info("the access log can be read again", "input", s.path)
+	default:
+		s.logger.Warn("the access log cannot be read; waiting for it", "input", s.path, "err", err)
+	}
+	s.failing = text
+}
+
+// openLog opens a regular file. Opened like this, a FIFO does not wait for its
+// writer.
+func openLog(path string) (file *os.File, device, inode uint64, size int64, err error) {
+	if file, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err != nil {
+		return nil, 0, 0, 0, err
+	}
+	if device, inode, size, err = identify(file); err != nil {
+		_ = file.Close()
+	}
+	return file, device, inode, size, err
+}
+
+// refresh opens the file that the path names when it is a new one.
+func (s *fileSet) refresh() error {
+	file, device, inode, size, err := openLog(s.path)
+	if err != nil {
 		// Whatever appears here later is new and read from its start.
 		s.known = true
 		s.markRotated(nil)
-		return
+		return err
 	}
-	device, inode, size, err := identify(file)
-	if err != nil {
-		_ = file.Close()
-		s.logger.Warn("cannot stat the access log", "input", s.path, "err", err)
-		return
-	}
-	s.up.Store(true)
 	for _, f := range s.open {
 		if f.Device == device && f.Inode == inode {
 			_ = file.Close()
 			f.rotated = false
 			s.markRotated(f)
-			return
+			return nil
 		}
 	}
 	f := &openFile{position: position{Device: device, Inode: inode}, file: file}
@@ -149,6 +169,7 @@ func (s *fileSet) refresh() {
 	s.open = append(s.open, f)
 	s.mu.Unlock()
 	s.markRotated(f)
+	return nil
 }
 
 // markRotated notes that every open file but current has lost its path.

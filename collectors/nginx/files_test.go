@@ -3,11 +3,15 @@ package nginx
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // appendTo appends n numbered lines to a file, created if need be.
@@ -108,6 +112,53 @@ func TestPartialAndLongLines(t *testing.T) {
 	await(t, a, 4)
 	if got := a.inputs[0].refused[refusedTooLong]; got != 1 {
 		t.Errorf("%d lines too long, want 1", got)
+	}
+}
+
+// TestNoRegularFile holds that a path that names no file with lines is said once and
+// holds up nothing, and that what takes its place is read.
+func TestNoRegularFile(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(path string) error{
+		"fifo":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"device":    func(path string) error { return os.Symlink("/dev/null", path) },
+		"loop":      func(path string) error { return os.Symlink(path, path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer log.Close()
+			said := func() string {
+				text, err := os.ReadFile(log.Name())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(text)
+			}
+			a, path := newLog(t, func(c *AccessLogConfig) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
+			if err := make(path); err != nil {
+				t.Fatal(err)
+			}
+			stop := start(t, a)
+			const says = "the access log cannot be read"
+			realtest.Eventually(t, "a line in the log", func() bool { return strings.Contains(said(), says) })
+			if text := expose(t, a); !strings.Contains(text, `nginx_access_log_up{input="`+path+`"} 0`) {
+				t.Errorf("it is up:\n%s", text)
+			}
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			appendTo(t, path, 3)
+			await(t, a, 3)
+			if n := strings.Count(said(), says); n > 2 { // It may be seen missing, which is another error.
+				t.Errorf("%d lines in the log:\n%s", n, said())
+			}
+			stop()
+		})
 	}
 }
 

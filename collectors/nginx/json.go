@@ -21,7 +21,7 @@ var jsonKeys = func() map[string]field {
 // leaves \x22 in strings, and a variable without quotes may be empty, "-" or the
 // list of durations "0.001, 0.002". Such a value ends at the next key.
 func matchObject(line []byte, values *[numFields][]byte) bool {
-	line = bytes.TrimSpace(line)
+	line = bytes.TrimSpace(bytes.TrimPrefix(line, []byte("\uFEFF")))
 	if len(line) < 2 || line[0] != '{' || line[len(line)-1] != '}' {
 		return false
 	}
@@ -36,6 +36,9 @@ func matchObject(line []byte, values *[numFields][]byte) bool {
 			return false
 		}
 		if f := jsonKeys[string(key)]; f != fieldNone && values[f] == nil {
+			if (f == fieldURI || f == fieldRequest) && bytes.Contains(value, []byte(`\/`)) {
+				value = bytes.ReplaceAll(value, []byte(`\/`), []byte("/")) // as PHP and json-c write a slash
+			}
 			values[f] = value
 		}
 		if after = skipSpace(after); len(after) == 0 {

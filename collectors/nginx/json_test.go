@@ -92,6 +92,29 @@ func TestJSONLines(t *testing.T) {
 	}
 }
 
+// TestJSONOfOthers counts lines as other programs write them.
+func TestJSONOfOthers(t *testing.T) {
+	a, _ := newLog(t, func(c *AccessLogConfig) {
+		c.Inputs[0].Format = FormatJSON
+		c.Routes = []Route{{Pattern: "/api/{id}"}}
+	})
+	feedAll(
+		a,
+		"\uFEFF"+`{"uri":"\/api\/1","status":200,"request_time":5e-1,"upstream_response_time":2.5e-1,"bytes_sent":1e3}`,
+		`{"request":"GET \/api\/2 HTTP\/1.1","status":200,"request_time":0.25000000000000000000}`,
+		`{"status":200,"request_time":0x1p-2}`, `{"status":200,"request_time":-0.5}`, `{"status":200,"request_time":1e999}`,
+	)
+	want(
+		t, expose(t, a),
+		`nginx_access_requests_total{method="other",route="/api/{id}",server="other",status="200"} 1`,
+		`nginx_access_requests_total{method="GET",route="/api/{id}",server="other",status="200"} 1`,
+		`nginx_access_request_duration_seconds_sum{route="/api/{id}",server="other"} 0.75`,
+		`nginx_access_upstream_duration_seconds_sum{route="/api/{id}",server="other"} 0.25`,
+		`nginx_access_response_bytes_total{route="/api/{id}",server="other"} 1000`,
+		`reason="number"} 3`,
+	)
+}
+
 // FuzzMatchObject holds that a line which encoding/json takes for an object
 // matches, with the same values.
 func FuzzMatchObject(f *testing.F) {

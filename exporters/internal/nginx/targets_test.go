@@ -59,7 +59,7 @@ func TestRedirects(t *testing.T) {
 		{name: "another host", uri: plain.URL, location: "http://localhost:" + port + "/status", want: `reason="status"} 1`},
 		{name: "another host than that of the header", uri: plain.URL, host: "status.example", location: "http://example/status", want: `reason="status"} 1`},
 		{name: "http after https", uri: tls.URL, location: plain.URL + "/status", want: `reason="status"} 1`},
-		{name: "in circles", uri: plain.URL, location: "/", want: `reason="other"} 1`},
+		{name: "in circles", uri: plain.URL, location: "/", want: `reason="protocol"} 1`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			location = tt.location
