@@ -46,11 +46,14 @@ type filesystems struct {
 
 // mount is one line of mountinfo, and what the mount answered.
 type mount struct {
-	device, point, fsType string
-	major, minor          string
-	readOnly              bool
+	mountLabels
+	major, minor string
+	readOnly     bool
 	mountAnswer
 }
+
+// mountLabels are the labels that tell mounts apart.
+type mountLabels struct{ device, point, fsType string }
 
 // mountAnswer is what statfs returns.
 type mountAnswer struct {
@@ -167,29 +170,36 @@ func (c *filesystems) mounts() ([]mount, error) {
 		return nil, fmt.Errorf("read mountinfo: %w", err)
 	}
 	var mounts []mount
-	seen := map[mount]bool{}
+	seen := map[mountLabels]int{}
 	for _, line := range lines {
 		m := c.mount(line)
-		if c.points.excludes(m.point) || c.types.excludes(m.fsType) || seen[m] {
+		if c.points.excludes(m.point) || c.types.excludes(m.fsType) {
 			continue
 		}
-		seen[m] = true
+		if earlier, again := seen[m.mountLabels]; again {
+			mounts[earlier] = m // One that is mounted over another of its kind is the one that answers.
+			continue
+		}
+		seen[m.mountLabels] = len(mounts)
 		mounts = append(mounts, m)
 	}
 	return mounts, nil
 }
 
+// unescapeMount replaces the octal numbers that the kernel writes for characters which
+// would break a line of mountinfo.
+var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
 // mount reads a line of mountinfo.
 func (c *filesystems) mount(line *procfs.MountInfo) mount {
-	// The kernel writes spaces and tabs as octal numbers.
-	point := strings.NewReplacer(`\040`, " ", `\011`, "\t").Replace(line.MountPoint)
+	point := unescapeMount.Replace(line.MountPoint)
 	if c.rootfs != "/" {
 		if point = strings.TrimPrefix(point, c.rootfs); point == "" {
 			point = "/"
 		}
 	}
 	valid := func(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
-	m := mount{device: valid(line.Source), point: valid(point), fsType: valid(line.FSType)}
+	m := mount{mountLabels: mountLabels{device: valid(line.Source), point: valid(point), fsType: valid(line.FSType)}}
 	m.major, m.minor, _ = strings.Cut(line.MajorMinorVer, ":")
 	for _, options := range []map[string]string{line.Options, line.SuperOptions} {
 		if value, ok := options["ro"]; ok && value == "" {

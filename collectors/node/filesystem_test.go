@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -96,6 +97,46 @@ func TestHungMounts(t *testing.T) {
 	for text, want := range map[string]int{"mount does not answer": 2, "mount answers again": 2} {
 		if got := strings.Count(log.String(), text); got != want {
 			t.Errorf("%q is in the log %d times, want %d:\n%s", text, got, want, log.String())
+		}
+	}
+}
+
+// TestMountNames holds that mounts are asked by the names they have, and that one over
+// another of its kind is shown once.
+func TestMountNames(t *testing.T) {
+	var mu sync.Mutex
+	var asked []string
+	statfs := func(point string, into *unix.Statfs_t) error {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, point)
+		into.Bsize, into.Blocks = 512, 2
+		return nil
+	}
+	var log buffer
+	c := newTestFilesystems(t, &log, statfs, `/a\040space`, `/a\011tab`, `/a\012line`, `/a\134040slash`, "/twice")
+	file := c.procfs + "/1/mountinfo"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, "30 1 8:9 / /twice ro,relatime shared:1 - ext4 /dev/sd4 ro\n"...)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := gather(t, updating{t, c})
+	slices.Sort(asked)
+	if want := []string{"/a\ttab", "/a\nline", "/a space", `/a\040slash`, "/twice"}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+	if n := len(got["node_filesystem_size_bytes"].GetMetric()); n != 5 {
+		t.Errorf("%d mounts, want 5", n)
+	}
+	for _, m := range got["node_filesystem_readonly"].GetMetric() {
+		for _, l := range m.GetLabel() {
+			if l.GetName() == "mountpoint" && (l.GetValue() == "/twice") != (m.GetGauge().GetValue() == 1) {
+				t.Errorf("%s is read-only: %v", l.GetValue(), m.GetGauge().GetValue())
+			}
 		}
 	}
 }

@@ -41,6 +41,7 @@ type textfiles struct {
 // textfileRun is one run over the directories.
 type textfileRun struct {
 	families []*dto.MetricFamily
+	series   map[string]bool
 	origins  map[string][]string // the files of a family
 	mtimes   map[string]time.Time
 	errs     map[string]error // by file or directory
@@ -66,7 +67,7 @@ func textfileRows() []collect.Row[*textfileRun] {
 
 // Update implements updater.
 func (c *textfiles) Update(_ context.Context, ch chan<- prometheus.Metric) error {
-	r := &textfileRun{origins: map[string][]string{}, mtimes: map[string]time.Time{}, errs: map[string]error{}}
+	r := &textfileRun{series: map[string]bool{}, origins: map[string][]string{}, mtimes: map[string]time.Time{}, errs: map[string]error{}}
 	for _, dir := range c.found() {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
@@ -103,8 +104,8 @@ func (c *textfiles) found() []string {
 	return dirs
 }
 
-// read reads a file and takes its families, unless one has another help text
-// than a file before.
+// read reads a file and takes its families, unless one has another type or help text
+// than in a file before, and of their series those that are not there yet.
 func (r *textfileRun) read(file string) {
 	families, mtime, err := readTextfile(file)
 	if err != nil {
@@ -113,15 +114,59 @@ func (r *textfileRun) read(file string) {
 	}
 	r.mtimes[file] = mtime
 	for _, name := range slices.Sorted(maps.Keys(families)) {
-		f := families[name]
-		first := r.origins[name]
-		if help := r.helpOf(name); f.Help != nil && help != "" && help != f.GetHelp() {
-			r.errs[file] = fmt.Errorf("the help of %s differs from that in %s", name, first[0])
-			continue
+		if err := r.take(families[name], file); err != nil {
+			r.errs[file] = err
 		}
-		r.origins[name] = append(first, file)
-		r.families = append(r.families, f)
 	}
+}
+
+// take takes what can be shown of a family. The error is why that is not all.
+func (r *textfileRun) take(f *dto.MetricFamily, file string) error {
+	name := f.GetName()
+	first := r.origins[name]
+	if isOwnMetric(name) {
+		return fmt.Errorf("%s is a metric of the exporter itself", name)
+	}
+	for _, earlier := range r.families {
+		switch {
+		case earlier.GetName() != name:
+		case earlier.GetType() != f.GetType():
+			return fmt.Errorf("the type of %s differs from that in %s", name, first[0])
+		case earlier.Help != nil && f.Help != nil && earlier.GetHelp() != f.GetHelp():
+			return fmt.Errorf("the help of %s differs from that in %s", name, first[0])
+		}
+	}
+	all := len(f.GetMetric())
+	f.Metric = slices.DeleteFunc(f.Metric, func(m *dto.Metric) bool {
+		id := seriesOf(name, m)
+		again := r.series[id]
+		r.series[id] = true
+		return again
+	})
+	r.origins[name] = append(first, file)
+	r.families = append(r.families, f)
+	if n := all - len(f.Metric); n > 0 {
+		return fmt.Errorf("%d series of %s are there twice", n, name)
+	}
+	return nil
+}
+
+// isOwnMetric reports whether a name is one of the metrics that tell how collectors and
+// textfiles fare. A file must not make them up.
+func isOwnMetric(name string) bool {
+	return strings.HasPrefix(name, "node_textfile_") || strings.HasPrefix(name, "node_scrape_collector_")
+}
+
+// seriesOf identifies a series. A label without a value is as good as none.
+func seriesOf(name string, m *dto.Metric) string {
+	labels := slices.DeleteFunc(slices.Clone(m.GetLabel()), func(l *dto.LabelPair) bool { return l.GetValue() == "" })
+	slices.SortFunc(labels, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
+	var id strings.Builder
+	id.WriteString(name)
+	for _, l := range labels {
+		id.WriteString("\xff" + l.GetName() + "\xff" + l.GetValue()) // which is in no valid UTF-8
+	}
+	return id.String()
 }
 
 // helpOf returns the help that a family had in the files before.

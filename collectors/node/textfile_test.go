@@ -123,3 +123,41 @@ func TestBadTextfiles(t *testing.T) {
 		t.Errorf("%d lines about the end, want %d:\n%s", n, wrong, log.String())
 	}
 }
+
+// TestTextfilesThatClash holds that a file which has what another one has, or what is the
+// exporter's, is named, and that the rest of it is shown.
+func TestTextfilesThatClash(t *testing.T) {
+	const first = "# HELP a A.\n# TYPE a gauge\na{l=\"1\"} 1\n"
+	for _, tt := range []struct {
+		name, text, says string
+		series           int // of a
+	}{
+		{"twice of a type", "# TYPE a gauge\na{m=\"\",l=\"1\"} 2\na{l=\"2\"} 2\nb 1\n", "1 series of a are there twice", 2},
+		{"type", "# TYPE a counter\na{l=\"2\"} 2\nb 1\n", "the type of a differs from that in", 1},
+		{"histogram", "# TYPE a histogram\na_bucket{le=\"+Inf\"} 2\na_sum 1\na_count 2\nb 1\n", "the type of a differs from that in", 1},
+		{"in itself", "# TYPE a gauge\na{l=\"2\"} 2\na{l=\"2\"} 3\nb 1\n", "1 series of a are there twice", 2},
+		{"own", "node_scrape_collector_success{collector=\"textfile\"} 1\nb 1\n", "node_scrape_collector_success is a metric of the exporter itself", 1},
+		{"own of textfiles", "# TYPE node_textfile_scrape_error gauge\nnode_textfile_scrape_error 0\nb 1\n", "node_textfile_scrape_error is a metric of the exporter itself", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for name, text := range map[string]string{"1.prom": first, "2.prom": tt.text} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var log buffer
+			got := gather(t, updating{t, newTextfiles([]string{dir}, slog.New(slog.NewTextHandler(&log, nil)))})
+			if n := len(got["a"].GetMetric()); n != tt.series || got["a"].GetMetric()[0].GetGauge().GetValue() != 1 {
+				t.Errorf("a: %v", got["a"])
+			}
+			if got["b"] == nil || got["node_textfile_scrape_error"].GetMetric()[0].GetGauge().GetValue() != 1 {
+				t.Errorf("got %v", got)
+			}
+			if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "2.prom") || !strings.Contains(text, tt.says) {
+				t.Errorf("log: %s", text)
+			}
+		})
+	}
+}
