@@ -70,12 +70,15 @@ func (c *Collector) runBackground(ctx context.Context, t *task) {
 	if err == nil && !t.runsOn(server) {
 		return
 	}
-	ran := outcome{at: time.Now(), err: err}
-	if err == nil {
+	ran, away := outcome{at: time.Now(), err: err}, err != nil
+	if !away {
 		ran, _ = c.runGuarded(ctx, t, server)
 	}
 	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
 		return // shutting down
 	}
-	c.record(t, &ran)
+	if away {
+		c.logServer(ctx, err)
+	}
+	c.record(t, &ran, away)
 }

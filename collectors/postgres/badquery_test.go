@@ -33,6 +33,16 @@ func testBadQueries(t *testing.T, server *realtest.PostgresServer) {
 	}
 }
 
+// testRefusedAlone holds that a server which refuses the only query is up.
+func testRefusedAlone(t *testing.T, server *realtest.PostgresServer) {
+	sessions := openSource(t, new(dialer).source(server.DSN("postgres")), postgres.SessionsConfig{})
+	c := postgres.New(sessions, parse(t, "bad: {query: SELECT $1::int AS n, metrics: [{n: {usage: GAUGE}}]}"), postgres.Config{})
+	got := gather(t, c, realtest.Patience)
+	if got["pg_up"] != 1 || got[`pg_scrape_collector_errors_total{collector="bad",reason="syntax"}`] != 1 {
+		t.Errorf("got %v", only(got, "pg_up", "pg_scrape_collector"))
+	}
+}
+
 // TestLostServer holds that pg_up is not 1 when the server goes between the sign
 // of life and the queries.
 func TestLostServer(t *testing.T) {

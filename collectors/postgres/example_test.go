@@ -1,10 +1,8 @@
 package postgres_test
 
 import (
-	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
@@ -26,9 +24,10 @@ shop_orders:
 		fmt.Println(err)
 		return
 	}
-	sessions := postgres.Open(func(context.Context) (*pgconn.Config, error) {
-		return pgconn.ParseConfig("host=127.0.0.1 port=1 user=monitor dbname=shop sslmode=disable")
-	}, postgres.SessionsConfig{})
+	source := postgres.SourceOf(func() (string, error) {
+		return "host=127.0.0.1 port=1 user=monitor dbname=shop sslmode=disable", nil
+	})
+	sessions := postgres.Open(source, postgres.SessionsConfig{})
 	defer sessions.Close()
 
 	queries := append(queryfile.Core(queryfile.CoreConfig{}), files.Queries...)

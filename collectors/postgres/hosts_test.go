@@ -17,6 +17,9 @@ import (
 func testHosts(t *testing.T, primary *realtest.PostgresServer) {
 	standby := realtest.PostgresStandby(t)
 	closed := realtest.FreeAddress(t)
+	proxy := realtest.NewFaultProxy(t, "tcp", primary.Addr())
+	proxy.SetMode(t, realtest.Hang)
+	silent := proxy.Addr()
 	for _, c := range []struct {
 		hosts  []string
 		role   string
@@ -31,10 +34,14 @@ func testHosts(t *testing.T, primary *realtest.PostgresServer) {
 		{[]string{primary.Addr()}, "prefer-standby", primary.Addr()},
 		{[]string{closed, primary.Addr()}, "any", primary.Addr()},
 		{[]string{strings.Replace(primary.Addr(), "127.0.0.1", "localhost", 1), closed}, "any", strings.Replace(primary.Addr(), "127.0.0.1", "localhost", 1)},
+		{[]string{silent, primary.Addr()}, "any", primary.Addr()},
+		{[]string{silent, standby.Addr(), primary.Addr()}, "read-write", primary.Addr()},
+		{[]string{primary.Addr(), silent}, "prefer-standby", primary.Addr()},
 		{[]string{standby.Addr()}, "read-write", ""},
 		{[]string{primary.Addr()}, "read-only", ""},
 	} {
 		t.Run(c.role+" of "+fmt.Sprint(len(c.hosts)), func(t *testing.T) {
+			t.Parallel() // Some wait for a server that does not answer.
 			dsn := primary.DSNVia(strings.Join(c.hosts, ","), "postgres") + "&target_session_attrs=" + c.role
 			sessions := openSource(t, func(context.Context) (*pgconn.Config, error) { return pgconn.ParseConfig(dsn) }, postgres.SessionsConfig{})
 			got := gather(t, postgres.New(sessions, parse(t, "q: {query: SELECT 1 AS n, metrics: [{n: {usage: GAUGE}}]}"), postgres.Config{}), scrapeTime)

@@ -1,10 +1,13 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -108,6 +111,39 @@ func TestInterval(t *testing.T) {
 		c.SetQueries(parse(t, "\nq: {query: SELECT m, interval: 1m, server_label: false, metrics: [{n: {usage: GAUGE}}]}"))
 		synctest.Wait()
 		scrape(map[string]float64{"q_n": 8}, 0) // nothing has changed
+		cancel()
+		wg.Wait()
+	})
+}
+
+// TestIntervalWithoutServer holds that a server which is away is one line in the log, and
+// not one for each query, until it is back.
+func TestIntervalWithoutServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const file = "q: {query: a, interval: 1m, metrics: [{n: {usage: GAUGE}}]}\nr: {query: b, interval: 1m, metrics: [{n: {usage: GAUGE}}]}"
+		f := &fake{server: version15, down: errReset}
+		f.set("a", numbers([]string{"n"}, "1"))
+		f.set("b", result{err: errSyntax})
+		var log bytes.Buffer // Only Run writes to it: nobody scrapes meanwhile.
+		c := postgres.New(f, parse(t, file), postgres.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Run(ctx) })
+		time.Sleep(3*time.Minute + time.Second)
+		synctest.Wait()
+		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "server does not answer") {
+			t.Errorf("without the server:\n%s", text)
+		}
+		log.Reset()
+		f.mu.Lock()
+		f.down = nil
+		f.mu.Unlock()
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		gather(t, c, time.Second)
+		if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "query=r reason=syntax") || !strings.Contains(text, "server answers again") {
+			t.Errorf("with the server:\n%s", text)
+		}
 		cancel()
 		wg.Wait()
 	})

@@ -51,6 +51,11 @@ type SessionsConfig = session.Config
 // may be changed by the caller.
 type Source = session.Source
 
+// SourceOf returns a Source of connection strings: get returns the one for the next
+// session, a URI or keywords of libpq. Errors tell what is wrong with it and never repeat
+// it, since it may hold a password.
+func SourceOf(get func() (string, error)) Source { return session.SourceOf(get) }
+
 // Open returns the sessions to the server that source names. No connection is
 // made yet.
 func Open(source Source, config SessionsConfig) *Sessions { return session.Open(source, config) }

@@ -74,7 +74,7 @@ func (t *task) runsOn(server Server) bool {
 // note counts the outcome of a query that ran, and finds out whether any has
 // reached the server: it may go after it was asked for a sign of life.
 func (s *scrape) note(t *task, ran *outcome) {
-	s.c.record(t, ran)
+	s.c.record(t, ran, false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -87,8 +87,11 @@ func (s *scrape) note(t *task, ran *outcome) {
 }
 
 // isLost reports whether an error is that of a server which cannot be reached. A
-// timeout may be the statement's.
+// timeout may be the statement's, and who refuses a statement is there.
 func isLost(err error) bool {
+	if session.IsStatement(err) {
+		return false
+	}
 	switch ReasonOf(err) {
 	case collect.Auth, collect.DNS, collect.Protocol, collect.Refused, collect.Reset, collect.TLS, collect.Unreachable, ReasonUnavailable:
 		return true
@@ -98,16 +101,24 @@ func isLost(err error) bool {
 
 // noteServer counts and logs a server that cannot be reached.
 func (c *Collector) noteServer(ctx context.Context, err error) {
+	c.mu.Lock()
+	c.scrapes++
+	if reason := ReasonOf(err); reason != "" {
+		c.failures[reason]++
+	}
+	c.mu.Unlock()
+	c.logServer(ctx, err)
+}
+
+// logServer logs when the server goes away, for another reason than before, and when
+// it is back.
+func (c *Collector) logServer(ctx context.Context, err error) {
 	reason := ReasonOf(err)
 	c.mu.Lock()
 	// A scraper that went away says nothing about the server.
 	changed := reason != c.down && reason != collect.Canceled
 	if changed {
 		c.down = reason
-	}
-	c.scrapes++
-	if reason != "" {
-		c.failures[reason]++
 	}
 	c.mu.Unlock()
 	switch {
@@ -261,12 +272,12 @@ func (s *scrape) do(t *task) {
 }
 
 // record notes how a query went, or that there was nothing to do.
-func (c *Collector) record(t *task, ran *outcome) {
+func (c *Collector) record(t *task, ran *outcome, away bool) {
 	if errors.Is(ran.err, errNotHere) {
 		t.stats.forget()
 		return
 	}
-	t.stats.record(ran, t.query.Name, c.log)
+	t.stats.record(ran, t.query.Name, away, c.log)
 }
 
 // errNotHere is the outcome of a query that requires a relation which does not

@@ -14,6 +14,7 @@ type stats struct {
 	mu       sync.Mutex
 	errors   map[Reason]int
 	failing  Reason // of the last run, "" if it succeeded
+	logged   bool   // that it fails
 	runs     int
 	lastTook time.Duration // of the last run
 	lastRows int
@@ -29,8 +30,9 @@ func (s *stats) took() time.Duration {
 	return s.lastTook
 }
 
-// record counts one run and logs when the query begins or ceases to fail.
-func (s *stats) record(out *outcome, name string, log *slog.Logger) {
+// record counts one run and logs when the query begins or ceases to fail, unless the
+// server is away, which is logged once and not for each query.
+func (s *stats) record(out *outcome, name string, away bool, log *slog.Logger) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for reason, n := range out.problems {
@@ -44,15 +46,17 @@ func (s *stats) record(out *outcome, name string, log *slog.Logger) {
 	} else {
 		s.lastRun = out.at
 	}
-	if reason == s.failing {
-		return
-	}
-	if reason == "" {
-		log.Info("query succeeds again", "query", name)
-	} else {
-		log.Warn("query fails", "query", name, "reason", string(reason), "err", session.Public(out.err))
-	}
+	changed := reason != s.failing
 	s.failing = reason
+	switch {
+	case reason != "" && (away || !changed):
+	case reason != "":
+		s.logged = true
+		log.Warn("query fails", "query", name, "reason", string(reason), "err", session.Public(out.err))
+	case s.logged:
+		s.logged = false
+		log.Info("query succeeds again", "query", name)
+	}
 }
 
 // forget makes as if the query had never run, but for its errors.

@@ -204,6 +204,7 @@ func TestServer(t *testing.T) {
 		{"table locks", testTableLocks},
 		{"many tables", testManyTables},
 		{"bad queries", testBadQueries},
+		{"refused alone", testRefusedAlone},
 		{"refuses TLS", testRefusesTLS},
 		{"faults", testFaults},
 		{"stopped server", testStoppedServer}, // the last one: it stops all of them

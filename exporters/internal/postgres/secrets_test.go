@@ -35,7 +35,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		"host=h password='" + hidden, "postgres://u:" + hidden + "@h/d?sslmode=what", "postgres://u:" + hidden + "@h/d?sslrootcert=/missing&sslmode=verify-ca",
 		hidden, "postgres://[" + hidden, "postgres://u:a b" + hidden + "@h",
 	} {
-		if _, err := parseDSN(dsn); err == nil || strings.Contains(err.Error(), hidden) {
+		if _, err := (source{dsn: func() (string, error) { return dsn, nil }}).address(); err == nil || strings.Contains(err.Error(), hidden) {
 			t.Errorf("%q: %v", dsn, err)
 		}
 	}

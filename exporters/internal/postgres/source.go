@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 )
 
@@ -118,21 +119,11 @@ func splitDSNs(s string) []string {
 	return out
 }
 
-// errDSN hides a connection string, which may hold a password.
-var errDSN = errors.New("the connection string cannot be parsed (it is not shown, it may hold a password)")
-
 // settings returns the settings of the next session.
 func (s source) settings(ctx context.Context) (*pgconn.Config, error) {
-	dsn, err := s.dsn()
-	if err != nil {
-		return nil, err
-	}
-	config, err := parseDSN(dsn)
-	if err != nil {
-		return nil, err
-	}
-	if s.password == nil {
-		return config, nil
+	config, err := postgres.SourceOf(s.dsn)(ctx)
+	if err != nil || s.password == nil {
+		return config, err
 	}
 	pass, err := s.password(ctx)
 	if err != nil {
@@ -142,25 +133,9 @@ func (s source) settings(ctx context.Context) (*pgconn.Config, error) {
 	return config, nil
 }
 
-// parseDSN parses a connection string without ever repeating it.
-func parseDSN(dsn string) (*pgconn.Config, error) {
-	config, err := pgconn.ParseConfig(dsn)
-	if err != nil {
-		return nil, errDSN
-	}
-	for _, name := range []string{"binary_parameters", "disable_prepared_binary_result", "fallback_application_name"} {
-		delete(config.RuntimeParams, name) // settings of another driver
-	}
-	return config, nil
-}
-
 // address returns host:port of a source, for its server label.
 func (s source) address() (string, error) {
-	dsn, err := s.dsn()
-	if err != nil {
-		return "", err
-	}
-	config, err := parseDSN(dsn)
+	config, err := postgres.SourceOf(s.dsn)(context.Background())
 	if err != nil {
 		return "", err
 	}
@@ -188,8 +163,9 @@ func probeSource(target string, m module) (source, error) {
 		u.User = url.UserPassword(m.UserPass.Username, password)
 	}
 	dsn := u.String()
-	if _, err := parseDSN(dsn); err != nil {
+	s := source{dsn: func() (string, error) { return dsn, nil }, password: m.Credentials.newPassword()}
+	if _, err := s.address(); err != nil {
 		return source{}, fmt.Errorf("target %q or the options of its module: %w", target, err)
 	}
-	return source{dsn: func() (string, error) { return dsn, nil }, password: m.Credentials.newPassword()}, nil
+	return s, nil
 }

@@ -55,7 +55,7 @@ func (s *Pool) connect(ctx context.Context, database string, pooled bool) (*sess
 	}
 	config.MaxProtocolMessageBodyLen = maxMessage
 	config.ValidateConnect = byRole(config.ValidateConnect)
-	who := newHosts(config)
+	who := newHosts(ctx, config)
 	transaction := s.settings(config, pooled)
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {

@@ -2,11 +2,13 @@ package session
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"reflect"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -35,7 +37,8 @@ func byRole(validate pgconn.ValidateConnectFunc) pgconn.ValidateConnectFunc {
 	}
 }
 
-// hosts finds out which of several configured hosts a connection is to.
+// hosts finds out which of several configured hosts a connection is to, and gives
+// each of them its share of the time.
 type hosts struct {
 	all []host
 
@@ -48,21 +51,80 @@ type host struct {
 	port uint16
 }
 
-// newHosts prepares config to be connected with.
-func newHosts(config *pgconn.Config) *hosts {
+// newHosts prepares config to be connected with until ctx ends. A host that does not
+// answer must leave time for the others: the driver would wait for the first as long
+// as ctx allows. The same goes for the addresses of a host.
+func newHosts(ctx context.Context, config *pgconn.Config) *hosts {
+	balance(config)
 	h := &hosts{all: []host{{config.Host, config.Port}}, found: map[string][]string{}}
 	for _, f := range config.Fallbacks {
-		h.all = append(h.all, host{f.Host, f.Port})
+		if one := (host{f.Host, f.Port}); one != h.all[len(h.all)-1] { // With and without TLS it is the same.
+			h.all = append(h.all, one)
+		}
 	}
+	wanted := config.ConnectTimeout
+	config.ConnectTimeout = h.share(ctx, wanted)
 	lookup := config.LookupFunc
 	config.LookupFunc = func(ctx context.Context, name string) ([]string, error) {
+		if share := h.share(ctx, 0); share > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, share)
+			defer cancel()
+		}
 		addresses, err := lookup(ctx, name)
 		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.found[name] = append(h.found[name], addresses...)
+		for _, a := range addresses {
+			if !slices.Contains(h.found[name], a) {
+				h.found[name] = append(h.found[name], a)
+			}
+		}
+		h.mu.Unlock()
+		config.ConnectTimeout = h.share(ctx, wanted) // The driver reads it when all names are looked up.
 		return addresses, err
 	}
 	return h
+}
+
+// balance puts the hosts of a connection string in a random order if it says
+// load_balance_hosts=random.
+func balance(config *pgconn.Config) {
+	mode := config.RuntimeParams["load_balance_hosts"]
+	delete(config.RuntimeParams, "load_balance_hosts")
+	if mode != "random" {
+		return
+	}
+	all := append([]*pgconn.FallbackConfig{{Host: config.Host, Port: config.Port, TLSConfig: config.TLSConfig}}, config.Fallbacks...)
+	var hosts [][]*pgconn.FallbackConfig // With and without TLS they stay together.
+	for i, one := range all {
+		if i > 0 && one.Host == all[i-1].Host && one.Port == all[i-1].Port {
+			hosts[len(hosts)-1] = append(hosts[len(hosts)-1], one)
+			continue
+		}
+		hosts = append(hosts, []*pgconn.FallbackConfig{one})
+	}
+	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
+	all = slices.Concat(hosts...)
+	config.Host, config.Port, config.TLSConfig, config.Fallbacks = all[0].Host, all[0].Port, all[0].TLSConfig, all[1:]
+}
+
+// share returns how long to wait for each address, wanted at most if that is not 0,
+// and 0 for without a limit of its own.
+func (h *hosts) share(ctx context.Context, wanted time.Duration) time.Duration {
+	deadline, limited := ctx.Deadline()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	addresses := 0
+	for _, one := range h.all {
+		addresses += max(1, len(h.found[one.name]))
+	}
+	if !limited || addresses == 1 {
+		return wanted
+	}
+	share := time.Until(deadline) / time.Duration(addresses)
+	if wanted > 0 {
+		share = min(share, wanted)
+	}
+	return max(share, 1)
 }
 
 // of returns host:port as configured for the address of a connection, and the

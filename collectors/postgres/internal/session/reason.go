@@ -28,6 +28,9 @@ const (
 // context.
 func ReasonOf(err error) collect.Reason {
 	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
+		if server.Code == "08P01" && IsStatement(err) { // of its parameters, not of a connection
+			return ReasonSyntax
+		}
 		return reasonOfState(server.Code)
 	}
 	if _, ok := errors.AsType[*pgproto3.ExceededMaxBodyLenErr](err); ok {
@@ -50,6 +53,13 @@ func ReasonOf(err error) collect.Reason {
 		return collect.Protocol
 	}
 	return collect.Other
+}
+
+// IsStatement reports whether an error is about a statement, which the server has read.
+// Those about a session are fatal to it.
+func IsStatement(err error) bool {
+	server, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && server.Severity == "ERROR"
 }
 
 func is[E error](err error) bool {
