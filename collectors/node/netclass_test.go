@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kingpin/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -27,6 +26,18 @@ func (u updated) Collect(ch chan<- prometheus.Metric) {
 	if err := u(ch); err != nil {
 		ch <- prometheus.NewInvalidMetric(prometheus.NewDesc("failed", "Failed.", nil, nil), err)
 	}
+}
+
+// texts returns families as they would be read, by name.
+func texts(families map[string]*dto.MetricFamily) map[string]string {
+	all := map[string]string{}
+	for name, f := range families {
+		all[name] = f.GetHelp() + " " + f.GetType().String()
+		for _, m := range f.GetMetric() {
+			all[name] += "\n" + m.String()
+		}
+	}
+	return all
 }
 
 // netDevices makes devices below a directory that stands for /sys.
@@ -67,12 +78,7 @@ func TestNetclassIsUpstreams(t *testing.T) {
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			flag := kingpin.CommandLine.GetFlag("path.sysfs").Model().Value
-			before := flag.String()
-			if err := flag.Set(sys); err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = flag.Set(before) }()
+			setFlag(t, "path.sysfs", sys)
 			upstream, err := collector.NewNetClassCollector(slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
@@ -83,17 +89,7 @@ func TestNetclassIsUpstreams(t *testing.T) {
 			}
 			want := gather(t, updated(upstream.Update))
 			got := gather(t, updated(func(ch chan<- prometheus.Metric) error { return ours.Update(context.Background(), ch) }))
-			text := func(families map[string]*dto.MetricFamily) map[string]string {
-				all := map[string]string{}
-				for name, f := range families {
-					all[name] = f.GetHelp() + " " + f.GetType().String()
-					for _, m := range f.GetMetric() {
-						all[name] += "\n" + m.String()
-					}
-				}
-				return all
-			}
-			if diff := cmp.Diff(text(want), text(got)); diff != "" {
+			if diff := cmp.Diff(texts(want), texts(got)); diff != "" {
 				t.Errorf("upstream's and ours (-want +got):\n%s", diff)
 			}
 		})

@@ -103,6 +103,8 @@ func reader(h *host) (updater, error) {
 		return filesystemReader(h, log)
 	case "netclass":
 		return netclassReader(h)
+	case "netstat":
+		return netstatReader(h)
 	case "textfile":
 		directories, ok := kingpin.CommandLine.GetFlag("collector.textfile.directory").Model().Value.(kingpin.Getter).Get().(*[]string)
 		if !ok {
