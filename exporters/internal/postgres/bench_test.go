@@ -22,17 +22,20 @@ func BenchmarkScrape(b *testing.B) {
 	if err := os.WriteFile(hundredThousand, []byte("rows: {query: \"SELECT i::text AS i, i AS n FROM generate_series(1, 100000) AS i\", metrics: [{i: {usage: LABEL}}, {n: {usage: GAUGE}}]}"), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	variant := func(name string, args ...string) exportertest.Variant {
+	server.CreateDatabase(b, "tables", "DO $$ BEGIN FOR i IN 1..200 LOOP EXECUTE 'CREATE TABLE table_' || i || ' (id int PRIMARY KEY, t text)'; END LOOP; END $$")
+	variantIn := func(database, name string, args ...string) exportertest.Variant {
 		return exportertest.Variant{
-			Name: name, Env: []string{"DATA_SOURCE_NAME=" + server.DSN("dmarc")},
+			Name: name, Env: []string{"DATA_SOURCE_NAME=" + server.DSN(database)},
 			Args: append(args, "--web.listen-address=ADDR"),
 		}
 	}
+	variant := func(name string, args ...string) exportertest.Variant { return variantIn("dmarc", name, args...) }
 	exportertest.BenchmarkScrape(
 		b, name,
 		variant("none", "--disable-default-metrics", "--no-queries.dmarc"),
 		variant("seven", "--disable-default-metrics", "--no-queries.dmarc", "--extend.query-path="+everyScrape),
 		variant("core", "--no-queries.dmarc"),
+		variantIn("tables", "core-200-tables", "--no-queries.dmarc"),
 		variant("core-settings", "--no-queries.dmarc", "--disable-settings-metrics"),
 		variant("dmarc", "--disable-default-metrics"),
 		variant("rows", "--disable-default-metrics", "--no-queries.dmarc", "--extend.query-path="+hundredThousand),
