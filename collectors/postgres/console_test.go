@@ -49,6 +49,10 @@ func testPoolerConsole(t *testing.T, server *realtest.PostgresServer) {
 			}
 			queries := append(queryfile.Core(queryfile.CoreConfig{Enabled: all}), parse(t, consoleFile)...)
 			testConsole(t, server.DSNVia(address, "pgbouncer"), queries)
+			role := open(t, server.DSNVia(address, "pgbouncer")+"&target_session_attrs=read-write", postgres.SessionsConfig{})
+			if _, err := role.Server(t.Context(), ""); err != nil {
+				t.Errorf("a console that is asked for its role: %v", err)
+			}
 			behind := gather(t, postgres.New(open(t, server.DSNVia(address, "postgres"), postgres.SessionsConfig{}), queries, postgres.Config{}), scrapeTime)
 			if len(only(behind, "pgbouncer_")) > 0 || behind["q_n{server=\""+address+"\"}"] != 1 {
 				t.Errorf("through the pooler: %v", only(behind, "pgbouncer_", "q_"))

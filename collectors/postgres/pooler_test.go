@@ -1,12 +1,15 @@
 package postgres_test
 
 import (
+	"context"
+	"errors"
 	"net"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
@@ -51,6 +54,26 @@ func testPoolerWithoutServer(t *testing.T, server *realtest.PostgresServer) {
 		if got := timed(t, c, scrapeTime); got["pg_up"] != 0 || got["q_n"] != 0 {
 			t.Errorf("%s: %v", name, only(got, "pg_up", "q_n", "pg_exporter_scrape_errors"))
 		}
+	}
+}
+
+// testPausedPooler holds that who has gone does not wait for a pooler, which lets clients
+// wait as long as it is paused.
+func testPausedPooler(t *testing.T, server *realtest.PostgresServer) {
+	address := realtest.PgBouncer(t, server, "transaction", "admin_users = postgres")
+	console, err := pgconn.Connect(t.Context(), server.DSNVia(address, "pgbouncer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer console.Close(context.Background())
+	if err := console.Exec(t.Context(), "PAUSE").Close(); err != nil {
+		t.Fatal(err)
+	}
+	sessions := open(t, server.DSNVia(address, "postgres"), postgres.SessionsConfig{})
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	if _, err := sessions.Server(ctx, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
 	}
 }
 

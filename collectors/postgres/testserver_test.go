@@ -194,6 +194,7 @@ func TestServer(t *testing.T) {
 		{"pooler", testPooler},
 		{"pooler without server", testPoolerWithoutServer},
 		{"pooler console", testPoolerConsole},
+		{"paused pooler", testPausedPooler},
 		{"converted", testConverted},
 		{"simple", testSimple},
 		{"latin1", testLatin1},

@@ -75,7 +75,7 @@ func (s *Pool) connect(ctx context.Context, database string, pooled bool) (*sess
 
 // prepareUse finds out what is special about the server.
 func (s *session) prepareUse(ctx context.Context) error {
-	if strings.HasSuffix(s.conn.ParameterStatus("server_version"), "/bouncer") {
+	if isConsole(s.conn) {
 		s.console, s.pooled = true, true
 		return nil
 	}
@@ -95,6 +95,11 @@ func (s *session) prepareUse(ctx context.Context) error {
 	var err error
 	s.writable, err = s.isWritable(ctx)
 	return err
+}
+
+// isConsole reports whether it is the admin console of PgBouncer that has answered.
+func isConsole(conn *pgconn.PgConn) bool {
+	return strings.HasSuffix(conn.ParameterStatus("server_version"), "/bouncer")
 }
 
 // maxMessage bounds a message of the server, and with it a row, in bytes.

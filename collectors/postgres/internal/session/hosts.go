@@ -29,6 +29,9 @@ func byRole(validate pgconn.ValidateConnectFunc) pgconn.ValidateConnectFunc {
 		validate = pgconn.ValidateConnectTargetSessionAttrsStandby
 	}
 	return func(ctx context.Context, conn *pgconn.PgConn) error {
+		if isConsole(conn) {
+			return nil // It has no role, and no words to be asked for it.
+		}
 		err := validate(ctx, conn)
 		if err == nil || is[*pgconn.NotPreferredError](err) || ReasonOf(err) != collect.Other {
 			return err

@@ -104,7 +104,13 @@ func (s *Pool) Server(ctx context.Context, database string) (Server, error) {
 	}
 	defer s.release(one)
 	if one.pooled && !reused { // The pooler has answered so far.
-		if err := one.ping(earliest(ctx, s.config.StatementTimeout)); err != nil {
+		conn := one.conn.Conn()
+		stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // A pooler may let it wait for long.
+		err := one.ping(earliest(ctx, s.config.StatementTimeout))
+		if !stop() {
+			err = ctx.Err()
+		}
+		if err != nil {
 			one.spoiled = true
 			return Server{}, err
 		}

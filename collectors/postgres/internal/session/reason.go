@@ -31,6 +31,9 @@ func ReasonOf(err error) collect.Reason {
 		if server.Code == "08P01" && IsStatement(err) { // of its parameters, not of a connection
 			return ReasonSyntax
 		}
+		if server.Code == "08P01" {
+			return reasonOfPooler(server.Message)
+		}
 		return reasonOfState(server.Code)
 	}
 	if _, ok := errors.AsType[*pgproto3.ExceededMaxBodyLenErr](err); ok {
@@ -53,6 +56,33 @@ func ReasonOf(err error) collect.Reason {
 		return collect.Protocol
 	}
 	return collect.Other
+}
+
+// poolerReasons are the reasons of PgBouncer, which has the same code for all of its own
+// errors, by what its messages have in them.
+var poolerReasons = []struct {
+	text   string
+	reason collect.Reason
+}{
+	{"authentication failed", collect.Auth},
+	{"no such user", collect.Auth},
+	{"not allowed", collect.Auth},
+	{"no such database", ReasonConfig},
+	{"is disabled", ReasonUnavailable},
+	{"no more connections", ReasonUnavailable},
+	{"cannot connect to server", ReasonUnavailable},
+	{"login has been failing", ReasonUnavailable},
+	{"shutting down", ReasonUnavailable},
+	{"query_wait_timeout", ReasonUnavailable},
+}
+
+func reasonOfPooler(message string) collect.Reason {
+	for _, p := range poolerReasons {
+		if strings.Contains(message, p.text) {
+			return p.reason
+		}
+	}
+	return collect.Reset
 }
 
 // IsStatement reports whether an error is about a statement, which the server has read.
