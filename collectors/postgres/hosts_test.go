@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/postgres"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
+
+// hostsTime is long enough for a share of it to be enough for a server that answers.
+const hostsTime = 12 * time.Second
 
 // testHosts holds that of several hosts the one with the wanted role is taken,
 // though our sessions are read-only, and that the label server names it.
@@ -44,7 +48,7 @@ func testHosts(t *testing.T, primary *realtest.PostgresServer) {
 			t.Parallel() // Some wait for a server that does not answer.
 			dsn := primary.DSNVia(strings.Join(c.hosts, ","), "postgres") + "&target_session_attrs=" + c.role
 			sessions := openSource(t, func(context.Context) (*pgconn.Config, error) { return pgconn.ParseConfig(dsn) }, postgres.SessionsConfig{})
-			got := gather(t, postgres.New(sessions, parse(t, "q: {query: SELECT 1 AS n, metrics: [{n: {usage: GAUGE}}]}"), postgres.Config{}), scrapeTime)
+			got := gather(t, postgres.New(sessions, parse(t, "q: {query: SELECT 1 AS n, metrics: [{n: {usage: GAUGE}}]}"), postgres.Config{}), hostsTime)
 			switch series := fmt.Sprintf("q_n{server=%q}", c.server); {
 			case c.server == "":
 				if got["pg_up"] != 0 || got[`pg_exporter_scrape_errors_total{reason="unavailable"}`] != 1 {

@@ -36,7 +36,9 @@ func (s *stats) record(out *outcome, name string, away bool, log *slog.Logger) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for reason, n := range out.problems {
-		s.errors[reason] += n
+		if n > 0 { // Rows that are counted are duplicates on purpose.
+			s.errors[reason] += n
+		}
 	}
 	s.runs++
 	s.lastTook, s.lastRows = out.took, out.rows
