@@ -143,6 +143,7 @@ func install(t *testing.T, release string) {
 			if text := output(t, "zcat", filepath.Join(dir, "usr/share/doc", name, "THIRD_PARTY_LICENSES.gz")); text != "licenses of "+binary+"\n" {
 				t.Errorf("licenses %q", text)
 			}
+			t.Run("serve", func(t *testing.T) { serve(t, dir, filepath.Join(release, name+"_1.2.3-1"), binary) })
 			dpkg("--purge", name)
 			gone := []string{"usr/bin/" + binary, "etc/default/" + binary}
 			for _, unit := range units {

@@ -17,7 +17,12 @@ var required = []string{"APP_NETWORK=app_default", "APP_LOG_DIR=/var/log/app", "
 // load reads the stack as docker compose does.
 func load(t *testing.T, env []string) (*types.Project, error) {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "deploy/compose/compose.monitoring.yaml")}, cli.WithEnv(env))
+	return loadFrom(t, filepath.Join(root, "deploy/compose"), env)
+}
+
+func loadFrom(t *testing.T, dir string, env []string) (*types.Project, error) {
+	t.Helper()
+	options, err := cli.NewProjectOptions([]string{filepath.Join(dir, "compose.monitoring.yaml")}, cli.WithEnv(env))
 	if err != nil {
 		t.Fatal(err)
 	}
