@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,6 +19,7 @@ const (
 // database is PostgreSQL with the tables of the observed system.
 type database struct {
 	dsn  string
+	kept string // where dmarc_exporter keeps its state, without the password
 	conn *pgx.Conn
 	tick int
 }
@@ -25,7 +27,8 @@ type database struct {
 func startDatabase(ctx context.Context, h *host) *database {
 	server := realtest.Postgres(h)
 	server.CreateDatabase(h, "dmarc", read(h, schema)+history)
-	d := &database{dsn: server.DSN("dmarc")}
+	server.CreateDatabase(h, "records", "")
+	d := &database{dsn: server.DSN("dmarc"), kept: strings.Replace(server.DSN("records"), ":"+realtest.PostgresPassword+"@", "@", 1)}
 	conn, err := pgx.Connect(ctx, d.dsn)
 	if err != nil {
 		h.Fatal(err)

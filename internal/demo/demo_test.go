@@ -6,8 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -190,5 +193,57 @@ func TestConfigurations(t *testing.T) {
 	config := prometheusConfig("/rules", []target{{job: "redis-exporter", address: "127.0.0.1:1"}, {job: "redis-exporter", address: "127.0.0.1:1", name: "host01.example:9100"}}, "127.0.0.1:2")
 	if !strings.Contains(config, "  - job_name: redis-exporter\n    static_configs:\n      - {targets: [\"127.0.0.1:1\"]}\n      - {targets: [\"127.0.0.1:1\"], labels: {instance: \"host01.example:9100\"}}\n") {
 		t.Error(config)
+	}
+}
+
+// TestHistory holds that what is made up of budgets is what rules record: of every
+// objective, in the order that Prometheus wants, and less with time.
+func TestHistory(t *testing.T) {
+	h := &host{}
+	defer h.close()
+	dir := h.TempDir()
+	rules := "- expr: 0.995 + 0 * slo:events:rate5m{slo=\"availability\"}\n- expr: '0.95 + 0 * slo:events:rate5m{slo=\"latency-reads\"}'\n"
+	if err := os.WriteFile(filepath.Join(dir, "rules.yaml"), []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all := objectives(h, dir)
+	if want := []objective{{"availability", 0.995}, {"latency-reads", 0.95}}; !slices.Equal(all, want) {
+		t.Fatalf("objectives %v, want %v", all, want)
+	}
+	path := filepath.Join(dir, "history.txt")
+	now := time.Date(2026, 11, 30, 12, 2, 0, 0, time.UTC)
+	if err := writeHistory(path, all, now); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(read(h, path)), "\n")
+	if end := len(lines) - 1; lines[end] != "# EOF" {
+		t.Errorf("the last line is %q", lines[end])
+	}
+	type point struct {
+		value float64
+		at    int64
+	}
+	last, series := map[string]point{}, map[string]int{}
+	for _, line := range lines[:len(lines)-1] {
+		fields := strings.Fields(line)
+		value, err := strconv.ParseFloat(fields[1], 64)
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		at, err := strconv.ParseInt(fields[2], 10, 64)
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		before, again := last[fields[0]]
+		if again && at <= before.at || at > now.Unix() {
+			t.Fatalf("%q after %d, and before %d", line, before.at, now.Unix())
+		}
+		if again && strings.HasPrefix(line, "slo:error_budget") && value > before.value {
+			t.Fatalf("%q: a budget grows from %g", line, before.value)
+		}
+		last[fields[0]], series[fields[0]] = point{value, at}, series[fields[0]]+1
+	}
+	if len(series) != 14 || series[`slo:errors:rate5m{slo="latency-reads",suite="dmarc-suite"}`] != 8640 {
+		t.Errorf("series %v", series)
 	}
 }

@@ -8,7 +8,6 @@ var exceptions = []struct{ where, reason string }{
 	{"dmarc-exporters / Failed queries, by reason", "no query fails"},
 	{"dmarc-exporters / Failed scrapes of nginx, by reason", "no scrape fails"},
 	{"dmarc-backup / Missing WAL segments", "no segment is missing"},
-	{"dmarc-slos / Burn-down", "nobody has waited for an hour"},
 }
 
 // silent returns why an expression may have no data, or "".

@@ -34,7 +34,7 @@ func run(ctx context.Context, check bool, s size) (err error) {
 	defer h.close()
 	defer h.recover(&err)
 	began := time.Now()
-	d := start(ctx, h, s)
+	d := start(ctx, h, s, !check)
 	fmt.Printf("\nAll runs, after %.0f s.\n\n%s\n", time.Since(began).Seconds(), d.addresses())
 	if !check {
 		fmt.Println("Ctrl-C stops everything.")

@@ -50,6 +50,19 @@ var senders = []sender{
 	{"newsletter.example", "Nuage Messagerie", dmarc.DispositionNone, 260, 40},
 }
 
+// tenants is the part of the configuration that shares the budget of series out:
+// customers with a third of the domains each.
+func (r *reports) tenants() string {
+	text := "tenants:\n"
+	for i, name := range []string{"acme", "bakery", "club"} {
+		text += fmt.Sprintf("- name: %s\n  series: %d\n  domains:\n", name, 100+10*len(r.senders))
+		for j := i; j < len(r.senders); j += 3 {
+			text += "  - " + r.senders[j].domain + "\n"
+		}
+	}
+	return text
+}
+
 // newReports copies the samples and adds a report for each of the last 30 days.
 func newReports(h *host, dir string, domains int) *reports {
 	r := &reports{dir: dir, host: h, senders: slices.Clone(senders)}

@@ -30,8 +30,9 @@ type demo struct {
 // target is what Prometheus scrapes; the name is that of its instance, if another.
 type target struct{ job, address, name string }
 
-// start starts everything in an order in which each finds what it needs.
-func start(ctx context.Context, h *host, s size) *demo {
+// start starts everything in an order in which each finds what it needs. With
+// history there was something before.
+func start(ctx context.Context, h *host, s size, history bool) *demo {
 	if err := missing(installed); err != nil {
 		h.Fatal(err)
 	}
@@ -42,6 +43,10 @@ func start(ctx context.Context, h *host, s size) *demo {
 	d := &demo{host: h, dir: dir, programs: filepath.Join(dir, "bin")}
 	build(h, d.programs)
 	compileMixin(h, d.mkdir("rules"))
+	if history {
+		fmt.Println("Making up a month of budgets …")
+		backfill(ctx, h, filepath.Join(dir, "rules"), d.mkdir("tsdb"))
+	}
 	fmt.Println("Starting PostgreSQL, Redis and nginx …")
 	moving := d.movers(ctx)
 
@@ -61,8 +66,11 @@ func start(ctx context.Context, h *host, s size) *demo {
 	moving(2*time.Second, d.files.move)
 
 	fmt.Println("Starting the exporters …")
-	d.exporter("dmarc-exporter", "dmarc_exporter", nil, "serve", "--source.dir="+reports.dir, "--source.refused=keep",
-		"--source.rescan=5s", "--state.file="+filepath.Join(dir, "dmarc.db"), "--state.horizon=36500d", fmt.Sprintf("--budget.series=%d", 2000+60*s.domains), "--config.file="+d.write("dmarc.yml", dmarcConfig))
+	config, budget := d.write("dmarc.yml", dmarcConfig+reports.tenants()), 2000+60*s.domains
+	for range 2 { // One leads, and the other one waits.
+		d.exporter("dmarc-exporter", "dmarc_exporter", []string{"PGPASSWORD=" + realtest.PostgresPassword}, "serve", "--source.dir="+reports.dir, "--source.refused=keep",
+			"--source.rescan=5s", "--state.database="+database.kept, "--state.shared", "--state.horizon=36500d", fmt.Sprintf("--budget.series=%d", budget), "--config.file="+config)
+	}
 	d.exporter("postgres-queries-exporter", "postgres_queries_exporter", []string{"DATA_SOURCE_NAME=" + database.dsn},
 		"--extend.query-path="+d.write("queries.yaml", hurry(h, queries)))
 	d.exporter("redis-exporter", "redis_exporter", []string{"REDIS_ADDR=" + d.cache.address()},
