@@ -101,6 +101,7 @@ function(c)
       |||
         pg_stat_archiver_last_archive_age{%(postgres)s}
           > on (%(environment)s) group_left () max by (%(environment)s) (dr_objective_seconds{%(node)s, objective="rpo"})
+          unless on (%(group)s, instance) pg_replication_is_replica{%(postgres)s} == 1
           unless changes(pg_wal_lsn_bytes{%(postgres)s}[1h]) == 0
           unless on (%(group)s, instance) sum by (%(group)s, instance) (increase(pg_stat_database_tup_inserted{%(postgres)s}[1h]) + increase(pg_stat_database_tup_updated{%(postgres)s}[1h]) + increase(pg_stat_database_tup_deleted{%(postgres)s}[1h])) == 0
       |||,

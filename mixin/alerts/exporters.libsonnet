@@ -22,8 +22,18 @@ function(c)
       { series: { ['redis_exporter_scrape_collector_success{%s, collector="redis"}' % j]: '1x20 0 1x20' }, at: 30 },
     ),
     alert(
+      'ExporterPartDown',
+      'max_over_time(suite_exporter_part_up{' + s + '}[5m]) == 0',
+      'A part of suite_exporter does not run.',
+      'The part {{ $labels.part }} of {{ $labels.job }} at {{ $labels.instance }} has not run for 10 minutes: nothing that it watches is seen.',
+      { series: { 'suite_exporter_part_up{job="suite", instance="a", part="redis"}': '1x5 0x35', 'suite_exporter_part_up{job="suite", instance="a", part="node"}': '1x40' } },
+      { series: { 'suite_exporter_part_up{job="suite", instance="a", part="redis"}': '1x15 0 1x25' } },
+      'critical',
+      '5m'
+    ),
+    alert(
       'ExporterMetricsDropped',
-      each('increase(%s_dropped_metrics_total{' + s + '}[15m]) > 0'),
+      each('increase(%s_dropped_metrics_total{' + s + '}[15m]) > 0') + '\n  or increase(suite_exporter_dropped_metrics_total{' + s + '}[15m]) > 0',
       'An exporter leaves metrics out.',
       '{{ $labels.job }} at {{ $labels.instance }} dropped {{ $value | humanize }} metrics in 15 minutes because they were duplicates or invalid.',
       { series: { ['redis_exporter_dropped_metrics_total{%s}' % j]: '0+1x40' }, at: 30 },

@@ -2,7 +2,8 @@
 //
 // suite:exporter:last_seen_timestamp_seconds remembers which target exposed what
 // only an exporter of a part exposes, for as long as its absence is an alert: a
-// target that is down exposes nothing any more.
+// target that is down exposes nothing any more. One that was given another job is
+// forgotten under its old one: what is new at the same instance takes its place.
 local a = import 'alert.libsonnet';
 
 {
@@ -41,15 +42,18 @@ local a = import 'alert.libsonnet';
         {
           local words = {
             target: target(c),
+            instance: std.join(', ', c.groupLabels + ['instance']),
             exposed: select(['__name__=~"%s"' % $.exporters[p].exposes, c.selectors[p]]),
             jobs: select([c.selectors[p], 'job=~"%s"' % c.jobs[p]]),
+            selected: select([c.selectors[p]]),
             memory: $.seen + select(['part="%s"' % p]),
             days: c.absentDays,
           },
           record: $.seen,
           expr: |||
-            time() * group by (%(target)s) (%(exposed)s or up%(jobs)s)
+            time() * group by (%(target)s) (%(exposed)s or up%(jobs)s or up%(selected)s and on (%(target)s) last_over_time(%(memory)s[1d]))
               or max without (part, suite) (last_over_time(%(memory)s[1d])) > time() - %(days)s * 86400
+              unless on (%(instance)s) (group by (%(target)s) (%(exposed)s) unless on (%(target)s) %(memory)s offset 25h)
           ||| % words,
           labels: { part: p, suite: c.suite },
         }
@@ -74,7 +78,7 @@ local a = import 'alert.libsonnet';
       job: job,
       n: std.length(others),
     },
-    local remembered(part, job) = { ['%s{part="%s", suite="%s", job="%s", instance="a"}' % [$.seen, part, c.suite, job]]: '60+60x40' },
+    local remembered(part, job) = { ['%s{part="%s", suite="%s", job="%s", instance="a"}' % [$.seen, part, c.suite, job]]: '0+60x40' },
     local up(v) = { 'up{job="mine", instance="a"}': v },
     rules: [
       a.new(

@@ -63,6 +63,8 @@ func exposed(t *testing.T) map[string]family {
 		add(out, name+"_collector_panics_total", "counter", "")
 		add(out, name+"_config_last_reload_successful", "gauge", "")
 	}
+	add(out, "suite_exporter_part_up", "gauge", "part")
+	add(out, "suite_exporter_dropped_metrics_total", "counter", "")
 	for _, file := range goldens(t) {
 		addValues(t, out, file)
 	}
