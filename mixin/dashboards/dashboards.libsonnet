@@ -45,8 +45,8 @@ local row = d.row;
     ]),
 
     [if has('node') then 'dmarc-infrastructure.json']: d.new(c, 'dmarc-infrastructure', 'DMARC / Infrastructure', 'Hosts, containers and certificates.', ['node'], alerts(['node', 'containers', 'certificates']), [
-      row('Hosts', [node.hosts, node.hostCPU, node.hostMemory, node.hostPressure]),
-      row('Disks', [node.hostDisk { span: 6 }, node.hostBytes { span: 6 }, node.hostIOPS { span: 6 }, node.hostBusy { span: 6 }]),
+      row('Hosts', [node.hosts] + [p { span: 12 } for p in [node.hostCPU, node.hostMemory, node.hostPressure, node.hostDisk]]),
+      row('Disks', [p { span: 8 } for p in [node.hostBytes, node.hostIOPS, node.hostBusy]]),
       row('Network', [node.hostNetwork { span: 12 }, node.hostNetworkErrors { span: 12 }]),
       row('Containers', [node.containerCPU { span: 12 }, node.containerMemory { span: 12 }, node.containerThrottled { span: 12 }, node.containerDisk { span: 12 }]),
       row('Certificates', [node.certificates]),
@@ -72,10 +72,11 @@ local row = d.row;
 
     'dmarc-exporters.json': d.new(c, 'dmarc-exporters', 'DMARC / Exporters', 'The suite watches itself.', c.parts, alerts(['exporters', 'monitoring']), [
       row('Targets', [exporters.targets]),
-      row('Scrapes', [exporters.duration, exporters.samples, exporters.collectorDuration, exporters.collectorFailures, exporters.dropped, exporters.panics]),
+      row('Scrapes', [p { span: 12 } for p in [exporters.duration, exporters.samples, exporters.collectorDuration, exporters.collectorFailures, exporters.dropped, exporters.panics]]),
       row('Ingestion', only('dmarc', [dmarc.sources, dmarc.lastInput, dmarc.backlog, dmarc.inputs, dmarc.ingestTime, dmarc.overflow])),
-      row('Errors by reason', only('postgres', [exporters.pgErrors, exporters.pgDuration]) + only('nginx', [exporters.nginxErrors])),
-      detail('Processes', [exporters.memory, exporters.cpu, exporters.goroutines, exporters.reload { span: 12 }, exporters.versions { span: 12 }]),
+      row('Replicas and tenants', only('dmarc', [dmarc.replicas, dmarc.tenants])),
+      row('Errors by reason', only('postgres', [exporters.pgDuration { span: 24 }, exporters.pgErrors { span: 12 }]) + only('nginx', [exporters.nginxErrors { span: 12 }])),
+      detail('Processes', [p { span: 12 } for p in [exporters.memory, exporters.cpu, exporters.goroutines, exporters.reload]] + [exporters.versions { span: 24 }]),
     ]),
 
     [if has('postgres') then 'dmarc-postgres.json']: d.new(c, 'dmarc-postgres', 'DMARC / PostgreSQL', 'One PostgreSQL server in detail; those of all are on the page about system health.', ['postgres'], alerts(['postgres']), [

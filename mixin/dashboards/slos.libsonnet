@@ -37,7 +37,7 @@ function(c, slos, alerts)
         kind: 'table',
         by: 'slo',
         span: 24,
-        height: 14,
+        height: 18,
         noValue: '–',
         sortBy: { displayName: 'Budget left', desc: false },
         columns: {
@@ -51,9 +51,11 @@ function(c, slos, alerts)
     ]),
     d.row('Burn-down', [
       s('Burn-down', 'percentunit', 'What bad events left of a budget that began with the range shown, beside the ideal that spends all of it evenly. Choose one objective. A line below the ideal will not last.', [
-        ['1 - sum by (slo) (sum_over_time((slo:errors:rate5m{%s} * (time() >= bool $__from / 1000))[$__range:1h])) / sum by (slo) ((1 - slo:objective:ratio{%s}) * sum_over_time(slo:events:rate5m{%s}[$__range:1h] @ end()))' % [chosen, chosen, chosen], '{{slo}}'],
+        // Steps of the subqueries are as wide as what they average: nothing falls
+        // between them, and a page of a few minutes has points as one of a month.
+        ['1 - sum by (slo) (sum_over_time((avg_over_time(slo:errors:rate5m{%s}[$__interval]) * (time() > bool $__from / 1000))[$__range:$__interval])) / sum by (slo) ((1 - slo:objective:ratio{%s}) * sum_over_time(avg_over_time(slo:events:rate5m{%s}[$__interval])[$__range:$__interval] @ end()))' % [chosen, chosen, chosen], '{{slo}}'],
         ['vector(1 - (time() - $__from / 1000) / $__range_s)', 'ideal'],
-      ], { span: 16, height: 9, every: '6h', coloured: false, overrides: [{ matcher: { id: 'byName', options: 'ideal' }, properties: [
+      ], { span: 16, height: 9, every: '1m', points: 500, coloured: false, noValue: 'nothing was recorded in this range', overrides: [{ matcher: { id: 'byName', options: 'ideal' }, properties: [
         { id: 'color', value: { mode: 'fixed', fixedColor: 'text' } },
         { id: 'custom.lineStyle', value: { fill: 'dash', dash: [10, 10] } },
       ] }] }),

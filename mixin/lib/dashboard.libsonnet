@@ -54,7 +54,7 @@ local stack(rows) =
 local watchdog = 'DMARCSuiteWatchdog';
 
 // firing are the alerts of a page that fire now: the worst first, each with its
-// runbook.
+// runbook and the pages about what it names.
 local firing(c, alerts, matchers) =
   local of(severity) = 'max by (alertname, job, instance, domain, source, slo) (ALERTS{%s})' % std.join(', ', [
     matchers,
@@ -64,7 +64,7 @@ local firing(c, alerts, matchers) =
     if alerts == [] then 'alertname!="%s"' % watchdog else 'alertname=~"%s"' % std.join('|', [name for name in alerts if name != watchdog]),
   ]);
   local levels = ['info', 'warning', 'critical'];
-  panel.signal('Firing now', 'short', 'Alerts of this page that fire now, the worst first. The name leads to the runbook.', [
+  panel.signal('Firing now', 'short', 'Alerts of this page that fire now, the worst first. The name leads to the runbook, what it is about to its page.', [
     [std.join(' or ', ['%s * %d' % [of(levels[i]), i + 1] for i in [2, 1, 0]]), 'Severity'],
   ], {
     kind: 'table',
@@ -80,7 +80,15 @@ local firing(c, alerts, matchers) =
     } }]) + [{ id: 'custom.width', value: 110 }] },
     overrides: [{ matcher: { id: 'byName', options: 'alertname' }, properties: [
       { id: 'links', value: [{ title: 'Runbook of ${__value.text}', url: std.strReplace(c.runbookURL, '%s', '${__value.text}'), targetBlank: true }] },
-    ] }],
+    ] }] + [
+      panel.to(l[0], l[1], l[2], more='${cluster:queryparam}&')
+      for l in [
+        ['domain', 'dmarc-reports', 'Reports about ${__value.text}'],
+        ['instance', 'dmarc-exporters', 'Exporter at ${__value.text}'],
+        ['slo', 'dmarc-slos', 'Budget of ${__value.text}'],
+      ]
+      if l[0] != 'domain' || std.member(c.parts, 'dmarc')
+    ],
   });
 
 {

@@ -11,7 +11,7 @@ local datasource(s) = if s.sql then sources.sql else sources.prometheus;
 local colours = [
   ['red', '/fail|error|refused|invalid|reject|unauthenticated|critical|evicted|dropped|missing|misses|conflict|deadlock|rollback|^bad|^5[0-9x]{2}$/i'],
   ['orange', '/warning|quarantine|retry|pending|blocked|throttled|softfail|temp|unsigned|^4[0-9x]{2}$/i'],
-  ['yellow', '/^(dkim_only|spf_only|duplicate|processing|STARTED|twin)$/i'],
+  ['yellow', '/^(dkim_only|spf_only|duplicate|known|expired|stale|miss|bypass|processing|STARTED|twin)$/i'],
   ['blue', '/^3[0-9x]{2}$|^info$|waiting/i'],
   ['green', '/^(success|successful|succeeded|pass|passed|counted|aligned_both|aligned|authentic|completed|committed|commit|hits?|archived|none|stored|2[0-9x]{2})$/i'],
 ];
@@ -31,11 +31,13 @@ local colours = [
     max: null,
     decimals: null,
     kind: 'timeseries',
-    noValue: if self.kind == 'table' then '–' else 'no data',
+    // Bars stand where their hour or day ends, so the first one takes a while.
+    noValue: if self.kind == 'table' then '–' else std.get({ '1h': 'nothing before this hour', '1d': 'nothing before today' }, if self.line then '' else self.every, 'no data'),
     thresholds: [],  // pairs of value and colour; the first has null
     mappings: [],
     stack: false,
     sql: false,
+    valueless: false,  // a table of labels: the number says nothing
     bad: false,  // whatever is shown is bad, and red
     coloured: true,  // legends are values that are good or bad, and have their colours
     every: '30s',  // the least time between points; what counts by the hour or day has bars
@@ -138,6 +140,7 @@ local colours = [
 
   timeseries(s, selector):: base(s, 'timeseries') + {
     interval: s.every,
+    [if std.objectHas(s, 'points') then 'maxDataPoints']: s.points,  // at most, for what is dear
     targets: targets(s, selector, exemplar=std.get(s, 'exemplars', false)),
     fieldConfig: fieldConfig(s, {
       drawStyle: if bars(s) && !s.line then 'bars' else 'line',
@@ -219,7 +222,7 @@ local colours = [
         }
         for name in if s.sql then std.objectFields(s.columns) else [t[1] for t in s.targets]
         if std.objectHas(std.get(s, 'columns', {}), name)
-      ] + std.get(s, 'overrides', []),
+      ] + (if s.sql || s.by == 'instance' then [] else [{ matcher: { id: 'byName', options: 'instance' }, properties: [{ id: 'custom.width', value: 190 }] }]) + std.get(s, 'overrides', []),
     },
     options: { showHeader: true, cellHeight: 'sm' } + (if !std.objectHas(s, 'sortBy') then {} else {
                                                          // The worst rows come first, and the footer adds up all of them.
@@ -231,8 +234,8 @@ local colours = [
       {
         id: 'organize',
         options: {
-          excludeByName: { Time: true, __name__: true },
-          indexByName: { [s.by]: 0 } + { ['Value #' + std.char(65 + i)]: i + 10 for i in std.range(0, std.length(s.targets) - 1) },
+          excludeByName: { Time: true, __name__: true } + { [if s.valueless then 'Value']: true },
+          indexByName: { instance: 1 } + { [s.by]: 0 } + { ['Value #' + std.char(65 + i)]: i + 10 for i in std.range(0, std.length(s.targets) - 1) },
           renameByName: { ['Value' + (if std.length(s.targets) > 1 then ' #' + std.char(65 + i) else '')]: s.targets[i][1] for i in std.range(0, std.length(s.targets) - 1) },
         },
       },

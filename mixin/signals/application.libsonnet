@@ -14,14 +14,14 @@ function(c) {
   ingestion: s('Received files by status', 'short', 'Received files in the database, by status.', [['sum by (status) (dmarc_ingestion_status{%(s)s})', '{{status}}']], { min: 0 }),
   oldest: s('Oldest waiting file', 's', 'Age of the oldest received file that waits in its status.', [['max by (status) (dmarc_ingestion_oldest_seconds{%(s)s})', '{{status}}']], { min: 0, thresholds: [[null, 'green'], [3600, 'red']] }),
   freshness: s('Time to completion', 's', 'Time from the arrival of a file to its completion. P50 should be 15 minutes, P99 two hours.', [
-    ['histogram_quantile(%s, sum by (le) (rate(dmarc_ingestion_freshness_seconds_bucket{%%(s)s}[$__rate_interval])))' % q, 'P%g' % (q * 100)]
+    ['histogram_quantile(%s, sum by (le) (rate(dmarc_ingestion_freshness_seconds_bucket{%%(s)s}[$__rate_interval]))) >= 0' % q, 'P%g' % (q * 100)]
     for q in [0.5, 0.95, 0.99]
   ], { min: 0, noValue: 'nothing was completed' }),
   processed: s('Reports stored per hour', 'short', 'Aggregate reports that the application stored in an hour.', [['sum(increase(dmarc_reports_imported_total{%(s)s}[$__rate_interval]))', 'stored']], { every: '1h', min: 0 }),
   triggered: s('Alerts of the application', 'short', 'Alerts in the history, by severity.', [['sum by (severity) (dmarc_alerts_triggered{%(s)s})', '{{severity}}']], { min: 0 }),
   tasks: s('Background tasks', 'cps', 'Results of background tasks a second, by status.', [['sum by (status) (rate(dmarc_task_results_total{%(s)s}[$__rate_interval]))', '{{status}}']], { min: 0, stack: true }),
   taskFailures: s('Failed tasks', 'percentunit', 'Share of the tasks that failed, by task.', [
-    ['sum by (task) (rate(dmarc_task_results_total{%(s)s, status="FAILURE"}[$__rate_interval])) / sum by (task) (rate(dmarc_task_results_total{%(s)s, status=~"SUCCESS|FAILURE"}[$__rate_interval]))', '{{task}}'],
+    ['sum by (task) (rate(dmarc_task_results_total{%(s)s, status="FAILURE"}[$__rate_interval])) / (sum by (task) (rate(dmarc_task_results_total{%(s)s, status=~"SUCCESS|FAILURE"}[$__rate_interval])) > 0)', '{{task}}'],
   ], { bad: true, min: 0, noValue: 'no task failed' }),
   messages: s('Stored messages', 'short', 'Messages that the records in the database stand for, by disposition.', [['sum by (disposition) (dmarc_messages_stored{%(s)s})', '{{disposition}}']], { min: 0 }),
   tableSizes: s('Table sizes', 'bytes', 'Disk space of the tables of the application with their indexes.', [['max by (table) (dmarc_table_size_bytes{%(s)s})', '{{table}}']], { min: 0 }),

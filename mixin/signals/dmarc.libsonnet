@@ -141,11 +141,11 @@ function(c, d='%(s)s, domain=~"$domain"') {
   reporters: s('Reporters', 'short', 'Messages by the organisation that reported them.', [
     ['topk(10, %s)' % grown('dmarc_reporter_messages_total', '%(s)s', 'reporter'), '{{reporter}}'],
   ], wide { every: '1d', stack: true, min: 0 }),
-  reporterTable: s('Reporters', 'short', 'Each organisation: reports and messages since counting began, and when the period of its latest report ended.', [
+  reporterTable: s('Reporters, most messages first', 'short', 'Each organisation: reports and messages since counting began, and when the period of its latest report ended.', [
     ['sum by (reporter) (dmarc_reports_total{%(s)s, kind="aggregate", result="counted"})', 'Reports'],
     ['sum by (reporter) (dmarc_reporter_messages_total{%(s)s})', 'Messages'],
     ['max by (reporter) (dmarc_reporter_last_end_timestamp_seconds{%(s)s}) * 1000', 'Latest report'],
-  ], { kind: 'table', by: 'reporter', span: 12, height: 8, columns: {
+  ], { kind: 'table', by: 'reporter', span: 12, height: 8, sortBy: { displayName: 'Messages', desc: true }, sums: ['Reports', 'Messages'], columns: {
     'Latest report': [{ id: 'unit', value: 'dateTimeAsIso' }],
   } }),
   senders: s('Senders', 'short', 'Messages by who sent them, as networks tell: well-known services and the senders of the configuration; everyone else is other.', [
@@ -158,7 +158,10 @@ function(c, d='%(s)s, domain=~"$domain"') {
   ], { kind: 'table', by: 'source', span: 12, height: 9, sortBy: { displayName: 'Failed', desc: true }, sums: ['Messages', 'Failed'], columns: { Passed: passed }, overrides: panel.toExporter(c, 'source', 'Addresses of ${__value.text}', 'sources', 'sender') }),
   policy: s('Published policy', 'short', 'Policy that the latest report about a domain saw.', [
     ['max by (domain, p, sp, adkim, aspf, testing) (dmarc_policy_published_info{%s})' % d, 'Seen'],
-  ], { kind: 'table', by: 'domain', span: 10, height: 9, columns: { Seen: [{ id: 'custom.hidden', value: true }] } }),
+  ], { kind: 'table', by: 'domain', span: 10, height: 9, valueless: true, overrides: [
+    { matcher: { id: 'byName', options: name }, properties: [{ id: 'custom.width', value: 75 }] }
+    for name in ['adkim', 'aspf', 'testing']
+  ] }),
   tlsSessions: s('TLS sessions', 'short', 'SMTP sessions that TLS reports told of, by result.', [
     [grown('dmarc_tls_sessions_total', d, 'result'), '{{result}}'],
   ], wide { every: '1d', stack: true, min: 0 }),
@@ -189,7 +192,25 @@ function(c, d='%(s)s, domain=~"$domain"') {
   ], { every: '1h', min: 0, stack: true, noValue: 'no reports by mail' }),
   overflow: s('Overflow', 'short', 'Names that were counted as other because the budget of series is spent.', [
     [grown('dmarc_series_overflow_total', '%(s)s', 'label'), '{{label}}'],
-  ], { every: '1h', min: 0 }),
+  ], { every: '1h', min: 0, noValue: 'the budget is not spent' }),
+  tenants: s('Tenants, fullest first', 'short', 'Each tenant: series that exist because of reports to it, of those that may, and names that were counted as other in the last 24 hours because its part of the budget is spent.', [
+    ['max by (tenant) (dmarc_tenant_series{%(s)s})', 'Series'],
+    ['max by (tenant) (dmarc_tenant_series_limit{%(s)s})', 'Limit'],
+    ['max by (tenant) (dmarc_tenant_series{%(s)s} / dmarc_tenant_series_limit{%(s)s})', 'Used'],
+    [grown('dmarc_tenant_series_overflow_total', '%(s)s', 'tenant', '24h'), 'Other, 24 h'],
+  ], { kind: 'table', by: 'tenant', span: 12, noValue: 'no tenants are configured', sortBy: { displayName: 'Used', desc: true }, sums: ['Series', 'Limit', 'Other, 24 h'], columns: {
+    Used: panel.share([[null, 'green'], [0.8, 'orange'], [1, 'red']]),
+    'Other, 24 h': [{ id: 'decimals', value: 0 }],
+  } }),
+  replicas: s('Replicas', 'short', 'Each process of those that share a database: whether it leads, whether it reaches the database, and what it takes in. The one that leads reads mailboxes and files and exposes the counts.', [
+    ['max by (instance) (dmarc_replica_leading{%(s)s})', 'Leads'],
+    ['min by (instance) (dmarc_up{%(s)s} and on (instance) dmarc_replica_leading{%(s)s})', 'Database'],
+    ['sum by (instance) (rate(dmarc_source_inputs_total{%(s)s}[5m]) and on (instance) dmarc_replica_leading{%(s)s})', 'Inputs'],
+  ], { kind: 'table', by: 'instance', span: 12, noValue: 'no process shares its database', sortBy: { displayName: 'Leads', desc: true }, sums: ['Inputs'], columns: {
+    Leads: panel.state([{ type: 'value', options: { '0': { text: 'FOLLOWS', color: 'text', index: 0 }, '1': { text: 'LEADS', color: 'green', index: 1 } } }]),
+    Database: panel.state(panel.up),
+    Inputs: [{ id: 'unit', value: 'cps' }],
+  } }),
   sources: s('Sources', 'short', 'Whether each source of reports can be read.', [
     ['min by (source) (dmarc_source_up{%(s)s})', '{{source}}'],
   ], { kind: 'stat', mappings: panel.up }),

@@ -19,7 +19,8 @@ function(c) {
     ['min by (job) (nginx_up{%(s)s})', 'nginx'],
     ['min by (job) (dmarc_source_up{%(s)s})', 'report sources'],
   ], { kind: 'stat', mappings: panel.up, span: 12, height: 4 }),
-  targets: s('Targets, worst first', 'short', 'Each exporter: whether it can be scraped, whether it reaches what it watches, and what it takes.', [
+  targets: s('Targets, worst first', 'short', 'Each exporter: whether it works, which is that it can be scraped and reaches what it watches, and what it takes.', [
+    ['min by (job, instance) ({__name__=~"up|pg_up|redis_up|nginx_up|dmarc_source_up", %(s)s})', 'Works'],
     ['min by (job, instance) (up{%(s)s})', 'Scraped'],
     ['min by (job, instance) ({__name__=~"pg_up|redis_up|nginx_up|dmarc_source_up", %(s)s})', 'Reaches'],
     ['count by (job, instance) ((%s) == 0) or 0 * count by (job, instance) (%s)' % [collectors, collectors], 'Failing collectors'],
@@ -28,7 +29,8 @@ function(c) {
     ['max by (job, instance) (process_resident_memory_bytes{%(s)s})', 'Memory'],
     ['max by (job, instance) (rate(process_cpu_seconds_total{%(s)s}[5m]))', 'CPU'],
     ['time() - max by (job, instance) (process_start_time_seconds{%(s)s})', 'Runs for'],
-  ], { kind: 'table', by: 'job', span: 24, height: 9, sortBy: { displayName: 'Scraped', desc: false }, columns: {
+  ], { kind: 'table', by: 'job', span: 24, height: 9, sortBy: { displayName: 'Works', desc: false }, columns: {
+    Works: panel.state([{ type: 'value', options: { '0': { text: 'NO', color: 'red', index: 0 }, '1': { text: 'YES', color: 'green', index: 1 } } }]),
     Scraped: panel.state(panel.up),
     Reaches: panel.state(panel.up),
     'Failing collectors': [{ id: 'custom.cellOptions', value: { type: 'color-text' } }, { id: 'thresholds', value: { mode: 'absolute', steps: [{ value: null, color: 'text' }, { value: 1, color: 'red' }] } }],
@@ -36,7 +38,7 @@ function(c) {
     Memory: [{ id: 'unit', value: 'bytes' }],
     CPU: [{ id: 'unit', value: 'percentunit' }, { id: 'decimals', value: 2 }],
     'Runs for': [{ id: 'unit', value: 's' }],
-  } }),
+  }, overrides: [{ matcher: { id: 'byName', options: 'job' }, properties: [{ id: 'custom.width', value: 220 }] }] }),
   duration: s('Scrape duration', 's', 'How long the ten slowest scrapes take, as Prometheus sees it.', [['topk(10, scrape_duration_seconds{%(s)s})', '{{job}} {{instance}}']], { min: 0 }),
   samples: s('Samples per scrape', 'short', 'How many samples the ten largest scrapes bring.', [['topk(10, scrape_samples_scraped{%(s)s})', '{{job}} {{instance}}']], { min: 0 }),
   collectorDuration: s('Collector duration', 's', 'The ten slowest collectors.', [
@@ -47,10 +49,10 @@ function(c) {
   ], { bad: true, min: 0, decimals: 0 }),
   dropped: s('Dropped metrics', 'short', 'Metrics an hour that were left out of an answer because they were duplicates or invalid.', [
     ['sum by (job) (increase(%s[$__rate_interval]))' % own('dropped_metrics_total'), '{{job}}'],
-  ], { bad: true, every: '1h', min: 0 }),
+  ], { bad: true, every: '1h', min: 0, noValue: 'nothing was dropped' }),
   panics: s('Caught panics', 'short', 'Panics of collectors an hour.', [
     ['sum by (job) (increase(%s[$__rate_interval]))' % own('collector_panics_total'), '{{job}}'],
-  ], { bad: true, every: '1h', min: 0 }),
+  ], { bad: true, every: '1h', min: 0, noValue: 'no collector panicked' }),
   reload: s('Configuration', 'short', 'Whether the last reload succeeded, for exporters that have a configuration to reload.', [
     ['min by (job) (%s)' % each('@_config_last_reload_successful{%(s)s}'), '{{job}}'],
   ], { kind: 'stat', mappings: [{ type: 'value', options: { '0': { text: 'REFUSED', color: 'red', index: 0 }, '1': { text: 'OK', color: 'green', index: 1 } } }], noValue: 'nothing to reload' }),
@@ -59,7 +61,7 @@ function(c) {
   goroutines: s('Goroutines', 'short', 'Goroutines of the exporters, the ten with most: a line that only grows is a leak.', [['topk(10, go_goroutines{%(s)s})', '{{job}} {{instance}}']], { min: 0 }),
   versions: s('Versions', 'short', 'Which build runs where.', [
     [each('max by (job, version, revision) (@_build_info{%(s)s})'), 'Targets'],
-  ], { kind: 'table', by: 'job', span: 8, columns: { Targets: [{ id: 'custom.hidden', value: true }] } }),
+  ], { kind: 'table', by: 'job', span: 8, valueless: true }),
   pgErrors: s('Failed queries, by reason', 'short', "Failed runs of the PostgreSQL exporter's queries an hour.", [
     ['sum by (collector, reason) (increase(pg_scrape_collector_errors_total{%(s)s}[$__rate_interval])) > 0', '{{collector}} {{reason}}'],
   ], { bad: true, every: '1h', min: 0, noValue: 'no query failed' }),

@@ -3,7 +3,7 @@ local panel = import '../lib/panel.libsonnet';
 local s = panel.signal;
 local small = { kind: 'stat', span: 4, height: 4 };
 local quantiles(metric, by='') = [
-  ['histogram_quantile(%s, sum by (le%s) (rate(%s_bucket{%%(s)s}[$__rate_interval])))' % [q, by, metric], 'P%g' % (q * 100)]
+  ['histogram_quantile(%s, sum by (le%s) (rate(%s_bucket{%%(s)s}[$__rate_interval]))) >= 0' % [q, by, metric], 'P%g' % (q * 100)]
   for q in [0.5, 0.95, 0.99, 0.999]
 ];
 
@@ -14,7 +14,7 @@ function(c) {
     ['(sum(rate(nginx_access_requests_total{%(s)s, status=~"5.."}[5m])) or vector(0)) / (sum(rate(nginx_access_requests_total{%(s)s}[5m])) > 0)', '5xx'],
   ], small { decimals: 2, noValue: 'no requests', thresholds: [[null, 'green'], [c.thresholds.http5xxRatio, 'red']] }),
   p95: s('P95', 's', 'Time within which 95 % of the requests of the last 5 minutes were answered.', [
-    ['histogram_quantile(0.95, sum by (le) (rate(nginx_access_request_duration_seconds_bucket{%(s)s}[5m])))', 'P95'],
+    ['histogram_quantile(0.95, sum by (le) (rate(nginx_access_request_duration_seconds_bucket{%(s)s}[5m]))) >= 0', 'P95'],
   ], small { noValue: 'no requests', thresholds: [[null, 'green'], [c.thresholds.httpP95Seconds, 'red']] }),
   active: s('Connections', 'short', 'Active client connections.', [['sum(nginx_connections_active{%(s)s})', 'active']], small),
   logUp: s('Access log', 'short', 'Whether the access log can be read.', [['min(nginx_access_log_up{%(s)s})', 'access log']], small { mappings: panel.up, noValue: 'no access log is configured' }),
@@ -22,7 +22,7 @@ function(c) {
   requestsByStatus: s('Requests by status', 'reqps', 'Requests a second by status; those that did not occur are left out.', [['sum by (status) (rate(nginx_access_requests_total{%(s)s}[$__rate_interval])) > 0', '{{status}}']], { min: 0, stack: true, noValue: 'no requests' }),
   latency: s('Latency', 's', 'Time within which a share of the requests is answered. The objective is 95 % within 500 ms; P50 200 ms, P99 1 s, P99.9 2 s.', quantiles('nginx_access_request_duration_seconds'), { min: 0, exemplars: true, thresholds: [[null, 'green'], [c.thresholds.httpP95Seconds, 'red']] }),
   latencyByRoute: s('P95 by route', 's', 'Time within which 95 % of the requests of a route are answered.', [
-    ['topk(10, histogram_quantile(0.95, sum by (le, route) (rate(nginx_access_request_duration_seconds_bucket{%(s)s}[$__rate_interval]))))', '{{route}}'],
+    ['topk(10, histogram_quantile(0.95, sum by (le, route) (rate(nginx_access_request_duration_seconds_bucket{%(s)s}[$__rate_interval]))) >= 0)', '{{route}}'],
   ], { min: 0 }),
   routes: s('Routes, most errors first', 'short', 'Each route in the last 5 minutes: requests a second, share that was answered with 5xx and with 4xx, and the time within which 95 % were answered.', [
     ['sum by (route) (rate(nginx_access_requests_total{%(s)s}[5m])) > 0', 'Requests'],
@@ -36,7 +36,7 @@ function(c) {
     P95: [{ id: 'unit', value: 's' }],
   } }),
   classes: s('P95 by class', 's', 'Time within which 95 % of the requests of a class are answered. Each class has its objective; the names of routes tell the class.', [
-    ['histogram_quantile(0.95, sum by (le) (rate(nginx_access_request_duration_seconds_bucket{%%(s)s, %s}[$__rate_interval])))' % class.nginx[1], '%s (%s s)' % [class.title, class.nginx[0]]]
+    ['histogram_quantile(0.95, sum by (le) (rate(nginx_access_request_duration_seconds_bucket{%%(s)s, %s}[$__rate_interval]))) >= 0' % class.nginx[1], '%s (%s s)' % [class.title, class.nginx[0]]]
     for class in c.endpointClasses
   ], { min: 0, noValue: 'no route is named by a class' }),
   upstream: s('Upstream latency', 's', 'Time that the application took.', quantiles('nginx_access_upstream_duration_seconds')[:3], { min: 0, noValue: 'no request went upstream' }),

@@ -15,7 +15,7 @@ function(c) {
   hit: s('Cache hits', 'percentunit', 'Share of blocks that came from the cache, over the last hour.', [
     ['sum(rate(pg_stat_database_blks_hit{%(s)s}[1h])) / (sum(rate(pg_stat_database_blks_hit{%(s)s}[1h])) + sum(rate(pg_stat_database_blks_read{%(s)s}[1h])))', 'hits'],
   ], small { decimals: 1, min: 0, max: 1, thresholds: [[null, 'orange'], [c.thresholds.pgCacheHitRatio, 'green']] }),
-  connections: s('Connections by state', 'short', 'Connections by state; idle in transaction holds locks.', [['sum by (state) (pg_stat_activity_count{%(s)s, state!=""})', '{{state}}']], { stack: true, min: 0 }),
+  connections: s('Connections by state', 'short', 'Connections by state; idle in transaction holds locks.', [['sum by (state) (pg_stat_activity_count{%(s)s, state!=""}) > 0', '{{state}}']], { stack: true, min: 0 }),
   sizes: s('Database size', 'bytes', 'Disk space of each database.', [['topk(10, pg_database_size_bytes{%(s)s})', '{{instance}} {{datname}}']], { min: 0 }),
   transactions: s('Transactions', 'ops', 'Transactions a second, committed and rolled back.', [
     ['sum(rate(pg_stat_database_xact_commit{%(s)s}[$__rate_interval]))', 'commit'],

@@ -4,7 +4,7 @@ local panel = import '../lib/panel.libsonnet';
 local s = panel.signal;
 local small = { kind: 'stat', span: 4, height: 4 };
 local passed = panel.share([[null, 'red'], [0.9, 'orange'], [0.98, 'green']]);
-local time = [{ id: 'unit', value: 'dateTimeAsIso' }];
+local time = [{ id: 'unit', value: 'dateTimeAsIso' }, { id: 'custom.width', value: 165 }];
 
 // c is _config.
 function(c)
@@ -15,7 +15,7 @@ function(c)
   local pass = "(coalesce(dkim, '') = 'pass' OR coalesce(spf, '') = 'pass')";
   local messages = 'coalesce(sum(count), 0) AS "Messages"';
   local failed = 'coalesce(sum(count) FILTER (WHERE NOT %s), 0) AS "Failed"' % pass;
-  local share = 'sum(count) FILTER (WHERE %s) / nullif(sum(count), 0) AS "Passed"' % pass;
+  local share = 'coalesce(sum(count) FILTER (WHERE %s), 0) / nullif(sum(count), 0) AS "Passed"' % pass;
   local number(title, unit, description, sql, more={}) = s(title, unit, description, [[sql, title]], small + more) + { sql: true };
   // rows are the largest of a question: what distinguishes them comes first.
   local rows(title, description, sql, span=12, more={}) = s(title, 'short', description, [[sql, title]], {
@@ -84,11 +84,11 @@ function(c)
       %s GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 100
     ||| % each('reasons', 'r'), more={ noValue: 'no policy was overridden' }),
     dkim: rows('DKIM signatures', 'Each signing domain and selector with its results, whether aligned or not; every signature of a message counts.', |||
-      SELECT d ->> 'domain' AS "Signer", coalesce(d ->> 'selector', '') AS "Selector", d ->> 'result' AS "Result", sum(count) AS "Messages", sum(count) FILTER (WHERE dkim = 'pass') AS "Aligned"
+      SELECT d ->> 'domain' AS "Signer", coalesce(d ->> 'selector', '') AS "Selector", d ->> 'result' AS "Result", sum(count) AS "Messages", coalesce(sum(count) FILTER (WHERE dkim = 'pass'), 0) AS "Aligned"
       %s GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 200
     ||| % each('auth_dkim', 'd'), more={ noValue: 'no message was signed' }),
     spf: rows('SPF results', 'Each domain that was checked with its results, whether aligned or not.', |||
-      SELECT d ->> 'domain' AS "Checked", coalesce(d ->> 'scope', '') AS "Scope", d ->> 'result' AS "Result", sum(count) AS "Messages", sum(count) FILTER (WHERE spf = 'pass') AS "Aligned"
+      SELECT d ->> 'domain' AS "Checked", coalesce(d ->> 'scope', '') AS "Scope", d ->> 'result' AS "Result", sum(count) AS "Messages", coalesce(sum(count) FILTER (WHERE spf = 'pass'), 0) AS "Aligned"
       %s GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 200
     ||| % each('auth_spf', 'd'), more={ noValue: 'nothing was checked' }),
     from: by('From and envelope', 'The domain in the From of messages, and that of the envelope.', [["coalesce(header_from, '')", 'From'], ["coalesce(envelope_from, '')", 'Envelope from'], ["coalesce(envelope_to, '')", 'Envelope to']]),

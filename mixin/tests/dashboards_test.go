@@ -67,6 +67,10 @@ func checkPanel(t *testing.T, file string, p panel) {
 		if strings.Contains(target.Expr, "histogram_quantile") && !strings.Contains(target.Expr, "by (le") {
 			t.Errorf("%s: a quantile without le: %s", where, target.Expr)
 		}
+		// One value that is no number takes the axis and all lines from a panel.
+		if strings.Count(target.Expr, "histogram_quantile") > strings.Count(target.Expr, ") >= 0") {
+			t.Errorf("%s: a quantile of nothing is NaN: %s", where, target.Expr)
+		}
 	}
 }
 

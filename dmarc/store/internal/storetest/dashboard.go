@@ -85,8 +85,8 @@ func Dashboard(t *testing.T, w World, schema string) {
 	w.Alter(t, "INSERT INTO addresses (source_ip, asn, as_name, country) VALUES ('203.0.113.9', 64500, 'Example Net', 'DE')")
 	want := map[string]string{
 		"Messages": "30", "Reports": "2", "Reporters": "1", "Addresses": "2", "Failing addresses": "1", "Passed": "0.83333333333333333333",
-		"By country": "DE|5|5|", "By network": "64500|Example Net|5|5|", "Map": "DE|5|5|", "By sender": "Example Net|5|5|",
-		"Sources, most failures first": "203.0.113.9||Example Net|Example Net|DE|5|5|",
+		"By country": "DE|5|5|0.00000000000000000000", "By network": "64500|Example Net|5|5|0.00000000000000000000", "Map": "DE|5|5|0.00000000000000000000", "By sender": "Example Net|5|5|0.00000000000000000000",
+		"Sources, most failures first": "203.0.113.9||Example Net|Example Net|DE|5|5|0.00000000000000000000",
 		"Overrides":                    "forwarded|a list|5", "DKIM signatures": "a.example|s1|pass|30|25", "SPF results": "bounce.example|mfrom|softfail|30|10",
 		"Alignment":         "pass|fail|none|15|0|1.00000000000000000000",
 		"From and envelope": "shop.example|bounce.example||30|5|0.83333333333333333333", "variable domain": "shop.example",
