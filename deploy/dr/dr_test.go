@@ -35,12 +35,12 @@ func newLab(t *testing.T) *lab {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	l := &lab{t: t, dir: dir, user: realtest.Unprivileged(t, dir)}
-	for _, d := range []string{"repo1", "repo2", "textfile", "state", "dumps", "log", "lock", "spool"} {
+	for _, d := range []string{"repo1", "repo2", "textfile", "state of tests", "dumps", "log", "lock", "spool"} {
 		l.mkdir(d)
 	}
 	// The archive command comes when the repositories are there: until then WAL is kept.
 	l.server = realtest.Postgres(t, "archive_mode=on", "wal_log_hints=on")
-	l.write("pgbackrest.conf", fmt.Sprintf(`[global]
+	l.write("pgbackrest of tests.conf", fmt.Sprintf(`[global]
 repo1-path=%[1]s/repo1
 repo1-retention-full=2
 repo1-bundle=y
@@ -69,7 +69,7 @@ pg1-user=postgres
 	l.write("dr.conf", fmt.Sprintf(`STANZA=main
 REPOS="1 2"
 TEXTFILE_DIR=%[1]s/textfile
-STATE_DIR=%[1]s/state
+STATE_DIR='%[1]s/state of tests'
 RTO_SECONDS=240
 RPO_SECONDS=60
 PG_BIN=%[2]s
@@ -82,11 +82,11 @@ export PGHOST=%[3]s PGPORT=%[4]d PGUSER=postgres
 . %[1]s/more.conf
 `, dir, bin, l.server.Dir, l.server.Port))
 	l.write("more.conf", "")
-	l.env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC", "HOME=" + dir, "DR_CONFIG=" + dir + "/dr.conf", "PGBACKREST_CONFIG=" + dir + "/pgbackrest.conf"}
+	l.env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC", "HOME=" + dir, "DR_CONFIG=" + dir + "/dr.conf", "PGBACKREST_CONFIG=" + dir + "/pgbackrest of tests.conf"}
 	l.server.SQL(t, "postgres", "CREATE DATABASE shop")
 	l.server.SQL(t, "shop", "CREATE TABLE orders (id int PRIMARY KEY, what text); INSERT INTO orders SELECT n, md5(n::text) FROM generate_series(1, 5000) n")
 	l.must("pgbackrest", "--stanza=main", "stanza-create")
-	l.server.SQL(t, "postgres", fmt.Sprintf("ALTER SYSTEM SET archive_command = 'PGBACKREST_CONFIG=%s/pgbackrest.conf pgbackrest --stanza=main archive-push %%p'", dir))
+	l.server.SQL(t, "postgres", fmt.Sprintf(`ALTER SYSTEM SET archive_command = 'PGBACKREST_CONFIG="%s/pgbackrest of tests.conf" pgbackrest --stanza=main archive-push %%p'`, dir))
 	l.server.SQL(t, "postgres", "ALTER SYSTEM SET archive_timeout = '2s'")
 	l.server.SQL(t, "postgres", "SELECT pg_reload_conf()")
 	return l
@@ -292,7 +292,7 @@ func (l *lab) metricsAreThoseOfTheAlerts() {
 
 func (l *lab) brokenBackup(t *testing.T) {
 	before, _ := l.sample("dr_backup.prom", `dr_backup_last_success_timestamp_seconds{stanza="main",repo="1",type="full"}`)
-	config := filepath.Join(l.dir, "pgbackrest.conf")
+	config := filepath.Join(l.dir, "pgbackrest of tests.conf")
 	if err := os.Rename(config, config+".away"); err != nil {
 		t.Fatal(err)
 	}

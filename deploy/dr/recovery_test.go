@@ -124,7 +124,7 @@ func (l *lab) restored(t *testing.T, sql, want string) *realtest.Process {
 func (l *lab) start(t *testing.T, data string, port int) *realtest.Process {
 	t.Helper()
 	cmd := exec.Command(realtest.Need(t, "postgres")["postgres"], "-D", data, "-p", strconv.Itoa(port), "-k", l.server.Dir, "-h", "", "-c", "archive_mode=on", "-c", "wal_log_hints=on",
-		"-c", fmt.Sprintf("archive_command=PGBACKREST_CONFIG=%s/pgbackrest.conf pgbackrest --stanza=main --pg1-path=%s archive-push %%p", l.dir, data))
+		"-c", fmt.Sprintf(`archive_command=PGBACKREST_CONFIG="%s/pgbackrest of tests.conf" pgbackrest --stanza=main --pg1-path=%s archive-push %%p`, l.dir, data))
 	cmd.Env, cmd.Dir, cmd.SysProcAttr = l.env, l.dir, &syscall.SysProcAttr{Credential: l.user}
 	return realtest.Start(t, cmd)
 }

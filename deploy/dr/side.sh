@@ -20,8 +20,8 @@ side_start() {
 	# The server must not inherit the lock, and without hot_standby the limits of
 	# production need not be repeated.
 	"$PG_BIN/pg_ctl" --pgdata="$SIDE/data" --log="$SIDE/log" --timeout="$RTO_SECONDS" --wait --silent start --options="\
--c config_file=$SIDE/postgresql.conf -c data_directory=$SIDE/data -c hba_file=$SIDE/hba.conf -c ident_file=$SIDE/hba.conf \
--c external_pid_file= -c archive_mode=off -c archive_command=false -c listen_addresses= -c port=5432 -c unix_socket_directories=$SIDE/socket \
+-c 'config_file=$SIDE/postgresql.conf' -c 'data_directory=$SIDE/data' -c 'hba_file=$SIDE/hba.conf' -c 'ident_file=$SIDE/hba.conf' \
+-c external_pid_file= -c archive_mode=off -c archive_command=false -c listen_addresses= -c port=5432 -c 'unix_socket_directories=$SIDE/socket' \
 -c hot_standby=off -c shared_preload_libraries=$TEST_PRELOAD -c ssl=off -c logging_collector=off -c cluster_name=dr-side" >&2 9>&- || {
 		tail -n 30 "$SIDE/log" >&2
 		die "the restored cluster does not start"
