@@ -24,6 +24,7 @@ type Flight[S any] struct {
 
 	err     error
 	waiters int // guarded by Flights.mu
+	joined  int // how many have waited so far; guarded by Flights.mu
 	cancel  context.CancelFunc
 }
 
@@ -50,10 +51,10 @@ func (g *Flights[K, S]) Join(ctx context.Context, key K, usable func(S) bool, st
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if f := g.flying[key]; f != nil && (usable == nil || usable(f.State)) {
-		f.waiters++
+		f.waiters, f.joined = f.waiters+1, f.joined+1
 		return f
 	}
-	f := &Flight[S]{State: state, Began: time.Now(), Done: make(chan struct{}), waiters: 1}
+	f := &Flight[S]{State: state, Began: time.Now(), Done: make(chan struct{}), waiters: 1, joined: 1}
 	deadline, limited := ctx.Deadline()
 	ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if g.flying == nil {
@@ -93,6 +94,13 @@ func (g *Flights[K, S]) Leave(key K, f *Flight[S]) {
 		g.forget(key, f)
 		f.cancel()
 	}
+}
+
+// Shared reports whether more than one caller has joined a run so far.
+func (g *Flights[K, S]) Shared(f *Flight[S]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return f.joined > 1
 }
 
 // Waiting returns how many callers wait for the run under way for a key.

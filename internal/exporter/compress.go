@@ -1,12 +1,13 @@
 package exporter
 
 import (
-	"compress/gzip"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // compressor compresses answers for clients that accept gzip. It is the fastest
@@ -22,16 +23,33 @@ func (c *compressor) serve(w http.ResponseWriter, r *http.Request, h http.Handle
 		h.ServeHTTP(w, r)
 		return
 	}
-	zip, ok := c.writers.Get().(*gzip.Writer)
-	if !ok {
-		zip, _ = gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // The level is valid.
-	}
+	zip := c.writer()
 	defer c.writers.Put(zip)
 	z := &zipped{ResponseWriter: w, zip: zip}
 	h.ServeHTTP(z, r)
 	if z.begun {
 		_ = zip.Close() // The client has gone.
 	}
+}
+
+// writer returns a writer from the pool, for which nothing is set but the level.
+func (c *compressor) writer() *gzip.Writer {
+	zip, ok := c.writers.Get().(*gzip.Writer)
+	if !ok {
+		zip, _ = gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // The level is valid.
+	}
+	return zip
+}
+
+// compress compresses what write writes.
+func (c *compressor) compress(to io.Writer, write func(io.Writer) error) error {
+	zip := c.writer()
+	defer c.writers.Put(zip)
+	zip.Reset(to)
+	if err := write(zip); err != nil {
+		return err
+	}
+	return zip.Close()
 }
 
 // acceptsGzip reports whether a client does: RFC 9110, section 12.5.3.

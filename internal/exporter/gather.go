@@ -64,6 +64,7 @@ func (s *scraper) oversee(ctx context.Context, g *gather, q url.Values) {
 	runs, err := g.soFar()
 	if err == nil {
 		g.page = s.stats.page(runs, s.own)
+		g.page.bodies = &bodies{}
 	}
 	g.err = err
 }

@@ -19,6 +19,7 @@ import (
 type page struct {
 	families []*dto.MetricFamily // in the order of their names
 	bulks    []*bulk             // the same; no name is among families, too
+	bodies   *bodies             // of a page that several scrapes share, else nil
 }
 
 // bulk is a metric whose samples are plain numbers.
@@ -40,7 +41,7 @@ func (s *stats) page(runs []*run, own prometheus.Collector) *page {
 		families, err := s.gather(runs, own, false)
 		if !clash(families, bulks) {
 			s.drop(err)
-			return &page{families, bulks}
+			return &page{families: families, bulks: bulks}
 		}
 	}
 	families, err := s.gather(runs, own, true)
@@ -182,7 +183,7 @@ func clash(families []*dto.MetricFamily, bulks []*bulk) bool {
 func (p *page) with(more []*dto.MetricFamily) *page {
 	all := slices.Concat(p.families, more)
 	slices.SortFunc(all, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
-	return &page{all, p.bulks}
+	return &page{families: all, bulks: p.bulks}
 }
 
 // series returns how many series there are.

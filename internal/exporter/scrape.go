@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/collect"
 )
@@ -89,17 +91,47 @@ func (s *scraper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.note != nil && r.Context().Err() == nil {
 		s.note(start, page)
 	}
+	if page.bodies != nil && acceptsGzip(r.Header) && s.writeShared(w, r, page) {
+		return
+	}
 	s.zip.serve(w, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.write(w, r, page) }))
 }
 
 // write writes a page in the format that the scraper wants.
 func (s *scraper) write(w http.ResponseWriter, r *http.Request, p *page) {
-	as := format(r.Header)
-	w.Header().Add("Vary", "Accept")
-	w.Header().Set("Content-Type", string(as))
+	as := s.describe(w, r)
 	if err := p.write(w, as, s.flags.created, r.URL.Query()["name[]"]); err != nil && s.failed != nil {
 		s.failed.Inc() // Nearly always the client has gone.
 	}
+}
+
+// describe writes the header of an answer, and returns the format that the scraper wants.
+func (s *scraper) describe(w http.ResponseWriter, r *http.Request) expfmt.Format {
+	as := format(r.Header)
+	w.Header().Add("Vary", "Accept")
+	w.Header().Set("Content-Type", string(as))
+	return as
+}
+
+// writeShared writes a whole page that several scrapes share: it is made text and
+// compressed once. It does nothing if that is not to be had.
+func (s *scraper) writeShared(w http.ResponseWriter, r *http.Request, p *page) bool {
+	as := format(r.Header)
+	if r.URL.Query().Has("name[]") {
+		return false // Few ask for a part of it.
+	}
+	body, err := p.bodies.of(string(as), func(to io.Writer) error {
+		return s.zip.compress(to, func(to io.Writer) error { return p.write(to, as, s.flags.created, nil) })
+	})
+	if err != nil {
+		return false
+	}
+	s.describe(w, r)
+	w.Header().Set("Content-Encoding", "gzip")
+	if _, err := w.Write(body); err != nil && s.failed != nil {
+		s.failed.Inc() // Nearly always the client has gone.
+	}
+	return true
 }
 
 // scrape joins or starts a gather and returns its page, or what there is of
@@ -113,7 +145,10 @@ func (s *scraper) scrape(ctx context.Context, q url.Values, t timing) (*page, er
 	defer timer.Stop()
 	select {
 	case <-flight.Done:
-		return g.page, g.err
+		if g.page == nil || s.flights.Shared(flight) {
+			return g.page, g.err
+		}
+		return &page{families: g.page.families, bulks: g.page.bulks}, g.err
 	case <-ctx.Done(): // The client has gone.
 		return &page{}, nil
 	case <-timer.C:
