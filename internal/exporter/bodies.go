@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"sync"
 )
@@ -19,6 +20,8 @@ type body struct {
 	err  error
 }
 
+var errNotWritten = errors.New("the page could not be written")
+
 // of returns the body for a key, which write writes if nobody has asked for it yet.
 func (b *bodies) of(key string, write func(io.Writer) error) ([]byte, error) {
 	b.mu.Lock()
@@ -31,9 +34,10 @@ func (b *bodies) of(key string, write func(io.Writer) error) ([]byte, error) {
 	}
 	b.mu.Unlock()
 	one.once.Do(func() {
+		one.err = errNotWritten // to the others, should write panic
 		var text bytes.Buffer
-		one.err = write(&text)
-		one.text = text.Bytes()
+		err := write(&text)
+		one.text, one.err = text.Bytes(), err
 	})
 	return one.text, one.err
 }

@@ -101,4 +101,11 @@ func TestBodiesOnce(t *testing.T) {
 	if calls.Load() != 2 {
 		t.Errorf("written %d times, want each once", calls.Load())
 	}
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = b.of("panic", func(io.Writer) error { panic("a mistake") })
+	}()
+	if text, err := b.of("panic", func(io.Writer) error { return nil }); err == nil {
+		t.Errorf("after a panic the others get %q and no error", text)
+	}
 }
