@@ -11,7 +11,7 @@ import (
 
 // Polling says how a mailbox on a server is read. The zero value works.
 type Polling struct {
-	// Poll is how often the source looks for mails, besides when the server tells of
+	// Poll is how often the source looks for mails, besides when the server notifies of
 	// new ones; 0 means a minute.
 	Poll time.Duration
 	// Timeout bounds each command or request; 0 means 30 seconds, and a minute for
