@@ -20,7 +20,7 @@ import (
 )
 
 // newTestFilesystems returns the reader with mounts of the test.
-func newTestFilesystems(t *testing.T, log *buffer, statfs func(string, *unix.Statfs_t) error, points ...string) *filesystems {
+func newTestFilesystems(t *testing.T, log *realtest.Log, statfs func(string, *unix.Statfs_t) error, points ...string) *filesystems {
 	t.Helper()
 	newHost(t)
 	c, err := newFilesystems(slog.New(slog.NewTextHandler(log, nil)))
@@ -60,7 +60,7 @@ func TestHungMounts(t *testing.T) {
 		into.Bsize, into.Blocks = 512, 2
 		return nil
 	}
-	var log buffer
+	var log realtest.Log
 	c := newTestFilesystems(t, &log, statfs, "/hung1", `/with\040space`, "/hung2", "/denied", "/last")
 	c.timeout = 50 * time.Millisecond
 	collector := newCollector(map[string]updater{"filesystem": c}, 0, slog.New(slog.DiscardHandler))
@@ -113,7 +113,7 @@ func TestMountNames(t *testing.T) {
 		into.Bsize, into.Blocks = 512, 2
 		return nil
 	}
-	var log buffer
+	var log realtest.Log
 	c := newTestFilesystems(t, &log, statfs, `/a\040space`, `/a\011tab`, `/a\012line`, `/a\134040slash`, "/twice")
 	file := c.procfs + "/1/mountinfo"
 	text, err := os.ReadFile(file)
@@ -149,7 +149,7 @@ func TestManyHungMounts(t *testing.T) {
 	for i := range maxHung + 10 {
 		points = append(points, fmt.Sprintf("/hung%d", i))
 	}
-	var log buffer
+	var log realtest.Log
 	c := newTestFilesystems(t, &log, func(string, *unix.Statfs_t) error { <-release; return nil }, points...)
 	c.timeout = time.Millisecond
 	collector := newCollector(map[string]updater{"filesystem": c}, 0, slog.New(slog.DiscardHandler))

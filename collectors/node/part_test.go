@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,24 +56,6 @@ func scrape(ctx context.Context, c *Collector) map[string]float64 {
 	return values
 }
 
-// buffer is a log that runs may write to while the test reads it.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -83,7 +64,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 }
 
 func TestOutcomes(t *testing.T) {
-	var log buffer
+	var log realtest.Log
 	fail := true
 	c := newCollector(map[string]updater{
 		"good":  updateFunc(good),
@@ -123,7 +104,7 @@ func TestStuck(t *testing.T) {
 	const scrapes = 50
 	release := make(chan struct{})
 	var runs atomic.Int32
-	var log buffer
+	var log realtest.Log
 	c := newCollector(map[string]updater{
 		"good": updateFunc(good),
 		"hang": updateFunc(func(ch chan<- prometheus.Metric) error { runs.Add(1); <-release; return good(ch) }),
@@ -188,7 +169,7 @@ func TestTimeout(t *testing.T) {
 func TestGone(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
-	var log buffer
+	var log realtest.Log
 	hang := updateFunc(func(chan<- prometheus.Metric) error { <-release; return nil })
 	c := newCollector(map[string]updater{"hang": hang}, 0, slog.New(slog.NewTextHandler(&log, nil)))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
 
 // updating is an updater as a collector that describes nothing.
@@ -93,7 +95,7 @@ func TestBadTextfiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var log buffer
+	var log realtest.Log
 	c := updating{t, newTextfiles([]string{dir, filepath.Join(dir, "missing"), ""}, slog.New(slog.NewTextHandler(&log, nil)))}
 	for range 3 {
 		got := gather(t, c)
@@ -147,7 +149,7 @@ func TestTextfilesThatClash(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			var log buffer
+			var log realtest.Log
 			got := gather(t, updating{t, newTextfiles([]string{dir}, slog.New(slog.NewTextHandler(&log, nil)))})
 			if n := len(got["a"].GetMetric()); n != tt.series || got["a"].GetMetric()[0].GetGauge().GetValue() != 1 {
 				t.Errorf("a: %v", got["a"])

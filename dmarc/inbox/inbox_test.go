@@ -126,7 +126,7 @@ func TestWatch(t *testing.T) {
 // TestLog wants to know from the log why an input waits or was refused.
 func TestLog(t *testing.T) {
 	w := worlds["dir"](t)
-	logs := &syncBuffer{}
+	logs := &realtest.Log{}
 	fail := errors.New("the database is away")
 	stop := watch(t, func(context.Context, *inbox.Message) error { return fail }, inbox.Options{Logger: slog.New(slog.NewTextHandler(logs, nil))}, w.source)
 	w.offer("a.xml", ingesttest.Report("a", 1))
@@ -140,23 +140,6 @@ func TestLog(t *testing.T) {
 	realtest.Eventually(t, "a line", func() bool {
 		return strings.Contains(logs.String(), "not_a_report") && strings.Contains(logs.String(), "b.xml")
 	})
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // TestMistakes wants an error that names what is wrong before anything runs.

@@ -1,7 +1,6 @@
 package ingest_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -23,10 +22,10 @@ import (
 )
 
 // runSource runs a source until the test ends and returns its pipeline and log.
-func runSource(t *testing.T, source func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source) (*store.Store, *lockedBuffer) {
+func runSource(t *testing.T, source func(p *ingest.Pipeline, logger *slog.Logger) ingest.Source) (*store.Store, *realtest.Log) {
 	t.Helper()
 	store := ingesttest.Store(t)
-	logs := &lockedBuffer{}
+	logs := &realtest.Log{}
 	logger := slog.New(slog.NewTextHandler(logs, nil))
 	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{Logger: logger})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -40,24 +39,6 @@ func runSource(t *testing.T, source func(p *ingest.Pipeline, logger *slog.Logger
 		group.Wait()
 	})
 	return store, logs
-}
-
-// lockedBuffer is a buffer for a log that is read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func exists(path string) bool {

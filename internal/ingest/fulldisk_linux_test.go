@@ -74,7 +74,7 @@ func testFullDisk(t *testing.T, disk string, engine store.Engine, name, advice s
 	for i := range reports {
 		write(t, filepath.Join(dir, fmt.Sprintf("%03d.xml", i)), ingesttest.Report(fmt.Sprintf("r%d", i), 1))
 	}
-	logs := &lockedBuffer{}
+	logs := &realtest.Log{}
 	logger := slog.New(slog.NewTextHandler(logs, nil))
 	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{Logger: logger})
 	c := quick(pipeline)

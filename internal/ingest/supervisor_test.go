@@ -77,7 +77,7 @@ func TestPanicCostsTheSource(t *testing.T) {
 func TestClockIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	var a, b atomic.Int64
-	var log lockedBuffer
+	var log realtest.Log
 	doubt := fmt.Errorf("record reports: %w", &store.Error{Name: "the clock", Doing: "believe", Err: store.ErrClock})
 	supervisor := &ingest.Supervisor{MinPause: time.Millisecond, MaxPause: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	ctx, cancel := context.WithCancel(t.Context())

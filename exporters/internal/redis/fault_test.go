@@ -24,7 +24,7 @@ import (
 
 // prober serves probes of any target on 127.0.0.1 and returns a function that
 // scrapes one with a timeout of its own.
-func prober(t *testing.T) (probe func(target string, timeout time.Duration) (body string, took time.Duration), logged *log) {
+func prober(t *testing.T) (probe func(target string, timeout time.Duration) (body string, took time.Duration), logged *realtest.Log) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.yml")
 	if err := os.WriteFile(file, []byte(`probe: {targets: ["redis://127.0.0.1:*"]}`), 0o600); err != nil {

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,33 +23,15 @@ import (
 )
 
 // serviceFor returns the service of args, closed with the test, and its log.
-func serviceFor(t *testing.T, args ...string) (*service, *log) {
+func serviceFor(t *testing.T, args ...string) (*service, *realtest.Log) {
 	t.Helper()
-	l := &log{}
+	l := &realtest.Log{}
 	s, err := newService(parse(t, args...), os.Getenv, slog.New(slog.NewTextHandler(l, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.close)
 	return s, l
-}
-
-// log keeps what is logged.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // scrape returns what the service collects within a time, as text.

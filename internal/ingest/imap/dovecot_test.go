@@ -373,7 +373,7 @@ func TestRefusedAction(t *testing.T) {
 	store, pipeline := pipeline(t)
 	c := moving(config(server, pipeline))
 	c.Counted.Folder = "not//possible"
-	var log lines
+	var log realtest.Log
 	c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	run(t, open(t, c), pipeline.Deliver)
 	realtest.Eventually(t, "a warning", func() bool { return strings.Contains(log.String(), "cannot move, delete or flag processed mails") })
@@ -382,22 +382,4 @@ func TestRefusedAction(t *testing.T) {
 	if n := ingesttest.Sum(store, tally.Reports); n != 2 {
 		t.Errorf("%d reports, want 2", n)
 	}
-}
-
-// lines is a buffer for a log.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

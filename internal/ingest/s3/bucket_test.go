@@ -1,7 +1,6 @@
 package s3_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -106,28 +105,10 @@ func TestConformsKept(t *testing.T) {
 	})
 }
 
-// logBuffer is a buffer for a log that is read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // serve runs a source until the test ends.
-func serve(t *testing.T, s *servers.Bucket, change func(*s3.Config)) (*store.Store, *s3.Bucket, *logBuffer) {
+func serve(t *testing.T, s *servers.Bucket, change func(*s3.Config)) (*store.Store, *s3.Bucket, *realtest.Log) {
 	t.Helper()
-	store, logs := ingesttest.Store(t), &logBuffer{}
+	store, logs := ingesttest.Store(t), &realtest.Log{}
 	logger := slog.New(slog.NewTextHandler(logs, nil))
 	pipeline := ingest.NewPipeline(store, ingest.PipelineConfig{Logger: logger})
 	c := config(s, pipeline)
