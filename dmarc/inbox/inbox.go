@@ -105,7 +105,7 @@ func (w *watch) open(sources []Source) (map[string]ingest.Source, error) {
 		if all[s.name] != nil {
 			return nil, fmt.Errorf("inbox: %s is given twice", s.name)
 		}
-		source, err := s.open(ingest.Options{Marks: remembered{w.marks}, Logger: w.logger.With("source", s.name)})
+		source, err := s.open(ingest.Options{Marks: remembered{w.marks}, Logger: w.logger})
 		if err != nil {
 			return nil, err
 		}
