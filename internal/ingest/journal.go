@@ -166,11 +166,8 @@ func (h *headReader) cut() {
 		h.head, h.ended = nil, true
 		return
 	}
-	for _, end := range []string{"\n\n", "\n\r\n"} {
-		if header, _, found := bytes.Cut(h.head, []byte(end)); found {
-			h.head, h.ended = bytes.Clone(header), true
-			return
-		}
+	if header, ended := cutHeader(h.head); ended {
+		h.head, h.ended = bytes.Clone(header), true
 	}
 }
 

@@ -111,9 +111,17 @@ func (r *inputReader) begins(mail *unpack.Mail) bool {
 
 // mail returns the header of the mail that the input may be.
 func (r *inputReader) mail() *unpack.Mail {
-	header := r.head
-	for _, end := range []string{"\n\n", "\n\r\n"} {
-		header, _, _ = bytes.Cut(header, []byte(end))
-	}
+	header, _ := cutHeader(r.head)
 	return &unpack.Mail{Header: header}
+}
+
+// cutHeader returns the header at the start of a mail, as far as it is there, and
+// reports whether its end is.
+func cutHeader(start []byte) (header []byte, ended bool) {
+	for _, end := range []string{"\n\n", "\n\r\n"} {
+		var found bool
+		start, _, found = bytes.Cut(start, []byte(end))
+		ended = ended || found
+	}
+	return start, ended
 }
