@@ -30,13 +30,19 @@ const root = "../../.."
 // CI promised them.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
+	NeedPrograms(t, programs...)
+	if os.Getuid() != 0 {
+		lacking(t, "root alone makes roots")
+	}
+}
+
+// NeedPrograms skips a test without programs, or fails it where CI promised them.
+func NeedPrograms(t testing.TB, programs ...string) {
+	t.Helper()
 	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {
 			lacking(t, "not installed: "+program)
 		}
-	}
-	if os.Getuid() != 0 {
-		lacking(t, "root alone makes roots")
 	}
 }
 
@@ -71,6 +77,15 @@ func Program(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, name)
+}
+
+// Install puts an exporter at a path.
+func Install(t testing.TB, name, path string) {
+	t.Helper()
+	program := Program(t, name)
+	if err := os.Link(program, path); err != nil { // It may be on another disk.
+		Write(t, path, Read(t, program), 0o755)
+	}
 }
 
 // Exporters are the programs with what tells in their metrics that they run, though

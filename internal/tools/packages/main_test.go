@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/tools/archive/archivetest"
+	"github.com/dmarc-suite/dmarc-suite/internal/tools/jail"
 )
 
 const root = "../../.."
@@ -47,17 +48,6 @@ func newRelease(t *testing.T) string {
 		files[binary], files["THIRD_PARTY_LICENSES."+binary] = string(program), "licenses of "+binary+"\n"
 	}
 	return archivetest.Write(t, files)
-}
-
-// need skips a test, or fails it where CI promised the program.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("REQUIRE_SERVICES") == "1" {
-			t.Fatalf("not installed: %s (REQUIRE_SERVICES=1)", program)
-		}
-		t.Skipf("not installed: %s", program)
-	}
 }
 
 // output runs a program and returns what it prints.
@@ -109,8 +99,7 @@ func reproducible(t *testing.T, first, second string) {
 // install installs each package into a root of its own, lets systemd check
 // the unit there, and removes it again.
 func install(t *testing.T, release string) {
-	need(t, "dpkg")
-	need(t, "systemd-analyze")
+	jail.NeedPrograms(t, "dpkg", "systemd-analyze")
 	if os.Getuid() != 0 {
 		t.Skip("dpkg installs as root")
 	}
@@ -187,7 +176,7 @@ func newRoot(t *testing.T) string {
 
 // lintian wants no finding of Debian's own checker.
 func lintian(t *testing.T, release string) {
-	need(t, "lintian")
+	jail.NeedPrograms(t, "lintian")
 	// One with secrets and a timer, one with a secret and one with a directory: the others have no more than these.
 	output(t, "lintian", "--allow-root", "--fail-on=error,warning,info", filepath.Join(release, "dmarc-exporter_1.2.3-1_amd64.deb"),
 		filepath.Join(release, "postgres-queries-exporter_1.2.3-1_amd64.deb"), filepath.Join(release, "node-exporter_1.2.3-1_amd64.deb"))
@@ -195,7 +184,7 @@ func lintian(t *testing.T, release string) {
 
 // queryRPM asks rpm what it would install.
 func queryRPM(t *testing.T, release string) {
-	need(t, "rpm")
+	jail.NeedPrograms(t, "rpm")
 	list := output(t, "rpm", "--query", "--package", "--configfiles", filepath.Join(release, "redis-exporter-1.2.3-1.x86_64.rpm"))
 	if list != "/etc/default/redis_exporter\n/etc/redis_exporter/password\n" {
 		t.Errorf("configuration files %q", list)

@@ -65,9 +65,7 @@ func serve(t *testing.T, dir, deb, binary string) {
 	if err := os.Remove(target); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Link(jail.Program(t, binary), target); err != nil {
-		jail.Write(t, target, jail.Read(t, jail.Program(t, binary)), 0o755)
-	}
+	jail.Install(t, binary, target)
 	u, at := readUnit(t, dir, binary), jail.Address(t)
 	if binary == "dmarc_exporter" {
 		version := strings.TrimSpace(string(jail.Read(t, root+"/VERSION")))

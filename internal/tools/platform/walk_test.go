@@ -121,10 +121,7 @@ func parsed(t *testing.T, path string, value any) {
 func runService(t *testing.T, project *types.Project, s types.ServiceConfig, binary string) {
 	t.Parallel()
 	j := jail.Jail{Dir: t.TempDir(), User: 65532}
-	program := jail.Program(t, binary)
-	if err := os.Link(program, filepath.Join(j.Dir, "exporter")); err != nil {
-		jail.Write(t, filepath.Join(j.Dir, "exporter"), jail.Read(t, program), 0o755)
-	}
+	jail.Install(t, binary, filepath.Join(j.Dir, "exporter"))
 	if s.User != "65532:65532" {
 		t.Fatalf("user %q", s.User)
 	}
