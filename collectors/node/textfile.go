@@ -40,7 +40,7 @@ type textfiles struct {
 
 // textfileRun is one run over the directories.
 type textfileRun struct {
-	families []*dto.MetricFamily
+	families map[string][]*dto.MetricFamily // by name, one of each file that has it
 	series   map[string]bool
 	origins  map[string][]string // the files of a family
 	mtimes   map[string]time.Time
@@ -67,7 +67,7 @@ func textfileRows() []collect.Row[*textfileRun] {
 
 // Update implements updater.
 func (c *textfiles) Update(_ context.Context, ch chan<- prometheus.Metric) error {
-	r := &textfileRun{series: map[string]bool{}, origins: map[string][]string{}, mtimes: map[string]time.Time{}, errs: map[string]error{}}
+	r := &textfileRun{families: map[string][]*dto.MetricFamily{}, series: map[string]bool{}, origins: map[string][]string{}, mtimes: map[string]time.Time{}, errs: map[string]error{}}
 	for _, dir := range c.found() {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
@@ -127,9 +127,8 @@ func (r *textfileRun) take(f *dto.MetricFamily, file string) error {
 	if isOwnMetric(name) {
 		return fmt.Errorf("%s is a metric of the exporter itself", name)
 	}
-	for _, earlier := range r.families {
+	for _, earlier := range r.families[name] {
 		switch {
-		case earlier.GetName() != name:
 		case earlier.GetType() != f.GetType():
 			return fmt.Errorf("the type of %s differs from that in %s", name, first[0])
 		case earlier.Help != nil && f.Help != nil && earlier.GetHelp() != f.GetHelp():
@@ -144,7 +143,7 @@ func (r *textfileRun) take(f *dto.MetricFamily, file string) error {
 		return again
 	})
 	r.origins[name] = append(first, file)
-	r.families = append(r.families, f)
+	r.families[name] = append(r.families[name], f)
 	if n := all - len(f.Metric); n > 0 {
 		return fmt.Errorf("%d series of %s are there twice", n, name)
 	}
@@ -171,8 +170,8 @@ func seriesOf(name string, m *dto.Metric) string {
 
 // helpOf returns the help that a family had in the files before.
 func (r *textfileRun) helpOf(name string) string {
-	for _, f := range r.families {
-		if f.GetName() == name && f.Help != nil {
+	for _, f := range r.families[name] {
+		if f.Help != nil {
 			return f.GetHelp()
 		}
 	}
@@ -213,12 +212,14 @@ func readTextfile(file string) (map[string]*dto.MetricFamily, time.Time, error) 
 
 // write adds the samples of the files.
 func (r *textfileRun) write(out *collect.Output) {
-	for _, f := range r.families {
-		help := r.helpOf(f.GetName())
-		if help == "" && f.Help == nil {
-			help = "Metric read from " + strings.Join(r.origins[f.GetName()], ", ")
+	for name, families := range r.families {
+		for _, f := range families {
+			help := r.helpOf(name)
+			if help == "" && f.Help == nil {
+				help = "Metric read from " + strings.Join(r.origins[name], ", ")
+			}
+			writeFamily(f, help, out)
 		}
-		writeFamily(f, help, out)
 	}
 }
 
