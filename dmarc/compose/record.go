@@ -67,6 +67,11 @@ type reader struct {
 }
 
 func (r *reader) count() uint64 {
+	if len(r.rest) > 0 && int(r.rest[0]) < min(0x80, len(r.rest)) { // one byte, as nearly all are
+		n := uint64(r.rest[0])
+		r.rest = r.rest[1:]
+		return n
+	}
 	n, size := binary.Uvarint([]byte(r.rest[:min(len(r.rest), binary.MaxVarintLen64)]))
 	if size <= 0 || n > uint64(len(r.rest)-size) {
 		r.rest, r.damaged = "", true

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 )
@@ -80,11 +80,11 @@ func (r *Rows) spill() (err error) {
 	}()
 	w := bufio.NewWriterSize(file, 64<<10)
 	var head []byte
-	for _, key := range slices.Sorted(maps.Keys(r.sums)) {
-		head = binary.AppendUvarint(head[:0], uint64(r.sums[key]))
-		head = binary.AppendUvarint(head, uint64(len(key)))
+	for _, s := range r.sorted() {
+		head = binary.AppendUvarint(head[:0], uint64(s.count))
+		head = binary.AppendUvarint(head, uint64(len(s.key)))
 		_, _ = w.Write(head) // Flush returns the first error.
-		_, _ = w.WriteString(key)
+		_, _ = w.WriteString(s.key)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -93,6 +93,31 @@ func (r *Rows) spill() (err error) {
 	clear(r.sums)
 	r.used = 0
 	return nil
+}
+
+// sum is a row: its encoded record, how often it was added, and the first bytes of
+// the record as a number, by which most rows are in order without reading the rest.
+type sum struct {
+	prefix uint64
+	key    string
+	count  int64
+}
+
+// sorted returns the sums in memory in the order of their encoded records.
+func (r *Rows) sorted() []sum {
+	sums := make([]sum, 0, len(r.sums))
+	for key, count := range r.sums {
+		var prefix [8]byte
+		copy(prefix[:], key)
+		sums = append(sums, sum{binary.BigEndian.Uint64(prefix[:]), key, count})
+	}
+	slices.SortFunc(sums, func(a, b sum) int {
+		if order := cmp.Compare(a.prefix, b.prefix); order != 0 {
+			return order
+		}
+		return strings.Compare(a.key, b.key)
+	})
+	return sums
 }
 
 // Each visits all rows, ordered by address, and can be called again. The record
@@ -105,7 +130,7 @@ func (r *Rows) Each(visit func(rec *dmarc.Record) error) error {
 		}
 		runs = append(runs, run{file: bufio.NewReaderSize(file, 32<<10)})
 	}
-	runs = append(runs, run{keys: slices.Sorted(maps.Keys(r.sums)), sums: r.sums})
+	runs = append(runs, run{sums: r.sorted()})
 	for i := range runs {
 		if err := runs[i].next(); err != nil {
 			return fmt.Errorf("read rows: %w", err)
@@ -156,8 +181,7 @@ func remove(file *os.File) error { return errors.Join(file.Close(), os.Remove(fi
 // run is an ordered list of sums: those of a file, or those in memory.
 type run struct {
 	file *bufio.Reader
-	keys []string
-	sums map[string]int64
+	sums []sum
 
 	key   string
 	count int64
@@ -167,8 +191,8 @@ type run struct {
 // next goes to the next sum.
 func (r *run) next() error {
 	if r.file == nil {
-		if r.done = len(r.keys) == 0; !r.done {
-			r.key, r.count, r.keys = r.keys[0], r.sums[r.keys[0]], r.keys[1:]
+		if r.done = len(r.sums) == 0; !r.done {
+			r.key, r.count, r.sums = r.sums[0].key, r.sums[0].count, r.sums[1:]
 		}
 		return nil
 	}
