@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dmarc-suite/dmarc-suite/internal/grafana"
 	"github.com/dmarc-suite/dmarc-suite/internal/ingest/ingesttest"
 	"github.com/dmarc-suite/dmarc-suite/internal/realtest"
 )
@@ -330,29 +331,14 @@ var opened = []string{"$__rate_interval", "2m", "$__interval", "30s", "$__range"
 // variables and these of the variables about time.
 func panels(t *testing.T, times ...string) (all []panel) {
 	t.Helper()
-	text, err := os.ReadFile("../../dashboards/dmarc-reports.json")
+	_, queries, err := grafana.Read("../../dashboards/dmarc-reports.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	type drawn struct {
-		Title   string
-		Targets []struct{ Expr string }
-	}
-	var d struct {
-		Panels []struct {
-			drawn
-			Panels []drawn // of a collapsed row
-		}
-	}
-	if err := json.Unmarshal(text, &d); err != nil {
-		t.Fatal(err)
-	}
 	values := strings.NewReplacer(append([]string{"$cluster", ".*", "$job", "dmarc", "$instance", ".+", "$domain", ".+"}, times...)...)
-	for _, row := range d.Panels {
-		for _, p := range append(row.Panels, row.drawn) {
-			for _, target := range p.Targets {
-				all = append(all, panel{p.Title, values.Replace(target.Expr)})
-			}
+	for _, q := range queries {
+		if q.RefID != "" { // It is not a variable's.
+			all = append(all, panel{q.Panel, values.Replace(q.Expr)})
 		}
 	}
 	if len(all) < 30 {

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/grafana"
 )
 
 // expression is one that a dashboard asks for.
@@ -15,8 +15,12 @@ type expression struct {
 	text  string
 }
 
+// labelValues is the query of a variable.
+var labelValues = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
+
 // expressions returns those of all panels and variables in a directory of
-// dashboards, with values for their variables.
+// dashboards, with values for their variables. What asks PostgreSQL is left to a
+// test of dmarc/store/postgres, and the alerts that fire to steps about alerts.
 func expressions(dir string) ([]expression, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil || len(files) == 0 {
@@ -24,63 +28,20 @@ func expressions(dir string) ([]expression, error) {
 	}
 	var out []expression
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		uid, queries, err := grafana.Read(file)
 		if err != nil {
 			return nil, err
 		}
-		if strings.Contains(string(text), `"rawSql"`) {
-			continue // It asks PostgreSQL; a test of dmarc/store/postgres has its questions.
-		}
-		found, err := ofDashboard(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		out = append(out, found...)
-	}
-	return out, nil
-}
-
-// labelValues is the query of a variable.
-var labelValues = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
-
-func ofDashboard(text []byte) ([]expression, error) {
-	type panel struct {
-		Title   string
-		Targets []struct{ RefID, Expr string }
-	}
-	var d struct {
-		UID    string
-		Panels []struct {
-			panel
-			Panels []panel // of a collapsed row
-		}
-		Templating struct {
-			List []struct{ Name, Type, Definition string }
-		}
-	}
-	if err := json.Unmarshal(text, &d); err != nil {
-		return nil, err
-	}
-	var out []expression
-	for _, row := range d.Panels {
-		for _, p := range append(row.Panels, row.panel) {
-			if p.Title == "Firing now" {
-				continue // Steps about alerts look at what fires.
+		for _, q := range queries {
+			where, expr := fmt.Sprintf("%s / %s %s", uid, q.Panel, q.RefID), q.Expr
+			if expr == "" || q.Panel == "Firing now" {
+				continue
 			}
-			for _, t := range p.Targets {
-				out = append(out, expression{d.UID + " / " + p.Title + " " + t.RefID, substitute(t.Expr)})
+			if m := labelValues.FindStringSubmatch(expr); m != nil {
+				expr = fmt.Sprintf("count by (%s) (%s)", m[2], m[1])
 			}
+			out = append(out, expression{where, substitute(expr)})
 		}
-	}
-	for _, v := range d.Templating.List {
-		if v.Type != "query" {
-			continue
-		}
-		m := labelValues.FindStringSubmatch(v.Definition)
-		if m == nil {
-			return nil, fmt.Errorf("variable %s: %q is no label_values(…)", v.Name, v.Definition)
-		}
-		out = append(out, expression{d.UID + " / variable " + v.Name, fmt.Sprintf("count by (%s) (%s)", m[2], substitute(m[1]))})
 	}
 	return out, nil
 }

@@ -49,6 +49,7 @@ func floorOf(folder string) int {
 		{"deploy/ci", beside},
 		{"deploy/dr", beside},
 		{"internal/demo", beside},
+		{"internal/grafana", beside},
 		{"internal/metrictest", beside},
 		{"internal/realtest", beside},
 		{"internal/release", beside},

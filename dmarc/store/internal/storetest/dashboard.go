@@ -1,8 +1,6 @@
 package storetest
 
 import (
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +8,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/grafana"
 )
 
 // question is one that the dashboard of records asks.
@@ -19,24 +18,8 @@ type question struct{ panel, sql string }
 // chosen, as Grafana asks them. The views are those of a schema.
 func questions(t *testing.T, schema string) []question {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "dashboards", "dmarc-records.json"))
+	_, queries, err := grafana.Read(filepath.Join("..", "..", "..", "dashboards", "dmarc-records.json"))
 	if err != nil {
-		t.Fatal(err)
-	}
-	type panel struct {
-		Title   string
-		Targets []struct{ RawSQL string }
-	}
-	var d struct {
-		Panels []struct {
-			panel
-			Panels []panel // of a collapsed row
-		}
-		Templating struct {
-			List []struct{ Name, Type, Definition string }
-		}
-	}
-	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
 	}
 	const from, until = "'2020-01-01T00:00:00Z'", "'2040-01-01T00:00:00Z'"
@@ -46,17 +29,8 @@ func questions(t *testing.T, schema string) []question {
 	}
 	replace := strings.NewReplacer(values...)
 	var out []question
-	for _, row := range d.Panels {
-		for _, p := range append(row.Panels, row.panel) {
-			for _, target := range p.Targets {
-				out = append(out, question{p.Title, replace.Replace(target.RawSQL)})
-			}
-		}
-	}
-	for _, v := range d.Templating.List {
-		if v.Type == "query" {
-			out = append(out, question{"variable " + v.Name, replace.Replace(v.Definition)})
-		}
+	for _, q := range queries {
+		out = append(out, question{q.Panel, replace.Replace(q.SQL)})
 	}
 	return out
 }
