@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
-	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
+	"github.com/dmarc-suite/dmarc-suite/internal/yamlsyntax"
 )
 
 // Flags are the flags every binary has: --web.* and --log.*. They hold values
@@ -101,7 +101,7 @@ func replaceAttr(_ []string, a slog.Attr) slog.Attr {
 		a.Value = slog.StringValue(a.Value.Duration().String())
 	}
 	if err, ok := a.Value.Any().(error); ok && strings.Contains(err.Error(), "yaml: ") {
-		a.Value = slog.AnyValue(config.HideValues(err))
+		a.Value = slog.AnyValue(yamlsyntax.Plain(err))
 	}
 	return a
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/prometheus/exporter-toolkit/web"
 
-	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
+	"github.com/dmarc-suite/dmarc-suite/internal/yamlsyntax"
 )
 
 const (
@@ -34,7 +34,7 @@ func Serve(ctx context.Context, f *Flags, o Options) error {
 	f.stats.log = log
 	runtime.GOMAXPROCS(f.processors)
 	if err := web.Validate(*f.web.WebConfigFile); err != nil {
-		return fmt.Errorf("read %s of --web.config.file: %w", *f.web.WebConfigFile, config.HideValues(err))
+		return fmt.Errorf("read %s of --web.config.file: %w", *f.web.WebConfigFile, yamlsyntax.Plain(err))
 	}
 	reload := newReloader(&o)
 	handler, err := newHandler(f, &o, reload)

@@ -10,7 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
+	"github.com/dmarc-suite/dmarc-suite/internal/yamlsyntax"
 )
 
 // Users tells who requests come from, by the file of --web.config.file. The zero
@@ -42,7 +42,7 @@ func (u Users) read() (*userConfig, error) {
 	}
 	c := &userConfig{}
 	if err := yaml.Unmarshal(content, c); err != nil {
-		return nil, fmt.Errorf("read %s of --web.config.file: %w", *u.file, config.HideValues(err))
+		return nil, fmt.Errorf("read %s of --web.config.file: %w", *u.file, yamlsyntax.Plain(err))
 	}
 	return c, nil
 }

@@ -33,7 +33,8 @@ func floorOf(folder string) int {
 		{"collectors", collectors},
 		{"internal/typo", reports}, // so that every floor may use it
 		{"internal/collect", shared},
-		{"internal/wording", shared}, // so that pages and terminals say the same
+		{"internal/yamlsyntax", shared}, // so that query files and configurations say the same
+		{"internal/wording", shared},    // so that pages and terminals say the same
 		{"internal/exporter/exportertest", beside},
 		{"internal/exporter", trunk},
 		{"internal/ingest/ingesttest", beside},
@@ -104,6 +105,7 @@ func libraries() map[string][]string {
 		"dmarc/i18n":           {"golang.org/x/net/idna", "golang.org/x/text/encoding"},
 		"dmarc/store/postgres": {"github.com/jackc/pgx/v5"},
 		"dmarc/store/sqlite":   {"modernc.org/sqlite"},
+		"internal/yamlsyntax":  {"go.yaml.in/yaml/"},
 		"internal/collect":     with("google.golang.org/protobuf/types/known/timestamppb"),
 		"collectors":           with(),
 		"collectors/dmarc":     with(),

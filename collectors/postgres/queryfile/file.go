@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/yamlsyntax"
 )
 
 // defaultWindow is the interval of a query with a cursor.
@@ -88,7 +90,8 @@ func Parse(name string, content []byte) (*Files, error) {
 	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
 		return files, nil
 	} else if err != nil {
-		return nil, r.yamlError(err)
+		line, mistake := yamlsyntax.Mistake(content, err)
+		return nil, &FileError{At: Position{File: name, Line: max(line, 1), Col: 1}, Err: mistake}
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		r.errorf(&document, "must hold a single YAML document")
@@ -111,17 +114,6 @@ func Parse(name string, content []byte) (*Files, error) {
 		return nil, err
 	}
 	return files, nil
-}
-
-// yamlError takes the line out of an error of the YAML package, which has it
-// only in its text.
-func (r *reader) yamlError(err error) error {
-	at := Position{File: r.file, Line: 1, Col: 1}
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if _, scanErr := fmt.Sscanf(text, "line %d:", &at.Line); scanErr == nil {
-		_, text, _ = strings.Cut(text, ": ")
-	}
-	return &FileError{At: at, Err: errors.New(text)}
 }
 
 var queryKeys = []string{

@@ -15,12 +15,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/dmarc-suite/dmarc-suite/internal/yamlsyntax"
 )
 
 // Error is a mistake in a configuration file.
@@ -103,8 +104,12 @@ func Load(path string, into any) (*File, error) {
 func Parse(path string, content []byte, into any) (*File, error) {
 	d := &decoder{file: &File{path: path, lines: map[string]int{}}, dir: filepath.Dir(path)}
 	root, err := parse(content)
-	if err != nil {
-		return nil, &Error{File: path, Line: lineOf(err), Err: withoutLine(err)}
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.File = path
+		return nil, e
+	} else if err != nil {
+		line, mistake := yamlsyntax.Mistake(content, err)
+		return nil, &Error{File: path, Line: line, Err: mistake}
 	}
 	d.value(root, reflect.ValueOf(into).Elem(), "")
 	if len(d.errors) > 0 {
@@ -126,7 +131,7 @@ func parse(content []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return &yaml.Node{Kind: yaml.MappingNode, Line: 1}, nil
 	case err != nil:
-		return nil, HideValues(err)
+		return nil, err
 	}
 	root := document.Content[0]
 	var second yaml.Node
@@ -137,42 +142,4 @@ func parse(content []byte) (*yaml.Node, error) {
 		return &yaml.Node{Kind: yaml.MappingNode, Line: root.Line}, nil
 	}
 	return root, nil
-}
-
-// What errors of the YAML packages quote of a file, and what only programmers understand.
-var (
-	unknownAnchor = regexp.MustCompile(`unknown anchor '.*' referenced`)
-	unknownField  = regexp.MustCompile(`field (\S+) not found in type \S+`)
-	wrongType     = regexp.MustCompile("(?s)cannot unmarshal !!([a-z]+)(?: `.*?`)? into \\S+")
-)
-
-// HideValues returns an error of a YAML package without what it quotes, which
-// may be a secret, and without types of Go. Files that other packages decode,
-// such as that of --web.config.file, need it.
-func HideValues(err error) error {
-	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ")
-	text = unknownAnchor.ReplaceAllString(text, "an alias has no anchor; put a text that begins with * in quotes")
-	text = unknownField.ReplaceAllString(text, "unknown key $1")
-	return errors.New(wrongType.ReplaceAllString(text, "a value of the type $1 does not belong here"))
-}
-
-// lineNumber is how the YAML package names a line.
-var lineNumber = regexp.MustCompile(`^line ([0-9]+): `)
-
-func lineOf(err error) int {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Line
-	}
-	if found := lineNumber.FindStringSubmatch(err.Error()); found != nil {
-		line, _ := strconv.Atoi(found[1]) // It consists of digits.
-		return line
-	}
-	return 0
-}
-
-func withoutLine(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Err
-	}
-	return errors.New(lineNumber.ReplaceAllString(err.Error(), ""))
 }

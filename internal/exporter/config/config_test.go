@@ -104,7 +104,7 @@ func TestErrors(t *testing.T) {
 		{"binary", "token: !!binary aHVudGVyMg==\n", "token: must be a text"},
 		{"key that is a list", "[hunter2]: a\n", "f.yml: line 1: a key must be a text"},
 		{"key that is an alias", "name: &a hunter2\n*a : b\n", "f.yml: line 2: a key must be a text"},
-		{"unknown anchor", "token: *hunter2\n", "f.yml: an alias has no anchor"},
+		{"unknown anchor", "token: *hunter2\n", "f.yml: line 1: an alias has no anchor"},
 		{"anchor that holds itself", "modules: &a {a: *a}\n", "f.yml: line 1: modules.a: unknown key \"a\""},
 		{"merge of itself", "oauth2: &a {<<: *a}\n", "oauth2: aliases make too much of this"},
 		{"merge of a text", "oauth2: {<<: hunter2, user: u}\n", "oauth2: << merges mappings, not a single value"},
@@ -112,7 +112,9 @@ func TestErrors(t *testing.T) {
 		{"syntax in quotes", "token: 'hunter2\n", "f.yml: "},
 		{"text for a file", "hunter2\n", "f.yml: line 1: must be a mapping with the keys name, poll"},
 		{"second document", "name: a\n---\nname: hunter2\n", "f.yml: line 2: a second document begins here"},
-		{"second broken document", "name: a\n---\n\t: hunter2\n", "f.yml: line 3: found character that cannot start any token"},
+		{"second broken document", "name: a\n---\n\t: hunter2\n", "f.yml: line 3: a tab, or a character"},
+		{"colon in a text", "name: hunter2: b\n", "f.yml: line 1: a colon that is not expected"},
+		{"indented too little", "oauth2:\n    user: u\n  password: hunter2\n", "f.yml: line 3: no key where one is expected"},
 		{"three at once", "poll: 1\nquiet: 2\nnmae: 3\n", "f.yml: line 1: poll: must be a duration with a unit, such as 30s, 5m, 12h or 7d\nf.yml: line 2: quiet: must be true or false\nf.yml: line 3: unknown key"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
