@@ -1,14 +1,33 @@
 // Package typo guesses which known word a mistyped one was meant to be.
 package typo
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // Nearest returns the known word that is most like word, "" when none is
 // close: every third letter may be wrong, missing or too many, three at most.
+// Failing that, it is the shortest that word begins, or the longest that begins
+// word, with three letters at least.
 func Nearest(word string, known []string) string {
+	word = strings.ToLower(word)
 	best, least := "", min(3, (len(word)+1)/3)+1
 	for _, k := range known {
-		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least {
+		if d := distance(word, strings.ToLower(k)); d < least {
+			best, least = k, d
+		}
+	}
+	if best != "" {
+		return best
+	}
+	least = math.MaxInt
+	for _, k := range known {
+		short, long := word, strings.ToLower(k)
+		if len(short) > len(long) {
+			short, long = long, short
+		}
+		if d := len(long) - len(short); d < least && len(short) >= 3 && strings.HasPrefix(long, short) {
 			best, least = k, d
 		}
 	}

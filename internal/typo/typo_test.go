@@ -3,11 +3,14 @@ package typo
 import "testing"
 
 func TestNearest(t *testing.T) {
-	known := []string{"directories", "imap", "smtp", "http", "poll"}
+	known := []string{"directories", "imap", "smtp", "http", "poll", "password", "state.database", "state.file"}
 	for _, tt := range []struct{ word, want string }{
 		{"directorys", "directories"},
 		{"directory", "directories"},
-		{"dir", ""},
+		{"dir", "directories"},
+		{"di", ""},
+		{"state", "state.file"},
+		{"password_file", "password"},
 		{"IMAP", "imap"},
 		{"iamp", "imap"},
 		{"imaps", "imap"},
