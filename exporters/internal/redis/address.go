@@ -64,7 +64,11 @@ func parseAddress(s string) (address, error) {
 		}
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
-		a.hosts = append(a.hosts, withPort(host, port))
+		host, err := withPort(host, port)
+		if err != nil {
+			return address{}, err
+		}
+		a.hosts = append(a.hosts, host)
 	}
 	if a.master == "" && len(a.hosts) > 1 {
 		return address{}, errors.New("the address has several hosts; only those of sentinels do")
@@ -122,14 +126,18 @@ func (a *address) setDB(path, query string) error {
 }
 
 // withPort returns host:port with the defaults for what is missing.
-func withPort(host, port string) string {
-	if h, p, err := net.SplitHostPort(host); err == nil {
-		if p == "" {
-			p = port
-		}
-		return net.JoinHostPort(orLocalhost(h), p)
+func withPort(host, port string) (string, error) {
+	h, p, err := net.SplitHostPort(host)
+	if err != nil {
+		h, p = strings.Trim(host, "[]"), port
 	}
-	return net.JoinHostPort(orLocalhost(strings.Trim(host, "[]")), port)
+	if p == "" {
+		p = port
+	}
+	if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
+		return "", errors.New("the port of the address is not a number from 1 to 65535; a password with @ : or / needs them escaped, as in %40")
+	}
+	return net.JoinHostPort(orLocalhost(h), p), nil
 }
 
 func orLocalhost(host string) string {

@@ -52,6 +52,9 @@ func TestParseAddressErrors(t *testing.T) {
 		"sentinel://u:s3cret@a":      "the name of the master",
 		"unix://u:s3cret@run/sock":   "unix:///path",
 		"redis://u:s3cret@host/-1":   "not a number",
+		"host:s3cret":                "the port of the address is not a number",
+		"redis://u:s3cret@host:0":    "the port of the address is not a number",
+		"redis://u:a@h:s3cret/x":     "needs them escaped",
 	} {
 		_, err := parseAddress(text)
 		if err == nil || !strings.Contains(err.Error(), want) {

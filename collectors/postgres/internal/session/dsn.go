@@ -64,6 +64,9 @@ var causes = []struct{ text, cause string }{
 	{"unable to find service", "the service is not in the service file"},
 	{"invalid connect_timeout", "connect_timeout is not a number of seconds"},
 	{"port numbers to", "there must be one port, or one for each host"},
+	{"invalid port", "a port is not a number from 1 to 65535; in a URL, user and password have @ : / and % escaped, as in %40"},
+	{"failed to parse as URL", "it is not a URL; user and password have @ : / and % escaped, as in %40"},
+	{"failed to parse as keyword/value", "it is neither a URL nor keywords with values, as in host=/run/postgresql user=me; values with spaces are in single quotes"},
 	{"unknown channel_binding value", "channel_binding is none of disable, prefer and require"},
 }
 

@@ -48,6 +48,17 @@ func TestConnectionStringErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %q", parameter, err, want)
 		}
 	}
+	for dsn, want := range map[string]string{
+		"postgres://u:h1dden@h:port/x":    "a port is not a number",
+		"postgres://u:a@h:h1dden/x":       "escaped, as in %40",
+		"postgres://u:%zzh1dden@h/x":      "it is not a URL; user and password have",
+		"host=h password=h1dden h1dden x": "neither a URL nor keywords",
+	} {
+		_, err := parseDSN(dsn)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "h1dden") {
+			t.Errorf("%s: %v, want %q", dsn, err, want)
+		}
+	}
 }
 
 // TestLoadBalance holds that hosts come in any order, each with all of its ways.
