@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os/signal"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -34,7 +35,11 @@ func Serve(ctx context.Context, f *Flags, o Options) error {
 	f.stats.log = log
 	runtime.GOMAXPROCS(f.processors)
 	if err := web.Validate(*f.web.WebConfigFile); err != nil {
-		return fmt.Errorf("read %s of --web.config.file: %w", *f.web.WebConfigFile, yamlsyntax.Plain(err))
+		err = yamlsyntax.Plain(err)
+		if strings.Contains(err.Error(), "crypto/bcrypt") {
+			err = errors.New("a password of basic_auth_users is not a bcrypt hash, such as htpasswd -nB NAME makes")
+		}
+		return fmt.Errorf("read %s of --web.config.file: %w", *f.web.WebConfigFile, err)
 	}
 	reload := newReloader(&o)
 	handler, err := newHandler(f, &o, reload)

@@ -335,12 +335,17 @@ func TestWebConfig(t *testing.T) {
 
 func TestBadWebConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "web.yml")
-	if err := os.WriteFile(file, []byte("tls_server_config:\n  cert_file: missing.pem\n  key_file: missing.key\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	err := Serve(context.Background(), testFlags(t, "--web.config.file="+file), Options{Name: "test_exporter"})
-	if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "missing.pem") {
-		t.Errorf("got error %v, want one that names both files", err)
+	for text, want := range map[string]string{
+		"tls_server_config:\n  cert_file: missing.pem\n  key_file: missing.key\n": "missing.pem",
+		"basic_auth_users: {alice: secret}\n":                                     "not a bcrypt hash",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := Serve(context.Background(), testFlags(t, "--web.config.file="+file), Options{Name: "test_exporter"})
+		if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want one that names the file and %q", err, want)
+		}
 	}
 }
 
