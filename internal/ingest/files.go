@@ -69,6 +69,7 @@ type files struct {
 	notices *Notices
 	queued  atomic.Int64
 	linked  sync.Once // reports the first link that is left alone
+	buffers sync.Pool // of what files are read into
 }
 
 // Run reads the folders until ctx ends. It returns an error when a folder or
@@ -313,7 +314,7 @@ func (f *files) prepare(ctx context.Context, deliver Deliver, path string, commi
 // until it does.
 func (f *files) open(ctx context.Context, path string, info fs.FileInfo) *steadyFile {
 	return &steadyFile{
-		ctx: ctx, path: path, follow: f.config.FollowLinks, before: info, patience: f.config.Timeout,
+		ctx: ctx, path: path, follow: f.config.FollowLinks, before: info, patience: f.config.Timeout, buffers: &f.buffers,
 		stuck: func() { f.waiting.reading(path, true) }, freed: func() { f.waiting.reading(path, false) },
 	}
 }

@@ -151,9 +151,11 @@ const journalHead = 8 << 10
 
 func (h *headReader) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
-	if room := journalHead - len(h.head); !h.ended && room > 0 {
-		h.head = append(h.head, p[:min(n, room)]...)
-		h.cut()
+	if room := journalHead - len(h.head); !h.ended && room > 0 && n > 0 {
+		if h.ended = len(h.head) == 0 && !letter(p[0]); !h.ended {
+			h.head = append(h.head, p[:min(n, room)]...)
+			h.cut()
+		}
 	}
 	return n, err
 }
@@ -162,7 +164,7 @@ func (h *headReader) Read(p []byte) (int, error) {
 // them are no mails.
 func (h *headReader) cut() {
 	line, _, _ := bytes.Cut(h.head, []byte("\n"))
-	if len(line) > 0 && !letter(line[0]) || bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' }) {
+	if bytes.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' }) {
 		h.head, h.ended = nil, true
 		return
 	}
@@ -171,6 +173,7 @@ func (h *headReader) cut() {
 	}
 }
 
+// letter reports whether a byte may begin the header of a mail.
 func letter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
 
 func (h *headReader) release() {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -26,6 +27,8 @@ type steadyFile struct {
 	// stuck is called when a call does not return in time, and freed when it
 	// returns after all. They may be nil.
 	stuck, freed func()
+	// buffers have what files read into; nil makes each file its own.
+	buffers *sync.Pool
 
 	file   *os.File
 	offset int64
@@ -106,9 +109,7 @@ func (f *steadyFile) ReadAt(p []byte, offset int64) (n int, err error) {
 	if err := f.open(); err != nil {
 		return 0, err
 	}
-	if cap(f.buf) < len(p) {
-		f.buf = make([]byte, len(p))
-	}
+	f.makeRoom(len(p))
 	// The caller's p must not change when the call is given up.
 	buf, read := f.buf[:len(p)], 0
 	err = f.call(func() (err error) {
@@ -122,6 +123,23 @@ func (f *steadyFile) ReadAt(p []byte, offset int64) (n int, err error) {
 		return 0, err
 	}
 	return copy(p, buf[:read]), err
+}
+
+// makeRoom makes the buffer at least of a size.
+func (f *steadyFile) makeRoom(size int) {
+	if f.buffers == nil {
+		if cap(f.buf) < size {
+			f.buf = make([]byte, size)
+		}
+		return
+	}
+	if f.buf == nil {
+		buf, ok := f.buffers.Get().(*[steadyBuffer]byte)
+		if !ok {
+			buf = new([steadyBuffer]byte)
+		}
+		f.buf = buf[:]
+	}
 }
 
 // readLong is ReadAt in pieces.
@@ -168,11 +186,14 @@ func (f *steadyFile) close() {
 	}
 }
 
-// release closes the file and drops the buffer as soon as it was read: its
+// release closes the file and gives the buffer back as soon as it was read: its
 // delivery may wait for many others.
 func (f *steadyFile) release() {
 	if !f.gone {
 		f.close()
+		if f.buffers != nil && f.buf != nil {
+			f.buffers.Put((*[steadyBuffer]byte)(f.buf))
+		}
 	}
 	f.buf = nil
 }
