@@ -78,12 +78,16 @@ func headerOf(r *dmarc.Report) []any {
 // spillMemory is how much a spill holds in memory.
 const spillMemory = 64 << 10
 
-// smallSpill is what most reports take.
-const smallSpill = 768
+// The least and the most that a spill takes before it is known what it needs.
+const (
+	smallSpill = 768
+	largeSpill = 4 << 10
+)
 
 // spill collects bytes, of which many go to a temporary file.
 type spill struct {
 	dir    string
+	usual  int // bytes that are room for a report like the one before
 	memory []byte
 	file   *os.File
 	size   int64
@@ -97,7 +101,7 @@ func (s *spill) Write(p []byte) {
 	}
 	s.size += int64(len(p))
 	if s.memory == nil {
-		s.memory = make([]byte, 0, max(smallSpill, len(p)))
+		s.memory = make([]byte, 0, max(smallSpill, s.usual, len(p)))
 	}
 	s.memory = append(s.memory, p...)
 	if len(s.memory) < spillMemory {

@@ -38,6 +38,7 @@ type DraftConfig struct {
 type Draft struct {
 	config   DraftConfig
 	details  *Details
+	usual    int    // for spill
 	report   uint64 // counts reports: contents are told anew in each
 	contents map[string]*content
 	headers  map[string]*header
@@ -97,7 +98,7 @@ func (d *Draft) Begin() {
 		return
 	}
 	d.details.Close()
-	d.details = &Details{spill: spill{dir: d.config.Dir}}
+	d.details = &Details{spill: spill{dir: d.config.Dir, usual: d.usual}}
 	d.report++
 }
 
@@ -108,7 +109,8 @@ func (d *Draft) Take() (*Details, error) {
 		return nil, nil
 	}
 	details := d.details
-	d.details = &Details{spill: spill{dir: d.config.Dir}}
+	d.usual = int(min(details.spill.size+details.spill.size/8, largeSpill))
+	d.details = &Details{spill: spill{dir: d.config.Dir, usual: d.usual}}
 	d.report++
 	if details.spill.err != nil {
 		details.Close()
