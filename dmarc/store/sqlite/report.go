@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
@@ -20,26 +21,48 @@ func (t *tx) ReportIDs(n int) ([]int64, error) {
 	return ids, err
 }
 
-// Add adds rows, one by one: statements of many rows are slower here.
+// rowsAtOnce is how many rows one statement adds, as far as there are as many.
+const rowsAtOnce = 8
+
+// Add adds rows.
 func (t *tx) Add(sheet *store.Sheet, rows store.RowReader) error {
-	query := ""
+	args := make([]any, 0, rowsAtOnce*len(sheet.Columns))
+	many := ""
 	for {
 		row, err := rows()
-		if row == nil || err != nil {
+		if err != nil {
 			return err
 		}
-		if query == "" {
-			query = add(sheet)
+		if row == nil {
+			break
 		}
-		if err := t.exec(query, row...); err != nil {
+		if args = append(args, row...); len(args) < cap(args) {
+			continue
+		}
+		if many == "" {
+			many = add(sheet, rowsAtOnce)
+		}
+		if err := t.exec(many, args...); err != nil {
+			return err
+		}
+		args = args[:0]
+	}
+	if len(args) == 0 {
+		return nil
+	}
+	one := add(sheet, 1)
+	for row := range slices.Chunk(args, len(sheet.Columns)) {
+		if err := t.exec(one, row...); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-// add returns the statement that adds a row.
-func add(sheet *store.Sheet) string {
-	query := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", sheet.Name, strings.Join(sheet.Columns, ", "), places(len(sheet.Columns)))
+// add returns the statement that adds some rows.
+func add(sheet *store.Sheet, rows int) string {
+	row := "(" + places(len(sheet.Columns)) + ")"
+	query := fmt.Sprintf("INSERT INTO %s (%s) VALUES %s%s", sheet.Name, strings.Join(sheet.Columns, ", "), row, strings.Repeat(", "+row, rows-1))
 	switch {
 	case sheet.Raised != "":
 		return query + fmt.Sprintf(" ON CONFLICT (%s) DO UPDATE SET %[2]s = excluded.%[2]s WHERE excluded.%[2]s > %[2]s", sheet.Key, sheet.Raised)
