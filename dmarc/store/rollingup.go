@@ -133,8 +133,8 @@ func (s *Store) RollUpAnew(ctx context.Context) error {
 	return s.RollUp(ctx)
 }
 
-// rollUp returns the request that makes rollups. The writer reads what was
-// committed before its transaction, and nobody else writes.
+// rollUp returns the request that makes rollups of what was committed before its
+// transaction.
 func (s *Store) rollUp(ctx context.Context, all []rollupOf) *request {
 	records := map[rollupOf]int64{}
 	return &request{
@@ -142,9 +142,13 @@ func (s *Store) rollUp(ctx context.Context, all []rollupOf) *request {
 			if w.dropped {
 				return nil // It may be of this very day.
 			}
+			q, ok := w.tx.(contentReader)
+			if !ok {
+				q = committed{s.db} // Nobody else writes rollups.
+			}
 			var rows [][]any
 			for _, of := range all {
-				row, n, err := s.readRollup(ctx, of)
+				row, n, err := readRollup(ctx, q, of)
 				switch {
 				case errors.Is(err, ErrDamaged): // Questions say so, and counting goes on.
 				case err != nil:
@@ -175,9 +179,8 @@ func (c committed) Query(ctx context.Context, visit func(row []any) error, query
 
 // readRollup returns the row of a rollup with all reports that there are, and how
 // many records it has; nil when there are no later ones than it has.
-func (s *Store) readRollup(ctx context.Context, of rollupOf) (row []any, records int64, err error) {
-	db := s.db.SQL()
-	roll, last, records, err := s.oldRollup(ctx, of)
+func readRollup(ctx context.Context, q contentReader, of rollupOf) (row []any, records int64, err error) {
+	roll, last, records, err := oldRollup(ctx, q, of)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -187,7 +190,7 @@ func (s *Store) readRollup(ctx context.Context, of rollupOf) (row []any, records
 	}
 	reports := map[int64]report{}
 	read := func(ids []int64) error {
-		return eachRow(ctx, db, func(row []any) error {
+		return q.Query(ctx, func(row []any) error {
 			c := cells{row: row}
 			r, key := reports[c.number()], rollupKey{source: c.text(), content: c.number()}
 			key.day = r.sent
@@ -197,7 +200,7 @@ func (s *Store) readRollup(ctx context.Context, of rollupOf) (row []any, records
 		}, recordsSQL(ids), int64(of.day), int64(of.day))
 	}
 	var late []int64
-	err = eachRow(ctx, db, func(row []any) error {
+	err = q.Query(ctx, func(row []any) error {
 		c := cells{row: row}
 		id := c.number()
 		late = append(late, id)
@@ -214,7 +217,7 @@ func (s *Store) readRollup(ctx context.Context, of rollupOf) (row []any, records
 		}
 	}
 	known := contentFacts{}
-	if err := known.read(ctx, committed{s.db}, roll.unknown()); err != nil {
+	if err := known.read(ctx, q, roll.unknown()); err != nil {
 		return nil, 0, err
 	}
 	for id, f := range known {
@@ -226,9 +229,9 @@ func (s *Store) readRollup(ctx context.Context, of rollupOf) (row []any, records
 
 // oldRollup returns the rollup that there is, with the last report and the number
 // of records that it has. One that is damaged begins anew.
-func (s *Store) oldRollup(ctx context.Context, of rollupOf) (roll *rollup, last, records int64, err error) {
+func oldRollup(ctx context.Context, q contentReader, of rollupOf) (roll *rollup, last, records int64, err error) {
 	roll = newRollup()
-	err = eachRow(ctx, s.db.SQL(), func(row []any) error {
+	err = q.Query(ctx, func(row []any) error {
 		c := cells{row: row}
 		last, records = c.number(), c.number()
 		data, _ := c.row[0].([]byte)

@@ -97,6 +97,14 @@ func (c *conn) query(visit func(row []driver.Value) error, query string, args ..
 	return errors.Join(err, rows.Close())
 }
 
+// forget closes the statement for a query.
+func (c *conn) forget(query string) {
+	if s := c.statements[query]; s != nil {
+		_ = s.Close() // It only reads.
+		delete(c.statements, query)
+	}
+}
+
 // number returns the first column of the only row of a query.
 func (c *conn) number(query string, args ...any) (n int64, err error) {
 	err = c.query(func(row []driver.Value) error {

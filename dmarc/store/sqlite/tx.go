@@ -145,6 +145,24 @@ func (t *tx) PutIdentities(rows []tally.IdentityRow) error {
 	return nil
 }
 
+// Name names the database in errors.
+func (t *tx) Name() string { return t.d.Name() }
+
+// Query calls visit with each row of a query, which is not kept prepared. The
+// pages that the writer has are those that readers would have to read again
+// after each transaction.
+func (t *tx) Query(_ context.Context, visit func(row []any) error, query string, args ...any) error {
+	defer t.forget(query)
+	var values []any
+	return t.query(func(row []driver.Value) error {
+		values = values[:0]
+		for _, v := range row {
+			values = append(values, v)
+		}
+		return visit(values)
+	}, query, args...)
+}
+
 // Put keeps rows: nobody else writes the file, so that values replace values.
 func (t *tx) Put(table *store.Table, rows []store.Row) error {
 	query := upsert(table)
