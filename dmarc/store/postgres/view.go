@@ -19,11 +19,20 @@ import (
 // come soon after them. To connect takes longer than most answers.
 func (d Database) KeepViews() store.Engine {
 	db := d.viewed()
-	d.views = stdlib.OpenDB(*db.config)
+	d.views = openViews(db)
 	const idle, lifetime = time.Minute, 10 * time.Minute // A password may change, or the primary.
 	d.views.SetConnMaxIdleTime(idle)
 	d.views.SetConnMaxLifetime(lifetime)
 	return d
+}
+
+// openViews returns connections of views. What they ask is answered sooner than
+// the server would compile it, which it does for what it thinks is expensive.
+func openViews(db *database) *sql.DB {
+	return stdlib.OpenDB(*db.config, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SET jit = off")
+		return err
+	}))
 }
 
 // viewed returns a database that is only looked at.
@@ -43,7 +52,7 @@ func (d Database) View(ctx context.Context) (*store.View, error) {
 	db := d.viewed()
 	pool, done := d.views, func() error { return nil }
 	if pool == nil {
-		pool = stdlib.OpenDB(*db.config)
+		pool = openViews(db)
 		done = pool.Close
 	}
 	tx, err := pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
