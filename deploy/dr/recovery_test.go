@@ -58,7 +58,33 @@ func (l *lab) oneTable(t *testing.T) {
 	l.must("dr-restore", "table", "orders", "--from-dump", dumps[0], "--merge")
 	want("5001 1 1")
 	l.server.SQL(t, "shop", "DELETE FROM orders WHERE id = 9000")
+	l.oddTables(t)
 	l.nothingLeft()
+}
+
+// oddTables empties a table whose rows have no key and a type without equality, and
+// one whose rows are in partitions and numbered by a sequence.
+func (l *lab) oddTables(t *testing.T) {
+	l.server.SQL(t, "shop", `CREATE TABLE notes (what json); INSERT INTO notes VALUES ('{"a": 1}'), ('{"a": 1}'), (NULL);
+		CREATE TABLE parted (id serial, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+		CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+		CREATE TABLE parted_2 PARTITION OF parted DEFAULT;
+		INSERT INTO parted (day) SELECT date '2026-01-20' + n FROM generate_series(1, 20) n`)
+	dump := filepath.Join(l.dir, "dumps", "odd.dump")
+	l.must("pg_dump", "--host", l.server.Dir, "--port", strconv.Itoa(l.server.Port), "--username", "postgres", "--format=custom", "--file", dump, "shop")
+	l.server.SQL(t, "shop", "DELETE FROM notes WHERE what IS NULL OR ctid = '(0,1)'; TRUNCATE parted RESTART IDENTITY")
+	for table, missing := range map[string]string{"notes": "2", "parted": "20"} {
+		if out := l.must("dr-restore", "table", table, "--from-dump", dump, "--merge"); !strings.Contains(out, "; "+missing+" of those from then are missing") {
+			t.Errorf("%s:\n%s", table, out)
+		}
+	}
+	l.server.SQL(t, "shop", "INSERT INTO parted (day) VALUES ('2026-01-01')")
+	got := l.server.SQL(t, "shop", "SELECT count(*), (SELECT count(*) FROM notes), max(id) FROM parted")[0]
+	if strings.Join(got, " ") != "21 3 21" {
+		t.Errorf("parted, notes, next id: %v", got)
+	}
+	l.server.SQL(t, "shop", "DROP TABLE notes, parted")
+	l.must("rm", dump)
 }
 
 // lostDisk restores production itself from the repository that is whole.

@@ -76,8 +76,11 @@ from_dump() {
 	SOURCE=dr_side_$$
 	sql "CREATE DATABASE $SOURCE TEMPLATE template0"
 	"$PG_BIN/pg_restore" --exit-on-error --no-owner --no-privileges --section=pre-data --dbname="$SOURCE" "$file"
-	local only=(--table="${NAME#*.}")
-	[ "$NAME" = "${NAME#*.}" ] || only+=(--schema="${NAME%%.*}")
+	local schema table tables only=()
+	# A partitioned table has its rows in others.
+	tables=$(read_side "COPY (SELECT nspname, relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+		WHERE pg_class.oid = '$NAME'::regclass OR pg_class.oid IN (SELECT relid FROM pg_partition_tree('$NAME'))) TO STDOUT")
+	while IFS=$'\t' read -r schema table; do only+=(--schema="$schema" --table="$table"); done <<<"$tables"
 	"$PG_BIN/pg_restore" --exit-on-error --no-owner --data-only "${only[@]}" --dbname="$SOURCE" "$file"
 }
 
@@ -103,13 +106,21 @@ KEY=$(sql "SELECT string_agg(format('s.%1\$I = t.%1\$I', a.attname), ' AND ') FR
 if [ -n "$KEY" ]; then
 	MISSING="SELECT $COLUMNS FROM $STAGED s WHERE NOT EXISTS (SELECT FROM $NAME t WHERE $KEY)"
 else
-	MISSING="SELECT $COLUMNS FROM $STAGED EXCEPT ALL SELECT $COLUMNS FROM $NAME"
+	# As text, because types such as json cannot be compared.
+	MISSING="SELECT $COLUMNS FROM (SELECT *, ROW($COLUMNS)::text AS dr_row, row_number() OVER (PARTITION BY ROW($COLUMNS)::text) AS dr_number FROM $STAGED) s
+		LEFT JOIN (SELECT ROW($COLUMNS)::text AS dr_row, count(*) AS dr_there FROM $NAME GROUP BY 1) t USING (dr_row) WHERE dr_number > COALESCE(dr_there, 0)"
 fi
-say "$NAME had $(sql "SELECT count(*) FROM $STAGED") rows then and has $(sql "SELECT count(*) FROM $NAME") now; $(sql "SELECT count(*) FROM ($MISSING) m") of those from then are missing"
+HAD=$(sql "SELECT count(*) FROM $STAGED") HAS=$(sql "SELECT count(*) FROM $NAME") LACKS=$(sql "SELECT count(*) FROM ($MISSING) m")
+say "$NAME had $HAD rows then and has $HAS now; $LACKS of those from then are missing"
 if [ -z "$MERGE" ]; then
 	say "they are in $STAGED of $DATABASE: look at them, then run this again with --merge, or DROP SCHEMA dr_restored CASCADE"
 else
 	INSERTED=$(sql "WITH i AS (INSERT INTO $NAME ($COLUMNS) OVERRIDING SYSTEM VALUE $MISSING ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM i")
+	# TRUNCATE may have restarted what numbers the rows.
+	SEQUENCES=$(sql "SELECT format('SELECT setval(%L, max(%I)) FROM %s HAVING max(%2\$I) >= (SELECT last_value FROM %1\$s);', sequence, attname, '$NAME')
+		FROM (SELECT attname, pg_get_serial_sequence('$NAME', attname) AS sequence FROM pg_attribute
+			WHERE attrelid = '$NAME'::regclass AND attnum > 0 AND NOT attisdropped) a WHERE sequence IS NOT NULL")
+	[ -z "$SEQUENCES" ] || sql "$SEQUENCES" >/dev/null
 	sql "DROP TABLE $STAGED"
 	say "$INSERTED rows are back; no row that was there was touched"
 fi
