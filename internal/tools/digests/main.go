@@ -63,9 +63,10 @@ func run(root string, resolve func(string) (string, error), list io.Writer) erro
 					digest, err := resolve(image)
 					if err != nil {
 						all = errors.Join(all, fmt.Errorf("%s: %w", image, err))
+					} else {
+						fmt.Fprintf(list, "%s@%s\n", image, digest)
 					}
 					known[image] = digest
-					fmt.Fprintf(list, "%s@%s\n", image, digest)
 				}
 				return m[1] + image + "@" + known[image]
 			})

@@ -64,8 +64,12 @@ func TestPin(t *testing.T) {
 	}
 	unknown := pinned + "    image: grafana/grafana:1.0.0\n"
 	write(unknown)
-	if err := run(root, resolve, io.Discard); err == nil || !strings.Contains(err.Error(), "grafana/grafana:1.0.0") {
+	var list strings.Builder
+	if err := run(root, resolve, &list); err == nil || !strings.Contains(err.Error(), "grafana/grafana:1.0.0") {
 		t.Errorf("error %v, want one that names the image", err)
+	}
+	if got, want := list.String(), "prom/prometheus:v3.0.0@"+digest.String()+"\n"; got != want {
+		t.Errorf("list %q, want %q: an image without a digest is not one", got, want)
 	}
 	check(unknown)
 }
