@@ -30,9 +30,30 @@ func TestInit(t *testing.T) {
 	if out, ok := h.runWith([]string{"DEPLOY_DIR=new/app"}, "init"); !ok {
 		t.Errorf("a host that has everything: %s", out)
 	}
-	h.write("new/app/deploy.conf", "SLOT_A=web-a 127.0.0.1:1\nDRAIN=3\n")
-	if out, ok := h.runWith([]string{"DEPLOY_DIR=new/app"}, "init"); ok || !strings.Contains(out, "DRAIN is unknown") {
-		t.Errorf("a misspelt deploy.conf: ok %t\n%s", ok, out)
+	const slots = "SLOT_A=web-a 127.0.0.1:1\nSLOT_B=web-b 127.0.0.1:2\n"
+	h.write("new/app/hooks/reload", "#!/bin/sh\n")
+	if err := os.Chmod(h.dir+"/new/app/hooks/reload", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for conf, want := range map[string]string{
+		"SLOT_A=web-a 127.0.0.1:1\nDRAIN=3\n": "DRAIN is unknown",
+		slots:                                 "UPSTREAM_FILE is missing",
+		slots + "UPSTREAM_FILE=upstream.conf\nDRAIN_SECONDS=ten":          "DRAIN_SECONDS is a number, not ten",
+		"SLOT_A=web-a\nSLOT_B=web-b\nUPSTREAM_FILE=upstream.conf":         "SLOT_A is a service and its address",
+		strings.ReplaceAll(slots, "\n", "\r\n") + "UPSTREAM_FILE=up.conf": "",
+	} {
+		h.write("new/app/deploy.conf", conf)
+		if out, ok := h.runWith([]string{"DEPLOY_DIR=new/app"}, "init"); ok != (want == "") || !strings.Contains(out, want) {
+			t.Errorf("%q: ok %t, want %q\n%s", conf, ok, want, out)
+		}
+	}
+	if got := h.read("new/app/up.conf"); got != "upstream app { server 127.0.0.1:1; }\n" {
+		t.Errorf("the upstream of a file with the line ends of Windows: %q", got)
+	}
+	for _, setting := range []string{"HEALTH_TRIES=many", "HEALTH_ANSWERS=08", "HEALTH_LOOK_AGAIN=1m"} {
+		if out, ok := h.runWith([]string{setting}, "status"); ok || !strings.Contains(out, " is a number, not ") {
+			t.Errorf("%s: ok %t\n%s", setting, ok, out)
+		}
 	}
 	if out, ok := h.runWith([]string{"DEPLOY_DIR=nowhere"}, "release", "--image", image("a")); ok || !strings.Contains(out, "run deploy init") {
 		t.Errorf("a release before init: ok %t\n%s", ok, out)

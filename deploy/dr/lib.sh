@@ -24,6 +24,10 @@ load() {
 	done
 	: "${DUMP_DIR:=}" "${DUMP_DATABASES:=}" "${DUMP_KEEP:=7}" "${AGE_RECIPIENTS:=}" "${AGE_IDENTITY:=}"
 	: "${CANARY_DATABASE:=postgres}" "${TABLES:=}" "${TEST_PRELOAD:=}" "${WAL_SEGMENT_BYTES:=16777216}"
+	# A sample such as 5m would cost all metrics, and DUMP_KEEP=0 all dumps.
+	for name in DUMP_KEEP WAL_SEGMENT_BYTES ${RTO_SECONDS:+RTO_SECONDS} ${RPO_SECONDS:+RPO_SECONDS}; do
+		[[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name is a whole number above 0, not ${!name}, in $config"
+	done
 	# shellcheck disable=SC2034
 	read -r -a REPO_LIST <<<"${REPOS:-}"
 	for name in TEXTFILE_DIR STATE_DIR; do

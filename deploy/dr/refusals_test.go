@@ -214,4 +214,14 @@ func TestConfigurationIsComplete(t *testing.T) {
 	if out, _, ok := s.run("dr_backup.prom", "dr-backup"); ok || !strings.Contains(out, "REPOS is not set in ") {
 		t.Errorf("ok %t\n%s", ok, out)
 	}
+	whole := newStub(t, nil)
+	conf := whole.read("dr.conf")
+	for _, setting := range []string{"RPO_SECONDS=5m", "RTO_SECONDS=-1", "DUMP_KEEP=0", "WAL_SEGMENT_BYTES=16MB"} {
+		name, value, _ := strings.Cut(setting, "=")
+		whole.write("dr.conf", conf+setting+"\n")
+		out, metrics, ok := whole.run("dr_backup.prom", "dr-backup")
+		if ok || metrics != "" || !strings.Contains(out, name+" is a whole number above 0, not "+value) {
+			t.Errorf("%s: ok %t, metrics %q\n%s", setting, ok, metrics, out)
+		}
+	}
 }

@@ -18,7 +18,9 @@ conf_read() {
 	local key value
 	SLOT_A="" SLOT_B="" SLOT_IMAGE=APP_IMAGE SLOT_HEALTH=/ UPSTREAM_FILE="" UPSTREAM_NAME=app DRAIN_SECONDS=10 OTHERS=""
 	[ -e deploy.conf ] || return 0
-	while IFS='=' read -r key value; do
+	# read fails on a last line without a newline.
+	while IFS='=' read -r key value || [ -n "$key" ]; do
+		key=${key%$'\r'} value=${value%$'\r'}
 		case "$key" in
 		'' | '#'*) ;;
 		SLOT_A | SLOT_B | SLOT_IMAGE | SLOT_HEALTH | UPSTREAM_FILE | UPSTREAM_NAME | DRAIN_SECONDS | OTHERS) printf -v "$key" '%s' "$value" ;;
@@ -28,7 +30,9 @@ conf_read() {
 	[ -n "$SLOT_A$SLOT_B$UPSTREAM_FILE" ] || return 0
 	for key in SLOT_A SLOT_B UPSTREAM_FILE; do
 		[ -n "${!key}" ] || { say "$DEPLOY_DIR/deploy.conf: $key is missing"; return 1; }
+		[[ $key == UPSTREAM_FILE || ${!key} =~ ^[^\ ]+\ +[^\ ]+$ ]] || { say "$DEPLOY_DIR/deploy.conf: $key is a service and its address, as in web-a 127.0.0.1:8001"; return 1; }
 	done
+	[[ $DRAIN_SECONDS =~ ^[0-9]+$ ]] || { say "$DEPLOY_DIR/deploy.conf: DRAIN_SECONDS is a number, not $DRAIN_SECONDS"; return 1; }
 	[ -x hooks/reload ] || { say "$DEPLOY_DIR/hooks/reload is missing: nothing would make nginx read $UPSTREAM_FILE"; return 1; }
 }
 
