@@ -20,7 +20,7 @@ type Config struct {
 	// MaxRows bounds the rows of queries without max_rows; 0: 1000.
 	MaxRows int
 	// Workers is how many queries of a scrape run at the same time at most;
-	// more than one only while one is slow. 0: 2.
+	// more than one only while one is slow or was the last time. 0: 2.
 	Workers int
 	// Timeout bounds Collect, which has no context; 0: 10 s.
 	Timeout time.Duration

@@ -149,48 +149,63 @@ func (s *scrape) run(tasks []*task) {
 		}
 		s.send(t, kept)
 	}
-	s.runQuick()
+	batch := s.takeQuick()
 	slices.SortStableFunc(s.todo, func(a, b *task) int { return int(a.stats.took() - b.stats.took()) })
-	s.runRest()
+	s.runRest(batch)
 }
 
 // quick is how long a query took the last time to be one of those that are sent
 // in one batch.
 const quick = 25 * time.Millisecond
 
-// runQuick runs the queries that were quick the last time in one batch, and
-// leaves those to the others that are not this time.
-func (s *scrape) runQuick() {
-	db, ok := s.c.db.(batcher)
-	if !ok {
-		return
+// batch are the queries of a scrape that are sent at once.
+type batch struct {
+	tasks    []*task
+	readings []*reading
+	jobs     []*session.Job
+}
+
+// takeQuick takes the queries that were quick the last time, if there are some
+// and they can be sent in one batch.
+func (s *scrape) takeQuick() *batch {
+	if _, ok := s.c.db.(batcher); !ok {
+		return nil
 	}
-	var tasks, rest []*task
-	var jobs []*session.Job
-	var readings []*reading
+	var b batch
+	var rest []*task
 	for _, t := range s.todo {
-		if !t.isQuick() || !s.c.isHere(s.ctx, t) {
+		if t.isQuick() && s.c.isHere(s.ctx, t) {
+			b.tasks = append(b.tasks, t)
+		} else {
 			rest = append(rest, t)
-			continue
 		}
-		r := t.read(s.server, target{constant: s.c.labels})
-		tasks, readings = append(tasks, t), append(readings, r)
-		jobs = append(jobs, &session.Job{Statement: r.statement(nil), Visit: r.visit})
 	}
-	if len(tasks) < 2 {
-		return
-	}
-	db.Batch(s.ctx, jobs, helpAfter)
-	for i, j := range jobs {
-		if !j.Answered {
-			rest = append(rest, tasks[i])
-			continue
-		}
-		out := readings[i].outcome(j.Result, j.Err, j.Took)
-		s.note(tasks[i], &out)
-		s.send(tasks[i], &out)
+	if len(b.tasks) < 2 {
+		return nil
 	}
 	s.todo = rest
+	return &b
+}
+
+// runQuick runs a batch and leaves those queries to the others that are not quick
+// this time.
+func (s *scrape) runQuick(b *batch) {
+	for _, t := range b.tasks {
+		r := t.read(s.server, target{constant: s.c.labels})
+		b.readings = append(b.readings, r)
+		b.jobs = append(b.jobs, &session.Job{Statement: r.statement(nil), Visit: r.visit})
+	}
+	s.c.db.(batcher).Batch(s.ctx, b.jobs, helpAfter)
+	for i, j := range b.jobs {
+		t := b.tasks[i]
+		if !j.Answered {
+			s.leave(t)
+			continue
+		}
+		out := b.readings[i].outcome(j.Result, j.Err, j.Took)
+		s.note(t, &out)
+		s.send(t, &out)
+	}
 }
 
 // isQuick reports whether a query may be part of a batch.
@@ -205,21 +220,32 @@ func (c *Collector) isHere(ctx context.Context, t *task) bool {
 	return err == nil && missing == ""
 }
 
-// runRest runs what is left one by one, and two by two when that takes long.
-func (s *scrape) runRest() {
-	if len(s.todo) == 0 {
-		return
-	}
+// runRest runs a batch, if there is one, and what is left one by one: two by two
+// when that takes long, and beside the batch what took long the last time.
+func (s *scrape) runRest(b *batch) {
 	done := make(chan struct{}, s.c.config.Workers)
-	started, running := 0, 0
+	running := 0
 	start := func() {
-		started, running = started+1, running+1
+		running++
 		go func() {
 			s.work()
 			done <- struct{}{}
 		}()
 	}
-	start()
+	defer func() {
+		for ; running > 0; running-- {
+			<-done
+		}
+	}()
+	if b != nil {
+		if s.c.config.Workers > 1 && s.isSlow() {
+			start()
+		}
+		s.runQuick(b)
+	}
+	if s.left() {
+		start()
+	}
 	help := time.NewTicker(helpAfter)
 	defer help.Stop()
 	for running > 0 {
@@ -227,11 +253,23 @@ func (s *scrape) runRest() {
 		case <-done:
 			running--
 		case <-help.C:
-			if started < s.c.config.Workers && s.left() {
+			if running < s.c.config.Workers && s.left() {
 				start()
 			}
 		}
 	}
+}
+
+// isSlow reports whether any query that is left took long the last time.
+func (s *scrape) isSlow() bool {
+	return slices.ContainsFunc(s.todo, func(t *task) bool { return t.stats.took() >= quick })
+}
+
+// leave adds a query to those that are left.
+func (s *scrape) leave(t *task) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.todo = append(s.todo, t)
 }
 
 func (s *scrape) left() bool {
