@@ -20,9 +20,11 @@ type Reason = collect.Reason
 const (
 	ReasonBudget      Reason = "budget"      // there is more to do than the configuration allows
 	ReasonBusy        Reason = "busy"        // a script keeps the server from answering
+	ReasonDatabase    Reason = "database"    // the server has no database of that number
 	ReasonLimit       Reason = "limit"       // the server has too many clients
 	ReasonLoading     Reason = "loading"     // the server is still loading its data
 	ReasonSentinel    Reason = "sentinel"    // no sentinel knows the master
+	ReasonStale       Reason = "stale"       // the server is a replica that has lost its master and is not to answer
 	ReasonUnsupported Reason = "unsupported" // the server does not know the command
 )
 
@@ -40,7 +42,11 @@ var replyReasons = []struct {
 	{"redis: nil", collect.Protocol}, // an answer without an answer
 	{"LOADING", ReasonLoading},
 	{"BUSY", ReasonBusy},
+	{"MASTERDOWN", ReasonStale},
 	{"NOPERM", collect.Denied},
+	{"ERR DB index is out of range", ReasonDatabase},
+	{"ERR invalid DB index", ReasonDatabase},
+	{"ERR SELECT is not allowed in cluster mode", ReasonDatabase},
 	{"ERR max number of clients", ReasonLimit},
 	{"ERR unknown", ReasonUnsupported},
 	{"ERR Unknown", ReasonUnsupported},
