@@ -50,19 +50,25 @@ func (s *Pool) connect(ctx context.Context, database string, pooled bool) (*sess
 	if err != nil {
 		return nil, &collect.Error{Reason: ReasonConfig, Err: fmt.Errorf("connection settings: %w", err)}
 	}
+	passfile := config.RuntimeParams["passfile"]
+	delete(config.RuntimeParams, "passfile")
+	lookedUp := isLookedUp(config, passfile)
 	if database != "" {
 		config.Database = database
 	}
 	config.MaxProtocolMessageBodyLen = maxMessage
 	config.ValidateConnect = byRole(config.ValidateConnect)
 	who := newHosts(ctx, config)
+	if lookedUp {
+		who.usePassfile(config, passfile)
+	}
 	transaction := s.settings(config, pooled)
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	one := &session{
-		conn: conn, front: conn.Frontend(), database: database, name: cmp.Or(config.Database, config.User), address: who.of(conn.Conn().RemoteAddr()),
+		conn: conn, front: conn.Frontend(), database: database, name: cmp.Or(config.Database, config.User), address: who.of(conn.Conn().RemoteAddr()).String(),
 		since: time.Now(), idle: time.Now(), limit: s.config.StatementTimeout,
 		simple: s.config.Simple, pooled: pooled, settings: transaction, statements: map[string]*prepared{},
 	}

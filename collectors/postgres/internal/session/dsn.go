@@ -40,6 +40,9 @@ func parseDSN(dsn string) (*pgconn.Config, error) {
 	if config.RuntimeParams["gssencmode"] != "require" {
 		delete(config.RuntimeParams, "gssencmode")
 	}
+	if file := passfileOf(dsn); file != "" {
+		config.RuntimeParams["passfile"] = file // until it is connected with
+	}
 	return config, nil
 }
 

@@ -54,6 +54,8 @@ type host struct {
 	port uint16
 }
 
+func (h host) String() string { return net.JoinHostPort(h.name, strconv.Itoa(int(h.port))) }
+
 // newHosts prepares config to be connected with until ctx ends. A host that does not
 // answer must leave time for the others: the driver would wait for the first as long
 // as ctx allows. The same goes for the addresses of a host.
@@ -130,9 +132,9 @@ func (h *hosts) share(ctx context.Context, wanted time.Duration) time.Duration {
 	return max(share, 1)
 }
 
-// of returns host:port as configured for the address of a connection, and the
+// of returns the host as configured for the address of a connection, and the
 // first one for an address that is none of theirs.
-func (h *hosts) of(address net.Addr) string {
+func (h *hosts) of(address net.Addr) host {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i := slices.IndexFunc(h.all, func(one host) bool {
@@ -144,6 +146,5 @@ func (h *hosts) of(address net.Addr) string {
 			return ip == address.String() || net.JoinHostPort(ip, strconv.Itoa(int(one.port))) == address.String()
 		})
 	})
-	one := h.all[max(i, 0)]
-	return net.JoinHostPort(one.name, strconv.Itoa(int(one.port)))
+	return h.all[max(i, 0)]
 }
