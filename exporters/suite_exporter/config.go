@@ -109,3 +109,15 @@ func (c *fileConfig) choose(list string) error {
 	}
 	return nil
 }
+
+// changed returns the parts that another configuration does not have in the same way.
+func (c *fileConfig) changed(other *fileConfig) (parts []string) {
+	for _, part := range names() {
+		before, was := c.Parts[part]
+		now, is := other.Parts[part]
+		if was != is || !slices.Equal(before, now) {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}

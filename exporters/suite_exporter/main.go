@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 )
@@ -29,7 +30,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if _, code, ok := exporter.Parse(app, args, stdout, stderr); !ok {
 		return code
 	}
-	parts, code, ok := f.parts(stdout, stderr)
+	c, err := f.load()
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return 2
+	}
+	parts, code, ok := c.parts(stdout, stderr)
 	if !ok {
 		return code
 	}
@@ -39,8 +45,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	limitMemory()
 	logger := f.Logger(stderr)
-	err := exporter.Serve(context.Background(), f.Flags, exporter.Parts(f.Flags, exporter.Options{
+	err = exporter.Serve(context.Background(), f.Flags, exporter.Parts(f.Flags, exporter.Options{
 		Name: name, Description: description, Logger: logger, PrivateLog: true, Links: f.links(),
+		Reload: func(context.Context) error { return f.compare(c) },
 	}, parts))
 	if err != nil {
 		logger.Error("stopped", "err", err)
@@ -57,16 +64,30 @@ func limitMemory() {
 	}
 }
 
-// parts makes the parts of what was collected.
-func (f *flags) parts(stdout, stderr io.Writer) (parts []exporter.Part, code int, ok bool) {
+// load returns what is to run.
+func (f *flags) load() (*fileConfig, error) {
 	c, err := loadConfig(f.configFile)
-	if err == nil {
-		err = c.choose(f.collect)
-	}
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
-		return nil, 2, false
+		return nil, err
 	}
+	return c, c.choose(f.collect)
+}
+
+// compare reports why the configuration file is not in force as it is now: parts
+// read their own files again, but begin, end and get their arguments with the process.
+func (f *flags) compare(running *fileConfig) error {
+	now, err := f.load()
+	if err != nil {
+		return err
+	}
+	if changed := running.changed(now); len(changed) > 0 {
+		return fmt.Errorf("%s: other arguments for %s need a restart", f.configFile, strings.Join(changed, ", "))
+	}
+	return nil
+}
+
+// parts makes the parts.
+func (c *fileConfig) parts(stdout, stderr io.Writer) (parts []exporter.Part, code int, ok bool) {
 	for _, known := range programs {
 		args, chosen := c.Parts[known.name]
 		if !chosen {

@@ -17,13 +17,15 @@ import (
 )
 
 // Parts returns options that serve parts side by side: all of them at the path of
-// the metrics, and each one below it. flags are those of the process.
+// the metrics, and each one below it. flags are those of the process. Options.Reload,
+// if there is one, reloads what the process itself has, before the parts.
 func Parts(flags *Flags, o Options, parts []Part) Options {
 	desc := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName(o.Name, "", name), help, []string{"part"}, nil)
 	}
 	g := &group{
 		flags:    flags,
+		own:      o.Reload,
 		up:       desc("part_up", "Whether the part runs."),
 		failures: desc("part_failures_total", "How often the part could not start, ended with an error or panicked."),
 	}
@@ -48,6 +50,7 @@ func Parts(flags *Flags, o Options, parts []Part) Options {
 // group are the parts of a process.
 type group struct {
 	flags        *Flags
+	own          func(context.Context) error // reloads what is no part's; nil: nothing
 	keepers      []*keeper
 	up, failures *prometheus.Desc
 }
@@ -158,9 +161,13 @@ func (g *group) ready() error {
 	return g.each(context.Background(), readyGrace, (*keeper).ready)
 }
 
-// reload reloads all parts at the same time.
-func (g *group) reload(ctx context.Context) error {
-	return g.each(ctx, reloadGrace, (*keeper).again)
+// reload reloads all parts at the same time, whatever is wrong with what is no
+// part's.
+func (g *group) reload(ctx context.Context) (err error) {
+	if g.own != nil {
+		err = g.own(ctx)
+	}
+	return errors.Join(err, g.each(ctx, reloadGrace, (*keeper).again))
 }
 
 // each joins what f returns for each part, of which all run at the same time. It
