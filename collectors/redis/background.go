@@ -32,7 +32,7 @@ type task struct {
 
 	// The following are guarded by background.mu.
 	last *result // the last that succeeded, or nil
-	err  error   // of the last run
+	err  error   // of the last run, or why its result lacks something
 	took time.Duration
 	ran  bool
 }
@@ -115,15 +115,18 @@ func (b *background) runTask(ctx context.Context, t *task) {
 	r.at = b.now()
 	b.mu.Lock()
 	before := ReasonOf(t.err)
-	t.ran, t.err, t.took = true, err, r.at.Sub(start)
-	if err == nil {
-		t.last = r
+	failed := err != nil
+	if !failed {
+		t.last, err = r, r.left
 	}
+	t.ran, t.err, t.took = true, err, r.at.Sub(start)
 	b.mu.Unlock()
 	switch reason := ReasonOf(err); {
 	case reason == before:
 	case reason == collect.None:
 		b.config.Logger.Info("task succeeds again", "task", t.name)
+	case !failed:
+		b.config.Logger.Warn("task left something out", "task", t.name, "reason", string(reason), "err", redact(err))
 	default:
 		b.config.Logger.Warn("task failed, its last result stays", "task", t.name, "reason", string(reason), "err", redact(err))
 	}

@@ -20,18 +20,18 @@ func (e *exactKeys) run(ctx context.Context, r *result) error {
 	}
 	client := e.config.clientOr(e.client)
 	for db, names := range byDatabase(e.config.Queues) {
-		if err := e.keys.queues(ctx, client, db, names, r); err != nil {
+		if err := e.keys.queues(ctx, client, db, names, r); err != nil && !r.leaves(err) {
 			return err
 		}
 	}
 	for db, names := range byDatabase(e.config.Single) {
-		if err := e.keys.inspect(ctx, client, db, names, r); err != nil {
+		if err := e.keys.inspect(ctx, client, db, names, r); err != nil && !r.leaves(err) {
 			return err
 		}
 	}
 	budget := e.config.MaxKeys
 	for db, names := range byDatabase(e.config.Streams) {
-		if err := e.streams.read(ctx, client, db, names, &budget, r); err != nil {
+		if err := e.streams.read(ctx, client, db, names, &budget, r); err != nil && !r.leaves(err) {
 			return err
 		}
 	}

@@ -53,8 +53,9 @@ func byDatabase(keys []Key) map[int][]string {
 	return names
 }
 
-// typesOf returns the types of keys, "none" of those that do not exist.
-func typesOf(ctx context.Context, client redis.Cmdable, db int, names []string) ([]string, error) {
+// typesOf returns the types of keys, "none" of those that do not exist and "" of
+// those that the user may not see.
+func typesOf(ctx context.Context, client redis.Cmdable, db int, names []string, r *result) ([]string, error) {
 	commands := make([]command, len(names))
 	for i, name := range names {
 		commands[i] = command{"TYPE", name}
@@ -64,8 +65,8 @@ func typesOf(ctx context.Context, client redis.Cmdable, db int, names []string) 
 		return nil, err
 	}
 	types := make([]string, len(names))
-	for i, r := range replies {
-		if types[i], err = r.text(); err != nil {
+	for i, one := range replies {
+		if types[i], err = one.text(); err != nil && !r.leaves(err) {
 			return nil, err
 		}
 	}
@@ -74,7 +75,7 @@ func typesOf(ctx context.Context, client redis.Cmdable, db int, names []string) 
 
 // queues writes the lengths of queues.
 func (k *keyReader) queues(ctx context.Context, client redis.Cmdable, db int, names []string, r *result) error {
-	types, err := typesOf(ctx, client, db, names)
+	types, err := typesOf(ctx, client, db, names, r)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (k *keyReader) queues(ctx context.Context, client redis.Cmdable, db int, na
 	for i, name := range names {
 		if size, ok := sizeCommands[types[i]]; ok {
 			commands, asked = append(commands, command{size, name}), append(asked, name)
-		} else {
+		} else if types[i] != "" {
 			r.add(k.metrics.queueLength, 0, label(db), name)
 		}
 	}
@@ -105,14 +106,14 @@ func (k *keyReader) queues(ctx context.Context, client redis.Cmdable, db int, na
 // inspect writes size, memory and value of keys, a batch at a time.
 func (k *keyReader) inspect(ctx context.Context, client redis.Cmdable, db int, names []string, r *result) error {
 	for batch := range slices.Chunk(names, k.config.BatchSize) {
-		types, err := typesOf(ctx, client, db, batch)
+		types, err := typesOf(ctx, client, db, batch, r)
 		if err != nil {
 			return err
 		}
 		var commands []command
 		for i, name := range batch {
-			if types[i] == "none" {
-				continue // It has gone, or was never there.
+			if types[i] == "none" || types[i] == "" {
+				continue // It has gone, was never there, or is not to be seen.
 			}
 			commands = append(commands, command{"MEMORY", "USAGE", name})
 			if size, ok := sizeCommands[types[i]]; ok {

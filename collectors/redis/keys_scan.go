@@ -46,6 +46,7 @@ type walk struct {
 
 	calls, keys int
 	counts      map[Key]int
+	absent      map[int]bool // databases that are not there
 	groups      groups
 	singles     map[Key]bool // matches of the current node
 	streams     map[Key]bool
@@ -54,14 +55,15 @@ type walk struct {
 }
 
 // run walks over the keys. An incomplete walk is an error: a count of a part of
-// the keys would look like a loss of keys.
+// the keys would look like a loss of keys. A database that is not there costs
+// what is asked of it.
 func (s *scanner) run(ctx context.Context, r *result) error {
 	if skip, err := s.config.skips(ctx, s.client); skip || err != nil {
 		return err
 	}
 	start := time.Now()
 	w := &walk{
-		result: r, config: s.config, budget: s.config.MaxKeys, counts: map[Key]int{},
+		result: r, config: s.config, budget: s.config.MaxKeys, counts: map[Key]int{}, absent: map[int]bool{},
 		groups: groups{patterns: s.config.Groups, limit: s.config.MaxGroups, found: map[int]map[string]*group{}},
 	}
 	nodes, err := mastersOf(ctx, s.config.clientOr(s.client))
@@ -76,7 +78,9 @@ func (s *scanner) run(ctx context.Context, r *result) error {
 	r.add(s.metrics.calls, float64(w.calls))
 	r.add(s.metrics.seen, float64(w.keys))
 	for _, p := range s.config.Counts {
-		r.add(s.metrics.count, float64(w.counts[p]), label(p.DB), p.Name)
+		if !w.absent[p.DB] {
+			r.add(s.metrics.count, float64(w.counts[p]), label(p.DB), p.Name)
+		}
 	}
 	w.groups.write(&s.groups, r)
 	if len(s.config.Groups) > 0 {
@@ -93,7 +97,10 @@ func (s *scanner) scanNode(ctx context.Context, node redis.UniversalClient, w *w
 	w.singles, w.streams = map[Key]bool{}, map[Key]bool{}
 	for _, db := range databases {
 		if err := w.scan(ctx, node, db); err != nil {
-			return err
+			if !w.leaves(err) {
+				return err
+			}
+			w.absent[db] = true
 		}
 	}
 	for db, names := range byDatabase(slices.Collect(maps.Keys(w.singles))) {

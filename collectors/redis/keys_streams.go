@@ -71,7 +71,7 @@ func newStreamMetrics(t *collect.Families) streamMetrics {
 // read writes those of names that are streams. budget is how many streams,
 // groups and consumers may still be written.
 func (s *streamReader) read(ctx context.Context, client redis.Cmdable, db int, names []string, budget *int, r *result) error {
-	types, err := typesOf(ctx, client, db, names)
+	types, err := typesOf(ctx, client, db, names, r)
 	if err != nil {
 		return err
 	}

@@ -204,3 +204,40 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		t.Errorf("Run without work = %v", err)
 	}
 }
+
+// TestKeysLeft holds that a database which is not there, and a key that the user
+// may not see, cost nothing but themselves.
+func TestKeysLeft(t *testing.T) {
+	s := busyRedis(t)
+	s.Do(t, "ACL", "SETUSER", "some", "on", "nopass", "~text", "~queue", "~stream", "+@all")
+	keys := func(names ...string) (all []Key) {
+		for _, name := range names {
+			all = append(all, Key{DB: 0, Name: name}, Key{DB: 99, Name: name})
+		}
+		return all
+	}
+	c := New(connect(t, redis.Options{Addr: s.Addr(), Username: "some", Password: "any"}), Config{Keys: KeysConfig{
+		Queues: keys("set", "queue"), Single: keys("number", "text"), Streams: keys("hash", "stream"),
+		Patterns: keys("s*"), Counts: keys("*e*"),
+	}})
+	c.RefreshIfDue(t.Context())
+	text := gather(t, c, 5*time.Second)
+	for series, wanted := range map[string]string{
+		`redis_key_size{db="db0",key="text"}`:                              "5",
+		`redis_key_size{db="db0",key="number"}`:                            "",
+		`redis_queue_length{db="db0",queue="queue"}`:                       "3",
+		`redis_queue_length{db="db0",queue="set"}`:                         "",
+		`redis_queue_length{db="db99",queue="queue"}`:                      "",
+		`redis_stream_length{db="db0",stream="stream"}`:                    "2",
+		`redis_key_size{db="db0",key="stream"}`:                            "2",
+		`redis_key_size{db="db0",key="set"}`:                               "",
+		`redis_keys_count{db="db0",key="*e*"}`:                             "6",
+		`redis_keys_count{db="db99",key="*e*"}`:                            "",
+		`redis_exporter_background_last_error{err="database",task="scan"}`: "1",
+	} {
+		want(t, text, series, wanted)
+	}
+	if !regexp.MustCompile(`redis_exporter_background_last_error\{err="(database|denied)",task="keys"\} 1`).MatchString(text) {
+		t.Error("that something is missing is not shown")
+	}
+}

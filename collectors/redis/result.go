@@ -14,6 +14,7 @@ type result struct {
 	at        time.Time
 	dropped   int
 	groupTime time.Duration // of sorting keys into groups
+	left      error         // why something that was asked for is not there, once it is so
 	seen      map[series]bool
 }
 
@@ -38,6 +39,19 @@ func (r *result) add(f *collect.Family, value float64, labels ...string) {
 	}
 	r.seen[s] = true
 	r.Add(f, value, labels...)
+}
+
+// leaves reports whether an error costs only what it is about, a database or a key,
+// and notes it then.
+func (r *result) leaves(err error) bool {
+	switch ReasonOf(err) {
+	case ReasonDatabase, collect.Denied:
+		if r.left == nil {
+			r.left = err
+		}
+		return true
+	}
+	return false
 }
 
 // spend takes one of a budget for something called name.
