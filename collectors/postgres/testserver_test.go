@@ -202,6 +202,7 @@ func TestServer(t *testing.T) {
 		{"shared names", testSharedNames},
 		{"select", testSelect},
 		{"hosts", testHosts},
+		{"room", testRoom},
 		{"table locks", testTableLocks},
 		{"many tables", testManyTables},
 		{"bad queries", testBadQueries},

@@ -69,7 +69,8 @@ type Pool struct {
 
 	mu     sync.Mutex
 	idle   []*session // the most recently used last
-	pooled bool       // the server refused settings at the start
+	room   room
+	pooled bool // the server refused settings at the start
 	closed bool
 	work   sync.WaitGroup // drains
 }
@@ -170,11 +171,26 @@ const trusted = 100 * time.Millisecond
 // acquire returns a session to a database that was alive less than rest ago,
 // and whether it was used before; never if it must be fresh.
 func (s *Pool) acquire(ctx context.Context, database string, fresh bool, rest time.Duration) (one *session, reused bool, err error) {
-	select {
-	case s.permits <- struct{}{}:
-	case <-ctx.Done():
-		return nil, false, fmt.Errorf("waiting for a session: %w", ctx.Err())
+	for {
+		select {
+		case s.permits <- struct{}{}:
+		case <-ctx.Done():
+			return nil, false, fmt.Errorf("waiting for a session: %w", ctx.Err())
+		}
+		one, reused, err = s.reuseOrOpen(ctx, database, fresh, rest)
+		if err == nil {
+			return one, reused, nil
+		}
+		<-s.permits
+		if !s.awaitRoom(ctx, err) {
+			return nil, false, err
+		}
 	}
+}
+
+// reuseOrOpen is acquire for a caller that has a permit.
+func (s *Pool) reuseOrOpen(ctx context.Context, database string, fresh bool, rest time.Duration) (one *session, reused bool, err error) {
+	s.enter()
 	for {
 		one := s.take(database)
 		if one == nil {
@@ -183,11 +199,17 @@ func (s *Pool) acquire(ctx context.Context, database string, fresh bool, rest ti
 		if !fresh && time.Since(one.since) < s.config.Lifetime && s.alive(ctx, one, rest) {
 			return one, true, nil
 		}
-		one.close()
+		s.mu.Lock()
+		s.end(one)
+		s.mu.Unlock()
 	}
-	one, err = s.open(ctx, database)
+	if s.hasRoom() {
+		one, err = s.open(ctx, database)
+	} else {
+		err = errNoRoom
+	}
 	if err != nil {
-		<-s.permits
+		s.leave()
 		return nil, false, err
 	}
 	return one, false, nil
@@ -212,7 +234,7 @@ func (s *Pool) take(database string) *session {
 // holds s.mu.
 func (s *Pool) trim() {
 	for len(s.idle) > 0 && len(s.idle)+len(s.permits) > s.config.Max {
-		s.idle[0].close()
+		s.end(s.idle[0])
 		s.idle = slices.Delete(s.idle, 0, 1)
 	}
 }
@@ -237,10 +259,11 @@ func (s *Pool) release(one *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if one.spoiled || s.closed {
-		one.close() // before another one may be opened
+		s.end(one) // before another one may be opened
 	} else {
 		s.idle = append(s.idle, one)
 	}
+	s.room.leave()
 	<-s.permits
 }
 
