@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -122,5 +123,21 @@ func exec(t *testing.T, conn *pgconn.PgConn, sql string) {
 	t.Helper()
 	if _, err := conn.Exec(t.Context(), sql).ReadAll(); err != nil {
 		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// testManyRoles holds that what grows with the server is shown to its end: a query
+// of the pack reads more rows than one of a file does by default.
+func testManyRoles(t *testing.T, server *realtest.PostgresServer) {
+	const n = 1100
+	server.SQL(t, "postgres", fmt.Sprintf("DO $$ BEGIN FOR i IN 1..%d LOOP EXECUTE 'CREATE ROLE many_' || i || ' CONNECTION LIMIT 7'; END LOOP; END $$", n))
+	defer server.SQL(t, "postgres", fmt.Sprintf("DO $$ BEGIN FOR i IN 1..%d LOOP EXECUTE 'DROP ROLE many_' || i; END LOOP; END $$", n))
+	queries := queryfile.Core(queryfile.CoreConfig{Enabled: func(name string) bool { return name == "roles" }})
+	got := gather(t, postgres.New(open(t, server.DSN("postgres"), postgres.SessionsConfig{}), queries, postgres.Config{}), realtest.Patience)
+	if roles := only(got, `pg_roles_connection_limit{rolname="many_`); len(roles) != n {
+		t.Errorf("%d roles are shown, want %d", len(roles), n)
+	}
+	if errors := only(got, "pg_scrape_collector_errors_total"); len(errors) > 0 {
+		t.Errorf("got %v", errors)
 	}
 }

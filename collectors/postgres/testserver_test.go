@@ -205,6 +205,7 @@ func TestServer(t *testing.T) {
 		{"room", testRoom},
 		{"table locks", testTableLocks},
 		{"many tables", testManyTables},
+		{"many roles", testManyRoles},
 		{"bad queries", testBadQueries},
 		{"refused alone", testRefusedAlone},
 		{"refuses TLS", testRefusesTLS},

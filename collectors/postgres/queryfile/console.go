@@ -1,6 +1,9 @@
 package queryfile
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // microseconds is the factor that makes seconds of them.
 const microseconds = 1e-6
@@ -87,6 +90,7 @@ func console() []*Query {
 	}
 	for _, q := range queries {
 		q.Prefix, q.Null, q.Console = "pgbouncer", NullSkip, true
+		q.MaxRows = cmp.Or(q.MaxRows, packRows)
 	}
 	return queries
 }

@@ -91,6 +91,9 @@ const (
 	statementsLimit   = "LIMIT 50" // as it stands in the file
 	defaultTables     = 2000
 	tablesLimit       = "2000" // the same
+	// packRows bounds the rows of other queries, which grow with the server: there
+	// are nine of locks for each database, and six of sessions.
+	packRows = 20_000
 )
 
 // Core returns queries of the core pack, and those for the admin console of
@@ -109,6 +112,7 @@ func Core(c CoreConfig) []*Query {
 		if !q.keepParts(c.Enabled) || q.Name == "settings" && c.Enabled("settings_all") {
 			continue
 		}
+		q.MaxRows = cmp.Or(q.MaxRows, packRows)
 		switch q.Name {
 		case "settings", "settings_all":
 			q.Settings = true
