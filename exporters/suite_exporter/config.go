@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,11 +60,6 @@ func newApp() (*kingpin.Application, *flags) {
 	return app, f
 }
 
-// links are the pages of the parts.
-func (f *flags) links() []exporter.Link {
-	return []exporter.Link{{Address: "/overview", Text: "Reports", Description: "pages of the part dmarc, if it runs"}}
-}
-
 // fileConfig is the file of --config.file.
 type fileConfig struct {
 	// Parts are the arguments of each part, as its own program takes them.
@@ -105,19 +101,7 @@ func (c *fileConfig) choose(list string) error {
 		c.Parts = chosen
 	}
 	if len(c.Parts) == 0 {
-		return errNone
+		return errors.New("nothing is collected: name parts with --collect, or in a file with --config.file")
 	}
 	return nil
-}
-
-// changed returns the parts that another configuration does not have in the same way.
-func (c *fileConfig) changed(other *fileConfig) (parts []string) {
-	for _, part := range names() {
-		before, was := c.Parts[part]
-		now, is := other.Parts[part]
-		if was != is || !slices.Equal(before, now) {
-			parts = append(parts, part)
-		}
-	}
-	return parts
 }

@@ -4,12 +4,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 )
@@ -43,11 +41,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, "the configuration is valid")
 		return 0
 	}
-	limitMemory()
+	exporter.LimitMemory(heapLimit)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	logger := f.Logger(stderr)
 	err = exporter.Serve(context.Background(), f.Flags, exporter.Parts(f.Flags, exporter.Options{
-		Name: name, Description: description, Logger: logger, PrivateLog: true, Links: f.links(),
-		Reload: func(context.Context) error { return f.compare(c) },
+		Name: name, Description: description, Logger: logger, PrivateLog: true, Reload: func(context.Context) error { return f.reload(c) },
+		Links: []exporter.Link{{Address: "/overview", Text: "Reports", Description: "pages of the part dmarc, if it runs"}},
 	}, parts))
 	if err != nil {
 		logger.Error("stopped", "err", err)
@@ -56,34 +57,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// limitMemory sets what the user did not.
-func limitMemory() {
-	exporter.LimitMemory(heapLimit)
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
-	}
-}
-
 // load returns what is to run.
 func (f *flags) load() (*fileConfig, error) {
 	c, err := loadConfig(f.configFile)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = c.choose(f.collect)
 	}
-	return c, c.choose(f.collect)
+	return c, err
 }
 
-// compare reports why the configuration file is not in force as it is now: parts
-// read their own files again, but begin, end and get their arguments with the process.
-func (f *flags) compare(running *fileConfig) error {
+// reload reports why the configuration file is not in force as it is now.
+func (f *flags) reload(running *fileConfig) error {
 	now, err := f.load()
 	if err != nil {
 		return err
 	}
-	if changed := running.changed(now); len(changed) > 0 {
-		return fmt.Errorf("%s: other arguments for %s need a restart", f.configFile, strings.Join(changed, ", "))
-	}
-	return nil
+	return exporter.SameParts(running.Parts, now.Parts)
 }
 
 // parts makes the parts.
@@ -101,6 +90,3 @@ func (c *fileConfig) parts(stdout, stderr io.Writer) (parts []exporter.Part, cod
 	}
 	return parts, 0, true
 }
-
-// errNone is why there is nothing to do.
-var errNone = errors.New("nothing is collected: name parts with --collect, or in a file with --config.file")

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,27 @@ func Parts(flags *Flags, o Options, parts []Part) Options {
 	o.Handlers = map[string]http.Handler{g.path("{part}"): http.HandlerFunc(g.serveMetrics)}
 	o.Pages = map[string]http.Handler{"/": http.HandlerFunc(g.serveRoutes)}
 	return o
+}
+
+// SameParts returns an error that names the parts whose arguments differ: parts read
+// their own files again, but begin, end and get their arguments with the process.
+func SameParts(running, wanted map[string][]string) error {
+	var others []string
+	for name, args := range running {
+		if now, ok := wanted[name]; !ok || !slices.Equal(args, now) {
+			others = append(others, name)
+		}
+	}
+	for name := range wanted {
+		if _, ok := running[name]; !ok {
+			others = append(others, name)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	slices.Sort(others)
+	return fmt.Errorf("the parts and arguments of the start stay in force: %s need a restart", strings.Join(others, ", "))
 }
 
 // group are the parts of a process.
