@@ -51,13 +51,13 @@ function(c)
     ], stat { noValue: 'never verified', thresholds: [[null, 'green'], [c.thresholds.verifyDays * 86400, 'red']] }),
     missing: s('Missing WAL segments', 'short', 'Segments that the last verification missed: there is no recovery across them.', [
       ['max by (repo, timeline) (dr_archive_missing_segments{%(s)s})', 'repository {{repo}}, timeline {{timeline}}'],
-    ], stat { noValue: 'none is missing', thresholds: [[null, 'green'], [1, 'red']] }),
+    ], stat { noValue: 'not verified yet', thresholds: [[null, 'green'], [1, 'red']] }),
     duration: within('Recovery time', 'How long the last tests of a restore took, the ten longest, and the recovery time objective.', 'dr_restore_test_duration_seconds', 'rto'),
     lag: within('Recovery point', 'How much the last tests of a restore lost, the ten worst, and the recovery point objective.', 'dr_restore_test_recovered_lag_seconds', 'rpo'),
     files: s('Files of repositories', 'short', 'Files that the last verification looked at, by what it found.', [
       ['max by (repo, state) (dr_repo_verify_files{%(s)s})', 'repository {{repo}} {{state}}'],
     ], { span: 12, min: 0, noValue: 'not verified' }),
     written: s('Metrics written', 's', 'Time since the scripts last wrote their metrics.', [
-      ['topk(10, time() - node_textfile_mtime_seconds{%(s)s, file=~".*/dr_.+"})', '{{instance}} {{file}}'],
+      ['topk(10, label_replace(time() - node_textfile_mtime_seconds{%(s)s, file=~"(.*/)?(dr_backup|backup_verify|restore_test|redis_dr)[.]prom"}, "file", "$1", "file", ".*/(.+)"))', '{{instance}} {{file}}'],
     ], { span: 12, min: 0, noValue: 'no file of the scripts' }),
   }
