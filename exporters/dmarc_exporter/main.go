@@ -140,7 +140,7 @@ func exitCode(stderr io.Writer, err error) int {
 
 // heapLimit keeps the program small when there is much garbage to collect, as
 // after a large mail. Tests, which share a process, set it.
-var heapLimit int64 = 32 << 20
+var heapLimit int64 = 28 << 20
 
 // seriesMemory is room for each series beyond.
 const seriesMemory = 1 << 10

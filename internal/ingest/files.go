@@ -38,7 +38,7 @@ type FileConfig struct {
 	// Together is how many files are read one after the other into one
 	// transaction; 0 means 256.
 	Together int
-	// Parallel is how many times as many are read at once; 0 means 8.
+	// Parallel is how many times as many are read at once; 0 means 4.
 	Parallel int
 }
 
@@ -50,7 +50,7 @@ func (c FileConfig) withDefaults() FileConfig {
 	setDefault(&c.Timeout, 5*time.Second)
 	setDefault(&c.Retry, time.Second)
 	setDefault(&c.Together, 256)
-	setDefault(&c.Parallel, 8)
+	setDefault(&c.Parallel, 4)
 	c.Options = c.Options.WithDefaults()
 	return c
 }
