@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/url"
@@ -131,18 +132,9 @@ func withPort(host, port string) (string, error) {
 	if err != nil {
 		h, p = strings.Trim(host, "[]"), port
 	}
-	if p == "" {
-		p = port
-	}
+	p = cmp.Or(p, port)
 	if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
 		return "", errors.New("the port of the address is not a number from 1 to 65535; a password with @ : or / needs them escaped, as in %40")
 	}
-	return net.JoinHostPort(orLocalhost(h), p), nil
-}
-
-func orLocalhost(host string) string {
-	if host == "" {
-		return "localhost"
-	}
-	return host
+	return net.JoinHostPort(cmp.Or(h, "localhost"), p), nil
 }
