@@ -97,6 +97,9 @@ func (x *xmlWriter) address(name string, a netip.Addr) {
 func appendEscaped(b []byte, s string) []byte {
 	from := 0
 	for i := 0; i < len(s); i++ {
+		if s[i] > '>' { // most text, and nothing that the cases name
+			continue
+		}
 		var reference string
 		switch s[i] {
 		case '&':

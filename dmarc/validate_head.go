@@ -53,7 +53,12 @@ func (c *checker) reject(path string, present bool) {
 
 // text checks that XML can hold a text (XML 1.0, section 2.2).
 func (c *checker) text(path, s string) {
-	for i, r := range s {
+	ascii := 0 // the bytes at the beginning that need no look at runes
+	for ascii < len(s) && ' ' <= s[ascii] && s[ascii] < utf8.RuneSelf {
+		ascii++
+	}
+	for i, r := range s[ascii:] {
+		i += ascii
 		legal := r >= ' ' && r != 0xfffe && r != 0xffff || r == '\t' || r == '\n' || r == '\r'
 		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
 			legal = false
