@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -100,24 +99,19 @@ func offerDrain(t *testing.T, server *realtest.DovecotServer, mails int, bad [][
 // poisons are mails that readers have hung or died on. None holds a report that is whole.
 func poisons(t testing.TB) [][]byte {
 	report := ingesttest.Report("poison", 1)
-	noise := make([]byte, 15<<20)
-	_, _ = rand.NewChaCha8([32]byte{}).Read(noise) // never fails
-	repeated := func(head, text string, n int) []byte {
-		return []byte("From: a@b.example\n" + head + strings.Repeat(text, n))
-	}
 	return [][]byte{
 		[]byte("From: a@b.example\nSubject: hello\n\nNo report at all.\n"),
 		[]byte("\x00\xff\x00\n\n\x00"),
 		letter(t, "cut", report[:len(report)/2], false),
-		mailed(gzipped(t, report)[:100]),
-		mailed(gzipped(t, bytes.Repeat([]byte("<feedback>"), 10<<20))),
-		mailed(gzipped(t, []byte("<feedback>"+strings.Repeat("<record>", 400_000)))),
+		mailed(text(string(gzipped(text(string(report))).bytes()[:100]))).bytes(),
+		mailed(gzipped(repeated("<feedback>", 100<<20))).bytes(),
+		mailed(gzipped(joined(text("<feedback>"), repeated("<record>", 400_000*len("<record>"))))).bytes(),
 		letter(t, "attribute", []byte(`<feedback a="`+strings.Repeat("a", 8<<20)+`"/>`), false),
-		mailed(noise),
-		repeated("X-Long: ", "x", 4<<20),
+		mailed(noise(15 << 20)).bytes(),
+		joined(text("From: a@b.example\nX-Long: "), repeated("x", 4<<20)).bytes(),
 		nested(26),
 		nested(10_000),
-		repeated("Content-Type: multipart/mixed; boundary=b\n\n", "--b\n\nx\n", 100_000),
+		joined(text("From: a@b.example\nContent-Type: multipart/mixed; boundary=b\n\n"), repeated("--b\n\nx\n", 700_000)).bytes(),
 	}
 }
 

@@ -118,7 +118,7 @@ func mailboxConfig(t testing.TB, server *realtest.DovecotServer) (path string) {
 func letter(t testing.TB, id string, content []byte, packed bool) []byte {
 	head := fmt.Appendf(nil, "Message-ID: <%s@mail.example>\n", id)
 	if packed {
-		return append(head, mailed(gzipped(t, content))...)
+		return append(head, mailed(gzipped(text(string(content)))).bytes()...)
 	}
 	return append(fmt.Appendf(head, "From: reports@mail.example\nSubject: Report\n\n"), content...)
 }
