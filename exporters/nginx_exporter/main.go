@@ -7,4 +7,4 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/exporters/internal/nginx"
 )
 
-func main() { os.Exit(nginx.Run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(nginx.Program().Run(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -8,4 +8,4 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/exporters/internal/node"
 )
 
-func main() { os.Exit(node.Run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(node.Program().Run(os.Args[1:], os.Stdout, os.Stderr)) }

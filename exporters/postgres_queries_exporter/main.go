@@ -9,4 +9,4 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/exporters/internal/postgres"
 )
 
-func main() { os.Exit(postgres.Run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(postgres.Program().Run(os.Args[1:], os.Stdout, os.Stderr)) }

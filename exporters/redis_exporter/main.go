@@ -7,4 +7,4 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/exporters/internal/redis"
 )
 
-func main() { os.Exit(redis.Run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(redis.Program().Run(os.Args[1:], os.Stdout, os.Stderr)) }

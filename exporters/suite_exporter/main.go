@@ -47,7 +47,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	logger := f.Logger(stderr)
 	err = exporter.Serve(context.Background(), f.Flags, exporter.Parts(f.Flags, exporter.Options{
-		Name: name, Description: description, Logger: logger, PrivateLog: true, Reload: func(context.Context) error { return f.reload(c) },
+		Logger: logger, PrivateLog: true, Reload: func(context.Context) error { return f.reload(c) },
 		Links: []exporter.Link{{Address: "/overview", Text: "Reports", Description: "pages of the part dmarc, if it runs"}},
 	}, parts))
 	if err != nil {

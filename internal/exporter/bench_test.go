@@ -29,8 +29,8 @@ func BenchmarkScrape(b *testing.B) {
 	bare := prometheus.NewRegistry()
 	bare.MustRegister(collector, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	f := testFlags(b)
-	o := Options{Name: "test_exporter", Collectors: func(url.Values) ([]ContextCollector, error) { return []ContextCollector{collector}, nil }}
-	trunk, err := newHandler(f, &o, newReloader(&o))
+	o := Options{Collectors: func(url.Values) ([]ContextCollector, error) { return []ContextCollector{collector}, nil }}
+	trunk, err := newHandler(f, &o, newReloader(f, &o))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -20,6 +20,10 @@ import (
 // Flags are the flags every binary has: --web.* and --log.*. They hold values
 // once the application has parsed its arguments.
 type Flags struct {
+	// name and description are those of the application. The name is the prefix of
+	// the exporter's own metrics.
+	name, description string
+
 	web   *web.FlagConfig
 	log   promslog.Config
 	stats *stats
@@ -46,7 +50,7 @@ type Flags struct {
 // environment (REDIS_EXPORTER_WEB_LISTEN_ADDRESS for an app "redis_exporter").
 // The server listens on defaultAddress unless told otherwise.
 func AddFlags(app *kingpin.Application, defaultAddress string) *Flags {
-	f := &Flags{web: kingpinflag.AddFlags(app, defaultAddress), stats: newStats(app.Name), recent: &recent{}}
+	f := &Flags{name: app.Name, description: app.Help, web: kingpinflag.AddFlags(app, defaultAddress), stats: newStats(app.Name), recent: &recent{}}
 	app.Version(Version(app.Name))
 	app.HelpFlag.Short('h').NoEnvar()
 	app.GetFlag("version").NoEnvar()

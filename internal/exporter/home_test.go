@@ -16,14 +16,15 @@ func TestHome(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, s) })
 	}
 	o := Options{
-		Name: "test_exporter", Pages: map[string]http.Handler{HomePattern: text("home"), "GET /pages": text("pages")},
+		Pages:      map[string]http.Handler{HomePattern: text("home"), "GET /pages": text("pages")},
 		Collectors: func(url.Values) ([]ContextCollector, error) { return nil, nil },
 	}
 	for path, want := range map[string]map[string]string{
 		"/metrics": {"/": "home", "/pages": "pages", "/metrics": "test_exporter_build_info"},
 		"/":        {"/": "test_exporter_build_info", "/pages": "pages"},
 	} {
-		h, err := newHandler(testFlags(t, "--web.telemetry-path="+path), &o, newReloader(&o))
+		f := testFlags(t, "--web.telemetry-path="+path)
+		h, err := newHandler(f, &o, newReloader(f, &o))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +36,8 @@ func TestHome(t *testing.T) {
 			}
 		}
 	}
-	if _, err := newHandler(testFlags(t, "--web.telemetry-path=/pages"), &o, newReloader(&o)); err == nil || !strings.Contains(err.Error(), "that of a page") {
+	f := testFlags(t, "--web.telemetry-path=/pages")
+	if _, err := newHandler(f, &o, newReloader(f, &o)); err == nil || !strings.Contains(err.Error(), "that of a page") {
 		t.Errorf("metrics in place of a page: error %v", err)
 	}
 }

@@ -35,11 +35,11 @@ type answered struct {
 
 // newLanding returns the page.
 func newLanding(f *Flags, o *Options) *landing {
-	l := &landing{name: o.Name, config: web.LandingConfig{
-		Name: o.Name, Description: o.Description, Version: Version(o.Name), Profiling: fmt.Sprint(f.pprof),
+	l := &landing{name: f.name, config: web.LandingConfig{
+		Name: f.name, Description: f.description, Version: Version(f.name), Profiling: fmt.Sprint(f.pprof),
 		Links: []web.LandingLinks{
 			{Address: f.path, Text: "Metrics"},
-			{Address: docs + "metrics/" + strings.TrimSuffix(o.Name, "_exporter") + ".md", Text: "What the metrics mean"},
+			{Address: docs + "metrics/" + strings.TrimSuffix(f.name, "_exporter") + ".md", Text: "What the metrics mean"},
 			{Address: "/-/healthy", Text: "Health"},
 			{Address: "/-/ready", Text: "Readiness"},
 		},

@@ -30,12 +30,12 @@ func TestLanding(t *testing.T) {
 	up := 0.0
 	backend := fake(func(_ context.Context, ch chan<- prometheus.Metric) { ch <- gauge("backend_up", up, "server", "<b>") })
 	broken := fake(func(context.Context, chan<- prometheus.Metric) { panic("broken") })
-	o := Options{Name: "test_exporter", Collectors: func(url.Values) ([]ContextCollector, error) {
+	o := Options{Collectors: func(url.Values) ([]ContextCollector, error) {
 		return []ContextCollector{Named("backend", backend), Named("broken", broken)}, nil
 	}}
 	f := testFlags(t)
 	o.Logger = f.Logger(io.Discard)
-	h, err := newHandler(f, &o, newReloader(&o))
+	h, err := newHandler(f, &o, newReloader(f, &o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestLanding(t *testing.T) {
 	}
 	private := o
 	private.PrivateLog = true
-	if h, err = newHandler(f, &private, newReloader(&private)); err != nil {
+	if h, err = newHandler(f, &private, newReloader(f, &private)); err != nil {
 		t.Fatal(err)
 	}
 	if text = look(t, h); strings.Contains(text, "backend is away") {

@@ -54,7 +54,7 @@ func childMain(args []string, stdout, stderr io.Writer) int {
 	}
 	log := f.Logger(stderr)
 	err := Serve(context.Background(), f, Options{
-		Name: "test_exporter", Description: "Tests.", Logger: log,
+		Logger: log,
 		Collectors: func(url.Values) ([]ContextCollector, error) {
 			return []ContextCollector{fake(func(_ context.Context, ch chan<- prometheus.Metric) {
 				ch <- gauge("test_config", value.load())
@@ -124,7 +124,6 @@ func testFlags(t testing.TB, args ...string) *Flags {
 func testServer(t testing.TB, f *Flags, cs ...ContextCollector) *httptest.Server {
 	t.Helper()
 	return optionsServer(t, f, Options{
-		Name:       "test_exporter",
 		Collectors: func(url.Values) ([]ContextCollector, error) { return cs, nil },
 	})
 }
@@ -132,7 +131,7 @@ func testServer(t testing.TB, f *Flags, cs ...ContextCollector) *httptest.Server
 func optionsServer(t testing.TB, f *Flags, o Options) *httptest.Server {
 	t.Helper()
 	f.stats.log = o.logger()
-	h, err := newHandler(f, &o, newReloader(&o))
+	h, err := newHandler(f, &o, newReloader(f, &o))
 	if err != nil {
 		t.Fatal(err)
 	}

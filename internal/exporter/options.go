@@ -15,12 +15,8 @@ type ContextCollector = collectors.ContextCollector
 
 // Options says what one exporter adds to the trunk.
 type Options struct {
-	// Name is the name of the binary and of the application given to AddFlags,
-	// such as "redis_exporter". It is the prefix of the exporter's own metrics.
-	Name string
-	// Description is one sentence for the landing page.
-	Description string
-	// Logger receives everything the trunk has to say; nil means discard.
+	// Logger receives everything the trunk has to say; nil means discard. A Program
+	// gives its own.
 	Logger *slog.Logger
 	// Collectors returns the collectors of one gather. q holds the query of the
 	// scrape, such as collect[] and exclude[], without name[]. An error is

@@ -85,6 +85,7 @@ func (k *keeper) once(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	o.Logger = k.log
 	defer func() {
 		k.set(nil)
 		err = errors.Join(err, o.close())
@@ -125,13 +126,13 @@ func (k *keeper) newRunning(o Options) (*running, error) {
 	if o.PagesAddress != "" {
 		return nil, errors.New("pages have no address of their own in a process with others: leave --web.pages-address out")
 	}
-	r := &running{options: o, reload: newReloader(&o)}
+	r := &running{options: o, reload: newReloader(k.Flags, &o)}
 	r.scraper = newScraper(k.Flags, func(_ context.Context, q url.Values) ([]ContextCollector, func(), error) {
 		c, err := o.Collectors(q)
 		return c, nil, err
 	})
 	own := prometheus.NewRegistry()
-	own.MustRegister(newBuildInfo(o.Name), k.Flags.stats)
+	own.MustRegister(newBuildInfo(k.Flags.name), k.Flags.stats)
 	if o.Reload != nil {
 		own.MustRegister(r.reload.successful, r.reload.timestamp)
 	}

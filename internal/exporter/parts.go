@@ -22,7 +22,7 @@ import (
 // if there is one, reloads what the process itself has, before the parts.
 func Parts(flags *Flags, o Options, parts []Part) Options {
 	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(prometheus.BuildFQName(o.Name, "", name), help, []string{"part"}, nil)
+		return prometheus.NewDesc(prometheus.BuildFQName(flags.name, "", name), help, []string{"part"}, nil)
 	}
 	g := &group{
 		flags:    flags,

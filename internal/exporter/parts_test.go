@@ -54,7 +54,6 @@ func part(name string, c fake, change func(*Options)) Part {
 	f := AddFlags(app, "127.0.0.1:0")
 	return Part{Name: name, Flags: f, Start: func(context.Context, *slog.Logger) (Options, error) {
 		o := Options{
-			Name:       name + "_exporter",
 			Collectors: func(url.Values) ([]ContextCollector, error) { return []ContextCollector{Named("main", c)}, nil },
 		}
 		if change != nil {
@@ -68,7 +67,7 @@ func part(name string, c fake, change func(*Options)) Part {
 func serveParts(t *testing.T, log *testLog, args []string, parts ...Part) *httptest.Server {
 	t.Helper()
 	f := testFlags(t, args...)
-	o := Parts(f, Options{Name: "test_exporter", Logger: slog.New(slog.NewTextHandler(log, nil))}, parts)
+	o := Parts(f, Options{Logger: slog.New(slog.NewTextHandler(log, nil))}, parts)
 	s := optionsServer(t, f, o)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})

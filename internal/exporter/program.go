@@ -21,6 +21,9 @@ type Program struct {
 	// Args makes arguments of the established exporter what App understands; nil
 	// means that they are.
 	Args func(app *kingpin.Application, args []string) []string
+	// Before does what the arguments ask for before the program serves, or instead of
+	// that: then done is true, and code the exit code. Nil means that there is nothing.
+	Before func(command string, logger *slog.Logger, stdout, stderr io.Writer) (code int, done bool)
 	// Start prepares what is served, by the flags that were parsed. It may be called
 	// again after what it returned was closed.
 	Start func(ctx context.Context, logger *slog.Logger) (Options, error)
@@ -37,6 +40,35 @@ func (p *Program) Parse(args []string, stdout, stderr io.Writer) (command string
 	return Parse(p.App, args, stdout, stderr)
 }
 
+// Run is the main of the program; it returns the exit code.
+func (p *Program) Run(args []string, stdout, stderr io.Writer) int {
+	command, code, ok := p.Parse(args, stdout, stderr)
+	if !ok {
+		return code
+	}
+	logger := p.Flags.Logger(stderr)
+	if p.Before != nil {
+		if code, done := p.Before(command, logger, stdout, stderr); done {
+			return code
+		}
+	}
+	if p.Serve(context.Background(), logger) != nil {
+		return 1
+	}
+	return 0
+}
+
+// Checked prints the outcome of a check of the configuration, and returns the exit
+// code.
+func Checked(err error, stdout, stderr io.Writer) int {
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	fmt.Fprintln(stdout, "the configuration is valid")
+	return 0
+}
+
 // Serve starts the program, and serves until ctx is done or a signal arrives. An
 // error has been logged.
 func (p *Program) Serve(ctx context.Context, logger *slog.Logger) error {
@@ -45,6 +77,7 @@ func (p *Program) Serve(ctx context.Context, logger *slog.Logger) error {
 		logger.Error("cannot start", "err", err)
 		return err
 	}
+	o.Logger = logger
 	if err = errors.Join(Serve(ctx, p.Flags, o), o.close()); err != nil {
 		logger.Error("stopped", withStack("err", err)...)
 	}
@@ -116,5 +149,5 @@ func (f *Flags) share(process *Flags) {
 	*f.web.WebConfigFile = *process.web.WebConfigFile // Users has a pointer to it.
 	own := *f
 	*f = *process
-	f.stats, f.ignored = own.stats, own.ignored
+	f.name, f.description, f.stats, f.ignored = own.name, own.description, own.stats, own.ignored
 }

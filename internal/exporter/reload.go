@@ -40,9 +40,9 @@ const reloadPause = time.Second
 
 // newReloader returns a reloader whose first success is now: the configuration
 // was read before the start.
-func newReloader(o *Options) *reloader {
+func newReloader(f *Flags, o *Options) *reloader {
 	gauge := func(n, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: o.Name, Name: n, Help: help})
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: f.name, Name: n, Help: help})
 	}
 	r := &reloader{
 		reload: o.Reload, log: o.logger(), pause: cmp.Or(o.ReloadPause, reloadPause),

@@ -20,7 +20,7 @@ func TestLifecycle(t *testing.T) {
 			args = append(args, "--web.enable-lifecycle")
 		}
 		reloads := atomic.Int64{}
-		s := optionsServer(t, testFlags(t, args...), Options{Name: "test_exporter", Reload: func(context.Context) error {
+		s := optionsServer(t, testFlags(t, args...), Options{Reload: func(context.Context) error {
 			reloads.Add(1)
 			return nil
 		}})
@@ -42,7 +42,7 @@ func TestReloadTurns(t *testing.T) {
 		var config, seen atomic.Int64
 		var began []time.Time
 		broken := errors.New("broken")
-		r := newReloader(&Options{Name: "test_exporter", Reload: func(context.Context) error {
+		r := newReloader(testFlags(t), &Options{Reload: func(context.Context) error {
 			began = append(began, time.Now())
 			seen.Store(config.Load())
 			if config.Load()%100 == 50 {

@@ -98,7 +98,7 @@ func lifecycle(f *Flags, h http.Handler) http.Handler {
 // metrics in it.
 func newMetricsHandler(f *Flags, o *Options, reload *reloader, first *landing) http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(newBuildInfo(o.Name), f.stats)
+	reg.MustRegister(newBuildInfo(f.name), f.stats)
 	if o.Reload != nil {
 		reg.MustRegister(reload.successful, reload.timestamp)
 	}

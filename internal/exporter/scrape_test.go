@@ -50,7 +50,6 @@ func TestScrapeNeverFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var log bytes.Buffer
 			s := optionsServer(t, testFlags(t), Options{
-				Name:   "test_exporter",
 				Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				Collectors: func(url.Values) ([]ContextCollector, error) {
 					return []ContextCollector{test.collector, steady("test_other")}, nil
@@ -84,7 +83,6 @@ func TestScrapeNeverFails(t *testing.T) {
 
 func TestPanicBeforeCollectors(t *testing.T) {
 	s := optionsServer(t, testFlags(t), Options{
-		Name:       "test_exporter",
 		Collectors: func(url.Values) ([]ContextCollector, error) { panic("no collectors") },
 	})
 	get(t, s.URL+"/metrics")
@@ -116,7 +114,6 @@ func (panicky) Write(*dto.Metric) error { panic("metric") }
 
 func TestScrapeQuery(t *testing.T) {
 	s := optionsServer(t, testFlags(t), Options{
-		Name: "test_exporter",
 		Collectors: func(q url.Values) ([]ContextCollector, error) {
 			if q.Has("name[]") {
 				return nil, errors.New("name[] should not get here")
@@ -206,7 +203,6 @@ func TestOwnMetrics(t *testing.T) {
 		return set
 	}
 	s := optionsServer(t, testFlags(t), Options{
-		Name:       "test_exporter",
 		Collectors: func(url.Values) ([]ContextCollector, error) { return nil, nil },
 		Reload:     func(context.Context) error { return nil },
 	})

@@ -41,7 +41,7 @@ func Serve(ctx context.Context, f *Flags, o Options) error {
 		}
 		return fmt.Errorf("read %s of --web.config.file: %w", *f.web.WebConfigFile, err)
 	}
-	reload := newReloader(&o)
+	reload := newReloader(f, &o)
 	handler, err := newHandler(f, &o, reload)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func Serve(ctx context.Context, f *Flags, o Options) error {
 	hup := reload.signals(ctx)
 	defer func() { stop(); <-hup }()
 
-	log.Info("starting", "name", o.Name, "version", buildVersion())
+	log.Info("starting", "name", f.name, "version", buildVersion())
 	f.WarnIgnored(log)
 	servers, served, err := listenAll(context.WithoutCancel(ctx), handler, f, &o, log)
 	if err != nil {

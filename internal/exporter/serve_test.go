@@ -143,7 +143,7 @@ func do(t testing.TB, method, target string) answer {
 
 func TestReadyAndPprof(t *testing.T) {
 	ready := errors.New("no report was read yet")
-	s := optionsServer(t, testFlags(t, "--web.enable-pprof"), Options{Name: "test_exporter", Ready: func() error { return ready }})
+	s := optionsServer(t, testFlags(t, "--web.enable-pprof"), Options{Ready: func() error { return ready }})
 	if a := get(t, s.URL+"/-/ready"); a.status != http.StatusServiceUnavailable || a.body != ready.Error()+"\n" {
 		t.Errorf("got %d %q, want 503 with the reason", a.status, a.body)
 	}
@@ -162,7 +162,7 @@ func TestReadyAndPprof(t *testing.T) {
 
 func TestBadTelemetryPath(t *testing.T) {
 	for _, path := range []string{"metrics", "/-/healthy", "/{", ""} {
-		err := Serve(context.Background(), testFlags(t, "--web.telemetry-path="+path), Options{Name: "test_exporter"})
+		err := Serve(context.Background(), testFlags(t, "--web.telemetry-path="+path), Options{})
 		if err == nil || !strings.Contains(err.Error(), "route "+path) {
 			t.Errorf("path %q: got error %v, want one that names it", path, err)
 		}
@@ -230,7 +230,6 @@ func TestReloadUnderLoad(t *testing.T) {
 
 func TestReloadWithNothingToReload(t *testing.T) {
 	s := optionsServer(t, testFlags(t, "--web.enable-lifecycle"), Options{
-		Name:       "test_exporter",
 		Collectors: func(url.Values) ([]ContextCollector, error) { return nil, nil },
 	})
 	if a := do(t, "POST", s.URL+"/-/reload"); a.status != http.StatusOK {
@@ -291,7 +290,7 @@ func TestPortInUse(t *testing.T) {
 	defer l.Close()
 	f := testFlags(t, "--web.listen-address="+l.Addr().String())
 	started := false
-	err = Serve(context.Background(), f, Options{Name: "test_exporter", Background: func(context.Context) error {
+	err = Serve(context.Background(), f, Options{Background: func(context.Context) error {
 		started = true
 		return nil
 	}})
@@ -342,7 +341,7 @@ func TestBadWebConfig(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		err := Serve(context.Background(), testFlags(t, "--web.config.file="+file), Options{Name: "test_exporter"})
+		err := Serve(context.Background(), testFlags(t, "--web.config.file="+file), Options{})
 		if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want one that names the file and %q", err, want)
 		}
@@ -361,7 +360,7 @@ func TestWebConfigHidesValues(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := testFlags(t, "--web.config.file="+file)
-		err := Serve(t.Context(), f, Options{Name: "test_exporter"})
+		err := Serve(t.Context(), f, Options{})
 		if err == nil || !strings.Contains(err.Error(), file) {
 			t.Fatalf("%q: got error %v, want one that names the file", text, err)
 		}

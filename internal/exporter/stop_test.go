@@ -42,7 +42,6 @@ func TestStopLetsScrapesFinish(t *testing.T) {
 	served := make(chan error, 1)
 	go func() {
 		served <- Serve(ctx, testFlags(t), Options{
-			Name:   "test_exporter",
 			Logger: slog.New(urlHandler{slog.DiscardHandler, urls}),
 			Collectors: func(url.Values) ([]ContextCollector, error) {
 				return []ContextCollector{fake(func(_ context.Context, ch chan<- prometheus.Metric) {

@@ -102,7 +102,7 @@ func (s *Service) served(metricsPath string) exporter.Options {
 	pages := s.Pages(metricsPath)
 	dns := append(slices.Clone(collectors), exporter.Named("dns", s.DNS))
 	return exporter.Options{
-		Name: name, Description: Description, Logger: s.logger, PrivateLog: true,
+		PrivateLog: true,
 		Collectors: func(url.Values) ([]exporter.ContextCollector, error) {
 			switch {
 			case !s.replica.Exposes():

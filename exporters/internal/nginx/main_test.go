@@ -13,7 +13,7 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter/exportertest"
 )
 
-func main() { os.Exit(Run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(Program().Run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"nginx_exporter": main, "null_exporter": exportertest.Null})

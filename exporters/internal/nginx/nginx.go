@@ -4,7 +4,6 @@ package nginx
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -86,35 +85,19 @@ func (f *flags) complete(c *fileConfig) {
 	}
 }
 
-// Run is the program; it returns the exit code.
-func Run(args []string, stdout, stderr io.Writer) int {
-	p, f := newProgram()
-	if _, code, ok := p.Parse(args, stdout, stderr); !ok {
-		return code
-	}
-	if f.configCheck {
-		if _, err := loadConfig(f.configFile); err != nil {
-			fmt.Fprintln(stderr, err)
-			return 1
-		}
-		fmt.Fprintln(stdout, "the configuration is valid")
-		return 0
-	}
-	if p.Serve(context.Background(), f.Logger(stderr)) != nil {
-		return 1
-	}
-	return 0
-}
-
 // Program returns the exporter before it has parsed its arguments.
 func Program() *exporter.Program {
-	p, _ := newProgram()
-	return p
+	app, f := newApp()
+	return &exporter.Program{App: app, Flags: f.Flags, Args: exporter.UpstreamArgs, Before: f.check, Start: f.start}
 }
 
-func newProgram() (*exporter.Program, *flags) {
-	app, f := newApp()
-	return &exporter.Program{App: app, Flags: f.Flags, Args: exporter.UpstreamArgs, Start: f.start}, f
+// check is --config.check.
+func (f *flags) check(_ string, _ *slog.Logger, stdout, stderr io.Writer) (code int, done bool) {
+	if !f.configCheck {
+		return 0, false
+	}
+	_, err := loadConfig(f.configFile)
+	return exporter.Checked(err, stdout, stderr), true
 }
 
 // start prepares the service.
@@ -124,13 +107,10 @@ func (f *flags) start(_ context.Context, logger *slog.Logger) (exporter.Options,
 		return exporter.Options{}, err
 	}
 	return exporter.Options{
-		Name:        "nginx_exporter",
-		Description: "Metrics of nginx: stub_status and access logs.",
-		Logger:      logger,
-		Collectors:  s.collectors,
-		Reload:      s.reload,
-		Background:  s.background,
-		Handlers:    map[string]http.Handler{"/probe": s},
-		Links:       []exporter.Link{{Address: "/probe", Text: "Probe", Description: "stub_status of an allowed target"}},
+		Collectors: s.collectors,
+		Reload:     s.reload,
+		Background: s.background,
+		Handlers:   map[string]http.Handler{"/probe": s},
+		Links:      []exporter.Link{{Address: "/probe", Text: "Probe", Description: "stub_status of an allowed target"}},
 	}, nil
 }

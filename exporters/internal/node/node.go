@@ -3,25 +3,12 @@ package node
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/url"
 
 	"github.com/dmarc-suite/dmarc-suite/collectors/node"
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 )
-
-// Run is the program; it returns the exit code.
-func Run(args []string, stdout, stderr io.Writer) int {
-	p := Program()
-	if _, code, ok := p.Parse(args, stdout, stderr); !ok {
-		return code
-	}
-	if p.Serve(context.Background(), p.Flags.Logger(stderr)) != nil {
-		return 1
-	}
-	return 0
-}
 
 // Program returns the exporter before it has parsed its arguments.
 func Program() *exporter.Program {
@@ -39,9 +26,6 @@ func (f *flags) start(_ context.Context, logger *slog.Logger) (exporter.Options,
 	}
 	logger.Info("collectors enabled", "collectors", collector.Names())
 	return exporter.Options{
-		Name:        "node_exporter",
-		Description: "Metrics of a host, of its containers and certificates.",
-		Logger:      logger,
 		Collectors: func(q url.Values) ([]exporter.ContextCollector, error) {
 			c, err := collector.Filter(q["collect[]"], q["exclude[]"])
 			if err != nil {

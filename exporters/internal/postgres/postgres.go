@@ -93,36 +93,22 @@ func newApp() (*kingpin.Application, *flags) {
 // memoryLimit is for databases of thousands of tables; the others stay far below.
 const memoryLimit = 28 << 20
 
-// Run is the program; it returns the exit code.
-func Run(args []string, stdout, stderr io.Writer) int {
-	p, f := newProgram()
-	command, code, ok := p.Parse(args, stdout, stderr)
-	if !ok {
-		return code
-	}
-	logger := f.Logger(stderr)
-	switch command {
-	case "check":
-		return check(f, logger, stdout, stderr)
-	case "convert":
-		return convert(f.convertFile, stdout, stderr)
-	}
-	exporter.LimitMemory(memoryLimit)
-	if p.Serve(context.Background(), logger) != nil {
-		return 1
-	}
-	return 0
-}
-
 // Program returns the exporter before it has parsed its arguments.
 func Program() *exporter.Program {
-	p, _ := newProgram()
-	return p
+	app, f := newApp()
+	return &exporter.Program{App: app, Flags: f.Flags, Before: f.before, Start: f.start}
 }
 
-func newProgram() (*exporter.Program, *flags) {
-	app, f := newApp()
-	return &exporter.Program{App: app, Flags: f.Flags, Start: f.start}, f
+// before does the commands but for that which serves.
+func (f *flags) before(command string, logger *slog.Logger, stdout, stderr io.Writer) (code int, done bool) {
+	switch command {
+	case "check":
+		return check(f, logger, stdout, stderr), true
+	case "convert":
+		return convert(f.convertFile, stdout, stderr), true
+	}
+	exporter.LimitMemory(memoryLimit)
+	return 0, false
 }
 
 // start prepares the service.
@@ -132,13 +118,10 @@ func (f *flags) start(ctx context.Context, logger *slog.Logger) (exporter.Option
 		return exporter.Options{}, err
 	}
 	return exporter.Options{
-		Name:        name,
-		Description: "Metrics of PostgreSQL: SQL queries of your own, its statistics, and the DMARC dashboard's tables.",
-		Logger:      logger,
-		Collectors:  s.collectors,
-		Reload:      s.reload,
-		Background:  s.background,
-		Handlers:    map[string]http.Handler{"/probe": s.probed},
-		Links:       []exporter.Link{{Address: "/probe", Text: "Probe", Description: "another server of the allowed targets"}},
+		Collectors: s.collectors,
+		Reload:     s.reload,
+		Background: s.background,
+		Handlers:   map[string]http.Handler{"/probe": s.probed},
+		Links:      []exporter.Link{{Address: "/probe", Text: "Probe", Description: "another server of the allowed targets"}},
 	}, nil
 }

@@ -93,7 +93,7 @@ func TestBadFlagsAreErrors(t *testing.T) {
 		{"--config.file=testdata/no-password.yml", "testdata/no-password.yml: line 3: probe.modules.a.password_file: read the secret: open /nonexistent"},
 	} {
 		var stderr bytes.Buffer
-		if code := Run([]string{"--config.check", c.arg}, io.Discard, &stderr); code != 1 || !strings.Contains(strings.ReplaceAll(stderr.String(), `\"`, `"`), c.want) {
+		if code := Program().Run([]string{"--config.check", c.arg}, io.Discard, &stderr); code != 1 || !strings.Contains(strings.ReplaceAll(stderr.String(), `\"`, `"`), c.want) {
 			t.Errorf("%s: exit %d, %q, want %q", c.arg, code, &stderr, c.want)
 		}
 	}

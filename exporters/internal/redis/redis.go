@@ -3,7 +3,6 @@ package redis
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -14,38 +13,22 @@ import (
 	"github.com/dmarc-suite/dmarc-suite/internal/exporter"
 )
 
-// Run is the program; it returns the exit code.
-func Run(args []string, stdout, stderr io.Writer) int {
-	p, f := newProgram()
-	if _, code, ok := p.Parse(args, stdout, stderr); !ok {
-		return code
-	}
-	logger := f.Logger(stderr)
-	if f.configCheck {
-		s, err := newService(f, os.Getenv, logger)
-		if err != nil {
-			fmt.Fprintln(stderr, err)
-			return 1
-		}
-		s.close()
-		fmt.Fprintln(stdout, "the configuration is valid")
-		return 0
-	}
-	if p.Serve(context.Background(), logger) != nil {
-		return 1
-	}
-	return 0
-}
-
 // Program returns the exporter before it has parsed its arguments.
 func Program() *exporter.Program {
-	p, _ := newProgram()
-	return p
+	app, f := newApp()
+	return &exporter.Program{App: app, Flags: f.Flags, Args: exporter.UpstreamArgs, Before: f.check, Start: f.start}
 }
 
-func newProgram() (*exporter.Program, *flags) {
-	app, f := newApp()
-	return &exporter.Program{App: app, Flags: f.Flags, Args: exporter.UpstreamArgs, Start: f.start}, f
+// check is --config.check.
+func (f *flags) check(_ string, logger *slog.Logger, stdout, stderr io.Writer) (code int, done bool) {
+	if !f.configCheck {
+		return 0, false
+	}
+	s, err := newService(f, os.Getenv, logger)
+	if err == nil {
+		s.close()
+	}
+	return exporter.Checked(err, stdout, stderr), true
 }
 
 // start prepares the service.
@@ -67,14 +50,11 @@ func (f *flags) start(_ context.Context, logger *slog.Logger) (exporter.Options,
 		links = append(links, exporter.Link{Address: "/probe", Text: "Probe", Description: "metrics of an allowed target"})
 	}
 	return exporter.Options{
-		Name:        "redis_exporter",
-		Description: "Metrics of Redis, Valkey, KeyDB and Dragonfly.",
-		Logger:      logger,
-		Collectors:  s.collectors,
-		Reload:      s.reload,
-		Background:  s.background,
-		Close:       func() error { s.close(); return nil },
-		Handlers:    handlers,
-		Links:       links,
+		Collectors: s.collectors,
+		Reload:     s.reload,
+		Background: s.background,
+		Close:      func() error { s.close(); return nil },
+		Handlers:   handlers,
+		Links:      links,
 	}, nil
 }
