@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,9 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/parsetest"
 )
 
-var compareAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+var parse parsetest.Parse[Report] = Parse
+
+func read(t testing.TB, name string) string { return parsetest.Read(t, name+".eml") }
 
 func full() *Report {
 	return &Report{
@@ -146,11 +147,11 @@ func TestParseQuirks(t *testing.T) {
 			if want.ReportID == "" && strings.HasPrefix(r.ReportID, "sha256.") {
 				want.ReportID = r.ReportID
 			}
-			if diff := cmp.Diff(want, r, compareAddr, cmpopts.IgnoreFields(Report{}, "Warnings")); diff != "" {
+			if diff := cmp.Diff(want, r, parsetest.Addrs, cmpopts.IgnoreFields(Report{}, "Warnings")); diff != "" {
 				t.Errorf("report (-want +got):\n%s", diff)
 			}
 			slices.Sort(test.codes)
-			if diff := cmp.Diff(test.codes, codes(r), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(test.codes, parsetest.Codes(r.Warnings), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
@@ -170,6 +171,9 @@ func TestEveryCodeHasAFixture(t *testing.T) {
 	}
 }
 
+// Every warning is documented with an example.
+func TestCodesAreDocumented(t *testing.T) { parsetest.Documented(t, Codes()) }
+
 func TestParseRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name, in string
@@ -187,40 +191,27 @@ func TestParseRefuses(t *testing.T) {
 		{"report in the evidence alone", read(t, "refused-evidence-only"), dmarc.ReasonNotAReport},
 		{"no domain", read(t, "refused-no-domain"), dmarc.ReasonNoDomain},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			r, err := Parse(strings.NewReader(test.in))
-			if r != nil || reason(err) != test.reason {
-				t.Errorf("Parse = %v, %v, want the reason %s", r, err, test.reason)
-			}
-		})
+		parse.Refuses(t, test.name, test.in, test.reason)
 	}
 }
 
 func TestLimits(t *testing.T) {
 	in := read(t, "nested-multipart")
-	size := int64(len(in))
 	for _, test := range []struct {
 		name   string
-		parser func(n int64) Parser
-		at     int64 // the least bound that lets the mail pass
+		limits func(n int64) Limits
+		least  int64
 		reason dmarc.Reason
 	}{
-		{"bytes", func(n int64) Parser { return Parser{Limits: Limits{Bytes: n}} }, size, dmarc.ReasonTooLarge},
-		{"parts", func(n int64) Parser { return Parser{Limits: Limits{Parts: int(n)}} }, 3, dmarc.ReasonTooMany},
-		{"depth", func(n int64) Parser { return Parser{Limits: Limits{Depth: int(n)}} }, 2, dmarc.ReasonTooDeep},
+		{"bytes", func(n int64) Limits { return Limits{Bytes: n} }, int64(len(in)), dmarc.ReasonTooLarge},
+		{"parts", func(n int64) Limits { return Limits{Parts: int(n)} }, 3, dmarc.ReasonTooMany},
+		{"depth", func(n int64) Limits { return Limits{Depth: int(n)} }, 2, dmarc.ReasonTooDeep},
 	} {
-		for _, n := range []int64{test.at + 1, test.at} {
-			if _, err := test.parser(n).Parse(strings.NewReader(in)); err != nil {
-				t.Errorf("%s: bound %d: %v", test.name, n, err)
-			}
-		}
-		r, err := test.parser(test.at - 1).Parse(strings.NewReader(in))
-		if r != nil || reason(err) != test.reason {
-			t.Errorf("%s: bound %d: %v, want %s", test.name, test.at-1, err, test.reason)
-		}
+		bounded := func(n int64) parsetest.Parse[Report] { return Parser{Limits: test.limits(n)}.Parse }
+		parsetest.Limit(t, test.name, in, bounded, test.least, test.reason)
 	}
 	long := "X: " + strings.Repeat("x", 4*maxPart) + "\n" + in
-	if _, err := Parse(strings.NewReader(long)); reason(err) != dmarc.ReasonTooLarge {
+	if _, err := Parse(strings.NewReader(long)); parsetest.Reason(err) != dmarc.ReasonTooLarge {
 		t.Errorf("long header: %v", err)
 	}
 }
@@ -244,7 +235,7 @@ func TestLongInputIsCut(t *testing.T) {
 		t.Errorf("kept %d URIs", n)
 	}
 	want := []dmarc.Code{CodeFieldsDropped, CodePartCut, CodeValueCut}
-	if diff := cmp.Diff(want, codes(r)); diff != "" {
+	if diff := cmp.Diff(want, parsetest.Codes(r.Warnings)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
@@ -256,7 +247,7 @@ func TestLongEvidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(full(), r, compareAddr); diff != "" {
+	if diff := cmp.Diff(full(), r, parsetest.Addrs); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
 	}
 }
@@ -264,40 +255,18 @@ func TestLongEvidence(t *testing.T) {
 // The report is the same however the bytes arrive.
 func TestShortReads(t *testing.T) {
 	for _, test := range quirks() {
-		in := read(t, test.name)
-		want, err := Parse(strings.NewReader(in))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := Parse(iotest.OneByteReader(strings.NewReader(in)))
-		if err != nil {
-			t.Errorf("%s: %v", test.name, err)
-			continue
-		}
-		if diff := cmp.Diff(want, got, compareAddr); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", test.name, diff)
-		}
+		parse.ShortReads(t, test.name, read(t, test.name))
 	}
 }
 
 // An error of the reader behind the report refuses it.
 func TestReaderErrors(t *testing.T) {
 	in := read(t, "full")
-	corrupt := &dmarc.Error{Reason: dmarc.ReasonCorrupt, Offset: -1, Err: errors.New("checksum")}
-	plain := errors.New("cable cut")
 	for _, n := range []int{0, 10, 300, 600, len(in)} {
-		for _, test := range []struct {
-			err    error
-			reason dmarc.Reason
-		}{
-			{corrupt, dmarc.ReasonCorrupt},
-			{plain, dmarc.ReasonIO},
-			{io.ErrUnexpectedEOF, dmarc.ReasonTruncated},
-		} {
-			r, err := Parse(io.MultiReader(strings.NewReader(in[:n]), iotest.ErrReader(test.err)))
-			if r != nil || reason(err) != test.reason || !errors.Is(err, test.err) {
-				t.Errorf("after %d bytes: %v, want %s", n, err, test.reason)
-			}
+		parse.ReaderErrors(t, in[:n])
+		_, err := Parse(io.MultiReader(strings.NewReader(in[:n]), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("after %d bytes: %v does not wrap the end", n, err)
 		}
 	}
 }
@@ -333,31 +302,4 @@ func TestRedact(t *testing.T) {
 			t.Errorf("%q is left in %s", personal, s)
 		}
 	}
-}
-
-func read(t testing.TB, name string) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name+".eml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// codes returns the codes of the warnings, each once, sorted.
-func codes(r *Report) []dmarc.Code {
-	var list []dmarc.Code
-	for _, w := range r.Warnings {
-		list = append(list, w.Code)
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
-}
-
-func reason(err error) dmarc.Reason {
-	var e *dmarc.Error
-	if errors.As(err, &e) {
-		return e.Reason
-	}
-	return ""
 }

@@ -2,28 +2,26 @@ package tlsrpt
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/parsetest"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 )
 
-var compareAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+var parse parsetest.Parse[Report] = Parse
+
+func read(t testing.TB, name string) string { return parsetest.Read(t, name+".json") }
 
 func TestParseEveryField(t *testing.T) {
-	got, err := Parse(open(t, "full"))
+	got, err := Parse(strings.NewReader(read(t, "full")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +58,7 @@ func TestParseEveryField(t *testing.T) {
 			}},
 		}},
 	}
-	if diff := cmp.Diff(want, got, compareAddr); diff != "" {
+	if diff := cmp.Diff(want, got, parsetest.Addrs); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
 	}
 	if got.Sessions() != 45 || got.Successful() != 40 || got.Failed() != 5 {
@@ -155,7 +153,7 @@ func quirks() []quirk {
 func TestParseQuirks(t *testing.T) {
 	for _, test := range quirks() {
 		t.Run(test.name, func(t *testing.T) {
-			r, err := Parse(open(t, test.name))
+			r, err := Parse(strings.NewReader(read(t, test.name)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +161,7 @@ func TestParseQuirks(t *testing.T) {
 				t.Errorf("%d policies, %d successful, %d failed, want %d, %d, %d",
 					len(r.Policies), r.Successful(), r.Failed(), test.policies, test.good, test.bad)
 			}
-			if diff := cmp.Diff(test.codes, codes(r), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(test.codes, parsetest.Codes(r.Warnings), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 			if strings.HasPrefix(test.name, "date-") && (r.Start.Unix() != 1772323200 || r.End.Unix() != 1772409599) {
@@ -188,6 +186,9 @@ func TestEveryCodeHasAFixture(t *testing.T) {
 		}
 	}
 }
+
+// Every warning is documented with an example.
+func TestCodesAreDocumented(t *testing.T) { parsetest.Documented(t, Codes()) }
 
 func TestParseRefuses(t *testing.T) {
 	full := read(t, "full")
@@ -222,12 +223,7 @@ func TestParseRefuses(t *testing.T) {
 		{"long number", `{"report-id":` + strings.Repeat("1", 500) + `}`, dmarc.ReasonSyntax},
 		{"deep", `{"x":` + strings.Repeat("[", 100), dmarc.ReasonTooDeep},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			r, err := Parse(strings.NewReader(test.in))
-			if r != nil || reason(err) != test.reason {
-				t.Errorf("Parse = %v, %v, want the reason %s", r, err, test.reason)
-			}
-		})
+		parse.Refuses(t, test.name, test.in, test.reason)
 	}
 }
 
@@ -240,34 +236,20 @@ func TestErrorPosition(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	full := read(t, "full")
-	size := int64(len(full))
+	full, two := read(t, "full"), read(t, "tls-no-policy-domain")
 	for _, test := range []struct {
-		name   string
-		parser func(n int64) Parser
-		at     int64 // the least bound that lets full.json pass
-		reason dmarc.Reason
+		name, in string
+		limits   func(n int64) Limits
+		least    int64
+		reason   dmarc.Reason
 	}{
-		{"bytes", func(n int64) Parser { return Parser{Limits: Limits{Bytes: n}} }, size, dmarc.ReasonTooLarge},
-		{"depth", func(n int64) Parser { return Parser{Limits: Limits{Depth: int(n)}} }, 5, dmarc.ReasonTooDeep},
-		{"details", func(n int64) Parser { return Parser{Limits: Limits{Details: int(n)}} }, 2, dmarc.ReasonTooMany},
+		{"bytes", full, func(n int64) Limits { return Limits{Bytes: n} }, int64(len(full)), dmarc.ReasonTooLarge},
+		{"depth", full, func(n int64) Limits { return Limits{Depth: int(n)} }, 5, dmarc.ReasonTooDeep},
+		{"details", full, func(n int64) Limits { return Limits{Details: int(n)} }, 2, dmarc.ReasonTooMany},
+		{"policies", two, func(n int64) Limits { return Limits{Policies: int(n)} }, 2, dmarc.ReasonTooMany},
 	} {
-		for _, n := range []int64{test.at + 1, test.at} {
-			if _, err := test.parser(n).Parse(strings.NewReader(full)); err != nil {
-				t.Errorf("%s: bound %d: %v", test.name, n, err)
-			}
-		}
-		r, err := test.parser(test.at - 1).Parse(strings.NewReader(full))
-		if r != nil || reason(err) != test.reason {
-			t.Errorf("%s: bound %d: %v, want %s", test.name, test.at-1, err, test.reason)
-		}
-	}
-	two := read(t, "tls-no-policy-domain")
-	if _, err := (Parser{Limits: Limits{Policies: 2}}).Parse(strings.NewReader(two)); err != nil {
-		t.Error(err)
-	}
-	if _, err := (Parser{Limits: Limits{Policies: 1}}).Parse(strings.NewReader(two)); reason(err) != dmarc.ReasonTooMany {
-		t.Errorf("two policies: %v", err)
+		bounded := func(n int64) parsetest.Parse[Report] { return Parser{Limits: test.limits(n)}.Parse }
+		parsetest.Limit(t, test.name, test.in, bounded, test.least, test.reason)
 	}
 }
 
@@ -285,7 +267,7 @@ func TestLongValuesAreCut(t *testing.T) {
 	if n := len(r.Policies[0].Strings); n != maxStrings {
 		t.Errorf("%d policy strings, want %d", n, maxStrings)
 	}
-	if diff := cmp.Diff([]dmarc.Code{CodeListCut, CodeValueCut}, codes(r)); diff != "" {
+	if diff := cmp.Diff([]dmarc.Code{CodeListCut, CodeValueCut}, parsetest.Codes(r.Warnings)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
@@ -319,24 +301,7 @@ func TestCounts(t *testing.T) {
 // The report is the same however the bytes arrive.
 func TestShortReads(t *testing.T) {
 	for _, test := range quirks() {
-		in := read(t, test.name)
-		want, err := Parse(strings.NewReader(in))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, r := range map[string]io.Reader{
-			"one byte":                  iotest.OneByteReader(strings.NewReader(in)),
-			"data with the end of file": iotest.DataErrReader(strings.NewReader(in)),
-		} {
-			got, err := Parse(r)
-			if err != nil {
-				t.Errorf("%s, %s: %v", test.name, name, err)
-				continue
-			}
-			if diff := cmp.Diff(want, got, compareAddr); diff != "" {
-				t.Errorf("%s, %s (-want +got):\n%s", test.name, name, diff)
-			}
-		}
+		parse.ShortReads(t, test.name, read(t, test.name))
 	}
 }
 
@@ -353,25 +318,8 @@ func TestTruncatedAnywhere(t *testing.T) {
 // An error of the reader behind the report, such as a wrong checksum, refuses it.
 func TestReaderErrors(t *testing.T) {
 	full := read(t, "full")
-	corrupt := &dmarc.Error{Reason: dmarc.ReasonCorrupt, Offset: -1, Err: errors.New("checksum")}
-	plain := errors.New("cable cut")
 	for _, in := range []string{full, full[:100], ""} {
-		for _, test := range []struct {
-			err    error
-			reason dmarc.Reason
-		}{
-			{corrupt, dmarc.ReasonCorrupt},
-			{plain, dmarc.ReasonIO},
-			{io.ErrUnexpectedEOF, dmarc.ReasonTruncated},
-		} {
-			r, err := Parse(io.MultiReader(strings.NewReader(in), iotest.ErrReader(test.err)))
-			if r != nil || reason(err) != test.reason {
-				t.Errorf("after %d bytes: %v, want %s", len(in), err, test.reason)
-			}
-			if test.reason != dmarc.ReasonTruncated && !errors.Is(err, test.err) {
-				t.Errorf("after %d bytes: %v does not wrap %v", len(in), err, test.err)
-			}
-		}
+		parse.ReaderErrors(t, in)
 	}
 }
 
@@ -389,42 +337,10 @@ func TestUTF16(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got, compareAddr); diff != "" {
+	if diff := cmp.Diff(want, got, parsetest.Addrs); diff != "" {
 		t.Errorf("big endian (-little +big):\n%s", diff)
 	}
-	if _, err := Parse(strings.NewReader(le[:len(le)-3])); reason(err) != dmarc.ReasonTruncated {
+	if _, err := Parse(strings.NewReader(le[:len(le)-3])); parsetest.Reason(err) != dmarc.ReasonTruncated {
 		t.Errorf("cut in a character: %v", err)
 	}
-}
-
-func open(t *testing.T, name string) io.Reader {
-	t.Helper()
-	return strings.NewReader(read(t, name))
-}
-
-func read(t testing.TB, name string) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// codes returns the codes of the warnings, each once, sorted.
-func codes(r *Report) []dmarc.Code {
-	var list []dmarc.Code
-	for _, w := range r.Warnings {
-		list = append(list, w.Code)
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
-}
-
-func reason(err error) dmarc.Reason {
-	var e *dmarc.Error
-	if errors.As(err, &e) {
-		return e.Reason
-	}
-	return ""
 }

@@ -29,6 +29,7 @@ func floorOf(folder string) int {
 		{"dmarc/tally", tallies},
 		{"dmarc/store/internal/storetest", beside},
 		{"dmarc/store", tallies},
+		{"dmarc/internal/parsetest", beside},
 		{"dmarc", reports},
 		{"collectors", collectors},
 		{"internal/typo", reports}, // so that every floor may use it
