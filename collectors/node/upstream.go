@@ -92,7 +92,7 @@ func hostUpdaters(log *slog.Logger) (map[string]updater, error) {
 	return updaters, nil
 }
 
-// reader returns what reads in place of h: one of ours where upstream's can be
+// reader returns what reads in place of h: one of this package where upstream's can be
 // held up by a single file or mount, or takes much longer than it has to, else h
 // itself. Upstream's has been opened
 // before and so has checked the flags.

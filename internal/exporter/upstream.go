@@ -17,7 +17,7 @@ type Answer string
 
 // The answers there are.
 const (
-	Works Answer = "works" // as a flag or a variable of ours
+	Works Answer = "works" // as a flag or a variable of this exporter
 	Stops Answer = "stops" // the exporter does not start, and names what there is instead
 	Warns Answer = "warns" // the exporter starts, and logs what there is instead
 )
@@ -27,7 +27,7 @@ const (
 type Setting struct {
 	Flag, Variable string // either may be empty, the flag has no dashes
 	Answer         Answer
-	// Here is the flag of ours that a setting that works sets, if it has another
+	// Here is the flag of this exporter that a setting that works sets, if it has another
 	// name.
 	Here string
 	// Example is a value; true and false are those of a switch.
@@ -78,7 +78,7 @@ func (s *Setting) check() error {
 	case s.Answer != Works && s.Note == "":
 		return errors.New("no note says what there is instead")
 	case s.Answer != Works && s.Here != "":
-		return errors.New("a flag of ours is named, but the setting does not work")
+		return errors.New("a flag of this exporter is named, but the setting does not work")
 	case s.Example == "":
 		return errors.New("no example")
 	}

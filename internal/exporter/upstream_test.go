@@ -109,7 +109,7 @@ func TestParseSettings(t *testing.T) {
 		settingsHeader + "\n-\t-\tworks\t-\tx\t-\t-\n":         "line 2: neither a flag nor a variable",
 		settingsHeader + "\na\t-\tperhaps\t-\tx\t-\t-\n":       `line 2: unknown answer "perhaps"`,
 		settingsHeader + "\na\t-\tstops\t-\tx\t-\t-\n":         "line 2: no note",
-		settingsHeader + "\na\t-\tstops\tb\tx\t-\tsentence\n":  "line 2: a flag of ours",
+		settingsHeader + "\na\t-\tstops\tb\tx\t-\tsentence\n":  "line 2: a flag of this exporter",
 		settingsHeader + "\na\t-\tworks\t-\t-\t-\t-\n":         "line 2: no example",
 		strings.TrimSuffix(testSettings, "\n") + "\n\n":        "line 11: 1 columns",
 		strings.Replace(testSettings, "\tworks", "\tWorks", 1): "line 2: unknown answer",

@@ -134,7 +134,7 @@ func (b *batch) prepare(ctx context.Context, auth string) error {
 	return nil
 }
 
-// record returns what the store is to record, with the mark when it is the last of the delivery.
+// record returns what the store is to record, with its mark when it is the last of the delivery.
 func (b *batch) record(last bool) *store.Delivery {
 	record := &store.Delivery{Source: b.delivery.Source, Entries: b.entries, Details: b.details, Refused: b.refused, Auth: b.auth}
 	if last && b.delivery.Key != "" {

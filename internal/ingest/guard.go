@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 )
 
-// PanicError is a panic that was caught: a mistake of ours, which must cost
+// PanicError is a panic that was caught: a mistake of this program, which must cost
 // nobody but the source that met it.
 type PanicError struct {
 	Value any

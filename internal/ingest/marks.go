@@ -21,7 +21,7 @@ type Marks interface {
 
 // Committed is what the store remembers of an input.
 type Committed struct {
-	// Value is the Mark of the Delivery.
+	// Value is Delivery.Mark.
 	Value string
 	// Reason is why the input was refused, empty when it was not.
 	Reason dmarc.Reason

@@ -304,7 +304,7 @@ func (p *Pipeline) read(ctx context.Context, d *Delivery, b *batch) error {
 	return err
 }
 
-// walk is Walker.Walk for an input that may hit a mistake of ours: a panic is
+// walk is Walker.Walk for an input that may hit a mistake of this program: a panic is
 // a refusal, so that a single input cannot stop all others.
 func (p *Pipeline) walk(r *reader, body io.Reader, visit func(*unpack.Document) error) (err error) {
 	defer func() {

@@ -129,7 +129,7 @@ func (f *folder) deliverOne(ctx context.Context, s *session, deliver ingest.Deli
 	var large *tooLargeError
 	if errors.As(err, &large) {
 		_, refuseErr := f.refuse(ctx, deliver, uid, dmarc.ReasonTooLarge, large)
-		return errors.Join(err, refuseErr) // The connection is gone; the next one finds the mark.
+		return errors.Join(err, refuseErr) // The connection is gone; the next one finds what is stored.
 	}
 	if err != nil {
 		return f.fault(ctx, s, uid, err)
@@ -170,7 +170,7 @@ func (f *folder) fault(ctx context.Context, s *session, uid imap.UID, err error)
 	return err
 }
 
-// diskError says that a mail could not be spooled for a reason of ours.
+// diskError is a mail that could not be spooled because of the local disk.
 type diskError struct{ error }
 
 func (e *diskError) Unwrap() error { return e.error }

@@ -183,7 +183,7 @@ func (f *folder) resume(ctx context.Context, validity uint32) error {
 	return nil
 }
 
-// mailMark is the mark of a single mail: UIDs are only unique under a validity.
+// mailMark is what is stored of a single mail: UIDs are only unique under a validity.
 func (f *folder) mailMark() string { return strconv.FormatUint(uint64(f.validity), 10) }
 
 // batch handles some mails: fetch and deliver each, act on all, move the position.

@@ -28,7 +28,7 @@ func (e *answerError) Error() string {
 	return fmt.Sprintf("the server answered %d %.50q: %.300q", e.status, e.code, e.text)
 }
 
-// explain makes of an error of the client library one of ours. permission is what
+// explain makes of an error of the client library one of this package. permission is what
 // the request needs.
 func (c *Config) explain(err error, permission string) error {
 	var r minio.ErrorResponse

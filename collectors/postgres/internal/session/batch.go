@@ -65,7 +65,7 @@ func (s *session) runBatch(ctx context.Context, jobs []*Job, stall time.Duration
 }
 
 // inStep reports whether a session is still in step with the server after an
-// error: one of the server itself, or of ours about its answer.
+// error: one of the server itself, or of this package about its answer.
 func inStep(err error) bool { return is[*pgconn.PgError](err) || is[*collect.Error](err) }
 
 // runPrepared is runBatch for statements that the server knows.

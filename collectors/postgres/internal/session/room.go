@@ -13,7 +13,7 @@ import (
 type room struct {
 	used  int           // sessions in use or about to be opened
 	full  time.Time     // when the server last had no room for one more
-	ended time.Time     // when a session of ours was last closed
+	ended time.Time     // when a session of this process was last closed
 	freed chan struct{} // closed when one is given back; nil if nobody waits
 }
 
