@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -78,13 +79,40 @@ func Report(id string, messages int) []byte {
 // Store is a tally in a temporary directory.
 func Store(t testing.TB) *store.Store {
 	t.Helper()
-	store, err := store.Open(t.Context(), sqlite.File{Path: filepath.Join(t.TempDir(), "state.db")}, store.Config{})
+	path := filepath.Join(t.TempDir(), "state.db")
+	empty, err := emptyStore()
+	if err == nil {
+		err = os.WriteFile(path, empty, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := store.Open(t.Context(), sqlite.File{Path: path}, store.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	return store
 }
+
+// emptyStore is the file of a tally that has counted nothing. It is made once: to
+// create the tables costs more than most tests do with them.
+var emptyStore = sync.OnceValues(func() (content []byte, err error) {
+	dir, err := os.MkdirTemp("", "store")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "state.db")
+	s, err := store.Open(context.Background(), sqlite.File{Path: path}, store.Config{})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 // Sum adds up the series of a family whose labels hold all values.
 func Sum(store *store.Store, family tally.Family, values ...string) int64 {
