@@ -51,6 +51,8 @@ local parts = (import 'lib/parts.libsonnet').exporters;
       )
       for p in c.parts
     ]) + [
+      // A certificate that is about to expire has one alert.
+      inhibit(['alertname = CertificateExpires'], ['alertname = CertificateExpiresSoon'], ['instance', 'path']),
       // The objective of scrapes says the same of it, later.
       inhibit(['alertname =~ ".+Exporter(Down|Absent)"'], ['alertname =~ "SLOBudgetBurn.*"', 'slo = scrapes']),
     ] + [

@@ -87,6 +87,7 @@ func (f *hostFiles) backup(last time.Time) error {
 	gauge(`dr_repo_verify_success{repo="1"}`, 1)
 	gauge(`dr_repo_verify_last_success_timestamp_seconds{repo="1"}`, now.Add(-20*time.Hour).Unix())
 	gauge(`dr_repo_verify_files{repo="1",state="valid"}`, 1874)
+	gauge(`dr_archive_missing_segments{repo="1",timeline="1"}`, 0)
 	gauge(`dr_restore_test_success`, 1)
 	gauge(`dr_restore_test_last_success_timestamp_seconds`, now.Add(-50*time.Hour).Unix())
 	gauge(`dr_restore_test_duration_seconds`, 412)

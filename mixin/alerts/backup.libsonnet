@@ -13,7 +13,7 @@ function(c)
       'BackupTooOld',
       'time() - dr_backup_last_success_timestamp_seconds{%(node)s} > %(backupHours)s * 3600',
       'The last good backup is too old.',
-      'The last good {{ $labels.type }} backup of {{ $labels.stanza }} in {{ $labels.repo }} is {{ $value | humanizeDuration }} old.',
+      'The last good {{ $labels.type }} backup of {{ $labels.stanza }} on {{ $labels.instance }} in repository {{ $labels.repo }} is {{ $value | humanizeDuration }} old.',
       { 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0x50' },
       { 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0+3600x50' },
       at=40,
@@ -24,9 +24,12 @@ function(c)
       |||
         group by (%(environment)s) (last_over_time({__name__=~"dr_backup_last_run_success|dr_objective_seconds|dr_backup_last_success_timestamp_seconds", %(node)s}[%(backupSeenDays)sd]))
           unless on (%(environment)s) dr_backup_last_success_timestamp_seconds{%(node)s}
+        or group by (%(environment)s, stanza) (last_over_time(dr_backup_last_success_timestamp_seconds{%(node)s}[%(backupSeenDays)sd]))
+          unless on (%(environment)s, stanza) dr_backup_last_success_timestamp_seconds{%(node)s}
+          and on (%(environment)s) dr_backup_last_success_timestamp_seconds{%(node)s}
       |||,
       'The time of the last backup is unknown.',
-      'Backups were configured in the last days, but none has succeeded, or their metrics no longer reach the textfile directory of the node exporter.',
+      'Backups{{ with $labels.stanza }} of {{ . }}{{ end }} were configured in the last days, but none has succeeded, or their metrics no longer reach the textfile directory of the node exporter.',
       { 'dr_backup_last_success_timestamp_seconds{@, stanza="main", repo="1", type="full"}': '0x5 stale' },
       { 'up{@}': '1x90' },
       wait='1h',
@@ -44,7 +47,7 @@ function(c)
       'BackupVerifyFailed',
       'dr_repo_verify_success{%(node)s} == 0 unless on (job, instance) time() - dr_run_started_timestamp_seconds{%(node)s, run="dr-verify"} < %(runHours)s * 3600',
       'A backup repository is damaged.',
-      'The verification of repository {{ $labels.repo }} found damaged or missing files, or a gap in the WAL: what is in it may not be restorable.',
+      'The verification of repository {{ $labels.repo }} on {{ $labels.instance }} found damaged or missing files, or a gap in the WAL: what is in it may not be restorable.',
       { 'dr_repo_verify_success{@, repo="1"}': '0x50' },
       { 'dr_repo_verify_success{@, repo="1"}': '1x50' }
     ),
@@ -52,7 +55,7 @@ function(c)
       'BackupVerifyTooOld',
       'time() - dr_repo_verify_last_success_timestamp_seconds{%(node)s} > %(verifyDays)s * 86400',
       'A backup repository was not verified for long.',
-      'Repository {{ $labels.repo }} was last verified {{ $value | humanizeDuration }} ago.',
+      'Repository {{ $labels.repo }} was last verified on {{ $labels.instance }} {{ $value | humanizeDuration }} ago.',
       { 'dr_repo_verify_last_success_timestamp_seconds{@, repo="1"}': '0x50' },
       { 'dr_repo_verify_last_success_timestamp_seconds{@, repo="1"}': '0+21600x50' },
       'warning',
@@ -71,7 +74,7 @@ function(c)
       'RestoreTestTooOld',
       'time() - dr_restore_test_last_success_timestamp_seconds{%(node)s} > %(verifyDays)s * 86400',
       'No backup was restored for long.',
-      'The last successful test of a restore was {{ $value | humanizeDuration }} ago.',
+      'The last successful test of a restore on {{ $labels.instance }} was {{ $value | humanizeDuration }} ago.',
       { 'dr_restore_test_last_success_timestamp_seconds{@}': '0x50' },
       { 'dr_restore_test_last_success_timestamp_seconds{@}': '0+21600x50' },
       'warning',
@@ -82,7 +85,7 @@ function(c)
       'RecoveryTimeExceeded',
       'max by (%(group)s, instance) (dr_restore_test_duration_seconds{%(node)s}) > on (%(group)s, instance) max by (%(group)s, instance) (dr_objective_seconds{%(node)s, objective="rto"})',
       'A restore takes longer than the objective allows.',
-      'The last test of a restore took {{ $value | humanizeDuration }}, more than the recovery time objective.',
+      'The last test of a restore on {{ $labels.instance }} took {{ $value | humanizeDuration }}, more than the recovery time objective.',
       { 'dr_restore_test_duration_seconds{@}': '9000x50', [objective('rto')]: '3600x50' },
       { 'dr_restore_test_duration_seconds{@}': '60x50', [objective('rto')]: '3600x50' },
       'warning'
@@ -91,7 +94,7 @@ function(c)
       'RecoveryPointExceeded',
       'max by (%(group)s, instance) (dr_restore_test_recovered_lag_seconds{%(node)s}) > on (%(group)s, instance) max by (%(group)s, instance) (dr_objective_seconds{%(node)s, objective="rpo"})',
       'A restore loses more than the objective allows.',
-      'The last test of a restore lost {{ $value | humanizeDuration }} of data, more than the recovery point objective.',
+      'The last test of a restore on {{ $labels.instance }} lost {{ $value | humanizeDuration }} of data, more than the recovery point objective.',
       { 'dr_restore_test_recovered_lag_seconds{@}': '900x50', [objective('rpo')]: '300x50' },
       { 'dr_restore_test_recovered_lag_seconds{@}': '60x50', [objective('rpo')]: '300x50' },
       'warning'

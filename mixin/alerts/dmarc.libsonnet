@@ -92,6 +92,7 @@ function(c)
       'DMARCDomainNeverReported',
       |||
         max by (%(group)s, domain) (dmarc_report_last_end_timestamp_seconds{%(dmarc)s, domain!~"%(parkedDomains)s"}) == 0
+        and max by (%(group)s, domain) (last_over_time(dmarc_report_last_end_timestamp_seconds{%(dmarc)s}[1h] offset 2d)) == 0
         and on (%(group)s) sum by (%(group)s) (dmarc_messages_total{%(dmarc)s, domain="foreign"}) > 0
       |||,
       'No report about a configured domain was ever counted, while others count as unowned.',
@@ -105,7 +106,7 @@ function(c)
         ['dmarc_report_last_end_timestamp_seconds{%s, domain="quiet.example"}' % std.strReplace(j, 'exporter', 'other')]: '0x70',
         ['dmarc_messages_total{%s, domain="foreign", disposition="none", dkim="pass", spf="pass"}' % j]: '7x70',
       } },
-      wait='2d',
+      wait='1h',  // it was the same two days ago, under any instance: pods move
     ),
     alert(
       'DMARCPolicyWeakened',
@@ -201,12 +202,15 @@ function(c)
     ),
     alert(
       'DMARCBacklogOld',
-      'dmarc_source_backlog{%(dmarc)s} > 0',
+      // Pods move, and begin to wait anew.
+      |||
+        min_over_time(max by (%(group)s, source) (dmarc_source_backlog{%(dmarc)s})[1d:5m]) > 0
+        and on (%(group)s, source) last_over_time(dmarc_source_backlog{%(dmarc)s}[1h] offset 1d)
+      |||,
       'Inputs of a source have waited for a day.',
-      '{{ $value | humanize }} inputs of {{ $labels.source }} wait, and there was no moment without one for a day: some cannot be read, or the exporter is too slow.',
+      'At least {{ $value | humanize }} inputs of {{ $labels.source }} have waited at any time of the last day: some cannot be read, or the exporter is too slow.',
       { interval: '1h', at: 30, series: { ['dmarc_source_backlog{%s, source="imap:reports"}' % j]: '2x40' } },
       { interval: '1h', at: 30, series: { ['dmarc_source_backlog{%s, source="imap:reports"}' % j]: '2x10 0 2x25' } },
-      wait='1d',
       dashboard='dmarc-exporters',
     ),
     alert(

@@ -24,11 +24,11 @@ function(c)
       'PrometheusRulesFailing',
       'increase(prometheus_rule_evaluation_failures_total{%(prometheus)s}[15m]) > 0',
       'Rules of Prometheus fail.',
-      '{{ $value | humanize }} evaluations of {{ $labels.rule_group }} failed in 15 minutes: alerts may be missing.',
+      '{{ $value | humanize }} evaluations of {{ $labels.rule_group }} failed in 15 minutes, and some failed before: alerts may be missing.',
       { 'prometheus_rule_evaluation_failures_total{@, rule_group="x"}': '0+1x50' },
-      { 'prometheus_rule_evaluation_failures_total{@, rule_group="x"}': '5x50' },
+      { 'prometheus_rule_evaluation_failures_total{@, rule_group="x"}': '5x15 6x35' },  // it failed once
       'critical',
-      '5m'
+      '20m'
     ),
     alert(
       'prometheus',
@@ -37,9 +37,9 @@ function(c)
       'Prometheus cannot deliver alerts.',
       '{{ $value | humanize }} alerts of {{ $labels.instance }} did not reach Alertmanager in 15 minutes.',
       { 'prometheus_notifications_dropped_total{@}': '0+1x50' },
-      { 'prometheus_notifications_dropped_total{@}': '5x50' },
+      { 'prometheus_notifications_dropped_total{@}': '5x15 6x35' },  // they are sent again
       'critical',
-      '5m'
+      '20m'
     ),
     alert(
       'prometheus',

@@ -75,6 +75,23 @@ function(c)
       wait='5m'
     ),
     alert(
+      'NginxAccessLogSilent',
+      // Of what nginx counted in the day before, most had a line: its health checks
+      // alone, which often have none, are no reason.
+      |||
+        sum by (%(group)s, instance) (increase(nginx_access_log_lines_total{%(nginx)s}[15m])) == 0
+        and sum by (%(group)s, instance) (increase(nginx_http_requests_total{%(nginx)s}[15m])) > 100
+        and sum by (%(group)s, instance) (increase(nginx_access_log_lines_total{%(nginx)s}[1d]))
+          > 0.5 * sum by (%(group)s, instance) (increase(nginx_http_requests_total{%(nginx)s}[1d]))
+      |||,
+      'nginx answers requests, and its access log has no lines of them.',
+      'nginx behind {{ $labels.instance }} counts requests, and no line of its access log came for 15 minutes: objectives do not see these requests. After a rotation nginx may still write to the old file.',
+      { 'nginx_access_log_lines_total{@, input="access.log"}': '0+60x60 3600x60', 'nginx_http_requests_total{@}': '0+61x120' },
+      { 'nginx_access_log_lines_total{@, input="access.log"}': '0+6x60 360x60', 'nginx_http_requests_total{@}': '0+61x120' },
+      at=100,
+      wait='10m'
+    ),
+    alert(
       'HTTPErrorRatioHigh',
       |||
         sum by (%(group)s, instance, server) (rate(nginx_access_requests_total{%(nginx)s, status=~"5.."}[15m]))

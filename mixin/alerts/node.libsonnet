@@ -5,6 +5,11 @@ function(c)
   local j = 'job="node-exporter", instance="a"';
   local con = j + ', id="/x", name="web", namespace="", pod="", container=""';
   local fs = j + ', device="/dev/sda1", fstype="ext4", mountpoint="/"';
+  // An image that is mounted read-only is full for good.
+  local writable = ' unless node_filesystem_readonly{%(node)s, %(filesystems)s} == 1';
+  local expires = '{{ if lt $value 0.0 }}has expired{{ else }}expires in {{ $value | humanizeDuration }}{{ end }}';
+  // Kubernetes has a series of the pod beside those of its containers.
+  local container = '{{ with $labels.pod }}{{ . }}{{ else }}{{ $labels.name }}{{ end }}{{ with $labels.container }} {{ . }}{{ end }}';
   local alert(name, expr, summary, description, fires, silent, severity='warning', wait='15m', at=40, dashboard='dmarc-node', interval='1m') =
     local test(series) = {
       at: at,
@@ -34,7 +39,7 @@ function(c)
       ),
       alert(
         'NodeFilesystemAlmostFull',
-        '1 - node_filesystem_avail_bytes{%(node)s, %(filesystems)s} / node_filesystem_size_bytes{%(node)s, %(filesystems)s} > %(nodeFilesystem)s',
+        '1 - node_filesystem_avail_bytes{%(node)s, %(filesystems)s} / node_filesystem_size_bytes{%(node)s, %(filesystems)s} > %(nodeFilesystem)s' + writable,
         'A file system is almost full.',
         '{{ $labels.mountpoint }} of {{ $labels.instance }} is {{ $value | humanizePercentage }} full.',
         { 'node_filesystem_avail_bytes{@f}': '5x50', 'node_filesystem_size_bytes{@f}': '100x50' },
@@ -44,10 +49,11 @@ function(c)
         'NodeFilesystemFillsUp',
         |||
           predict_linear(node_filesystem_avail_bytes{%(node)s, %(filesystems)s}[6h], 86400) < 0
+          and predict_linear(node_filesystem_avail_bytes{%(node)s, %(filesystems)s}[1h], 86400) < 0
           and node_filesystem_avail_bytes{%(node)s, %(filesystems)s} / node_filesystem_size_bytes{%(node)s, %(filesystems)s} < 0.4
         |||,
         'A file system will be full within a day.',
-        '{{ $labels.mountpoint }} of {{ $labels.instance }} will be full within a day if it goes on as in the last 6 hours.',
+        '{{ $labels.mountpoint }} of {{ $labels.instance }} will be full within a day if it goes on as in the last 6 hours, and in the last one.',
         { 'node_filesystem_avail_bytes{@f}': '100000-100x300', 'node_filesystem_size_bytes{@f}': '300000x300' },
         { 'node_filesystem_avail_bytes{@f}': '100000-1x300', 'node_filesystem_size_bytes{@f}': '300000x300' },
         'critical',
@@ -56,7 +62,7 @@ function(c)
       ),
       alert(
         'NodeInodesAlmostGone',
-        'node_filesystem_files_free{%(node)s, %(filesystems)s} / (node_filesystem_files{%(node)s, %(filesystems)s} > 0) < 0.1',
+        'node_filesystem_files_free{%(node)s, %(filesystems)s} / (node_filesystem_files{%(node)s, %(filesystems)s} > 0) < 0.1' + writable,
         'A file system has few inodes left.',
         'Only {{ $value | humanizePercentage }} of the inodes of {{ $labels.mountpoint }} of {{ $labels.instance }} are free.',
         { 'node_filesystem_files_free{@f}': '5x50', 'node_filesystem_files{@f}': '100x50' },
@@ -100,7 +106,8 @@ function(c)
       ),
       alert(
         'NodeRestarted',
-        'changes(node_boot_time_seconds{%(node)s}[15m]) > 0',
+        // A clock that is set moves the time of the boot, too.
+        'changes(node_boot_time_seconds{%(node)s}[15m]) > 0 unless time() - node_boot_time_seconds{%(node)s} > 3600',
         'A host was restarted.',
         '{{ $labels.instance }} was booted in the last 15 minutes.',
         { 'node_boot_time_seconds{@}': '1x30 700x30' },
@@ -138,27 +145,27 @@ function(c)
     a.group('containers', [
       alert(
         'ContainerMemoryHigh',
-        'container_memory_working_set_bytes{%(node)s} / (container_spec_memory_limit_bytes{%(node)s} > 0) > %(containerMemory)s',
+        'container_memory_working_set_bytes{%(node)s} / (container_spec_memory_limit_bytes{%(node)s} > 0) > %(containerMemory)s unless container_spec_memory_limit_bytes{%(node)s, pod!="", container=""}',
         'A container is close to its memory limit.',
-        '{{ $labels.pod }}{{ $labels.name }} {{ $labels.container }} on {{ $labels.instance }} uses {{ $value | humanizePercentage }} of its memory limit.',
+        container + ' on {{ $labels.instance }} uses {{ $value | humanizePercentage }} of its memory limit.',
         { 'container_memory_working_set_bytes{@c}': '95x50', 'container_spec_memory_limit_bytes{@c}': '100x50' },
         { 'container_memory_working_set_bytes{@c}': '95x50', 'container_spec_memory_limit_bytes{@c}': '0x50' },
         dashboard='dmarc-infrastructure'
       ),
       alert(
         'ContainerThrottled',
-        'rate(container_cpu_cfs_throttled_periods_total{%(node)s}[5m]) / (rate(container_cpu_cfs_periods_total{%(node)s}[5m]) > 0) > %(containerThrottling)s',
+        'rate(container_cpu_cfs_throttled_periods_total{%(node)s}[5m]) / (rate(container_cpu_cfs_periods_total{%(node)s}[5m]) > 0) > %(containerThrottling)s unless container_cpu_cfs_periods_total{%(node)s, pod!="", container=""}',
         'A container is throttled.',
-        '{{ $labels.pod }}{{ $labels.name }} {{ $labels.container }} on {{ $labels.instance }} is held back in {{ $value | humanizePercentage }} of its periods: its CPU limit is too low.',
+        container + ' on {{ $labels.instance }} is held back in {{ $value | humanizePercentage }} of its periods: its CPU limit is too low.',
         { 'container_cpu_cfs_throttled_periods_total{@c}': '0+300x50', 'container_cpu_cfs_periods_total{@c}': '0+600x50' },
         { 'container_cpu_cfs_throttled_periods_total{@c}': '0+3x50', 'container_cpu_cfs_periods_total{@c}': '0+600x50' },
         dashboard='dmarc-infrastructure'
       ),
       alert(
         'ContainerOutOfMemoryKill',
-        'increase(container_oom_events_total{%(node)s}[15m]) > 0',
+        'increase(container_oom_events_total{%(node)s}[15m]) > 0 unless container_oom_events_total{%(node)s, pod!="", container=""}',
         'A process of a container was killed for lack of memory.',
-        '{{ $labels.pod }}{{ $labels.name }} {{ $labels.container }} on {{ $labels.instance }} hit its memory limit.',
+        container + ' on {{ $labels.instance }} hit its memory limit.',
         { 'container_oom_events_total{@c}': '0x30 1x30' },
         { 'container_oom_events_total{@c}': '1x60' },
         wait='0m',
@@ -170,7 +177,7 @@ function(c)
         'CertificateExpiresSoon',
         'node_certificate_not_after_timestamp_seconds{%(node)s} - time() < %(certificateDays)s * 86400',
         'A certificate expires within weeks.',
-        '{{ $labels.path }} of {{ $labels.instance }} expires in {{ $value | humanizeDuration }}: its renewal does not work.',
+        '{{ $labels.path }} of {{ $labels.instance }} ' + expires + ': its renewal does not work.',
         { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '864000x90' },
         { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '8640000x90' },
         wait='1h',
@@ -180,7 +187,7 @@ function(c)
         'CertificateExpires',
         'node_certificate_not_after_timestamp_seconds{%(node)s} - time() < %(certificateCriticalDays)s * 86400',
         'A certificate expires within days.',
-        '{{ $labels.path }} of {{ $labels.instance }} expires in {{ $value | humanizeDuration }}: clients will refuse to connect.',
+        '{{ $labels.path }} of {{ $labels.instance }} ' + expires + ': clients refuse an expired one.',
         { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '86400x90' },
         { 'node_certificate_not_after_timestamp_seconds{@, path="/etc/ssl/a.pem"}': '864000x90' },
         'critical'

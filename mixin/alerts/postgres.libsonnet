@@ -161,11 +161,12 @@ function(c)
       '',
       '0+1x60',
       '8x60',
-      'increase(pg_stat_archiver_failed_count{%(postgres)s}[15m]) > 0',
+      // PostgreSQL tries again each minute: what failed once and went on is no page.
+      'increase(pg_stat_archiver_failed_count{%(postgres)s}[15m]) > 0 unless changes(pg_stat_archiver_archived_count{%(postgres)s}[15m]) > 0',
       'WAL cannot be archived.',
-      '{{ $value | humanize }} attempts of {{ $labels.instance }} to archive WAL failed in 15 minutes: recovery is not possible past the last archived file, and the disk fills.',
+      '{{ $value | humanize }} attempts of {{ $labels.instance }} to archive WAL failed in 15 minutes, and none succeeded: recovery is not possible past the last archived file, and the disk fills.',
       'critical',
-      '10m',
+      '5m',
       45
     ),
     simple(

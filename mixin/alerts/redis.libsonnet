@@ -6,6 +6,8 @@ function(c)
   local alert(name, expr, summary, description, fires, silent, severity='warning', wait='15m', at=40) =
     local test(series) = { at: at, series: { [std.strReplace(k, '@', j)]: series[k] for k in std.objectFields(series) } };
     a.new(c, name, expr, summary, description, 'dmarc-redis', test(fires), test(silent), severity, wait);
+  // A cache that may evict any key is full for good, unless it has queues as well.
+  local cache = ' unless on (%(group)s, instance) (redis_instance_info{%(redis)s, maxmemory_policy=~"allkeys-.+"} unless on (%(group)s, instance) redis_queue_length{%(redis)s})';
   [a.group('redis', [
     alert(
       'RedisDown',
@@ -39,7 +41,7 @@ function(c)
     ),
     alert(
       'RedisMemoryHigh',
-      'redis_memory_used_bytes{%(redis)s} / (redis_memory_max_bytes{%(redis)s} > 0) > %(redisMemory)s',
+      'redis_memory_used_bytes{%(redis)s} / (redis_memory_max_bytes{%(redis)s} > 0) > %(redisMemory)s' + cache,
       'Redis is close to its memory limit.',
       'Redis behind {{ $labels.instance }} uses {{ $value | humanizePercentage }} of maxmemory: it evicts keys or refuses writes next.',
       { 'redis_memory_used_bytes{@}': '95x50', 'redis_memory_max_bytes{@}': '100x50' },
@@ -58,7 +60,7 @@ function(c)
     ),
     alert(
       'RedisEvictions',
-      'increase(redis_evicted_keys_total{%(redis)s}[15m]) > 0',
+      'increase(redis_evicted_keys_total{%(redis)s}[15m]) > 0' + cache,
       'Redis evicts keys.',
       '{{ $value | humanize }} keys of {{ $labels.instance }} were evicted in 15 minutes: if this Redis is the broker, tasks are lost.',
       { 'redis_evicted_keys_total{@}': '0+5x50' },

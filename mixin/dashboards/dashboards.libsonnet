@@ -89,7 +89,7 @@ local row = d.row;
     ], single=true),
 
     [if has('redis') then 'dmarc-redis.json']: d.new(c, 'dmarc-redis', 'DMARC / Redis', 'One Redis in detail; those of all are on the page about system health.', ['redis'], alerts(['redis']), [
-      row('Server', [redis.up, redis.uptime, redis.usedShare, redis.hitRate, redis.keysCount]),
+      row('Server', [redis.up, redis.uptime, redis.usedShare, redis.hitRate { span: 6 }, redis.keysCount { span: 6 }]),
       row('Load', [redis.calls, redis.latency { span: 12 }, redis.lookups, redis.connections, redis.network]),
       row('Memory', [redis.parts, redis.fragmentation, redis.evictions]),
       row('Data', [redis.queues, redis.keys, redis.persistence]),

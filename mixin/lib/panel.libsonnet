@@ -203,6 +203,8 @@ local colours = [
       showUnfilled: true,
       valueMode: 'color',
       namePlacement: 'auto',
+      // Larger names are cut.
+      text: { titleSize: 14, valueSize: 24 },
       sizing: 'auto',
       minVizWidth: 8,
       minVizHeight: 16,

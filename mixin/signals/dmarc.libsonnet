@@ -71,8 +71,9 @@ function(c, d='%(s)s, domain=~"$domain"') {
   ], wide { every: '1d', stack: true, min: 0 }),
   attention: s('Domains that need attention', 'short', 'The ten domains that passed least in the last 7 days. The name leads to its reports.', [
     ['bottomk(10, %s)' % week, 'Passed, 7 days'],
-    ['sum by (domain) (%s)' % seen(d + ', window="7d", class="unauthenticated"'), 'Unauthenticated, 7 days'],
-    ['time() - max by (domain) (dmarc_report_last_end_timestamp_seconds{%s})' % d, 'Latest report'],
+    // The others have no row: an empty cell would stand before the worst.
+    ['sum by (domain) (%s) and on (domain) bottomk(10, %s)' % [seen(d + ', window="7d", class="unauthenticated"'), week], 'Unauthenticated, 7 days'],
+    ['time() - max by (domain) (dmarc_report_last_end_timestamp_seconds{%s}) and on (domain) bottomk(10, %s)' % [d, week], 'Latest report'],
   ], { kind: 'table', by: 'domain', span: 12, noValue: 'no reports in 7 days', sortBy: { displayName: 'Passed, 7 days', desc: false }, columns: {
     'Passed, 7 days': passed,
     'Latest report': [{ id: 'unit', value: 's' }],

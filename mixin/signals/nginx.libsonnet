@@ -40,7 +40,7 @@ function(c) {
     for class in c.endpointClasses
   ], { min: 0, noValue: 'no route is named by a class' }),
   upstream: s('Upstream latency', 's', 'Time that the application took.', quantiles('nginx_access_upstream_duration_seconds')[:3], { min: 0, noValue: 'no request went upstream' }),
-  clientErrors: s('4xx and 5xx', 'percentunit', 'Share of the requests that are answered with 4xx and 5xx.', [
+  clientErrors: s('4xx and 5xx', 'percentunit', 'Share of the requests that are answered with 4xx and 5xx; the line is the limit of 5xx.', [
     ['(sum(rate(nginx_access_requests_total{%(s)s, status=~"4.."}[$__rate_interval])) or vector(0)) / (sum(rate(nginx_access_requests_total{%(s)s}[$__rate_interval])) > 0)', '4xx'],
     ['(sum(rate(nginx_access_requests_total{%(s)s, status=~"5.."}[$__rate_interval])) or vector(0)) / (sum(rate(nginx_access_requests_total{%(s)s}[$__rate_interval])) > 0)', '5xx'],
   ], { min: 0, thresholds: [[null, 'green'], [c.thresholds.http5xxRatio, 'red']] }),

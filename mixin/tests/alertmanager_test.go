@@ -80,6 +80,11 @@ func TestInhibitions(t *testing.T) {
 			[]string{"PostgresConnectionsHigh instance=a"},
 		},
 		{
+			"a certificate that is about to expire mutes that it expires soon",
+			[]string{"CertificateExpires instance=a path=/x", "CertificateExpiresSoon instance=a path=/y " + ticket, "CertificateExpiresSoon instance=b path=/x " + ticket},
+			[]string{"CertificateExpiresSoon instance=a path=/x " + ticket},
+		},
+		{
 			"an exporter that is down mutes the objective of scrapes",
 			[]string{"RedisExporterDown instance=a", "SLOBudgetBurn1h slo=latency"},
 			[]string{"SLOBudgetBurn1h slo=scrapes"},
