@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 )
 
@@ -211,18 +210,23 @@ func askReports(ctx context.Context, v *View, q *Question) (groups []Group, err 
 	return groups, err
 }
 
-// selectors calls visit with each signature, as the name of its key in DNS.
+// selectors calls visit with each key that messages were signed with, by its name
+// in DNS: once, however many signatures are made with it.
 func (f *facts) selectors(visit func(name string, valid bool)) {
 	if len(f.dkimResults) == 0 {
 		visit("", false)
 	}
+	keys := make(map[string]bool, len(f.dkimResults))
 	for i := range f.dkimResults {
 		a := &f.dkimResults[i]
 		name := a.Domain
 		if a.Selector != "" {
 			name = a.Selector + "._domainkey." + a.Domain
 		}
-		visit(name, a.Result == dmarc.AuthResultPass)
+		keys[name] = keys[name] || isPass(*a)
+	}
+	for name, valid := range keys {
+		visit(name, valid)
 	}
 }
 

@@ -240,11 +240,15 @@ func signatures(records []store.SourceRecord) *table {
 	type sum struct{ all, valid int64 }
 	sums := map[[2]string]sum{}
 	for i := range records {
+		keys := map[[2]string]bool{} // A message that was signed twice with a key is one.
 		for _, a := range records[i].AuthDKIM {
 			key := [2]string{a.Domain, a.Selector}
+			keys[key] = keys[key] || a.Result == dmarc.AuthResultPass
+		}
+		for key, valid := range keys {
 			one := sums[key]
 			one.all += records[i].Messages
-			if a.Result == dmarc.AuthResultPass {
+			if valid {
 				one.valid += records[i].Messages
 			}
 			sums[key] = one

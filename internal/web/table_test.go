@@ -11,6 +11,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
+	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 )
 
@@ -204,5 +205,14 @@ func TestFilters(t *testing.T) {
 	slices.Sort(ids)
 	if n := len(slices.Compact(ids)); n != 113 || !strings.Contains(w.read(t, "/reports?page=9"), "There are no rows on this page") {
 		t.Errorf("%d reports on the pages, want 43", n)
+	}
+}
+
+// TestSignedTwice counts a message with two signatures of a key once.
+func TestSignedTwice(t *testing.T) {
+	twice := []reportjson.DKIM{{Domain: "a.example", Selector: "s1", Result: "pass"}, {Domain: "a.example", Selector: "s1", Result: "fail"}, {Domain: "b.example", Result: "fail"}}
+	got := signatures([]store.SourceRecord{{Messages: 3, AuthDKIM: twice}, {Messages: 2, AuthDKIM: twice[1:]}}).csv()
+	if want := "domain,selector,messages,valid\na.example,s1,5,0.6\nb.example,,5,0\n"; string(got) != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

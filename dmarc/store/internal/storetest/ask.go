@@ -52,9 +52,10 @@ func randomReports(t testing.TB, seed uint64, reports, records int) *store.Deliv
 		for range records {
 			ok := []string{"pass", "fail"}
 			dkim, spf, domain := ok[random.IntN(2)], ok[random.IntN(2)], fmt.Sprintf("d%d.example", random.IntN(3))
+			signature := fmt.Sprintf("<dkim><domain>%s</domain><selector>s%d</selector><result>%s</result></dkim>", domain, random.IntN(2), ok[random.IntN(2)])
 			fmt.Fprintf(&all, `<record><row><source_ip>192.0.2.%d</source_ip><count>%d</count><policy_evaluated><disposition>%s</disposition><dkim>%s</dkim><spf>%s</spf></policy_evaluated></row>`+
-				`<identifiers><header_from>shop.example</header_from></identifiers><auth_results><dkim><domain>%s</domain><selector>s%d</selector><result>%s</result></dkim></auth_results></record>`,
-				random.IntN(20), 1+random.IntN(9), []string{"none", "reject"}[random.IntN(2)], dkim, spf, domain, random.IntN(2), ok[random.IntN(2)])
+				`<identifiers><header_from>shop.example</header_from></identifiers><auth_results>%s</auth_results></record>`,
+				random.IntN(20), 1+random.IntN(9), []string{"none", "reject"}[random.IntN(2)], dkim, spf, strings.Repeat(signature, 1+random.IntN(2)))
 		}
 		texts = append(texts, fmt.Sprintf(`<feedback><report_metadata><org_name>org%d</org_name><report_id>%d-%d</report_id><date_range><begin>%d</begin><end>%d</end></date_range></report_metadata>`+
 			`<policy_published><domain>%s</domain><p>none</p></policy_published>%s</feedback>`, random.IntN(5), seed, i, end.Unix()-86399, end.Unix(), []string{"shop.example", "b.example"}[i%2], &all))
@@ -100,8 +101,13 @@ func expected(lines []reportjson.Line, q store.Question) map[string]store.Group 
 		case store.ByDisposition:
 			add(string(l.Disposition), false)
 		case store.BySelector:
+			keys := map[string]bool{}
 			for _, a := range l.AuthDKIM {
-				add(a.Selector+"._domainkey."+a.Domain, a.Result == dmarc.AuthResultPass)
+				name := a.Selector + "._domainkey." + a.Domain
+				keys[name] = keys[name] || a.Result == dmarc.AuthResultPass
+			}
+			for name, valid := range keys {
+				add(name, valid)
 			}
 		case store.ByDay:
 			add(l.End.Format(time.DateOnly), false)
