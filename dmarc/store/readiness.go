@@ -228,6 +228,6 @@ func (r *Readiness) decide() {
 			}
 			return 0
 		}
-		return cmp.Or(cmp.Compare(order[a.Kind], order[b.Kind]), cmp.Compare(late(&a), late(&b)), cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(order[a.Kind], order[b.Kind]), cmp.Compare(late(&a), late(&b)), cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Problem, b.Problem))
 	})
 }

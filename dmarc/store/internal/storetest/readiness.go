@@ -135,6 +135,12 @@ func testReadiness(t *testing.T, w World) {
 			healthy(m)
 			m.send(28, 30, "198.51.100.8", 50, "other DKIM")
 		}, "no", "no", []string{"198.51.100.8 own dkim_unaligned 450"}},
+		{"three problems of one size", three, func(m *month) {
+			healthy(m)
+			for _, kind := range []string{"other SPF", "none", "bad key"} {
+				m.send(1, 30, "198.51.100.7", 1, kind)
+			}
+		}, "no", "no", []string{"198.51.100.7 own bad_signature 90", "198.51.100.7 own no_authentication 90", "198.51.100.7 own spf_unaligned 90"}},
 		{"SPF only", three, func(m *month) {
 			healthy(m)
 			m.send(1, 30, "192.0.2.5", 10, "spf only")
