@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/internal/text"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/reportjson"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
@@ -39,8 +40,12 @@ type SourceAnswer struct {
 	More    bool
 }
 
-// AskSource returns what is known of an address, and its records in a period, up to top.
+// AskSource returns what is known of an address, however it is spelled, and its
+// records in a period, up to top.
 func AskSource(ctx context.Context, v *View, source string, p Period, top int) (*SourceAnswer, error) {
+	if address, _ := text.Addr(source); address.IsValid() {
+		source = address.String() // as it is kept
+	}
 	c := conditions{}
 	c.add("k.source_ip = %s AND r.kind = %s", source, string(unpack.KindAggregate))
 	first, last := p.days()

@@ -85,6 +85,7 @@ func (o *reportOptions) run(ctx context.Context, command string, streams reportf
 		return stateCode(streams, err)
 	}
 	width := reportfiles.Width(streams.Out)
+	o.domain = config.SpellDomain(o.domain)
 	switch command {
 	case "report show":
 		err = reportfiles.Show(ctx, streams.Out, v, o.id, o.format, len(o.paths) == 0, width)

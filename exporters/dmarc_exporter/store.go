@@ -153,7 +153,7 @@ func (o *storeOptions) runMerge(ctx context.Context, streams reportfiles.Streams
 func (o *storeOptions) runExport(ctx context.Context, streams reportfiles.Streams) int {
 	engine, err := o.state.Engine(0)
 	if err == nil {
-		filter := store.Filter{Since: o.since.Time, Until: o.until.Time, Domain: o.domain}
+		filter := store.Filter{Since: o.since.Time, Until: o.until.Time, Domain: config.SpellDomain(o.domain)}
 		err = reportfiles.Export(ctx, streams.Out, engine, filter, o.format == "csv")
 	}
 	return stateCode(streams, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/mailer"
 )
 
@@ -44,7 +45,11 @@ func Digest(ctx context.Context, w io.Writer, v *store.View, c *DigestConfig, fi
 	if until.IsZero() && !files {
 		until = time.Now().UTC().Truncate(24 * time.Hour)
 	}
-	d, err := askDigest(ctx, v, c.Domains, until)
+	domains := slices.Clone(c.Domains)
+	for i := range domains {
+		domains[i] = config.SpellDomain(domains[i])
+	}
+	d, err := askDigest(ctx, v, domains, until)
 	if err != nil {
 		return err
 	}

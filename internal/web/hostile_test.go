@@ -120,9 +120,15 @@ func testHostileQueries(t *testing.T, engine store.Engine) {
 	}
 }
 
-// TestSpellings finds a domain however it is written.
+// TestSpellings finds a domain and an address however they are written.
 func TestSpellings(t *testing.T) {
-	w := newWorld(t, sqliteFile(t), store.RecordsAll, aggregate("1", "Example Mail", "BÜCHER.example.", testNow.AddDate(0, 0, -3), record("192.0.2.1", 5, "fail", "fail", "bücher.example")))
+	w := newWorld(t, sqliteFile(t), store.RecordsAll, aggregate("1", "Example Mail", "BÜCHER.example.", testNow.AddDate(0, 0, -3), record("192.0.2.1", 5, "fail", "fail", "bücher.example")),
+		aggregate("2", "Example Mail", "a.example", testNow.AddDate(0, 0, -3), record("::ffff:198.51.100.7", 5, "fail", "fail", "a.example"), record("2001:db8::a", 5, "fail", "fail", "a.example")))
+	for _, address := range []string{"198.51.100.7", "::ffff:198.51.100.7", "::ffff:c633:6407", "2001:db8::a", "2001:DB8:0:0::000A", "[2001:db8::a]"} {
+		if got := w.read(t, "/source.csv?address="+url.QueryEscape(address)); strings.Count(got, "\n") != 2 {
+			t.Errorf("address %s: %q, want one record", address, got)
+		}
+	}
 	w.restrict(Access{"books": {"xn--bcher-kva.example"}, "b": {"bcher.example"}})
 	for _, domain := range []string{"bücher.example", "BÜCHER.EXAMPLE", "bücher.example.", "bücher。example", "xn--bcher-kva.example", "XN--BCHER-KVA.example."} {
 		for _, path := range []string{"/sources.csv?domain=", "/domain.csv?name=", "/reports.csv?domain="} {

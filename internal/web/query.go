@@ -13,9 +13,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
+	"github.com/dmarc-suite/dmarc-suite/internal/exporter/config"
 	"github.com/dmarc-suite/dmarc-suite/internal/wording"
 )
 
@@ -59,10 +59,8 @@ func newQuery(u *url.URL, r route, as form, now time.Time) (*query, error) {
 		if len(value) > longestValue || !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
 			return nil, badQuery(fmt.Sprintf("The value of %s is too long or no text.", name))
 		}
-		if (name == "domain" || name == "name") && strings.ContainsFunc(value, func(r rune) bool { return r >= utf8.RuneSelf }) {
-			if host, err := i18n.Host(value); err == nil { // What is none is looked for as it is.
-				value = host
-			}
+		if name == "domain" || name == "name" {
+			value = config.SpellDomain(value)
 		}
 		if value != "" {
 			q.values.Set(name, value)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc/i18n"
 )
@@ -42,6 +43,17 @@ func ParseDomain(text string) (Domain, error) {
 		return wrong("it has no dot, such as example.com has")
 	}
 	return Domain(domain), nil
+}
+
+// SpellDomain spells a domain that is asked about as reports have it, as far as
+// it has U-labels. What is no domain stays as it is: reports may have it, too.
+func SpellDomain(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		if host, err := i18n.Host(text); err == nil {
+			return host
+		}
+	}
+	return text
 }
 
 // isHostname reports whether a name has the form of one in the DNS. The
