@@ -197,3 +197,27 @@ func holdPage(t *testing.T, path string, body []byte) {
 		t.Errorf("%s shows who wrote a mail", path)
 	}
 }
+
+// TestSameDays goes from a page about many days to others: an address that was seen
+// long ago has no records in the usual days.
+func TestSameDays(t *testing.T) {
+	w := newWorld(t, sqliteFile(t), store.RecordsAll, inputs()...)
+	const path = "/sources?days=400&failing=1"
+	found := map[string]int{}
+	for _, l := range linksOf(t, path, []byte(w.read(t, path))) {
+		u, err := url.Parse(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := u.Query()
+		if q.Has("address") || q.Has("sender") {
+			found[u.Path]++
+			if q.Get("days") != "400" || q.Has("sender") && q.Get("failing") != "1" {
+				t.Errorf("%s leads to %s, about other days", path, l)
+			}
+		}
+	}
+	if found["/source"] == 0 || found["/sources"] == 0 {
+		t.Errorf("%s leads to %v", path, found)
+	}
+}

@@ -161,9 +161,9 @@ func (p *Pages) domainReadiness(ctx context.Context, v *store.View, q *query, pe
 	}
 	for i := range r.Senders {
 		s := &r.Senders[i]
-		sender := linked(s.Name, to("sources", "sender", s.Name, "domain", period.Domain))
+		sender := linked(s.Name, to("sources", "sender", s.Name, "domain", period.Domain, "to", q.get("to")))
 		if len(s.Sources) == 1 && s.SourceCount == 1 {
-			sender.Link = toSource(s.Sources[0], period.Domain)
+			sender.Link = to("source", "address", s.Sources[0], "domain", period.Domain, "to", q.get("to"))
 		}
 		if len(s.Sources) > 0 && s.Sources[0] != s.Name {
 			sender.Small = strings.Join(s.Sources, ", ")
@@ -198,14 +198,14 @@ func domainSenders(q *query, answers *domainAnswers, period store.Period, out *p
 		for i := range a.Groups {
 			g := &a.Groups[i]
 			t.Rows = append(t.Rows, []cell{
-				linked(g.Name, to("sources", "sender", g.Name, "domain", period.Domain)), count(g.Messages), share(g.PassMessages, g.Messages),
+				linked(g.Name, q.sameDays("sources", "sender", g.Name, "domain", period.Domain)), count(g.Messages), share(g.PassMessages, g.Messages),
 				share(g.DKIMMessages, g.Messages), share(g.SPFMessages, g.Messages), count(g.Reporters), day(g.First), day(g.Last),
 			})
 		}
 		out.add(&part{ID: "senders", Heading: "Senders", Notes: append(notKept(&a.Covered), more(a, "sender", "")...), Table: q.programs(t)})
 	}
 	if a := answers.sources; a != nil {
-		out.add(&part{ID: "sources", Heading: "Sources", Notes: more(a, "source", to("sources", "domain", period.Domain)), Table: q.programs(sourcesTable(q, a.Groups, period.Domain))})
+		out.add(&part{ID: "sources", Heading: "Sources", Notes: more(a, "source", q.sameDays("sources", "domain", period.Domain)), Table: q.programs(sourcesTable(q, a.Groups, period.Domain))})
 	}
 	if a := answers.reporters; a != nil {
 		t := &table{

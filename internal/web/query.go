@@ -125,6 +125,11 @@ func (q *query) with(form form, name, value string) string {
 	return address(route, values)
 }
 
+// sameDays returns the address of another page that is about the same days.
+func (q *query) sameDays(name string, namesAndValues ...string) string {
+	return to(name, append(namesAndValues, "days", q.get("days"), "to", q.get("to"))...)
+}
+
 // rows returns how many rows to skip, and how many to show.
 func (q *query) rows(perPage int) (skip, top int) {
 	if q.table != "" {

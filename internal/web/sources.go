@@ -96,7 +96,7 @@ func sourcesTable(q *query, groups []store.Group, domain string) *table {
 	}
 	t.fill(len(groups), q.table != "", func(i int) []cell {
 		g := &groups[i]
-		address := linked(g.Name, toSource(g.Name, domain))
+		address := linked(g.Name, q.sameDays("source", "address", g.Name, "domain", domain))
 		address.Small = cmp.Or(g.Host, strings.TrimSpace(g.ASName+" "+g.Country))
 		why := ""
 		if failing || g.PassMessages < g.Messages {
@@ -107,7 +107,7 @@ func sourcesTable(q *query, groups []store.Group, domain string) *table {
 			bad.Class = "bad"
 		}
 		return []cell{
-			address, count(g.Messages), bad, share(g.PassMessages, g.Messages), linked(g.Sender, to("sources", "sender", g.Sender, "domain", domain)),
+			address, count(g.Messages), bad, share(g.PassMessages, g.Messages), linked(g.Sender, q.sameDays("sources", "sender", g.Sender, "domain", domain, "failing", q.get("failing"))),
 			share(g.DKIMMessages, g.Messages), share(g.SPFMessages, g.Messages), word(why), count(g.Reporters), day(g.First), day(g.Last),
 		}
 	})
@@ -131,7 +131,7 @@ func (p *Pages) source(ctx context.Context, v *store.View, q *query) (*page, err
 	if err != nil {
 		return nil, err
 	}
-	out := &page{Title: name, Active: "sources", Trail: []link{{"Sources", to("sources", "domain", domain)}}}
+	out := &page{Title: name, Active: "sources", Trail: []link{{"Sources", q.sameDays("sources", "domain", domain)}}}
 	out.Filter = &filter{Action: "source", Fields: append([]field{q.input("domain", "Domain")}, q.periodFields()...), Hidden: []fact{{Name: "address", Text: name}}}
 	if len(a.Records) == 0 && !q.sight.all {
 		a = &store.SourceAnswer{} // Who sends to others is theirs.
@@ -172,7 +172,7 @@ func sourceRecords(q *query, records []store.SourceRecord) *table {
 	t.fill(len(records), q.table != "", func(i int) []cell {
 		r := &records[i]
 		return []cell{
-			day(r.Day), word(r.Org), linked(r.Domain, toDomain(r.Domain)), count(r.Messages), word(string(r.Disposition)),
+			day(r.Day), word(r.Org), linked(r.Domain, q.sameDays("domain", "name", r.Domain)), count(r.Messages), word(string(r.Disposition)),
 			verdict(r.DKIM == dmarc.EvaluationPass), verdict(r.SPF == dmarc.EvaluationPass), word(r.HeaderFrom), word(results(r.AuthDKIM, r.AuthSPF, r.Reasons)),
 			{Text: "open", Value: keyText(r.Report), Link: toReport(r.Report)},
 		}
