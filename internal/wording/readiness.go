@@ -75,6 +75,10 @@ func Fix(domain string, s *store.ReadinessSender) string {
 	fix := ""
 	switch s.Problem {
 	case store.ProblemDKIM:
+		if s.Domain == domain {
+			fix = fmt.Sprintf("signs as %s, which adkim=s does not accept for names below it: have it sign as the domain in From, or publish adkim=r.", domain)
+			break
+		}
 		fix = fmt.Sprintf("signs as %s: have it sign as %s (DKIM alignment).", s.Domain, domain)
 	case store.ProblemSPF:
 		fix = fmt.Sprintf("passes SPF only for %s: have it sign with DKIM as %s, or use a bounce domain below it.", s.Domain, domain)

@@ -1,11 +1,13 @@
 package wording
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/dmarc-suite/dmarc-suite/dmarc"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/failure"
+	"github.com/dmarc-suite/dmarc-suite/dmarc/store"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tally"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/tlsrpt"
 	"github.com/dmarc-suite/dmarc-suite/dmarc/unpack"
@@ -55,6 +57,16 @@ func TestFormats(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestFixStrict advises a sender that signs as the domain, for names below it.
+func TestFixStrict(t *testing.T) {
+	for signed, want := range map[string]string{"a.example": "adkim=r", "mailer.example": "have it sign as a.example"} {
+		got := Fix("a.example", &store.ReadinessSender{Problem: store.ProblemDKIM, Domain: signed, PassMessages: 1})
+		if !strings.Contains(got, want) {
+			t.Errorf("signed as %s: %q, want %q", signed, got, want)
 		}
 	}
 }
