@@ -31,7 +31,7 @@ func TestBackfill(t *testing.T) {
 	args := []string{"backfill", "--settled=0s", "--label=job=dmarc", "--label=instance=mail:9797"}
 	file := filepath.Join(dir, "history.txt")
 	if stderr := writeHistory(t, file, append(args, sampleDir)); !strings.Contains(stderr, "damaged.example") {
-		t.Errorf("stderr %q does not tell of the damaged sample", stderr)
+		t.Errorf("stderr %q does not name the damaged sample", stderr)
 	}
 	state, kept := filepath.Join(dir, "s.db"), filepath.Join(dir, "kept.txt")
 	run([]string{"store", "import", "--state.file=" + state, "--state.horizon=36500d", sampleDir}, nil, io.Discard, io.Discard) // one sample is damaged
